@@ -1,0 +1,74 @@
+#!/usr/bin/python
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_facts
+short_description: Read what the plan must know of a host
+description:
+  - Memory, disk, ports in use, the operating system and the Docker engine, in one call and without changing anything.
+options:
+  data_path:
+    description: Where the stack's data will lie. It need not exist yet.
+    type: path
+    default: /var/lib/crowsnest
+attributes:
+  check_mode:
+    description: Reads only, so it does the same in check mode.
+    support: full
+author: crowsnest contributors
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  crowsnest.core.host_facts:
+  register: preflight_look
+"""
+
+RETURN = r"""
+host:
+  description: The facts. Sizes are in MiB.
+  type: dict
+  returned: success
+  sample:
+    os: {id: debian, version: "13", codename: trixie}
+    architecture: x86_64
+    python: 3.13.5
+    cpus: 2
+    address: 172.26.3.4
+    service_manager: systemd
+    memory: {total_mib: 1974, available_mib: 1500, own_mib: 120}
+    disk: {path: /var/lib, total_mib: 60000, free_mib: 41000, own_mib: 300}
+    docker:
+      version: 26.1.5
+      compose: 2.26.1
+      own: [alertmanager, prometheus]
+      images: ["prom/prometheus:v3.14.0"]
+      daemon: {live-restore: true}
+      python_client: true
+    node_exporter: {installed: true, flags: ["--web.listen-address=127.0.0.1:9100"]}
+    ports: {"22": ["0.0.0.0", "::"]}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crowsnest.core.plugins.module_utils.host_facts import host_facts
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={"data_path": {"type": "path", "default": "/var/lib/crowsnest"}}, supports_check_mode=True
+    )
+    try:
+        facts = host_facts(module.params["data_path"])
+    except ValueError as error:
+        module.fail_json(
+            msg=f"/etc/docker/daemon.json cannot be read: {error}. Mend or remove the file, then run again."
+        )
+    module.exit_json(changed=False, host=facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+#!/usr/bin/python
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_reload
+short_description: Make running services use the configuration that is in force
+description:
+  - Waits until each service answers and compares the time of its last successful reload, which it exports as a metric,
+    with the time at which M(crowsnest.core.config_directory) brought its configuration into force. Reloads those that
+    run with an older one.
+  - Deciding by state instead of by notification means that a run that was cut off before a reload is made good by the
+    next one.
+  - Works for Prometheus, Alertmanager and the blackbox exporter, which reload on C(POST /-/reload), answer with an error
+    when they cannot use the configuration, and then keep what they have.
+options:
+  services:
+    description: Name to C(url) of the service and C(path) of its configuration directory.
+    type: dict
+    required: true
+  timeout:
+    description: How long to wait until a service answers, in seconds.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    description: Says which services would be reloaded; one that does not answer is left out.
+    support: full
+author: crowsnest contributors
+"""
+
+EXAMPLES = r"""
+- name: Reload what runs with an older configuration
+  crowsnest.core.service_reload:
+    services:
+      prometheus: {url: "http://127.0.0.1:9090", path: /opt/crowsnest/prometheus}
+"""
+
+RETURN = r"""
+reloaded:
+  description: Names of the services that were reloaded.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import re
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+_METRIC = re.compile(r"^\w+_config_last_reload_(successful|success_timestamp_seconds) (\S+)$", re.MULTILINE)
+
+
+class ServiceError(Exception):
+    """A service does not answer or refuses its configuration; the text says what to do."""
+
+
+def needs_reload(metrics: str, in_force_since: float) -> bool:
+    """Whether a service with these metrics runs with an older configuration, or failed to load the newest one."""
+    values = {name: float(value) for name, value in _METRIC.findall(metrics)}
+    return values.get("successful", 1.0) != 1.0 or values.get("success_timestamp_seconds", 0.0) < in_force_since
+
+
+def in_force_since(path: str) -> float:
+    """When `current` was last swapped, in seconds since 1970; 0 where there is no configuration yet."""
+    link = Path(path, "current")
+    return link.lstat().st_mtime if link.is_symlink() else 0.0
+
+
+def read_metrics(name: str, url: str, timeout_seconds: float) -> str:
+    """The metrics of a service, once it answers. Raises ServiceError when it does not in time."""
+    end = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:  # noqa: S310 - loopback, by the plan
+                return str(answer.read().decode())
+        except OSError as error:
+            if time.monotonic() >= end:
+                raise ServiceError(
+                    f"{name} does not answer at {url} ({error}). See `docker compose -f /opt/crowsnest/compose.yaml logs "
+                    f"--tail 50 {name}` on the host."
+                ) from None
+        time.sleep(0.5)
+
+
+def reload(name: str, url: str) -> None:
+    """Raises ServiceError with the service's own words."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/-/reload", method="POST"), timeout=60):  # noqa: S310
+            return
+    except urllib.error.HTTPError as error:
+        words = error.read().decode(errors="replace").strip()
+    except OSError as error:
+        words = str(error)
+    raise ServiceError(f"{name} keeps its old configuration, it refuses the new one: {words}")
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "services": {"type": "dict", "required": True},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    reloaded, failures = [], []
+    for name, service in module.params["services"].items():
+        try:
+            metrics = read_metrics(name, service["url"], 0 if module.check_mode else module.params["timeout"])
+            if needs_reload(metrics, in_force_since(service["path"])):
+                if not module.check_mode:
+                    reload(name, service["url"])
+                reloaded.append(name)
+        except ServiceError as error:
+            failures.append(str(error))
+    if failures and not module.check_mode:
+        module.fail_json(msg=" ".join(failures), reloaded=reloaded)
+    module.exit_json(changed=bool(reloaded), reloaded=reloaded)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""alertmanager.yml and its secret files as pure functions of the declaration.
+
+Secrets never stand in alertmanager.yml: each is a file of its own that the configuration names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
+    SEVERITIES,
+    Declaration,
+    DiscordReceiver,
+    EmailReceiver,
+    Receiver,
+    Severity,
+    SlackReceiver,
+    SnsReceiver,
+    WebhookReceiver,
+    duration_seconds,
+    receiver_name,
+)
+
+# Where the container sees the current release, and the alert that always fires (files/rules/stack.yml).
+CURRENT = "/etc/crowsnest/current"
+HEARTBEAT_ALERT = "AlertingPathAlive"
+
+# What is promised per severity: critical at once, high within 1 hour, medium within 4 hours, low in office hours.
+# wait: time to gather alerts of a group; interval: time until news of a group is sent; repeat: for what goes on.
+_PROMISES: dict[Severity, dict[str, str]] = {
+    "critical": {"group_wait": "10s", "group_interval": "1m", "repeat_interval": "10m"},
+    "high": {"group_wait": "1m", "group_interval": "5m", "repeat_interval": "1h"},
+    "medium": {"group_wait": "5m", "group_interval": "15m", "repeat_interval": "4h"},
+    "low": {"group_wait": "5m", "group_interval": "30m", "repeat_interval": "24h"},
+}
+
+
+def alertmanager_config(declaration: Declaration, server: str) -> dict[str, Any]:
+    """alertmanager.yml: https://prometheus.io/docs/alerting/latest/configuration/
+
+    `server` is the inventory name of the host that runs the stack: it can never be down while it alerts, so HostDown of
+    the server only means that its node exporter is gone, and silences nothing.
+    """
+    return {
+        "global": {"resolve_timeout": "5m"},
+        "templates": [f"{CURRENT}/templates/*.tmpl"],
+        "route": _route(declaration),
+        "inhibit_rules": _inhibit_rules(server),
+        "time_intervals": [_office_hours(declaration)],
+        "receivers": [
+            *({"name": severity, **_integrations(declaration, severity)} for severity in SEVERITIES),
+            {"name": "heartbeat", **_heartbeat(declaration)},
+        ],
+    }
+
+
+def alertmanager_secrets(declaration: Declaration) -> dict[str, str]:
+    """{"secrets/slack_webhook_url": …}: every secret of the receivers as a file below the configuration."""
+    files = {
+        _secret_file(receiver, field): value.get_secret_value()
+        for receiver in declaration.receivers
+        if not isinstance(receiver, SnsReceiver)
+        for field in receiver.secrets
+        if (value := getattr(receiver, field)) is not None
+    }
+    if declaration.heartbeat_url:
+        files["secrets/heartbeat_url"] = declaration.heartbeat_url.get_secret_value()
+    profiles = [_aws_profile(receiver) for receiver in declaration.receivers if isinstance(receiver, SnsReceiver)]
+    if any(profiles):
+        files["secrets/aws_credentials"] = "".join(profiles)
+    return files
+
+
+def _route(declaration: Declaration) -> dict[str, Any]:
+    """Rules of a team's own without a known severity go the way of `high`: nothing gets lost."""
+    return {
+        "receiver": "high",
+        "group_by": ["alertname", "app", "host", "environment"],
+        **_PROMISES["high"],
+        "routes": [
+            {
+                "matchers": [f'alertname="{HEARTBEAT_ALERT}"'],
+                "receiver": "heartbeat",
+                "group_wait": "0s",
+                "group_interval": "1m",
+                "repeat_interval": "1m",
+            },
+            {
+                "matchers": ['test="true"'],
+                "group_by": ["..."],
+                "group_wait": "1s",
+                "routes": [{"matchers": [f'severity="{name}"'], "receiver": name} for name in SEVERITIES],
+            },
+            *(_severity_route(severity, declaration) for severity in SEVERITIES),
+        ],
+    }
+
+
+def _severity_route(severity: Severity, declaration: Declaration) -> dict[str, Any]:
+    promise = dict(_PROMISES[severity])
+    promise["repeat_interval"] = max(promise["repeat_interval"], declaration.repeat_after, key=duration_seconds)
+    route = {"matchers": [f'severity="{severity}"'], "receiver": severity, **promise}
+    return {**route, "active_time_intervals": ["office-hours"]} if severity == "low" else route
+
+
+def _inhibit_rules(server: str) -> list[dict[str, Any]]:
+    return [
+        # A host that is down silences what runs on it.
+        {
+            "source_matchers": ['alertname="HostDown"', f'host!="{server}"'],
+            "target_matchers": ['alertname!="HostDown"'],
+            "equal": ["host"],
+        },
+        # An app that is down silences its probes, errors and slowness.
+        {
+            "source_matchers": ['alertname="AppDown"'],
+            "target_matchers": ['alertname=~"App.+|Probe.+"', 'alertname!="AppDown"'],
+            "equal": ["app"],
+        },
+        # The same thing at a higher severity silences the lower ones.
+        *(
+            {
+                "source_matchers": [f'severity="{severity}"'],
+                "target_matchers": [f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
+                "equal": ["alertname", "app", "host", "instance", "mountpoint"],
+            }
+            for rank, severity in enumerate(SEVERITIES[:-1])
+        ),
+    ]
+
+
+def _office_hours(declaration: Declaration) -> dict[str, Any]:
+    hours = declaration.office_hours
+    interval = {
+        "weekdays": [hours.weekdays],
+        "times": [{"start_time": hours.start, "end_time": hours.end}],
+        "location": declaration.timezone,
+    }
+    return {"name": "office-hours", "time_intervals": [interval]}
+
+
+def _heartbeat(declaration: Declaration) -> dict[str, Any]:
+    if not declaration.heartbeat_url:
+        return {}
+    return {"webhook_configs": [{"url_file": f"{CURRENT}/secrets/heartbeat_url", "send_resolved": False}]}
+
+
+def _integrations(declaration: Declaration, severity: Severity) -> dict[str, list[dict[str, Any]]]:
+    """{"slack_configs": […], …} of all receivers that want this severity."""
+    integrations: dict[str, list[dict[str, Any]]] = {}
+    for receiver in declaration.receivers:
+        if severity in receiver.severities:
+            integrations.setdefault(f"{receiver.type}_configs", []).append(_integration(receiver))
+    return integrations
+
+
+def _integration(receiver: Receiver) -> dict[str, Any]:
+    title, text = '{{ template "crowsnest.title" . }}', '{{ template "crowsnest.text" . }}'
+    match receiver:
+        case SlackReceiver():
+            channel = {"channel": receiver.channel} if receiver.channel else {}
+            color = '{{ template "crowsnest.color" . }}'
+            return {
+                "api_url_file": _secret_path(receiver, "webhook_url"),
+                **channel,
+                "username": receiver.username,
+                "send_resolved": True,
+                "color": color,
+                "title": title,
+                "title_link": '{{ template "crowsnest.link" . }}',
+                "text": text,
+                "fallback": title,
+            }
+        case DiscordReceiver():
+            webhook = _secret_path(receiver, "webhook_url")
+            return {"webhook_url_file": webhook, "send_resolved": True, "title": title, "message": text}
+        case WebhookReceiver():
+            return {"url_file": _secret_path(receiver, "url"), "send_resolved": True}
+        case SnsReceiver():
+            region = receiver.topic_arn.split(":")[3]
+            profile = {"profile": receiver_name(receiver)} if receiver.access_key else {}
+            return {
+                "topic_arn": receiver.topic_arn,
+                "sigv4": {"region": region, **profile},
+                "subject": title,
+                "message": f"{title}\n{text}",
+            }
+        case EmailReceiver():
+            return _email(receiver, title, text)
+
+
+def _email(receiver: EmailReceiver, title: str, text: str) -> dict[str, Any]:
+    login: dict[str, Any] = {"auth_username": receiver.username} if receiver.username else {}
+    if receiver.password:
+        login["auth_password_file"] = _secret_path(receiver, "password")
+    return {
+        "to": ", ".join(receiver.to),
+        "from": receiver.sender,
+        "smarthost": receiver.smarthost,
+        **login,
+        "require_tls": True,
+        "send_resolved": True,
+        "headers": {"Subject": title},
+        "html": "",
+        "text": text,
+    }
+
+
+def _secret_file(receiver: Receiver, field: str) -> str:
+    return f"secrets/{receiver_name(receiver)}_{field}"
+
+
+def _secret_path(receiver: Receiver, field: str) -> str:
+    return f"{CURRENT}/{_secret_file(receiver, field)}"
+
+
+def _aws_profile(receiver: SnsReceiver) -> str:
+    """SNS knows no key files of its own; AWS's shared credentials file serves: one profile per receiver."""
+    if not (receiver.access_key and receiver.secret_key):
+        return ""
+    key, secret = receiver.access_key, receiver.secret_key.get_secret_value()
+    return f"[{receiver_name(receiver)}]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"

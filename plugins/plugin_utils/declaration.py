@@ -1,0 +1,291 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The declaration: everything a team writes down, as typed objects.
+
+A setting `environment` here is the variable `crowsnest_environment` in `group_vars`. Unknown keys are refused.
+To add a setting or a key of an app, add a field with a description: the reference in docs/ and the JSON Schema
+are made from this file. What a mistake looks like to the user is in `mistakes.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+Severity = Literal["critical", "high", "medium", "low"]
+SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
+
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+
+
+def duration_seconds(text: str) -> int:
+    """Seconds of a Prometheus duration such as `90s`, `5m`, `15d` or `1h30m`.
+
+    Units and their lengths: https://prometheus.io/docs/prometheus/latest/querying/basics/#float-literals-and-time-durations
+    Raises ValueError for anything else.
+    """
+    if not re.fullmatch(r"(\d+[smhdwy])+", text):
+        raise ValueError("a duration: a whole number with s, m, h, d, w or y, such as 30s, 5m or 15d")
+    return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in re.findall(r"(\d+)([smhdwy])", text))
+
+
+def _duration(text: str) -> str:
+    if duration_seconds(text) == 0:
+        raise ValueError("a duration longer than zero, such as 30s or 5m")
+    return text
+
+
+def _timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("a time zone name of the IANA database, such as Asia/Seoul or Europe/Berlin")
+    return name
+
+
+def _http_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, an unclosed bracket
+        usable = False
+    if not usable or re.search(r"\s", url):
+        raise ValueError("a full URL such as https://shop.example.com/")
+    return url
+
+
+def _secret_url(url: SecretStr) -> SecretStr:
+    _http_url(url.get_secret_value())
+    return url
+
+
+def _path_or_url(text: str) -> str:
+    return text if re.fullmatch(r"/\S*", text) else _http_url(text)
+
+
+def _metrics_target(text: str) -> str:
+    found = re.fullmatch(r"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):(\d{1,5})(/\S*)?", text)
+    if not found or not 0 < int(found[2]) < 65536:
+        raise ValueError("host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000")
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Strict(BaseModel):
+    """A mapping of the declaration: no unknown keys, no silent change of a value's type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Thresholds(Strict):
+    """When an app's alerts fire. Each has the default promised in docs; set only what should differ."""
+
+    error_ratio: float = Field(0.05, gt=0, le=1, description="Share of answers with a 5xx status that is too much.")
+    error_for: Duration = Field("5m", description="How long the error ratio must be too high before the alert.")
+    latency_p95_high_seconds: float = Field(2.0, gt=0, description="p95 response time for severity high, over 5 min.")
+    latency_p95_medium_seconds: float = Field(
+        1.0, gt=0, description="p95 response time for severity medium, over 10 min."
+    )
+    down_for: Duration = Field("5m", description="How long an app must be unreachable before the critical alert.")
+
+    @model_validator(mode="after")
+    def _medium_before_high(self) -> Thresholds:
+        if self.latency_p95_medium_seconds >= self.latency_p95_high_seconds:
+            raise ValueError("latency_p95_medium_seconds smaller than latency_p95_high_seconds")
+        return self
+
+
+class Health(Strict):
+    """Health endpoints that are asked from outside the app, as a load balancer would."""
+
+    basic: Annotated[str, AfterValidator(_path_or_url)] | None = Field(
+        None, description="Answers 200 when the app is well. A path is taken below the app's `url`."
+    )
+    detailed: Annotated[str, AfterValidator(_path_or_url)] | None = Field(
+        None, description='Answers {"services": {"database": {"status": "healthy"}, …}}.'
+    )
+    components: list[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]] = Field(
+        [], description="Names under `services` in the detailed answer; each gets a probe and an alert of its own."
+    )
+
+    @model_validator(mode="after")
+    def _components_need_detailed(self) -> Health:
+        if self.components and not self.detailed:
+            raise ValueError("`detailed` beside `components`: the endpoint whose answer has these components")
+        return self
+
+
+class App(Strict):
+    """One app of the team."""
+
+    name: Name = Field(description="Short name; the label `app` on everything that belongs to it.")
+    framework: Literal["django", "fastapi", "prom_client", "generic"] = Field(
+        "generic",
+        description="Whose metric names the app exports: django-prometheus, prometheus-fastapi-instrumentator, "
+        "prom-client (Express, NestJS), or generic (only up or down is known).",
+    )
+    url: HttpUrl | None = Field(None, description="The public address; probed, with its certificate.")
+    host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
+    container: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of its main container."
+    )
+    metrics: list[Annotated[str, AfterValidator(_metrics_target)]] = Field(
+        [], description="Where metrics are read: host:port/path as `curl` on that host reaches it. Path: /metrics."
+    )
+    health: Health = Field(Health(), description="Health endpoints.")
+    thresholds: Thresholds = Field(Thresholds(), description="When its alerts fire.")
+
+    @model_validator(mode="after")
+    def _paths_need_url(self) -> App:
+        relative = [path for path in (self.health.basic, self.health.detailed) if path and path.startswith("/")]
+        if relative and not self.url:
+            raise ValueError(f"`url`, or a full URL instead of the path {relative[0]} in health")
+        return self
+
+
+class _Receiver(Strict):
+    """What all receivers share. `secrets` names the fields whose value is written to a file of its own."""
+
+    secrets: ClassVar[tuple[str, ...]] = ()
+    name: Name | None = Field(None, description="Name in reports. Default: the type.")
+
+
+class SlackReceiver(_Receiver):
+    """A Slack channel, through an incoming webhook."""
+
+    secrets = ("webhook_url",)
+    type: Literal["slack"]
+    webhook_url: SecretUrl = Field(description="The incoming webhook, https://hooks.slack.com/services/….")
+    channel: str | None = Field(None, pattern=r"^[#@]\S+$", description="Default: the webhook's own channel.")
+    username: str = Field("crowsnest", description="Name the messages come from.")
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+
+class DiscordReceiver(_Receiver):
+    """A Discord channel, through a webhook."""
+
+    secrets = ("webhook_url",)
+    type: Literal["discord"]
+    webhook_url: SecretUrl = Field(description="The channel's webhook.")
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+
+class WebhookReceiver(_Receiver):
+    """Any program that takes Alertmanager's JSON."""
+
+    secrets = ("url",)
+    type: Literal["webhook"]
+    url: SecretUrl = Field(description="Where Alertmanager posts.")
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+
+class EmailReceiver(_Receiver):
+    """E-mail through an SMTP server with TLS."""
+
+    secrets = ("password",)
+    type: Literal["email"]
+    to: list[Annotated[str, Field(pattern=r"^\S+@\S+\.\S+$")]] = Field(min_length=1, description="Addresses.")
+    sender: str = Field(pattern=r"\S+@\S+\.\S+", description="The From address.")
+    smarthost: str = Field(pattern=r"^\S+:\d+$", description="SMTP server with port, such as smtp.example.com:587.")
+    username: str | None = Field(None, description="SMTP user.")
+    password: SecretStr | None = Field(None, description="SMTP password.")
+    severities: list[Severity] = Field(["critical"], min_length=1, description="Which alerts it gets.")
+
+
+class SnsReceiver(_Receiver):
+    """SMS or anything else that listens on a topic of Amazon SNS."""
+
+    secrets = ("secret_key",)
+    type: Literal["sns"]
+    topic_arn: str = Field(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:\S+$", description="The topic.")
+    access_key: str | None = Field(None, description="AWS access key id. Default: the host's own role.")
+    secret_key: SecretStr | None = Field(None, description="AWS secret access key.")
+    severities: list[Severity] = Field(["critical"], min_length=1, description="Which alerts it gets.")
+
+
+Receiver = Annotated[
+    SlackReceiver | DiscordReceiver | WebhookReceiver | EmailReceiver | SnsReceiver, Field(discriminator="type")
+]
+
+
+class OfficeHours(Strict):
+    """When alerts of severity low may arrive."""
+
+    weekdays: str = Field("monday:friday", pattern=r"^[a-z]+(:[a-z]+)?$", description="A day or a range of days.")
+    start: str = Field("09:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Hour:minute in the time zone.")
+    end: str = Field("18:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Hour:minute in the time zone.")
+
+    @model_validator(mode="after")
+    def _start_before_end(self) -> OfficeHours:
+        days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+        unknown = [day for day in self.weekdays.split(":") if day not in days]
+        if unknown or self.start >= self.end:
+            raise ValueError(f"weekdays out of {', '.join(days)} and a start before the end")
+        return self
+
+
+def _repeat_guard(text: str) -> str:
+    if duration_seconds(_duration(text)) < 600:
+        raise ValueError("a duration of at least 10m: the same alert is not repeated sooner")
+    return text
+
+
+class Settings(Strict):
+    """Everything but the receivers and their secrets: what the plan is made of."""
+
+    environment: Name = Field("production", description="Label `environment` on every series; never mixed.")
+    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+        "Asia/Seoul", description="For times in messages and for office hours."
+    )
+    language: Literal["en", "ko"] = Field("en", description="Language of alert texts.")
+    apps: list[App] = Field([], description="The team's apps.")
+    scrape_interval: Duration = Field("15s", description="How often metrics are read and rules evaluated.")
+    retention: Duration = Field("15d", description="How long metrics are kept.")
+    retention_size_mib: int | None = Field(
+        None, ge=256, description="How much disk metrics may take, in MiB. Default: from the size of the disk."
+    )
+    registry_mirrors: list[HttpUrl] = Field([], description="Docker Hub mirrors the host's Docker engine asks first.")
+    images: dict[str, str] = Field({}, description="Another image for a service: name, tag and digest.")
+    ports: dict[str, Port] = Field({}, description="Another port on the host's loopback for a service.")
+    external_urls: dict[str, HttpUrl] = Field(
+        {}, description="Where people open a service's page, for links in messages. Default: its port on 127.0.0.1."
+    )
+    rule_files: list[str] = Field(
+        [], description="Prometheus rule files of your own; a relative path starts at the inventory's folder."
+    )
+    disabled_alerts: list[str] = Field([], description="Names of crowsnest's alerts that should not exist.")
+    runbook_url: HttpUrl = Field(
+        "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks",
+        description="Where runbooks lie; the alert's name and .md are appended.",
+    )
+
+
+class Declaration(Settings):
+    """All variables `crowsnest_*` of an inventory."""
+
+    receivers: list[Receiver] = Field([], description="Where alerts go.")
+    heartbeat_url: SecretUrl | None = Field(
+        None, description="Dead man's switch: posted every minute while alerting works; its silence must alert you."
+    )
+    repeat_after: Annotated[str, AfterValidator(_repeat_guard)] = Field(
+        "10m", description="An alert that goes on is repeated no sooner than this; lower severities later."
+    )
+    office_hours: OfficeHours = Field(OfficeHours(), description="When low alerts may arrive.")
+
+
+def read(variables: dict[str, Any]) -> Declaration:
+    """The declaration of `{"crowsnest_environment": …, …}`. Raises pydantic.ValidationError."""
+    return Declaration.model_validate({key.removeprefix("crowsnest_"): value for key, value in variables.items()})
+
+
+def receiver_name(receiver: _Receiver) -> str:
+    """The name a report uses: the declared one, else the type."""
+    return receiver.name or str(getattr(receiver, "type"))  # noqa: B009 - every subclass has it

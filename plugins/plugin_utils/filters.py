@@ -1,0 +1,95 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the filters of this collection do: Ansible's values in, plain data or text out.
+
+The plan and the declaration arrive as Ansible holds them (mappings) and become typed objects here, in one place. The
+files of a service are {relative path: text}, ready for the module `config_directory`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import alertmanager_config as alertmanager
+from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import compose_file, fragment
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain, plan_table
+from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import blackbox_config, prometheus_config
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, images, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, own_rule_mistakes, rule_files
+
+
+def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any], inventory_dir: str) -> list[str]:
+    """One sentence per mistake of the variables `crowsnest_*`; empty when all is well."""
+    raw = plain(variables)
+    paths = raw.get("crowsnest_rule_files")
+    own = [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
+    return [*mistakes(raw, plain(groups), alert_names()), *own_rule_mistakes(own, inventory_dir)]
+
+
+def plan(
+    variables: Mapping[str, Any], server: str, monitored: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The plan as plain data. A host of `monitored` that did not answer has no `preflight_look`."""
+    addresses = {name: str(hostvars[name].get("ansible_host", name)) for name in monitored}
+    looks = {name: hostvars[name].get("preflight_look", {}) for name in monitored}
+    facts = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
+    return make_plan(plain(variables), server, addresses, facts, images()).model_dump(mode="json")
+
+
+def plan_table_of(plan: Mapping[str, Any]) -> list[str]:
+    """The plan as lines of text."""
+    return plan_table(Plan.model_validate(plain(plan)))
+
+
+def compose_project(plan: Mapping[str, Any]) -> str:
+    """The text of /opt/crowsnest/compose.yaml."""
+    return yaml_text(compose_file(Plan.model_validate(plain(plan))))
+
+
+def reload_services(plan: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """{service: {"url", "path"}} for the module `service_reload`."""
+    services = Plan.model_validate(plain(plan)).services
+    return {
+        name: {"url": f"http://127.0.0.1:{service.port}", "path": service.config_directory}
+        for name, service in services.items()
+    }
+
+
+def prometheus_files(plan: Mapping[str, Any], inventory_dir: str) -> dict[str, str]:
+    """prometheus.yml, rules/*.yml and the compose fragment. `plan` is the plan as Ansible holds it."""
+    typed = Plan.model_validate(plain(plan))
+    return {
+        "prometheus.yml": yaml_text(prometheus_config(typed)),
+        **rule_files(typed, inventory_dir),
+        "compose.yml": yaml_text(fragment(typed, "prometheus")),
+    }
+
+
+def blackbox_files(plan: Mapping[str, Any]) -> dict[str, str]:
+    """blackbox.yml and the compose fragment."""
+    typed = Plan.model_validate(plain(plan))
+    return {
+        "blackbox.yml": yaml_text(blackbox_config(typed)),
+        "compose.yml": yaml_text(fragment(typed, "blackbox")),
+    }
+
+
+def alertmanager_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
+    """alertmanager.yml, the message templates and the compose fragment; `variables` are all `crowsnest_*`."""
+    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
+    timezone = '{{ define "crowsnest.timezone" }}' + declared.timezone + "{{ end }}\n"
+    template = FILES / "slack" / f"crowsnest.{declared.language}.tmpl"
+    return {
+        "alertmanager.yml": yaml_text(alertmanager.alertmanager_config(declared, typed.server)),
+        "templates/crowsnest.tmpl": template.read_text(),
+        "templates/timezone.tmpl": timezone,
+        "compose.yml": yaml_text(fragment(typed, "alertmanager")),
+    }
+
+
+def alertmanager_secrets(variables: Mapping[str, Any]) -> dict[str, str]:
+    """{relative path: secret} of all receivers; never part of a plan, a diff or a log."""
+    return alertmanager.alertmanager_secrets(declaration.read(plain(variables)))

@@ -1,0 +1,117 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a new inventory: the text of `inventories/example` with a few values exchanged, comments kept.
+
+`answers` are the texts of `new_inventory.QUESTIONS` by key, all of them present, empty where there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def declared(answers: Mapping[str, str]) -> dict[str, Any]:
+    """The variables `crowsnest_*` that these answers mean, secrets included."""
+    variables: dict[str, Any] = {
+        f"crowsnest_{key}": answers[key] for key in ("environment", "timezone", "language") if answers[key]
+    }
+    app = {"name": answers["app_name"], "framework": answers["framework"], "url": answers["app_url"]}
+    metrics = [target.strip() for target in answers["metrics"].split(",") if target.strip()]
+    variables["crowsnest_apps"] = []
+    if answers["app_name"]:
+        variables["crowsnest_apps"] = [{key: value for key, value in app.items() if value} | {"metrics": metrics}]
+    variables["crowsnest_receivers"] = []
+    if answers["slack_webhook"]:
+        receiver = {"type": "slack", "webhook_url": answers["slack_webhook"], "channel": answers["slack_channel"]}
+        variables["crowsnest_receivers"] = [receiver]
+    return variables
+
+
+def write(folder: Path, name: str, answers: Mapping[str, str]) -> None:
+    """Writes `folder/name` as a whole or not at all, from `folder/example`."""
+    partial = folder / f".{name}.new"
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(folder / "example", partial, ignore=shutil.ignore_patterns("secrets"))
+    try:
+        _edit(partial / "hosts.yml", lambda text: hosts_text(text, answers))
+        _edit(partial / "group_vars/all/settings.yml", lambda text: settings_text(text, answers))
+        _edit(partial / "group_vars/all/apps.yml", lambda text: apps_text(text, answers))
+        _edit(partial / "group_vars/all/alerting.yml", lambda text: alerting_text(text, answers))
+        (partial / "secrets").mkdir(mode=0o700)
+        if answers["slack_webhook"]:
+            _write_secret(partial / "secrets/slack_webhook_url", answers["slack_webhook"])
+        partial.rename(folder / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _edit(path: Path, change: Callable[[str], str]) -> None:
+    path.write_text(change(path.read_text()))
+
+
+def _write_secret(path: Path, value: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(value + "\n")
+
+
+def hosts_text(text: str, answers: Mapping[str, str]) -> str:
+    """hosts.yml with the server's address; this machine itself is managed without SSH."""
+    if answers["host"] in LOCAL:
+        text = _without(text, "ansible_user")
+        return re.sub(r"(?m)^( +)ansible_host: .*$", r"\1ansible_connection: local", text, count=1)
+    return _set(_set(text, "ansible_host", answers["host"]), "ansible_user", answers["user"])
+
+
+def settings_text(text: str, answers: Mapping[str, str]) -> str:
+    """settings.yml with environment, time zone and language."""
+    for key in ("environment", "timezone", "language"):
+        text = _set(text, f"crowsnest_{key}", answers[key])
+    return text
+
+
+def apps_text(text: str, answers: Mapping[str, str]) -> str:
+    """apps.yml with the one app, or with the example's app as a comment."""
+    apps = declared(answers)["crowsnest_apps"]
+    if not apps:
+        return _commented_out(text, "crowsnest_apps")
+    for key in ("name", "framework", "url", "metrics"):
+        text = _set(text, key, apps[0][key]) if apps[0].get(key) else _without(text, key)
+    return text
+
+
+def alerting_text(text: str, answers: Mapping[str, str]) -> str:
+    """alerting.yml with the channel, or with the receiver as a comment."""
+    if not answers["slack_webhook"]:
+        return _commented_out(text, "crowsnest_receivers")
+    return _set(text, "channel", answers["slack_channel"])
+
+
+def _scalar(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000).removesuffix("...\n").strip()
+
+
+def _set(text: str, key: str, value: Any) -> str:
+    """The first `key: …` that is no comment gets another value."""
+    return re.sub(rf"(?m)^([ -]*{key}:) .*$", lambda found: f"{found[1]} {_scalar(value)}", text, count=1)
+
+
+def _without(text: str, key: str) -> str:
+    """The first `key: …` and the comment above it are taken out."""
+    return re.sub(rf"(?m)^( *#.*\n)? *{key}: .*\n", "", text, count=1)
+
+
+def _commented_out(text: str, key: str) -> str:
+    """A list becomes empty, with what it held as a comment below: `key: []`."""
+    head, _, rest = text.partition(f"{key}:\n")
+    block, gap, tail = rest.partition("\n\n")
+    lines = [f"# {line}" for line in block.rstrip("\n").split("\n")]
+    return "\n".join([f"{head}{key}: []", f"# {key}:", *lines]) + (gap + tail if gap else "\n")

@@ -1,0 +1,226 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Every mistake of a declaration at once, each as one sentence: where, what is there, what is allowed.
+
+Two passes: what each value says for itself (the model of `declaration.py`), and what values say of each other and of
+the inventory (names that exist once, hosts that exist). The second pass reads the raw variables, so it also finds
+something when the first one does.
+"""
+
+from __future__ import annotations
+
+import types
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE
+from pydantic import BaseModel, SecretStr, ValidationError
+
+PREFIX = "crowsnest_"
+# Hosts that only the app's own machine understands; see App.metrics.
+_LOOPBACK = ("127.", "localhost:", "[::1]:")
+
+
+def mistakes(
+    variables: Mapping[str, Any], groups: Mapping[str, Sequence[str]], alert_names: Sequence[str] = ()
+) -> list[str]:
+    """One line per mistake in `{"crowsnest_apps": …, …}`; empty when all is well.
+
+    `groups` is Ansible's `groups`: {group name: [inventory host names]}. `alert_names` are all alerts that exist.
+    """
+    return [
+        *_inventory_mistakes(groups),
+        *_value_mistakes(variables),
+        *_app_mistakes(variables.get("crowsnest_apps"), groups),
+        *_name_mistakes(variables, alert_names),
+    ]
+
+
+def _inventory_mistakes(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    servers, monitored = list(groups.get("server", [])), list(groups.get("monitored", []))
+    if len(servers) != 1:
+        yield (
+            f"inventory: group `server` has {len(servers)} hosts ({', '.join(servers) or 'none'}). "
+            "Allowed: exactly one, the host that runs the stack."
+        )
+    for host in servers:
+        if host not in monitored:
+            yield f"inventory: {host} is in `server`, not in `monitored`. Make `server` a child group of `monitored`."
+
+
+def _value_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        declaration.read(dict(variables))
+    except ValidationError as invalid:
+        for error in invalid.errors():
+            yield _sentence(error, variables)
+
+
+def _sentence(error: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
+    """One error of pydantic in our words; its types: https://docs.pydantic.dev/latest/errors/validation_errors/"""
+    location = list(error["loc"])
+    models = _models_on(location)
+    kind, context = str(error["type"]), error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(_path(location, variables), str(location[-1]), models, top=len(location) == 1)
+    path = _path(location, variables)
+    if kind == "missing":
+        return f"{path}: is missing. {_description(models, location)}"
+    if kind == "union_tag_not_found":
+        return f"{path}: `type` is missing. Allowed: {_receiver_types()}."
+    if kind == "union_tag_invalid":
+        nearest = _nearest(context["tag"], list(_RECEIVERS))
+        return f"{path}.type: {context['tag']!r} is not known.{nearest} Allowed: {_receiver_types()}."
+    found = "the given value (not shown: a secret)" if _is_secret(models, location) else _shown(error["input"])
+    allowed = str(context["error"]) if kind == "value_error" else _allowed(kind, context, str(error["msg"]))
+    nearest = ""
+    if kind == "literal_error":
+        nearest = _nearest(str(error["input"]), allowed.replace("'", "").replace(" or ", ", ").split(", "))
+    why = _description(models, location)
+    return f"{path}: {found} does not fit.{nearest} Allowed: {allowed.rstrip('.')}. {why}".rstrip()
+
+
+def _allowed(kind: str, context: Mapping[str, Any], message: str) -> str:
+    if kind == "literal_error":
+        return str(context["expected"])
+    if kind == "string_pattern_mismatch":
+        return f"text of the form {context['pattern']}"
+    return message.removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def _unknown_key(path: str, key: str, models: Sequence[type[BaseModel]], top: bool) -> str:
+    known = sorted(models[-1].model_fields) if models else []
+    if top:
+        known = [PREFIX + name for name in known]
+        key = PREFIX + key
+    return f"{path}: unknown key.{_nearest(key, known)} Allowed: {', '.join(known)}."
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def _path(location: Sequence[str | int], variables: Mapping[str, Any]) -> str:
+    """`crowsnest_apps[1] (shop).thresholds.error_ratio`; the tag that pydantic adds for a receiver is left out."""
+    path = ""
+    value: Any = variables
+    for index, part in enumerate(location):
+        if isinstance(part, int):
+            path += f"[{part}]"
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+            name = value.get("name", value.get("type")) if isinstance(value, dict) else None
+            path += f" ({name})" if isinstance(name, str) else ""
+        elif not (index == 2 and location[0] == "receivers" and part in _RECEIVERS):
+            key = PREFIX + part if index == 0 else part
+            path += key if index == 0 else f".{part}"
+            value = value.get(key) if isinstance(value, dict) else None
+    return path
+
+
+def _shown(value: Any) -> str:
+    text = f"{value!r}" if isinstance(value, (str, int, float, bool, type(None))) else f"a {_kind(value)}"
+    return text if len(text) <= 80 else text[:77] + "…'"
+
+
+def _kind(value: Any) -> str:
+    return "mapping" if isinstance(value, dict) else "list" if isinstance(value, list) else type(value).__name__
+
+
+# --- the model along a location -------------------------------------------------------------------------------------
+
+_RECEIVERS = {
+    str(get_args(model.model_fields["type"].annotation)[0]): model
+    for model in get_args(get_args(declaration.Receiver)[0])
+}
+
+
+def _receiver_types() -> str:
+    return ", ".join(_RECEIVERS)
+
+
+def _models_on(location: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The models one passes on the way to a location, outermost first."""
+    models: list[type[BaseModel]] = [declaration.Declaration]
+    for part in location[:-1]:
+        if part in _RECEIVERS and location[0] == "receivers":
+            models.append(_RECEIVERS[str(part)])
+        elif isinstance(part, str) and part in models[-1].model_fields:
+            model = _model_in(models[-1].model_fields[part].annotation)
+            models += [model] if model else []
+    return models
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (list, dict, Annotated, Union, types.UnionType):
+        return next((model for argument in get_args(annotation) if (model := _model_in(argument))), None)
+    return None
+
+
+def _field(models: Sequence[type[BaseModel]], location: Sequence[str | int]) -> Any:
+    names = [part for part in location if isinstance(part, str)]
+    return models[-1].model_fields.get(names[-1]) if names else None
+
+
+def _description(models: Sequence[type[BaseModel]], location: Sequence[str | int]) -> str:
+    field = _field(models, location)
+    return (field.description or "") if field else ""
+
+
+def _is_secret(models: Sequence[type[BaseModel]], location: Sequence[str | int]) -> bool:
+    field = _field(models, location)
+    return field is not None and SecretStr.__name__ in str(field)
+
+
+# --- what values say of each other ----------------------------------------------------------------------------------
+
+
+def _app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    apps = [app if isinstance(app, dict) else {} for app in apps] if isinstance(apps, list) else []
+    counts = Counter(str(app["name"]) for app in apps if "name" in app)
+    hosts, servers = list(groups.get("monitored", [])), list(groups.get("server", []))
+    for index, app in enumerate(apps):
+        path = f"crowsnest_apps[{index}] ({app.get('name', 'no name')})"
+        if counts.get(str(app.get("name")), 0) > 1:
+            yield f"{path}.name: {app['name']!r} is declared {counts[str(app['name'])]} times. Allowed: each name once."
+        host = app.get("host")
+        if host is not None and host not in hosts:
+            yield (
+                f"{path}.host: {host!r} is no host of group `monitored`.{_nearest(str(host), hosts)} "
+                f"Allowed: {', '.join(hosts)}. Or add the host to the inventory."
+            )
+        elif host is not None and host not in servers:
+            yield from _loopback_mistakes(path, str(host), app.get("metrics"))
+
+
+def _loopback_mistakes(path: str, host: str, targets: Any) -> Iterator[str]:
+    for position, target in enumerate(targets if isinstance(targets, list) else []):
+        if str(target).startswith(_LOOPBACK):
+            yield (
+                f"{path}.metrics[{position}]: {target!r} cannot be reached from the server, as the app runs on {host}. "
+                f"Allowed: a port on {host}'s private address, written as `:{str(target).split(':')[-1]}`."
+            )
+
+
+def _name_mistakes(variables: Mapping[str, Any], alert_names: Sequence[str]) -> Iterator[str]:
+    for setting in ("crowsnest_images", "crowsnest_ports", "crowsnest_external_urls"):
+        by_service = variables.get(setting)
+        for name in by_service if isinstance(by_service, dict) else []:
+            if name not in CATALOGUE:
+                known = ", ".join(CATALOGUE)
+                yield f"{setting}.{name}: no such service.{_nearest(name, list(CATALOGUE))} Allowed: {known}."
+    disabled = variables.get("crowsnest_disabled_alerts")
+    for index, name in enumerate(disabled if isinstance(disabled, list) and alert_names else []):
+        if name not in alert_names:
+            yield f"crowsnest_disabled_alerts[{index}]: {name!r} is no alert.{_nearest(str(name), list(alert_names))}"
+    receivers = variables.get("crowsnest_receivers")
+    named = [entry for entry in receivers if isinstance(entry, dict)] if isinstance(receivers, list) else []
+    names = Counter(str(receiver.get("name", receiver.get("type"))) for receiver in named)
+    for name, count in names.items():
+        if count > 1:
+            yield f"crowsnest_receivers: {count} receivers are called {name!r}. Give each a `name` of its own."

@@ -1,0 +1,221 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`./crowsnest new NAME`: a new inventory from a few questions, each with a flag.
+
+The text comes from `inventories/example`, so its comments exist once; the rules for values are those of the model.
+A secret is asked for without echo or read from a file or the environment: a command line shows in the process list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory_files import LOCAL, declared, write
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
+
+INVENTORIES = Path(__file__).resolve().parents[2] / "inventories"
+WEBHOOK_VARIABLE = "CROWSNEST_SLACK_WEBHOOK"
+
+Answers = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question; `key` is also the flag. `path` is where the answer stands in the declaration, without indexes."""
+
+    key: str
+    text: str
+    default: str = ""
+    path: str = ""
+    needs: str = ""  # asked only when this one has an answer
+
+    @property
+    def flag(self) -> str:
+        """`--app-url` for `app_url`."""
+        return "--" + self.key.replace("_", "-")
+
+
+QUESTIONS = (
+    Question("host", "Address of the server (name or IP; localhost: this machine)"),
+    Question("user", "User to log in as over SSH (may use sudo)", "ubuntu"),
+    Question("environment", "Environment, a label on everything (production, staging, …)", "", "crowsnest_environment"),
+    Question("timezone", "Time zone", "Asia/Seoul", "crowsnest_timezone"),
+    Question("language", "Language of alerts (en, ko)", "en", "crowsnest_language"),
+    Question("app_name", "Name of your app (empty: watch only the host)", "", "crowsnest_apps.name"),
+    Question("app_url", "Public address of the app", "", "crowsnest_apps.url", "app_name"),
+    Question(
+        "framework",
+        "Framework (django, fastapi, prom_client, generic)",
+        "generic",
+        "crowsnest_apps.framework",
+        "app_name",
+    ),
+    Question(
+        "metrics",
+        "Where its metrics are on the host, such as 127.0.0.1:8000/metrics",
+        "",
+        "crowsnest_apps.metrics",
+        "app_name",
+    ),
+    Question("slack_webhook", "Slack webhook (not shown; empty: no alerts yet)", "", "crowsnest_receivers.webhook_url"),
+    Question("slack_channel", "Slack channel", "#alerts", "crowsnest_receivers.channel", "slack_webhook"),
+)
+
+
+_STAND_INS = {"app_name": "app", "slack_webhook": "https://hooks.slack.com/"}
+
+
+class UserError(Exception):
+    """A mistake of the person at the keyboard; the text says what, what is allowed and how to fix it."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The program. Returns the exit status: 0 made, 2 refused."""
+    try:
+        flags = _parser().parse_args(arguments)
+        check_name(flags.name)
+        # The environment is usually what the inventory is called.
+        questions = [
+            replace(q, default=flags.name.replace("_", "-")) if q.key == "environment" else q for q in QUESTIONS
+        ]
+        answers = _given(flags)
+        if not flags.yes:
+            answers = _ask([q for q in questions if q.key not in answers], answers)
+        answers = _with_defaults(questions, answers)
+        while wrong := refusals(answers):
+            _print_refusals(wrong)
+            if flags.yes or not sys.stdin.isatty():
+                return 2
+            answers = _with_defaults(questions, _ask([q for q in questions if q.key in wrong], answers))
+        write(INVENTORIES, flags.name, answers)
+    except UserError as mistake:
+        print(f"crowsnest new: {mistake}", file=sys.stderr)
+        return 2
+    except (EOFError, KeyboardInterrupt):
+        print("\ncrowsnest new: stopped, nothing was written. Without questions: --yes and the flags.", file=sys.stderr)
+        return 2
+    print(farewell(flags.name, answers))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crowsnest new", allow_abbrev=False, description="Makes inventories/NAME. What no flag gives is asked."
+    )
+    parser.add_argument("name", metavar="NAME", help="such as production; small letters, digits, - and _")
+    for question in QUESTIONS:
+        if question.key == "slack_webhook":
+            parser.add_argument("--slack-webhook", help=argparse.SUPPRESS)
+            parser.add_argument(
+                "--slack-webhook-file", metavar="FILE", help=f"file with the Slack webhook; or set {WEBHOOK_VARIABLE}"
+            )
+        else:
+            default = f" [{question.default}]" if question.default else ""
+            parser.add_argument(question.flag, metavar="VALUE", help=question.text.replace("%", "%%") + default)
+    parser.add_argument("--yes", action="store_true", help="ask nothing; what no flag gives gets its default")
+    return parser
+
+
+def check_name(name: str, folder: Path = INVENTORIES) -> None:
+    """Refuses, by UserError, a name that is no plain word or an inventory that exists."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
+        raise UserError(f"{name!r} is no good name. Allowed: small letters, digits, - and _, starting with a letter.")
+    if (folder / name).exists():
+        raise UserError(f"inventories/{name} exists already and is left alone. Edit its files, or choose another name.")
+
+
+def _given(flags: argparse.Namespace) -> Answers:
+    if flags.slack_webhook is not None:
+        raise UserError(
+            "a secret on the command line shows in the process list and in the shell's history. "
+            f"Use --slack-webhook-file FILE, the variable {WEBHOOK_VARIABLE}, or wait for the question."
+        )
+    answers = {q.key: value for q in QUESTIONS if (value := getattr(flags, q.key)) is not None}
+    if flags.slack_webhook_file:
+        try:
+            answers["slack_webhook"] = Path(flags.slack_webhook_file).expanduser().read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"--slack-webhook-file: {error}. Give a readable file with the webhook in it.") from None
+    elif os.environ.get(WEBHOOK_VARIABLE):
+        answers["slack_webhook"] = os.environ[WEBHOOK_VARIABLE].strip()
+    return answers
+
+
+def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
+    result = dict(answers)
+    for question in questions:
+        if question.needs and not result.get(question.needs):
+            continue
+        if question.key == "user" and result.get("host") in LOCAL:
+            continue
+        read: Callable[[str], str] = input
+        if question.key == "slack_webhook" and sys.stdin.isatty():
+            read = getpass.getpass
+        default = f" [{question.default}]" if question.default else ""
+        result[question.key] = read(f"{question.text}{default}: ").strip() or question.default
+    return result
+
+
+def _with_defaults(questions: Sequence[Question], answers: Answers) -> Answers:
+    return {question.key: answers.get(question.key, question.default) for question in questions}
+
+
+def refusals(answers: Mapping[str, str]) -> dict[str, str]:
+    """{question key: what is wrong and how to fix it} of all answers at once."""
+    found: dict[str, str] = {}
+    if not answers["host"]:
+        found["host"] = "is missing. Give the name or IP address of the server, or localhost."
+    elif not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?|::1", answers["host"]):
+        found["host"] = (
+            f"{answers['host']!r} does not fit. Allowed: a host name or an IP address, without user, port or path."
+        )
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9._-]*", answers["user"]):
+        found["user"] = f"{answers['user']!r} does not fit. Allowed: a login name such as ubuntu or admin."
+    for question in QUESTIONS:
+        if question.needs and answers[question.key] != question.default and not answers[question.needs]:
+            needed = next(other for other in QUESTIONS if other.key == question.needs)
+            found[question.key] = f"says something of nothing. Give {flag_of(needed)} too."
+    # What has nothing to belong to is checked all the same: all mistakes at once.
+    complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
+    for sentence in mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}):
+        path, _, text = sentence.partition(": ")
+        plain = re.sub(r"\[\d+\]( \([^)]*\))?", "", path)
+        key = next((q.key for q in QUESTIONS if q.path and q.path == plain), plain)
+        found.setdefault(key, text)
+    return found
+
+
+def flag_of(question: Question) -> str:
+    """How the user names the question: its flag, or for the secret what may be used instead of one."""
+    return f"--slack-webhook-file or {WEBHOOK_VARIABLE}" if question.key == "slack_webhook" else question.flag
+
+
+def _print_refusals(wrong: Mapping[str, str]) -> None:
+    flags = {question.key: flag_of(question) for question in QUESTIONS}
+    print("crowsnest new: nothing was written:", file=sys.stderr)
+    for key, text in wrong.items():
+        print(f"  {flags.get(key, key)}: {text}", file=sys.stderr)
+
+
+def farewell(name: str, answers: Mapping[str, str]) -> str:
+    """What was made and the next two commands."""
+    lines = [f"inventories/{name} is ready: hosts.yml and group_vars/all/*.yml are yours to edit."]
+    if not answers["slack_webhook"]:
+        lines.append(f"Alerts go nowhere yet: add a receiver in inventories/{name}/group_vars/all/alerting.yml.")
+    lines += [
+        "Next:",
+        f"  ./crowsnest site -i inventories/{name} --check    # shows what would be done",
+        f"  ./crowsnest site -i inventories/{name}            # does it",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

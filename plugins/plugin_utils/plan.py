@@ -1,0 +1,272 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: which service runs on which host with which image, port and memory, and whether it fits.
+
+Pure: the declaration, the inventory and the facts of the hosts (module `host_facts`) go in, a `Plan` comes out.
+A plan with refusals is never carried out; each refusal says what is short and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Settings
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
+    CATALOGUE,
+    CONFIG_ROOT,
+    DATA_ROOT,
+    DOCKER_NEED_MIB,
+    NODE_EXPORTER_NEED_MIB,
+    NODE_EXPORTER_PORT,
+    Service,
+)
+from pydantic import BaseModel, ConfigDict
+
+# The first version whose `include` takes a list of fragments: https://docs.docker.com/compose/releases/release-notes/
+COMPOSE_MINIMUM = (2, 20)
+# Memory that stays free for bursts (apt, cron, a deployment). Below about 100 MiB small hosts begin to thrash.
+HEADROOM_MIB = 128
+# Disk that stays free whatever the metrics take, and what images and packages of a first installation need.
+DISK_HEADROOM_MIB = 1024
+DISK_INSTALL_MIB = 1536
+# A size is rounded down to one of these, so that a plan does not change with every log line that is written.
+SIZE_STEPS_MIB = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
+# Share of the whole disk, and of what is free now, that metrics may take at most.
+DISK_SHARE_OF_TOTAL, DISK_SHARE_OF_FREE = 0.2, 0.5
+
+# Addresses whose listeners keep others off 127.0.0.1.
+_LOOPBACK_LISTENERS = {"0.0.0.0", "127.0.0.1", "::", "::ffff:127.0.0.1"}  # noqa: S104 - compared, not bound
+
+
+class Host(BaseModel):
+    """A monitored host. `address` is how the server reaches its exporters; the server reaches its own on loopback."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    address: str
+
+
+class Planned(BaseModel):
+    """A service that runs. `user` is the numeric user and group of its container, `limit_mib` its memory limit,
+    `external_url` where people open its page."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    image: str
+    port: int
+    user: int
+    need_mib: int
+    limit_mib: int
+    external_url: str
+    config_directory: str
+    data_directory: str
+
+
+class Plan(BaseModel):
+    """What a run will make true. `switched_off` maps a service to the reason, `memory_rows` explain the sum."""
+
+    model_config = ConfigDict(frozen=True)
+    settings: Settings
+    server: str
+    hosts: list[Host]
+    services: dict[str, Planned]
+    switched_off: dict[str, str]
+    retention_size_mib: int
+    memory_rows: list[tuple[str, int]]
+    refusals: list[str]
+
+    def app_address(self, app: App, target: str) -> str:
+        """`host:port` at which the server reaches one metrics target, e.g. `:8000/metrics` → `127.0.0.1:8000`."""
+        host = next(host for host in self.hosts if host.name == (app.host or self.server))
+        address = target.split("/", 1)[0]
+        return f"{host.address}{address}" if address.startswith(":") else address
+
+
+def plain(value: Any) -> Any:
+    """Ansible's tagged values as plain dicts, lists and strings, which YAML and pydantic take as they are."""
+    return json.loads(json.dumps(value))
+
+
+def make_plan(
+    variables: Mapping[str, Any],
+    server: str,
+    addresses: Mapping[str, str],
+    facts: Mapping[str, Mapping[str, Any]],
+    images: Mapping[str, str],
+) -> Plan:
+    """The plan for the variables `crowsnest_*`, which have no mistakes.
+
+    `addresses` is {inventory name: ansible_host} of all monitored hosts; `facts` is {inventory name: result of
+    `host_facts`} and lacks hosts that did not answer; `images` is files/images.yml.
+    """
+    settings = _settings(variables)
+    here = facts[server]
+    hosts = [Host(name=name, address=_address(name, server, addresses, facts)) for name in addresses]
+    candidates = [_planned(service, settings, len(hosts), images) for service in CATALOGUE.values()]
+    rows = _memory_rows(here)
+    services, switched_off, short = _fit(candidates, sum(mib for _, mib in rows), set(here["docker"]["own"]))
+    size = settings.retention_size_mib or _retention_size(here["disk"])
+    return Plan(
+        settings=settings,
+        server=server,
+        hosts=hosts,
+        services=services,
+        switched_off=switched_off,
+        retention_size_mib=size,
+        memory_rows=[*rows, *((service.name, -service.need_mib) for service in services.values())],
+        refusals=[
+            *short,
+            *_engine_refusals(here["docker"]),
+            *_disk_refusals(here, size),
+            *_port_refusals(services, here),
+        ],
+    )
+
+
+def _settings(variables: Mapping[str, Any]) -> Settings:
+    names = {f"crowsnest_{name}": name for name in Settings.model_fields}
+    return Settings.model_validate({names[key]: plain(value) for key, value in variables.items() if key in names})
+
+
+def _address(name: str, server: str, addresses: Mapping[str, str], facts: Mapping[str, Mapping[str, Any]]) -> str:
+    if name == server:
+        return "127.0.0.1"
+    return str(facts[name]["address"]) if name in facts else addresses[name]
+
+
+def _planned(service: Service, settings: Settings, hosts: int, images: Mapping[str, str]) -> Planned:
+    watched = service.need_per_host_mib * (hosts - 1) + service.need_per_app_mib * max(len(settings.apps) - 1, 0)
+    port = settings.ports.get(service.name, service.port)
+    return Planned(
+        name=service.name,
+        image=settings.images.get(service.name, images[service.name]),
+        port=port,
+        external_url=settings.external_urls.get(service.name, f"http://127.0.0.1:{port}"),
+        config_directory=f"{CONFIG_ROOT}/{service.name}",
+        data_directory=f"{DATA_ROOT}/{service.name}",
+        user=service.user,
+        need_mib=service.need_mib + watched,
+        limit_mib=service.limit_mib + 2 * watched,
+    )
+
+
+def _memory_rows(here: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """What there is and what is taken before any of our containers, in MiB; what is left is their sum."""
+    memory = here["memory"]
+    rows = [
+        ("memory of the host", int(memory["total_mib"])),
+        ("used by other programs", -max(memory["total_mib"] - memory["available_mib"] - memory["own_mib"], 0)),
+        ("kept free for bursts", -HEADROOM_MIB),
+    ]
+    if not here["docker"]["version"]:
+        rows.append(("Docker engine, to be installed", -DOCKER_NEED_MIB))
+    if not here["node_exporter"]["installed"]:
+        rows.append(("node exporter, to be installed", -NODE_EXPORTER_NEED_MIB))
+    return rows
+
+
+def _fit(
+    candidates: Sequence[Planned], available_mib: int, running: set[str]
+) -> tuple[dict[str, Planned], dict[str, str], list[str]]:
+    """Services that fit, those switched off with the reason, and refusals.
+
+    A service that already runs stays, so that a fluctuation of a few MiB does not take away what works; its memory is
+    not in `available_mib`, as the facts leave out what our own containers use.
+    """
+    services: dict[str, Planned] = {}
+    switched_off: dict[str, str] = {}
+    left = available_mib
+    for planned in candidates:
+        needed = CATALOGUE[planned.name].needed
+        if not needed and planned.name not in running and planned.need_mib > left:
+            switched_off[planned.name] = f"needs {planned.need_mib} MiB of memory, {max(left, 0)} MiB are left"
+            continue
+        services[planned.name] = planned
+        left -= planned.need_mib
+    required = [planned for planned in candidates if CATALOGUE[planned.name].needed]
+    missing = sum(planned.need_mib for planned in required) - available_mib
+    refusals = []
+    if missing > 0 and not {planned.name for planned in required} <= running:
+        refusals.append(
+            f"memory: {missing} MiB are missing for {', '.join(planned.name for planned in required)}. "
+            "Take a larger bundle (1 GB is the smallest that fits beside an app), or stop what uses the memory: "
+            "`ps aux --sort -rss | head` on the host shows it."
+        )
+    return services, switched_off, refusals
+
+
+def _retention_size(disk: Mapping[str, Any]) -> int:
+    """MiB that metrics may take, from the disk of /var/lib: {"total_mib", "free_mib", "own_mib"}."""
+    ours = min(DISK_SHARE_OF_TOTAL * disk["total_mib"], DISK_SHARE_OF_FREE * (disk["free_mib"] + disk["own_mib"]))
+    return max((step for step in SIZE_STEPS_MIB if step <= ours), default=SIZE_STEPS_MIB[0])
+
+
+def _disk_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
+    disk = here["disk"]
+    installed = "prometheus" in here["docker"]["own"]
+    need = DISK_HEADROOM_MIB + max(size_mib - disk["own_mib"], 0) + (0 if installed else DISK_INSTALL_MIB)
+    if disk["free_mib"] >= need or installed:
+        return []
+    return [
+        f"disk: {disk['free_mib']} MiB are free below {disk['path']}, {need} MiB are needed ({size_mib} MiB of them for "
+        "metrics). Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), "
+        "take a larger disk, or declare a smaller crowsnest_retention_size_mib."
+    ]
+
+
+def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
+    """An engine that is there is kept as it is, so what it lacks is the user's to add."""
+    if not docker["version"]:
+        return []  # none yet, or one that has stopped: the run installs and starts it
+    compose = docker["compose"] or "none"
+    found = tuple(int(number) for number in re.findall(r"\d+", compose)[:2])
+    if found >= COMPOSE_MINIMUM:
+        return []
+    return [
+        f"Docker {docker['version']} is there with Compose {compose}; crowsnest keeps the engine and needs Compose "
+        f"{'.'.join(map(str, COMPOSE_MINIMUM))} or newer. `apt-get install docker-compose-plugin` (engine from Docker), "
+        "`docker-compose-v2` (Ubuntu) or `docker-compose` (Debian 13)."
+    ]
+
+
+def _port_refusals(services: Mapping[str, Planned], here: Mapping[str, Any]) -> list[str]:
+    ours = {service.port: name for name, service in services.items() if name not in here["docker"]["own"]}
+    if not here["node_exporter"]["installed"]:
+        ours[NODE_EXPORTER_PORT] = "node_exporter"
+    return [
+        f"port {port}: another program listens on it, {name} needs it on loopback. `ss -ltnp sport = :{port}` on the host "
+        f"names the program. Stop it, or declare another port: crowsnest_ports: {{{name}: {port + 10000}}}."
+        for port, name in ours.items()
+        if not _LOOPBACK_LISTENERS.isdisjoint(here["ports"].get(str(port), []))
+    ]
+
+
+def plan_table(plan: Plan) -> list[str]:
+    """The plan as lines of text for a terminal."""
+    size = plan.retention_size_mib
+    left = sum(mib for _, mib in plan.memory_rows)
+    return [
+        f"Server {plan.server}, environment {plan.settings.environment}, {len(plan.hosts)} host(s), "
+        f"{len(plan.settings.apps)} app(s)",
+        "",
+        *_columns(
+            [("SERVICE", "ADDRESS", "MEMORY", "LIMIT", "IMAGE")]
+            + [
+                (name, f"127.0.0.1:{it.port}", f"{it.need_mib} MiB", f"{it.limit_mib} MiB", it.image)
+                for name, it in plan.services.items()
+            ]
+        ),
+        *(f"switched off: {name} - {reason}" for name, reason in plan.switched_off.items()),
+        "",
+        *_columns([(label, f"{mib:+d} MiB") for label, mib in plan.memory_rows] + [("left", f"{left:+d} MiB")]),
+        "",
+        f"Metrics are kept {plan.settings.retention} or {size} MiB, whichever is reached first.",
+    ]
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,145 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""prometheus.yml and blackbox.yml as pure functions of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urljoin
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import NODE_EXPORTER_PORT
+
+# An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
+APP_SAMPLE_LIMIT = 20_000
+PROBE_INTERVAL = "30s"
+# What a component of a detailed health answer says when it is well.
+WELL = ("healthy", "ok", "up", "pass")
+
+
+def prometheus_config(plan: Plan) -> dict[str, Any]:
+    """prometheus.yml: https://prometheus.io/docs/prometheus/latest/configuration/configuration/"""
+    interval, environment = plan.settings.scrape_interval, plan.settings.environment
+    jobs = [*_stack_jobs(plan), _node_job(plan), _app_job(plan)]
+    if "blackbox" in plan.services:
+        jobs.append(_probe_job(plan, plan.services["blackbox"].port))
+    return {
+        "global": {
+            "scrape_interval": interval,
+            "scrape_timeout": interval if interval in ("5s", "10s") else "10s",
+            "evaluation_interval": interval,
+            "external_labels": {"environment": environment},
+        },
+        "alerting": {
+            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{plan.services['alertmanager'].port}"]}]}]
+        },
+        "rule_files": ["rules/*.yml"],
+        "scrape_configs": [job for job in jobs if job["static_configs"]],
+    }
+
+
+def _targets(plan: Plan, address: str, **labels: str) -> dict[str, Any]:
+    return {"targets": [address], "labels": {"environment": plan.settings.environment, **labels}}
+
+
+def _stack_jobs(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {"job_name": name, "static_configs": [_targets(plan, f"127.0.0.1:{service.port}", host=plan.server)]}
+        for name, service in plan.services.items()
+    ]
+
+
+def _node_job(plan: Plan) -> dict[str, Any]:
+    return {
+        "job_name": "node",
+        "static_configs": [
+            _targets(plan, f"{host.address}:{NODE_EXPORTER_PORT}", host=host.name) for host in plan.hosts
+        ],
+    }
+
+
+def _app_job(plan: Plan) -> dict[str, Any]:
+    return {
+        "job_name": "app",
+        "sample_limit": APP_SAMPLE_LIMIT,
+        "static_configs": [
+            _targets(
+                plan,
+                plan.app_address(app, target),
+                app=app.name,
+                host=app.host or plan.server,
+                __metrics_path__=f"/{path or 'metrics'}",
+            )
+            for app in plan.settings.apps
+            for target in app.metrics
+            for path in [target.partition("/")[2]]
+        ],
+    }
+
+
+def _probe_job(plan: Plan, port: int) -> dict[str, Any]:
+    return {
+        "job_name": "probe",
+        "metrics_path": "/probe",
+        "scrape_interval": PROBE_INTERVAL,
+        "static_configs": [
+            _targets(
+                plan,
+                url,
+                app=app.name,
+                host=app.host or plan.server,
+                probe=probe,
+                __param_module=module,
+            )
+            for app in plan.settings.apps
+            for probe, module, url in _probes(app)
+        ],
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "__param_target"},
+            {"source_labels": ["__param_target"], "target_label": "instance"},
+            {"target_label": "__address__", "replacement": f"127.0.0.1:{port}"},
+        ],
+    }
+
+
+def _probes(app: App) -> Iterator[tuple[str, str, str]]:
+    """(label `probe`, blackbox module, URL) of everything that is asked from outside an app."""
+    base = app.url or ""
+    if app.url:
+        yield "url", "http", app.url
+    if app.health.basic:
+        yield "health", "http", urljoin(base, app.health.basic)
+    if app.health.detailed:
+        for component in app.health.components:
+            yield component, f"component_{component}", urljoin(base, app.health.detailed)
+
+
+def blackbox_config(plan: Plan) -> dict[str, Any]:
+    """blackbox.yml: https://github.com/prometheus/blackbox_exporter/blob/master/CONFIGURATION.md"""
+    components = sorted({component for app in plan.settings.apps for component in app.health.components})
+    return {
+        "modules": {
+            "http": {"prober": "http", "timeout": "8s", "http": {"preferred_ip_protocol": "ip4"}},
+            **{f"component_{component}": _component_module(component) for component in components},
+        }
+    }
+
+
+def _component_module(component: str) -> dict[str, Any]:
+    """One component of a detailed health answer; the page may say 503 because of another component.
+
+    A pattern instead of a CEL expression, which blackbox exporters before 0.27 do not know. It asks for the component's
+    object to be flat, as {"database": {"status": "healthy", "response_time_ms": 1.2}} is.
+    """
+    well = "|".join(WELL)
+    return {
+        "prober": "http",
+        "timeout": "8s",
+        "http": {
+            "preferred_ip_protocol": "ip4",
+            "valid_status_codes": [200, 503],
+            "fail_if_body_not_matches_regexp": [rf'"{component}"\s*:\s*\{{[^{{}}]*"status"\s*:\s*"({well})"'],
+        },
+    }

@@ -1,0 +1,52 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The static content of this repository (files/) and the text form of what is generated from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# resolve() follows the symlink through which Ansible loads this collection.
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ROOT / "files"
+HEADER = "# Made by crowsnest. A change made here is undone by the next run: change the inventory instead.\n"
+
+
+@cache
+def images() -> dict[str, str]:
+    """{service: image} of files/images.yml."""
+    return dict(yaml.safe_load((FILES / "images.yml").read_text()))
+
+
+@cache
+def static_rules() -> dict[str, Mapping[str, Any]]:
+    """{file name: parsed rule file} of files/rules."""
+    return {path.name: yaml.safe_load(path.read_text()) for path in sorted((FILES / "rules").glob("*.yml"))}
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # libyaml is 10 times faster
+    """Writes text of several lines as a block, as a person would."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Equal values are written out each time; anchors are hard to read."""
+        return True
+
+
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    node: yaml.ScalarNode = dumper.represent_scalar(
+        "tag:yaml.org,2002:str", value, style="|" if "\n" in value else None
+    )
+    return node
+
+
+_Dumper.add_representer(str, _text)
+
+
+def yaml_text(data: Any) -> str:
+    """`data` as a YAML file, keys in the given order."""
+    return HEADER + yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

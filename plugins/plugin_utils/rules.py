@@ -1,0 +1,76 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Rule files of Prometheus: the static ones of files/rules, the per-app ones, and the team's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_text
+
+
+def rule_files(plan: Plan, inventory_dir: str) -> dict[str, str]:
+    """{"rules/host.yml": text, …}; a profile's recording rules only when an app uses that profile."""
+    settings = plan.settings
+    profiles = {f"profile_{app.framework}.yml" for app in settings.apps}
+    static = {name: file for name, file in static_rules().items() if name in profiles or "profile_" not in name}
+    groups = {name: file["groups"] for name, file in static.items()}
+    groups["app.yml"] = app_rule_groups(settings.apps, settings.language)
+    return {
+        **{f"rules/{name}": yaml_text({"groups": _finished(entries, plan)}) for name, entries in groups.items()},
+        **{
+            f"rules/own-{number}-{Path(path).name}": (Path(inventory_dir) / path).read_text()
+            for number, path in enumerate(settings.rule_files, 1)
+        },
+    }
+
+
+def _finished(groups: Sequence[Mapping[str, Any]], plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {**group, "rules": [_rule(rule, plan) for rule in group["rules"] if _wanted(rule, plan)]} for group in groups
+    ]
+
+
+def _wanted(rule: Mapping[str, Any], plan: Plan) -> bool:
+    return rule.get("alert") not in plan.settings.disabled_alerts
+
+
+def _rule(rule: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """The rule with its runbook and its texts in the declared language (`summary_ko` becomes `summary`)."""
+    if "alert" not in rule:
+        return dict(rule)
+    texts = {name: text for name, text in rule["annotations"].items() if not name.endswith("_ko")}
+    if plan.settings.language == "ko":
+        texts.update({name: rule["annotations"].get(f"{name}_ko", text) for name, text in texts.items()})
+    texts["runbook_url"] = f"{plan.settings.runbook_url}/{rule['alert']}.md"
+    return {**rule, "annotations": texts}
+
+
+def alert_names() -> list[str]:
+    """Names of all alerts there are, for whatever app."""
+    static = [group for file in static_rules().values() for group in file["groups"]]
+    per_app = app_rule_groups([App(name="any", framework="django", metrics=[":8000"])], "en")
+    return sorted({rule["alert"] for group in [*static, *per_app] for rule in group["rules"] if "alert" in rule})
+
+
+def own_rule_mistakes(paths: Sequence[str], inventory_dir: str) -> list[str]:
+    """One line per declared rule file that is missing or is no rule file at all; its PromQL is promtool's to judge."""
+    lines = []
+    for index, path in enumerate(paths):
+        full = Path(inventory_dir) / path
+        where = f"crowsnest_rule_files[{index}]: {path!r}"
+        try:
+            content = yaml.safe_load(full.read_text())
+            if not isinstance(content, dict) or not isinstance(content.get("groups"), list):
+                lines.append(f"{where} has no list `groups`. Allowed: a rule file of Prometheus.")
+        except OSError as error:
+            lines.append(f"{where}: {error.strerror} ({full}). Relative paths start at the inventory's folder.")
+        except yaml.YAMLError as error:
+            lines.append(f"{where} is no YAML: {' '.join(str(error).split())}.")
+    return lines

@@ -1,0 +1,54 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The catalogue of services: what each one needs of a host. Images are in files/images.yml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Service:
+    """One container of the stack.
+
+    `port` is on the host's loopback and also makes the container's numeric user (9090 → 21090), which has no entry in
+    the host's passwd and so no login.
+    `need_mib` is what it takes in normal work (measured in the laboratory, rounded up), by which the plan decides
+    whether it fits; `limit_mib` is where the kernel stops it. Both in MiB; Prometheus grows with what it watches.
+    `needed` services are refused when they do not fit; the others are switched off with a reason.
+    """
+
+    name: str
+    port: int
+    need_mib: int
+    limit_mib: int
+    need_per_host_mib: int = 0
+    need_per_app_mib: int = 0
+    needed: bool = True
+    data: bool = False
+
+    @property
+    def user(self) -> int:
+        """Numeric user and group of the container."""
+        return 12000 + self.port
+
+
+# Where a service's configuration and data lie on the host: one folder each, named as the service.
+CONFIG_ROOT = "/opt/crowsnest"
+DATA_ROOT = "/var/lib/crowsnest"
+
+# The order is the order of importance: when memory runs short the last ones are switched off first.
+CATALOGUE: dict[str, Service] = {
+    service.name: service
+    for service in (
+        Service("prometheus", 9090, need_mib=110, limit_mib=256, need_per_host_mib=6, need_per_app_mib=6, data=True),
+        Service("alertmanager", 9093, need_mib=35, limit_mib=96, data=True),
+        Service("blackbox", 9115, need_mib=25, limit_mib=64, needed=False),
+    )
+}
+
+NODE_EXPORTER_PORT = 9100
+# node exporter runs natively on every host; resident memory measured in the laboratory, rounded up.
+NODE_EXPORTER_NEED_MIB = 25
+# A Docker engine with containerd that is not there yet: resident memory of both, measured in the laboratory.
+DOCKER_NEED_MIB = 110
