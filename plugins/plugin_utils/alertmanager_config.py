@@ -7,6 +7,7 @@ Secrets never stand in alertmanager.yml: each is a file of its own that the conf
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
@@ -73,6 +74,14 @@ def alertmanager_secrets(declaration: Declaration) -> dict[str, str]:
     return files
 
 
+def deliveries(declaration: Declaration) -> dict[str, dict[str, int]]:
+    """{severity: {integration: receivers that get it}}, such as {"critical": {"slack": 1, "email": 1}}."""
+    return {
+        severity: dict(Counter(it.type for it in declaration.receivers if severity in it.severities))
+        for severity in SEVERITIES
+    }
+
+
 def _route(declaration: Declaration) -> dict[str, Any]:
     """Rules of a team's own without a known severity go the way of `high`: nothing gets lost."""
     return {
@@ -119,10 +128,10 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
             "target_matchers": ['alertname=~"App.+|Probe.+"', 'alertname!="AppDown"'],
             "equal": ["app"],
         },
-        # The same thing at a higher severity silences the lower ones.
+        # The same thing at a higher severity silences the lower ones; test alerts of all severities must arrive.
         *(
             {
-                "source_matchers": [f'severity="{severity}"'],
+                "source_matchers": [f'severity="{severity}"', 'test!="true"'],
                 "target_matchers": [f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
                 "equal": ["alertname", "app", "host", "instance", "mountpoint"],
             }
@@ -170,7 +179,7 @@ def _integration(receiver: Receiver) -> dict[str, Any]:
                 "color": color,
                 "title": title,
                 "title_link": '{{ template "crowsnest.link" . }}',
-                "text": text,
+                "text": '{{ template "crowsnest.slack" . }}',
                 "fallback": title,
             }
         case DiscordReceiver():

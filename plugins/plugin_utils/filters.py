@@ -80,12 +80,12 @@ def blackbox_files(plan: Mapping[str, Any]) -> dict[str, str]:
 def alertmanager_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
     """alertmanager.yml, the message templates and the compose fragment; `variables` are all `crowsnest_*`."""
     typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
-    timezone = '{{ define "crowsnest.timezone" }}' + declared.timezone + "{{ end }}\n"
+    time = f'{{{{ . | tz "{declared.timezone}" | date "2006-01-02 15:04 MST" }}}}'  # Go's way to name a format
     template = FILES / "slack" / f"crowsnest.{declared.language}.tmpl"
     return {
         "alertmanager.yml": yaml_text(alertmanager.alertmanager_config(declared, typed.server)),
         "templates/crowsnest.tmpl": template.read_text(),
-        "templates/timezone.tmpl": timezone,
+        "templates/time.tmpl": '{{ define "crowsnest.time" }}' + time + "{{ end }}\n",
         "compose.yml": yaml_text(fragment(typed, "alertmanager")),
     }
 
@@ -93,3 +93,23 @@ def alertmanager_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) ->
 def alertmanager_secrets(variables: Mapping[str, Any]) -> dict[str, str]:
     """{relative path: secret} of all receivers; never part of a plan, a diff or a log."""
     return alertmanager.alertmanager_secrets(declaration.read(plain(variables)))
+
+
+def alert_deliveries(variables: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """{severity: {integration: number of receivers}} for the module `alertmanager_test_alerts`."""
+    return alertmanager.deliveries(declaration.read(plain(variables)))
+
+
+def delivery_report(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The deliveries of `alertmanager_test_alerts` as lines of text, one per severity and integration."""
+    return [
+        f"{row['severity']:<9} {row['integration']:<8} {_verdict(row)}" + (f" - {row['words']}" if row["words"] else "")
+        for row in plain(rows)
+    ]
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    if row["delivered"] >= row["expected"]:
+        return f"delivered to {row['expected']} of {row['expected']}"
+    missing = "refused" if row["failed"] else "no answer in time"
+    return f"{missing}, delivered to {max(row['delivered'], 0)} of {row['expected']}"

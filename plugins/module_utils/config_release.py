@@ -1,0 +1,198 @@
+"""What a configuration directory shall hold, as a value: checks, its name, and the difference to what is there.
+
+Pure functions, no file access (only user and group names are looked up). Standard library only and Python 3.9.
+"""
+
+from __future__ import annotations
+
+import grp
+import hashlib
+import json
+import os
+import pwd
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+LONGEST_NAME = 255  # bytes, on every Linux file system
+OCTAL = re.compile(r"0[0-7]{3}")
+HIDDEN = "(secret, content not shown)\n"
+HIDDEN_NEW = "(secret, new content, not shown)\n"
+
+
+class ConfigDirectoryError(Exception):
+    """Something the user must put right; the message says what, where and how."""
+
+
+class Entry(NamedTuple):
+    """One file, directory or symlink: type and mode bits as in st_mode, owner, group, content (a symlink's target).
+
+    An id is None when the user or group does not exist on this host: nothing on disk equals it.
+    """
+
+    mode: int
+    uid: int | None
+    gid: int | None
+    content: bytes = b""
+
+
+Tree = Mapping[str, Entry]  # by path relative to the release; the release itself is "."
+
+
+@dataclass(frozen=True)
+class Release:
+    """The wanted content: bytes by relative path, which paths are secret, and the rights of all of them."""
+
+    files: Mapping[str, bytes]
+    secrets: frozenset[str]
+    owner: str
+    group: str
+    mode: int
+    directory_mode: int
+
+    @cached_property
+    def uid(self) -> int | None:
+        """The owner's number on this host; None if there is no such user."""
+        return find_id(self.owner, os.geteuid, lambda name: pwd.getpwnam(name).pw_uid)
+
+    @cached_property
+    def gid(self) -> int | None:
+        """The group's number on this host; None if there is no such group."""
+        return find_id(self.group, os.getegid, lambda name: grp.getgrnam(name).gr_gid)
+
+    @cached_property
+    def directory(self) -> Entry:
+        """What each directory of the release is like on disk."""
+        return Entry(stat.S_IFDIR | self.directory_mode, self.uid, self.gid)
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Every entry the release has on disk, directories included."""
+        directories = {".", *(parent for name in self.files for parent in parents(name))}
+        tree = dict.fromkeys(directories, self.directory)
+        for name, content in self.files.items():
+            tree[name] = Entry(stat.S_IFREG | self.mode, self.uid, self.gid, content)
+        return tree
+
+    @cached_property
+    def name(self) -> str:
+        """16 hexadecimal digits over names, contents and rights as declared: the same on every host."""
+        contents = [(name, hashlib.sha256(content).hexdigest()) for name, content in sorted(self.files.items())]
+        rights = [self.owner, self.group, self.mode, self.directory_mode, sorted(self.secrets)]
+        return hashlib.sha256(json.dumps([contents, rights]).encode()).hexdigest()[:16]
+
+    def missing_ids(self) -> list[str]:
+        """One sentence for each of owner and group that this host does not know."""
+        ids = (("owner", self.owner, self.uid, "user"), ("group", self.group, self.gid, "group"))
+        return [f"{option}: there is no {kind} {name!r} on this host" for option, name, id_, kind in ids if id_ is None]
+
+
+def make_release(
+    files: Mapping[str, object], secrets: Mapping[str, object], owner: str, group: str, mode: str, directory_mode: str
+) -> Release:
+    """Check what the user gave and return it as a value; raise ConfigDirectoryError with all mistakes at once."""
+    given = {**files, **secrets}
+    problems = [f"{name!r} is in both files and secrets" for name in sorted(set(files) & set(secrets))]
+    problems += [f"file name {name!r} {fault}" for name in sorted(given) if (fault := name_fault(name, given))]
+    problems += [f"the content of {name!r} {fault}" for name in sorted(given) if (fault := text_fault(given[name]))]
+    for option, value in (("mode", mode), ("directory_mode", directory_mode)):
+        if not OCTAL.fullmatch(value):
+            problems.append(f"{option} {value!r} is not four octal digits in quotes, such as '0640'")
+    if problems:
+        raise ConfigDirectoryError("; ".join(problems))
+    contents = {name: str(text).encode() for name, text in given.items()}
+    return Release(contents, frozenset(secrets), owner, group, int(mode, 8), int(directory_mode, 8))
+
+
+def name_fault(name: str, names: Mapping[str, object]) -> str:
+    """What is wrong with one file name, or ""; `names` are all names, where a file cannot also be a directory."""
+    parts = name.split("/")
+    if not name:
+        return "is empty"
+    if not name.isprintable():
+        return "has a NUL or another character that cannot be printed"
+    if name.startswith("/"):
+        return "is absolute; give it relative to the path, such as rules/host.yml"
+    if "" in parts:
+        return "has an empty part; write single slashes between the parts and none at the end"
+    if "." in parts or ".." in parts:
+        return "has a part '.' or '..'; name the place below the path directly"
+    if max(len(part.encode()) for part in parts) > LONGEST_NAME:
+        return f"has a part longer than {LONGEST_NAME} bytes"
+    blocked = [parent for parent in parents(name) if parent in names]
+    return f"needs a directory where {blocked[0]!r} is a file; rename one of them" if blocked else ""
+
+
+def text_fault(text: object) -> str:
+    """What is wrong with the content of one file, or ""."""
+    if not isinstance(text, str):
+        return f"is a {type(text).__name__}, not text; turn data into text with to_nice_yaml or to_json"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "cannot be written as UTF-8"
+    return ""
+
+
+def parents(name: str) -> list[str]:
+    """The directories above a relative path: a/b/c gives a and a/b."""
+    parts = name.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+def find_id(name: str, own: Callable[[], int], look_up: Callable[[str], int]) -> int | None:
+    """The numeric id of a user or group: given as digits, looked up, or our own for ""; None if there is none."""
+    if not name:
+        return own()
+    if name.isdecimal():
+        return int(name)
+    try:
+        return look_up(name)
+    except KeyError:
+        return None
+
+
+def changed_names(before: Tree, after: Tree) -> list[str]:
+    """What differs, sorted. A new directory is left out: its files say enough."""
+    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return [name for name in names if name in before or not stat.S_ISDIR(after[name].mode)]
+
+
+def diff(before: Tree, after: Tree, secrets: frozenset[str]) -> list[dict[str, str]]:
+    """Ansible's `diff`: one before and after per changed name, secrets masked, rights where only they differ."""
+    names = changed_names(before, after)
+    return [diff_entry(name, before.get(name), after.get(name), name in secrets) for name in names]
+
+
+def diff_entry(name: str, old: Entry | None, new: Entry | None, secret: bool) -> dict[str, str]:
+    """One element of Ansible's `diff`; of a secret it only tells whether it is new."""
+    before, after = text_of(old), text_of(new)
+    if secret:
+        before, after = HIDDEN if old else "", HIDDEN if before == after else HIDDEN_NEW if new else ""
+    if old and new and before == after:
+        before, after = rights_of(old), rights_of(new)
+    header = printable(name)
+    return {"before": before, "after": after, "before_header": header, "after_header": header}
+
+
+def text_of(entry: Entry | None) -> str:
+    """The content as text, or a line that says what stands there instead of a file."""
+    if entry is None:
+        return ""
+    if stat.S_ISREG(entry.mode):
+        return entry.content.decode("utf-8", "replace")
+    kind = {stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink to"}.get(stat.S_IFMT(entry.mode), "special file")
+    return f"({kind} {entry.content.decode('utf-8', 'replace')})\n"
+
+
+def rights_of(entry: Entry) -> str:
+    """Mode and owner in one line."""
+    return f"mode {stat.S_IMODE(entry.mode):04o}, owner {entry.uid}, group {entry.gid}\n"
+
+
+def printable(name: str) -> str:
+    """A file name found on disk, which may not be UTF-8, as text that can be printed."""
+    return os.fsencode(name).decode("utf-8", "replace")
