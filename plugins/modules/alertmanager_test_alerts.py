@@ -17,8 +17,7 @@ options:
     required: true
   deliveries:
     description:
-      - What must arrive, as severity to a mapping of Alertmanager's integration to the number of receivers, for example
-        C({critical: {slack: 1, email: 1}}).
+      - What must arrive - severity to Alertmanager's integration to the number of receivers, as in the example.
     type: dict
     required: true
   labels:

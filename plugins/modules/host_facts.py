@@ -45,7 +45,7 @@ host:
       version: 26.1.5
       compose: 2.26.1
       own: [alertmanager, prometheus]
-      images: ["prom/prometheus:v3.14.0"]
+      images: ["registry.example.com/shop:1"]
       daemon: {live-restore: true}
       python_client: true
     node_exporter: {installed: true, flags: ["--web.listen-address=127.0.0.1:9100"]}

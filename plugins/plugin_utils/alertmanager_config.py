@@ -20,6 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
     SlackReceiver,
     SnsReceiver,
     WebhookReceiver,
+    WEEKDAYS,
     duration_seconds,
     receiver_name,
 )
@@ -67,7 +68,7 @@ def alertmanager_secrets(declaration: Declaration) -> dict[str, str]:
         if (value := getattr(receiver, field)) is not None
     }
     if declaration.heartbeat_url:
-        files["secrets/heartbeat_url"] = declaration.heartbeat_url.get_secret_value()
+        files["secrets/heartbeat"] = declaration.heartbeat_url.get_secret_value()
     profiles = [_aws_profile(receiver) for receiver in declaration.receivers if isinstance(receiver, SnsReceiver)]
     if any(profiles):
         files["secrets/aws_credentials"] = "".join(profiles)
@@ -87,7 +88,7 @@ def _route(declaration: Declaration) -> dict[str, Any]:
     return {
         "receiver": "high",
         "group_by": ["alertname", "app", "host", "environment"],
-        **_PROMISES["high"],
+        **_promise("high", declaration),
         "routes": [
             {
                 "matchers": [f'alertname="{HEARTBEAT_ALERT}"'],
@@ -108,10 +109,13 @@ def _route(declaration: Declaration) -> dict[str, Any]:
 
 
 def _severity_route(severity: Severity, declaration: Declaration) -> dict[str, Any]:
-    promise = dict(_PROMISES[severity])
-    promise["repeat_interval"] = max(promise["repeat_interval"], declaration.repeat_after, key=duration_seconds)
-    route = {"matchers": [f'severity="{severity}"'], "receiver": severity, **promise}
+    route = {"matchers": [f'severity="{severity}"'], "receiver": severity, **_promise(severity, declaration)}
     return {**route, "active_time_intervals": ["office-hours"]} if severity == "low" else route
+
+
+def _promise(severity: Severity, declaration: Declaration) -> dict[str, str]:
+    promise = _PROMISES[severity]
+    return promise | {"repeat_interval": max(promise["repeat_interval"], declaration.repeat_after, key=duration_seconds)}
 
 
 def _inhibit_rules(server: str) -> list[dict[str, Any]]:
@@ -143,17 +147,25 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
 def _office_hours(declaration: Declaration) -> dict[str, Any]:
     hours = declaration.office_hours
     interval = {
-        "weekdays": [hours.weekdays],
+        "weekdays": _days(hours.weekdays),
         "times": [{"start_time": hours.start, "end_time": hours.end}],
         "location": declaration.timezone,
     }
     return {"name": "office-hours", "time_intervals": [interval]}
 
 
+def _days(weekdays: str) -> list[str]:
+    """`friday:monday` → its four days: Alertmanager's own ranges must not pass the end of its week, which is Saturday."""
+    first, _, last = weekdays.partition(":")
+    start = WEEKDAYS.index(first)
+    days = [*WEEKDAYS[start:], *WEEKDAYS[:start]]
+    return days[: days.index(last or first) + 1]
+
+
 def _heartbeat(declaration: Declaration) -> dict[str, Any]:
     if not declaration.heartbeat_url:
         return {}
-    return {"webhook_configs": [{"url_file": f"{CURRENT}/secrets/heartbeat_url", "send_resolved": False}]}
+    return {"webhook_configs": [{"url_file": f"{CURRENT}/secrets/heartbeat", "send_resolved": False}]}
 
 
 def _integrations(declaration: Declaration, severity: Severity) -> dict[str, list[dict[str, Any]]]:

@@ -38,7 +38,7 @@ def _container(service: Planned, command: list[str]) -> dict[str, Any]:
         environment["AWS_SHARED_CREDENTIALS_FILE"] = f"{CONFIG_IN_CONTAINER}/secrets/aws_credentials"
     return {
         "image": service.image,
-        "command": command,
+        "command": [word.replace("$", "$$") for word in command],  # compose fills in variables
         "user": f"{service.user}:{service.user}",
         "network_mode": "host",
         "read_only": True,
@@ -63,6 +63,7 @@ def _prometheus(plan: Plan) -> list[str]:
         f"--storage.tsdb.retention.size={plan.retention_size_mib}MB",  # Prometheus counts in powers of two
         f"--web.listen-address=127.0.0.1:{service.port}",
         f"--web.external-url={service.external_url}",
+        "--web.route-prefix=/",  # a proxy takes the path of the external URL off
         "--web.enable-lifecycle",
     ]
 
@@ -74,6 +75,7 @@ def _alertmanager(plan: Plan) -> list[str]:
         f"--storage.path={DATA_IN_CONTAINER}",
         f"--web.listen-address=127.0.0.1:{service.port}",
         f"--web.external-url={service.external_url}",
+        "--web.route-prefix=/",
         "--cluster.listen-address=",
         "--enable-feature=receiver-name-in-metrics",  # alert_test reports per severity
     ]

@@ -19,7 +19,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 Severity = Literal["critical", "high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+# Longest first, the order in which Prometheus takes them.
+_UNIT_SECONDS = {"y": 31536000, "w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = "".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in _UNIT_SECONDS)
+# Prometheus counts in nanoseconds with 63 bits.
+_LONGEST_SECONDS = 2**63 // 10**9
 
 
 def duration_seconds(text: str) -> int:
@@ -28,9 +32,11 @@ def duration_seconds(text: str) -> int:
     Units and their lengths: https://prometheus.io/docs/prometheus/latest/querying/basics/#float-literals-and-time-durations
     Raises ValueError for anything else.
     """
-    if not re.fullmatch(r"(\d+[smhdwy])+", text):
-        raise ValueError("a duration: a whole number with s, m, h, d, w or y, such as 30s, 5m or 15d")
-    return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in re.findall(r"(\d+)([smhdwy])", text))
+    found = re.fullmatch(_DURATION, text)
+    seconds = sum(int(n or 0) * unit for n, unit in zip(found.groups(), _UNIT_SECONDS.values(), strict=True)) if found else 0
+    if not text or not found or seconds > _LONGEST_SECONDS:
+        raise ValueError("a duration: whole numbers with y, w, d, h, m or s, such as 30s, 5m, 1h30m or 15d")
+    return seconds
 
 
 def _duration(text: str) -> str:
@@ -58,6 +64,8 @@ def _http_url(url: str) -> str:
 
 def _secret_url(url: SecretStr) -> SecretStr:
     _http_url(url.get_secret_value())
+    if not re.fullmatch("[!-~]+", url.get_secret_value()):
+        raise ValueError("a full URL of plain ASCII characters")
     return url
 
 
@@ -66,7 +74,7 @@ def _path_or_url(text: str) -> str:
 
 
 def _metrics_target(text: str) -> str:
-    found = re.fullmatch(r"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):(\d{1,5})(/\S*)?", text)
+    found = re.fullmatch(r"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})(/[^\s?#]*)?", text)
     if not found or not 0 < int(found[2]) < 65536:
         raise ValueError("host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000")
     return text
@@ -76,13 +84,15 @@ Duration = Annotated[str, AfterValidator(_duration)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
+# Lower ports are for root, and no container is root.
+Port = Annotated[int, Field(ge=1024, le=65535)]
+Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]{64})?$")]
 
 
 class Strict(BaseModel):
     """A mapping of the declaration: no unknown keys, no silent change of a value's type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Thresholds(Strict):
@@ -107,7 +117,7 @@ class Health(Strict):
     """Health endpoints that are asked from outside the app, as a load balancer would."""
 
     basic: Annotated[str, AfterValidator(_path_or_url)] | None = Field(
-        None, description="Answers 200 when the app is well. A path is taken below the app's `url`."
+        None, description="Answers 200 when the app is well. A path such as /health/ is on the host of the app's `url`."
     )
     detailed: Annotated[str, AfterValidator(_path_or_url)] | None = Field(
         None, description='Answers {"services": {"database": {"status": "healthy"}, …}}.'
@@ -117,9 +127,11 @@ class Health(Strict):
     )
 
     @model_validator(mode="after")
-    def _components_need_detailed(self) -> Health:
+    def _detailed_with_components(self) -> Health:
         if self.components and not self.detailed:
             raise ValueError("`detailed` beside `components`: the endpoint whose answer has these components")
+        if self.detailed and not self.components:
+            raise ValueError("`components` beside `detailed`: the names under `services` in its answer")
         return self
 
 
@@ -194,7 +206,7 @@ class EmailReceiver(_Receiver):
     type: Literal["email"]
     to: list[Annotated[str, Field(pattern=r"^\S+@\S+\.\S+$")]] = Field(min_length=1, description="Addresses.")
     sender: str = Field(pattern=r"\S+@\S+\.\S+", description="The From address.")
-    smarthost: str = Field(pattern=r"^\S+:\d+$", description="SMTP server with port, such as smtp.example.com:587.")
+    smarthost: str = Field(pattern=r"^\S+:[0-9]+$", description="SMTP server with port, such as smtp.example.com:587.")
     username: str | None = Field(None, description="SMTP user.")
     password: SecretStr | None = Field(None, description="SMTP password.")
     severities: list[Severity] = Field(["critical"], min_length=1, description="Which alerts it gets.")
@@ -205,10 +217,16 @@ class SnsReceiver(_Receiver):
 
     secrets = ("secret_key",)
     type: Literal["sns"]
-    topic_arn: str = Field(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:\S+$", description="The topic.")
+    topic_arn: str = Field(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:\S+$", description="The topic.")
     access_key: str | None = Field(None, description="AWS access key id. Default: the host's own role.")
     secret_key: SecretStr | None = Field(None, description="AWS secret access key.")
     severities: list[Severity] = Field(["critical"], min_length=1, description="Which alerts it gets.")
+
+    @model_validator(mode="after")
+    def _key_with_secret(self) -> SnsReceiver:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("`access_key` and `secret_key` together, or neither")
+        return self
 
 
 Receiver = Annotated[
@@ -216,20 +234,30 @@ Receiver = Annotated[
 ]
 
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
 class OfficeHours(Strict):
     """When alerts of severity low may arrive."""
 
     weekdays: str = Field("monday:friday", pattern=r"^[a-z]+(:[a-z]+)?$", description="A day or a range of days.")
-    start: str = Field("09:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Hour:minute in the time zone.")
-    end: str = Field("18:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Hour:minute in the time zone.")
+    start: str = Field("09:00", pattern=_CLOCK, description="Hour:minute in the time zone.")
+    end: str = Field("18:00", pattern=_CLOCK, description="Hour:minute in the time zone.")
 
     @model_validator(mode="after")
     def _start_before_end(self) -> OfficeHours:
-        days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-        unknown = [day for day in self.weekdays.split(":") if day not in days]
+        unknown = [day for day in self.weekdays.split(":") if day not in WEEKDAYS]
         if unknown or self.start >= self.end:
-            raise ValueError(f"weekdays out of {', '.join(days)} and a start before the end")
+            raise ValueError(f"weekdays out of {', '.join(WEEKDAYS)} and a start before the end")
         return self
+
+
+def _scrape_interval(text: str) -> str:
+    """The shortest window of our rules is one minute, and a rate needs two samples in it."""
+    if duration_seconds(_duration(text)) > 30:
+        raise ValueError("a duration of at most 30s: the rules look at windows of one minute")
+    return text
 
 
 def _repeat_guard(text: str) -> str:
@@ -247,13 +275,15 @@ class Settings(Strict):
     )
     language: Literal["en", "ko"] = Field("en", description="Language of alert texts.")
     apps: list[App] = Field([], description="The team's apps.")
-    scrape_interval: Duration = Field("15s", description="How often metrics are read and rules evaluated.")
+    scrape_interval: Annotated[str, AfterValidator(_scrape_interval)] = Field(
+        "15s", description="How often metrics are read and rules evaluated; 30s at most."
+    )
     retention: Duration = Field("15d", description="How long metrics are kept.")
     retention_size_mib: int | None = Field(
         None, ge=256, description="How much disk metrics may take, in MiB. Default: from the size of the disk."
     )
     registry_mirrors: list[HttpUrl] = Field([], description="Docker Hub mirrors the host's Docker engine asks first.")
-    images: dict[str, str] = Field({}, description="Another image for a service: name, tag and digest.")
+    images: dict[str, Image] = Field({}, description="Another image for a service: name, tag and digest.")
     ports: dict[str, Port] = Field({}, description="Another port on the host's loopback for a service.")
     external_urls: dict[str, HttpUrl] = Field(
         {}, description="Where people open a service's page, for links in messages. Default: its port on 127.0.0.1."

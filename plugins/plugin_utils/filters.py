@@ -15,9 +15,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils import alertmanager
 from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import compose_file, fragment
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain, plan_table
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import blackbox_config, prometheus_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, images, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report import plan_table, report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, own_rule_mistakes, rule_files
 
 
@@ -25,8 +26,8 @@ def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any]
     """One sentence per mistake of the variables `crowsnest_*`; empty when all is well."""
     raw = plain(variables)
     paths = raw.get("crowsnest_rule_files")
-    own = [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
-    return [*mistakes(raw, plain(groups), alert_names()), *own_rule_mistakes(own, inventory_dir)]
+    own = own_rule_mistakes(paths, inventory_dir) if isinstance(paths, list) else []
+    return [*mistakes(raw, plain(groups), alert_names()), *own]
 
 
 def plan(
@@ -42,6 +43,11 @@ def plan(
 def plan_table_of(plan: Mapping[str, Any]) -> list[str]:
     """The plan as lines of text."""
     return plan_table(Plan.model_validate(plain(plan)))
+
+
+def run_report(plan: Mapping[str, Any], variables: Mapping[str, Any], host: str) -> list[str]:
+    """What runs where, how to reach it and where alerts go, as lines of text."""
+    return report(Plan.model_validate(plain(plan)), declaration.read(plain(variables)), host)
 
 
 def compose_project(plan: Mapping[str, Any]) -> str:

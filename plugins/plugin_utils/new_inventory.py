@@ -188,7 +188,7 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
         path, _, text = sentence.partition(": ")
         plain = re.sub(r"\[\d+\]( \([^)]*\))?", "", path)
         key = next((q.key for q in QUESTIONS if q.path and q.path == plain), plain)
-        found.setdefault(key, text)
+        found[key] = f"{found[key]} And {text}" if key in found else text
     return found
 
 

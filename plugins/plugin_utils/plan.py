@@ -242,31 +242,3 @@ def _port_refusals(services: Mapping[str, Planned], here: Mapping[str, Any]) -> 
         for port, name in ours.items()
         if not _LOOPBACK_LISTENERS.isdisjoint(here["ports"].get(str(port), []))
     ]
-
-
-def plan_table(plan: Plan) -> list[str]:
-    """The plan as lines of text for a terminal."""
-    size = plan.retention_size_mib
-    left = sum(mib for _, mib in plan.memory_rows)
-    return [
-        f"Server {plan.server}, environment {plan.settings.environment}, {len(plan.hosts)} host(s), "
-        f"{len(plan.settings.apps)} app(s)",
-        "",
-        *_columns(
-            [("SERVICE", "ADDRESS", "MEMORY", "LIMIT", "IMAGE")]
-            + [
-                (name, f"127.0.0.1:{it.port}", f"{it.need_mib} MiB", f"{it.limit_mib} MiB", it.image)
-                for name, it in plan.services.items()
-            ]
-        ),
-        *(f"switched off: {name} - {reason}" for name, reason in plan.switched_off.items()),
-        "",
-        *_columns([(label, f"{mib:+d} MiB") for label, mib in plan.memory_rows] + [("left", f"{left:+d} MiB")]),
-        "",
-        f"Metrics are kept {plan.settings.retention} or {size} MiB, whichever is reached first.",
-    ]
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, duration_seconds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import NODE_EXPORTER_PORT
 
@@ -28,7 +28,7 @@ def prometheus_config(plan: Plan) -> dict[str, Any]:
     return {
         "global": {
             "scrape_interval": interval,
-            "scrape_timeout": interval if interval in ("5s", "10s") else "10s",
+            "scrape_timeout": min(interval, "10s", key=duration_seconds),
             "evaluation_interval": interval,
             "external_labels": {"environment": environment},
         },

@@ -16,7 +16,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import s
 
 
 def rule_files(plan: Plan, inventory_dir: str) -> dict[str, str]:
-    """{"rules/host.yml": text, …}; a profile's recording rules only when an app uses that profile."""
+    """{"rules/host.yml": text, …}; a profile's recording rules only when an app uses that profile.
+
+    A file of the team's own ends with .yml whatever it was called, as prometheus.yml loads rules/*.yml.
+    """
     settings = plan.settings
     profiles = {f"profile_{app.framework}.yml" for app in settings.apps}
     static = {name: file for name, file in static_rules().items() if name in profiles or "profile_" not in name}
@@ -25,7 +28,7 @@ def rule_files(plan: Plan, inventory_dir: str) -> dict[str, str]:
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, plan)}) for name, entries in groups.items()},
         **{
-            f"rules/own-{number}-{Path(path).name}": (Path(inventory_dir) / path).read_text()
+            f"rules/own-{number}-{Path(path).stem}.yml": (Path(inventory_dir) / path).read_text()
             for number, path in enumerate(settings.rule_files, 1)
         },
     }
@@ -48,7 +51,7 @@ def _rule(rule: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     texts = {name: text for name, text in rule["annotations"].items() if not name.endswith("_ko")}
     if plan.settings.language == "ko":
         texts.update({name: rule["annotations"].get(f"{name}_ko", text) for name, text in texts.items()})
-    texts["runbook_url"] = f"{plan.settings.runbook_url}/{rule['alert']}.md"
+    texts["runbook_url"] = f"{plan.settings.runbook_url.rstrip('/')}/{rule['alert']}.md"
     return {**rule, "annotations": texts}
 
 
@@ -59,10 +62,12 @@ def alert_names() -> list[str]:
     return sorted({rule["alert"] for group in [*static, *per_app] for rule in group["rules"] if "alert" in rule})
 
 
-def own_rule_mistakes(paths: Sequence[str], inventory_dir: str) -> list[str]:
+def own_rule_mistakes(paths: Sequence[Any], inventory_dir: str) -> list[str]:
     """One line per declared rule file that is missing or is no rule file at all; its PromQL is promtool's to judge."""
     lines = []
     for index, path in enumerate(paths):
+        if not isinstance(path, str):
+            continue  # the model's to refuse
         full = Path(inventory_dir) / path
         where = f"crowsnest_rule_files[{index}]: {path!r}"
         try:
@@ -71,6 +76,6 @@ def own_rule_mistakes(paths: Sequence[str], inventory_dir: str) -> list[str]:
                 lines.append(f"{where} has no list `groups`. Allowed: a rule file of Prometheus.")
         except OSError as error:
             lines.append(f"{where}: {error.strerror} ({full}). Relative paths start at the inventory's folder.")
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date such as 2026-13-01
             lines.append(f"{where} is no YAML: {' '.join(str(error).split())}.")
     return lines

@@ -1,0 +1,105 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The running stack: what is up, what it may do, who can reach it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+CONTAINERS = ["crowsnest-prometheus-1", "crowsnest-alertmanager-1", "crowsnest-blackbox-1"]
+OWN_PROGRAMS = ("prometheus", "alertmanager", "blackbox", "prometheus-node")
+
+
+@pytest.fixture(scope="module", params=CONTAINERS)
+def container(request: pytest.FixtureRequest, server: Any) -> dict[str, Any]:
+    """What Docker says of one container."""
+    return json.loads(server.check_output(f"docker inspect {request.param}"))[0]
+
+
+def test_a_container_has_no_rights_it_does_not_need(container: dict[str, Any]) -> None:
+    limits = container["HostConfig"]
+    uid, gid = (int(part) for part in container["Config"]["User"].split(":"))
+    assert uid == gid > 20000
+    assert limits["ReadonlyRootfs"]
+    assert limits["CapDrop"] == ["ALL"]
+    assert limits["SecurityOpt"] == ["no-new-privileges:true"]
+    assert 0 < limits["Memory"] <= 300 * 2**20
+    assert limits["MemorySwap"] == limits["Memory"]
+    assert limits["LogConfig"]["Config"] == {"max-file": "5", "max-size": "10m"}
+    assert limits["RestartPolicy"]["Name"] == "unless-stopped"
+
+
+def test_a_container_stays_below_half_of_its_memory_limit(container: dict[str, Any], server: Any) -> None:
+    used = server.check_output(f"docker stats --no-stream --format '{{{{.MemPerc}}}}' {container['Name'][1:]}")
+    assert float(used.rstrip("%")) < 50
+
+
+def test_nothing_of_ours_listens_beyond_loopback(server: Any) -> None:
+    listeners = [line.split() for line in server.check_output("ss -ltnpH").splitlines()]
+    ours = [fields for fields in listeners if any(f'"{name}' in fields[-1] for name in OWN_PROGRAMS)]
+    assert len(ours) >= 4
+    assert {fields[3].rsplit(":", 1)[0] for fields in ours} == {"127.0.0.1"}
+
+
+def test_every_target_is_up(lab: Any, eventually: Any) -> None:
+    def all_up() -> bool:
+        targets = lab.get("prometheus", "/api/v1/targets")["data"]["activeTargets"]
+        return {target["health"] for target in targets} == {"up"}
+
+    eventually(all_up, 60)
+    jobs = {labels["job"] for labels, _ in lab.query("up")}
+    assert jobs == {"prometheus", "alertmanager", "blackbox", "node", "app", "probe"}
+
+
+def test_every_series_names_its_environment(lab: Any) -> None:
+    assert {labels.get("environment") for labels, _ in lab.query("up")} == {"development"}
+
+
+def test_every_probe_of_the_app_succeeds(lab: Any, eventually: Any) -> None:
+    expected = {"url": 1.0, "health": 1.0, "database": 1.0, "redis": 1.0, "celery": 1.0}
+
+    def results() -> bool:
+        return {labels["probe"]: value for labels, value in lab.query("probe_success")} == expected
+
+    eventually(results, 120)
+
+
+def test_every_rule_is_healthy_and_the_app_series_have_values(lab: Any, eventually: Any) -> None:
+    groups = lab.get("prometheus", "/api/v1/rules")["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert {rule["health"] for rule in rules} == {"ok"}, [rule for rule in rules if rule["health"] != "ok"]
+    alerts = [rule for rule in rules if rule["type"] == "alerting"]
+    assert len(alerts) > 30
+    assert all("/docs/runbooks/" in rule["annotations"]["runbook_url"] for rule in alerts)
+    for series in ("app:requests:rate5m", "app:errors:ratio5m", "app:latency_p95:seconds"):
+        eventually(lambda series=series: lab.query(f'{series}{{app="shop"}}'), 120)
+
+
+def test_the_loaded_configuration_is_the_written_one(lab: Any, server: Any) -> None:
+    loaded = yaml.safe_load(lab.get("prometheus", "/api/v1/status/config")["data"]["yaml"])
+    written = yaml.safe_load(server.file("/opt/crowsnest/prometheus/current/prometheus.yml").content_string)
+    jobs = [job["job_name"] for job in written["scrape_configs"]]
+    assert [job["job_name"] for job in loaded["scrape_configs"]] == jobs
+    assert loaded["global"]["evaluation_interval"] == written["global"]["evaluation_interval"]
+
+
+def test_a_secret_is_readable_by_its_service_alone(server: Any, lab: Any) -> None:
+    secret = server.file("/opt/crowsnest/alertmanager/current/secrets/slack_webhook_url")
+    assert (secret.user, secret.gid, secret.mode) == ("root", 21093, 0o640)
+    token = secret.content_string.rsplit("/", 1)[1]
+    folder = server.file("/opt/crowsnest/alertmanager/releases")
+    assert (folder.user, folder.gid, folder.mode) == ("root", 21093, 0o750)
+    assert token not in server.check_output("ps axww -o args")
+    assert token not in json.dumps(lab.get("alertmanager", "/api/v2/status"))
+    assert token not in server.check_output("docker inspect crowsnest-alertmanager-1")
+    assert token not in server.run("journalctl --no-pager").stdout
+
+
+def test_the_engine_rotates_logs_and_survives_its_restart(server: Any) -> None:
+    settings = json.loads(server.file("/etc/docker/daemon.json").content_string)
+    assert settings["live-restore"] is True
+    assert settings["log-opts"] == {"max-size": "10m", "max-file": "5"}

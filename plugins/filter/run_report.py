@@ -1,0 +1,53 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import run_report
+
+DOCUMENTATION = r"""
+name: run_report
+short_description: The report at the end of a run
+version_added: 0.1.0
+author: crowsnest contributors
+positional: variables, host
+description:
+  - Says what runs where, how to reach it, where alerts go and what is missing.
+options:
+  _input:
+    description: The plan, as made by the filter P(crowsnest.core.plan#filter).
+    type: dict
+    required: true
+  variables:
+    description: All variables C(crowsnest_*) of the inventory.
+    type: dict
+    required: true
+  host:
+    description: Address of the server for SSH.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Report
+  ansible.builtin.debug:
+    msg: "{{ plan | crowsnest.core.run_report(declaration, ansible_host) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Lines of text.
+  type: list
+  elements: str
+"""
+
+
+class FilterModule:
+    """Gives the filter its name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters of this file."""
+        return {"run_report": run_report}

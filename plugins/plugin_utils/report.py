@@ -1,0 +1,73 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run prints for a person: the plan before anything is changed, the report at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, receiver_name
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+
+
+def plan_table(plan: Plan) -> list[str]:
+    """The plan as lines of text for a terminal."""
+    size = plan.retention_size_mib
+    left = sum(mib for _, mib in plan.memory_rows)
+    return [
+        f"Server {plan.server}, environment {plan.settings.environment}, {len(plan.hosts)} host(s), "
+        f"{len(plan.settings.apps)} app(s)",
+        "",
+        *_columns(
+            [("SERVICE", "ADDRESS", "MEMORY", "LIMIT", "IMAGE")]
+            + [
+                (name, f"127.0.0.1:{it.port}", f"{it.need_mib} MiB", f"{it.limit_mib} MiB", it.image)
+                for name, it in plan.services.items()
+            ]
+        ),
+        *(f"switched off: {name} - {reason}" for name, reason in plan.switched_off.items()),
+        "",
+        *_columns([(label, f"{mib:+d} MiB") for label, mib in plan.memory_rows] + [("left", f"{left:+d} MiB")]),
+        "",
+        f"Metrics are kept {plan.settings.retention} or {size} MiB, whichever is reached first.",
+    ]
+
+
+def report(plan: Plan, declaration: Declaration, host: str) -> list[str]:
+    """What runs where and what is missing, for the end of a run. `host` is the server's address for SSH."""
+    pages = [(name, service.external_url) for name, service in plan.services.items() if name in _PAGES]
+    return [
+        *_columns(pages),
+        *_tunnel(plan, host),
+        "",
+        *(_alerts_line(declaration)),
+        *(f"{name} is switched off: {reason}" for name, reason in plan.switched_off.items()),
+    ]
+
+
+# Services with a page for people.
+_PAGES = ("prometheus", "alertmanager")
+
+
+def _tunnel(plan: Plan, host: str) -> list[str]:
+    """How to reach pages that are on the host's loopback; nothing when people have an address of their own for them."""
+    ports = [it.port for name, it in plan.services.items() if name in _PAGES and "//127.0.0.1:" in it.external_url]
+    if not ports or plan.settings.external_urls:
+        return []
+    forwards = " ".join(f"-L {port}:127.0.0.1:{port}" for port in ports)
+    return [f"They listen on the host's loopback. From your machine: ssh -N {forwards} {host}"]
+
+
+def _alerts_line(declaration: Declaration) -> list[str]:
+    receivers = [f"{receiver_name(it)} ({', '.join(it.severities)})" for it in declaration.receivers]
+    lines = [f"Alerts go to {'; '.join(receivers)}. Prove it: ./crowsnest alert-test"]
+    if not receivers:
+        lines = ["Alerts go nowhere: declare crowsnest_receivers."]
+    if not declaration.heartbeat_url:
+        lines.append("Nothing outside notices when alerting itself dies: declare crowsnest_heartbeat_url.")
+    return lines
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,240 @@
+"""`./crowsnest new`: what it asks, refuses and writes."""
+
+import os
+import pty
+import stat
+import subprocess
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import yaml
+
+WEBHOOK = "https://hooks.slack.com/services/T0/B0/secret"
+SHOP = ("--app-name", "shop", "--app-url", "https://shop.test/", "--framework", "fastapi", "--metrics", ":8000,:8001/m")
+
+
+@pytest.fixture
+def new(real_launcher):
+    """Runs `new` with a name that no other test uses; knows the name and the inventory's folder."""
+    name = f"inv-{uuid4().hex[:8]}"
+
+    def run(*flags: str, name: str = name, **more: str) -> subprocess.CompletedProcess[str]:
+        return real_launcher.run("new", name, *flags, **more)
+
+    run.name, run.folder = name, real_launcher.folder / "inventories" / name
+    return run
+
+
+def written(folder) -> dict[str, Any]:
+    """All variables of the inventory."""
+    return {
+        key: value
+        for file in sorted((folder / "group_vars/all").glob("*.yml"))
+        for key, value in yaml.safe_load(file.read_text()).items()
+    }
+
+
+def hosts(folder) -> dict[str, Any]:
+    return yaml.safe_load((folder / "hosts.yml").read_text())
+
+
+def test_flags_answer_every_question(new):
+    done = new("--yes", "--host", "192.0.2.7", "--user", "admin", "--environment", "staging", *SHOP, "--language", "ko")
+    assert done.returncode == 0, done.stderr
+    assert hosts(new.folder)["server"]["hosts"]["web1"] == {"ansible_host": "192.0.2.7", "ansible_user": "admin"}
+    assert "server" in hosts(new.folder)["monitored"]["children"]
+    assert written(new.folder) == {
+        "crowsnest_environment": "staging",
+        "crowsnest_timezone": "Asia/Seoul",
+        "crowsnest_language": "ko",
+        "crowsnest_retention": "15d",
+        "crowsnest_apps": [
+            {"name": "shop", "framework": "fastapi", "url": "https://shop.test/", "metrics": [":8000", ":8001/m"]}
+        ],
+        "crowsnest_receivers": [],
+    }
+
+
+def test_the_next_two_commands_are_printed(new):
+    lines = [line.split("#")[0].strip() for line in new("--yes", "--host", "a.test").stdout.splitlines()]
+    start = f"./crowsnest site -i inventories/{new.name}"
+    assert lines[-2:] == [f"{start} --check", start]
+
+
+def test_a_host_alone_is_enough(new):
+    done = new("--yes", "--host", "a.test")
+    assert done.returncode == 0, done.stderr
+    variables = written(new.folder)
+    assert variables["crowsnest_apps"] == variables["crowsnest_receivers"] == []
+    assert variables["crowsnest_environment"] == new.name
+    assert "Alerts go nowhere yet" in done.stdout
+    assert "#   - name: shop" in (new.folder / "group_vars/all/apps.yml").read_text()
+
+
+def test_this_machine_is_managed_without_ssh(new):
+    new("--yes", "--host", "localhost")
+    assert hosts(new.folder)["server"]["hosts"]["web1"] == {"ansible_connection": "local"}
+
+
+@pytest.mark.parametrize("way", ["file", "variable"])
+def test_the_webhook_goes_into_a_private_file_only(new, way, tmp_path):
+    (tmp_path / "hook").write_text(WEBHOOK + "\n")
+    flags = ("--slack-webhook-file", str(tmp_path / "hook")) if way == "file" else ()
+    more = {"CROWSNEST_SLACK_WEBHOOK": WEBHOOK} if way == "variable" else {}
+    done = new("--yes", "--host", "a.test", "--slack-channel", "#ops", *flags, **more)
+    secret = new.folder / "secrets/slack_webhook_url"
+    assert secret.read_text().strip() == WEBHOOK
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert stat.S_IMODE(secret.parent.stat().st_mode) == 0o700
+    assert written(new.folder)["crowsnest_receivers"][0]["channel"] == "#ops"
+    others = [path.read_text() for path in new.folder.rglob("*.yml")]
+    assert "secret" not in done.stdout + done.stderr
+    assert not any(WEBHOOK in other for other in others)
+
+
+def test_ansible_reads_the_webhook_from_the_file(new, real_launcher):
+    new("--yes", "--host", "a.test", CROWSNEST_SLACK_WEBHOOK=WEBHOOK)
+    done = subprocess.run(
+        [
+            "ansible",
+            "web1",
+            "-i",
+            new.folder,
+            "-c",
+            "local",
+            "-m",
+            "ansible.builtin.debug",
+            "-a",
+            "var=crowsnest_receivers",
+        ],
+        cwd=real_launcher.folder,
+        env=os.environ | {"ANSIBLE_CONFIG": str(real_launcher.folder / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"webhook_url: {WEBHOOK}" in done.stdout, done.stdout + done.stderr
+
+
+def test_secrets_are_ignored_by_git(new, real_launcher):
+    new("--yes", "--host", "a.test", CROWSNEST_SLACK_WEBHOOK=WEBHOOK)
+    subprocess.run(["git", "init", "-q"], cwd=real_launcher.folder, check=True)
+    ignored = ["git", "check-ignore", "-q", f"inventories/{new.name}/secrets/slack_webhook_url"]
+    assert subprocess.run(ignored, cwd=real_launcher.folder, check=False).returncode == 0
+
+
+def test_a_secret_on_the_command_line_is_refused(new):
+    done = new("--yes", "--host", "a.test", "--slack-webhook", WEBHOOK)
+    assert done.returncode == 2
+    assert "process list" in done.stderr
+    assert "--slack-webhook-file" in done.stderr
+    assert WEBHOOK not in done.stdout + done.stderr
+    assert not new.folder.exists()
+
+
+def test_all_malformed_values_are_refused_at_once(new):
+    wrong = {
+        "--host": "admin@a.test",
+        "--user": "a b",
+        "--app-name": "My Shop",
+        "--app-url": "shop.test",
+        "--framework": "djang",
+        "--metrics": "localhost",
+        "--timezone": "Seoul",
+        "--language": "fr",
+        "--environment": "Prod 1",
+        "--slack-channel": "alerts",
+    }
+    flags = [word for pair in wrong.items() for word in pair]
+    done = new("--yes", *flags, CROWSNEST_SLACK_WEBHOOK="not-a-url")
+    assert done.returncode == 2
+    told = [line.split(":")[0].strip() for line in done.stderr.splitlines()[1:]]
+    assert sorted(told) == sorted([*wrong, "--slack-webhook-file or CROWSNEST_SLACK_WEBHOOK"])
+    assert all("Allowed: " in line for line in done.stderr.splitlines()[1:])
+    assert "not-a-url" not in done.stderr
+    assert not new.folder.exists()
+
+
+def test_an_app_s_answers_without_an_app_are_refused(new):
+    done = new("--yes", "--host", "a.test", "--app-url", "shop.test")
+    assert done.returncode == 2
+    assert "Give --app-name" in done.stderr
+    assert "'shop.test' does not fit" in done.stderr, "and what is wrong with them is said as well"
+
+
+@pytest.mark.parametrize("name", ["Prod", "1st", "a/b", "../x", "a b", "", "x" * 41])
+def test_a_bad_name_is_refused(new, name):
+    done = new("--yes", "--host", "a.test", name=name)
+    assert done.returncode == 2
+    assert "no good name" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["example", "lab"])
+def test_an_existing_inventory_is_left_alone(new, name):
+    done = new("--yes", "--host", "a.test", name=name)
+    assert done.returncode == 2
+    assert "exists already" in done.stderr
+
+
+def test_a_second_time_changes_nothing(new):
+    new("--yes", "--host", "a.test")
+    before = (new.folder / "hosts.yml").read_text()
+    assert new("--yes", "--host", "b.test").returncode == 2
+    assert (new.folder / "hosts.yml").read_text() == before
+
+
+def test_an_unreadable_webhook_file_is_refused(new):
+    done = new("--yes", "--host", "a.test", "--slack-webhook-file", "/no/such/file")
+    assert done.returncode == 2
+    assert "--slack-webhook-file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_questions_can_be_answered_from_a_pipe(new):
+    answers = ["192.0.2.9", "", "", "Europe/Berlin", "", "shop", "https://shop.test/", "django", ":8000", ""]
+    done = new(stdin="\n".join([*answers, ""]))
+    assert done.returncode == 0, done.stderr
+    assert written(new.folder)["crowsnest_timezone"] == "Europe/Berlin"
+    assert written(new.folder)["crowsnest_apps"][0]["framework"] == "django"
+
+
+def test_a_flag_saves_its_question(new):
+    done = new("--host", "a.test", "--app-name", "", stdin="\n" * 10)
+    assert done.returncode == 0, done.stderr
+    assert "Address of the server" not in done.stdout
+    assert "Public address" not in done.stdout, "no app, no questions about it"
+
+
+def test_an_end_of_input_writes_nothing(new):
+    done = new(stdin="192.0.2.9\n")
+    assert done.returncode == 2
+    assert "nothing was written" in done.stderr
+    assert not new.folder.exists()
+
+
+def on_a_terminal(launcher, name: str, answers: list[str]) -> str:
+    """What a person sees who types these answers, each once its question is there."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(launcher.command()[0], launcher.command("new", name), launcher.environment())  # noqa: S606
+    screen, asked = "", 0
+    while True:
+        try:
+            screen += os.read(terminal, 4096).decode()
+        except OSError:  # the program has ended
+            break
+        if screen.endswith(": ") and screen.count(": ") > asked and answers:
+            asked = screen.count(": ")
+            os.write(terminal, f"{answers.pop(0)}\n".encode())
+    os.waitpid(child, 0)
+    return screen
+
+
+def test_on_a_terminal_a_wrong_answer_is_asked_again_and_the_secret_not_shown(new, real_launcher):
+    first = ["a.test", "", "", "Korea", "", "", WEBHOOK, "#ops"]
+    screen = on_a_terminal(real_launcher, new.name, [*first, "Asia/Tokyo"])
+    assert "--timezone: 'Korea' does not fit" in screen
+    assert "secret" not in screen
+    assert written(new.folder)["crowsnest_timezone"] == "Asia/Tokyo"
+    assert (new.folder / "secrets/slack_webhook_url").read_text().strip() == WEBHOOK

@@ -1,0 +1,104 @@
+"""Every alert has a runbook and a promtool test, and nothing of that is left over from an alert that is gone."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNBOOKS = ROOT / "docs/runbooks"
+HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+# An app that uses every feature, so that it gets every per-app alert there is.
+APP: dict[str, Any] = {
+    "name": "shop",
+    "url": "https://shop.example.com/",
+    "metrics": [":8000"],
+    "health": {"basic": "/health/", "detailed": "/health/detailed/", "components": ["database"]},
+}
+FRAMEWORKS = ["django", "fastapi", "prom_client", "generic"]
+
+
+def alerting_rules() -> list[dict[str, Any]]:
+    apps = [App(**APP, framework=framework) for framework in FRAMEWORKS]
+    groups = [group for file in static_rules().values() for group in file["groups"]]
+    groups += [group for app in apps for group in app_rule_groups([app], "en")]
+    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
+
+
+RULES = alerting_rules()
+ALERTS = sorted({rule["alert"] for rule in RULES})
+per_alert = pytest.mark.parametrize("alert", ALERTS)
+
+
+def rules_of(alert: str) -> list[dict[str, Any]]:
+    return [rule for rule in RULES if rule["alert"] == alert]
+
+
+def test_there_are_alerts() -> None:
+    assert ALERTS
+
+
+def test_every_runbook_belongs_to_an_alert() -> None:
+    pages = {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
+    assert pages == set(ALERTS)
+
+
+@per_alert
+def test_the_runbook_has_the_four_parts(alert: str) -> None:
+    page = (RUNBOOKS / f"{alert}.md").read_text()
+    assert page.startswith(f"# {alert}\n")
+    assert re.findall(r"(?m)^## (.+)$", page) == HEADINGS
+    parts = re.split(r"(?m)^## .+$", page)[1:]
+    assert [heading for heading, part in zip(HEADINGS, parts, strict=True) if not part.strip()] == []
+
+
+@per_alert
+def test_the_diagnosis_has_a_command_to_paste(alert: str) -> None:
+    diagnosis = re.split(r"(?m)^## ", (RUNBOOKS / f"{alert}.md").read_text())[3]
+    assert re.search(r"(?m)^```", diagnosis)
+    assert "TODO" not in diagnosis
+
+
+def promtool_cases() -> list[dict[str, Any]]:
+    files = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "tests/rules").glob("*.yml"))]
+    return [case for file in files for test in file["tests"] for case in test.get("alert_rule_test", [])]
+
+
+@per_alert
+def test_promtool_sees_the_alert_fire_and_keep_silent(alert: str) -> None:
+    expected = [case.get("exp_alerts") or [] for case in promtool_cases() if case["alertname"] == alert]
+    fired = {entry["exp_labels"].get("severity") for entries in expected for entry in entries}
+    assert {rule["labels"]["severity"] for rule in rules_of(alert)} <= fired, "not seen to fire at every severity"
+    # An alert that always fires is never silent.
+    if not all("vector(1)" in rule["expr"] for rule in rules_of(alert)):
+        assert [] in expected, "not seen to be silent"
+
+
+@per_alert
+def test_the_alert_says_what_where_and_how_much(alert: str) -> None:
+    for rule in rules_of(alert):
+        assert rule["labels"]["severity"] in (*SEVERITIES, "none")
+        if rule["labels"]["severity"] != "none":
+            assert {"summary", "description", "value", "threshold"} <= set(rule["annotations"])
+
+
+@pytest.mark.parametrize("name", sorted(static_rules()))
+def test_static_alerts_speak_every_language(name: str) -> None:
+    rules = [rule for group in static_rules()[name]["groups"] for rule in group["rules"] if "alert" in rule]
+    missing = [
+        f"{rule['alert']}: {text}_ko"
+        for rule in rules
+        for text in ("summary", "description")
+        if text in rule["annotations"] and f"{text}_ko" not in rule["annotations"]
+    ]
+    assert missing == []
+
+
+def test_alert_names_are_a_subject_and_a_condition() -> None:
+    assert [alert for alert in ALERTS if not re.fullmatch(r"([A-Z][A-Za-z0-9]*)", alert)] == []
