@@ -41,7 +41,7 @@ def test_a_database_that_is_down_is_named_by_its_component(lab: Any, server: Any
     server.check_output(f"{SHOP} stop --timeout 2 db")
     try:
         eventually(lambda: lab.query('probe_success{probe="database"} == 0'), 60)
-        eventually(lambda: lab.query('ALERTS{alertname="ProbeFailed",probe="database"}'), 60)
+        eventually(lambda: lab.query('ALERTS{alertname="ProbeComponentFailed",probe="database"}'), 60)
         healthy = {labels["probe"]: value for labels, value in lab.query('probe_success{probe=~"redis|celery"}')}
         assert healthy == {"redis": 1.0, "celery": 1.0}
     finally:

@@ -1,0 +1,1 @@
+"""The shop: pages, orders, payments, health, metrics and the switches that make it fail."""

@@ -1,0 +1,1 @@
+"""Tests of the shop; they run inside its image: see README.md beside the Dockerfile."""

@@ -1,0 +1,427 @@
+"""What the user reads when a declaration is wrong: every mistake, at once, one line each, and never a secret."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT
+
+GROUPS = {"server": ["web1"], "monitored": ["web1", "web2"]}
+SECRET = "https://hooks.slack.com/services/T0/B0/hush"
+SLACK = {"type": "slack", "webhook_url": SECRET}
+
+
+def mistakes(groups: Any = GROUPS, folder: Path = Path("/nowhere"), **declared: Any) -> list[str]:
+    return filters.declaration_mistakes({f"crowsnest_{k}": v for k, v in declared.items()}, groups, str(folder))
+
+
+def app(**keys: Any) -> dict[str, Any]:
+    return {"apps": [{"name": "shop", **keys}]}
+
+
+RECEIVER_TYPES = "slack, discord, webhook, email, sns"
+URL = "a full URL such as https://shop.example.com/"
+TARGET = "host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000"
+WHERE_METRICS = "Where metrics are read: host:port/path as `curl` on that host reaches it. Path: /metrics."
+
+# The line that a declaration (names without crowsnest_) gives.
+LINES: list[tuple[dict[str, Any], str]] = [
+    # unknown keys
+    (
+        app(framwork="django"),
+        "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
+        "Allowed: container, framework, health, host, metrics, name, thresholds, url.",
+    ),
+    (
+        app(thresholds={"zzz": 1}),
+        "crowsnest_apps[0] (shop).thresholds.zzz: unknown key. "
+        "Allowed: down_for, error_for, error_ratio, latency_p95_high_seconds, latency_p95_medium_seconds.",
+    ),
+    (
+        {"receivers": [{**SLACK, "webhok": "x"}]},
+        "crowsnest_receivers[0] (slack).webhok: unknown key. Did you mean `webhook_url`? "
+        "Allowed: channel, name, severities, type, username, webhook_url.",
+    ),
+    # values
+    (
+        {"language": "kr"},
+        "crowsnest_language: 'kr' does not fit. Allowed: 'en' or 'ko'. Language of alert texts.",
+    ),
+    (
+        app(url="shop.example.com"),
+        f"crowsnest_apps[0] (shop).url: 'shop.example.com' does not fit. Allowed: {URL}. "
+        "The public address; probed, with its certificate.",
+    ),
+    (
+        app(metrics=["8000"]),
+        f"crowsnest_apps[0] (shop).metrics[0]: '8000' does not fit. Allowed: {TARGET}. {WHERE_METRICS}",
+    ),
+    (
+        app(metrics=":8000"),
+        f"crowsnest_apps[0] (shop).metrics: ':8000' does not fit. Allowed: a list. {WHERE_METRICS}",
+    ),
+    (
+        app(thresholds={"down_for": "5x"}),
+        "crowsnest_apps[0] (shop).thresholds.down_for: '5x' does not fit. Allowed: a duration: whole numbers with "
+        "y, w, d, h, m, s in this order, such as 30s, 5m, 1h30m or 15d. "
+        "How long an app must be unreachable before the critical alert.",
+    ),
+    (
+        app(thresholds={"error_ratio": 5}),
+        "crowsnest_apps[0] (shop).thresholds.error_ratio: 5 does not fit. Allowed: less than or equal to 1. "
+        "Share of answers with a 5xx status that is too much.",
+    ),
+    (
+        {"repeat_after": "5m"},
+        "crowsnest_repeat_after: '5m' does not fit. Allowed: a duration of at least 10m: the same alert is not "
+        "repeated sooner. An alert that goes on is repeated no sooner than this; lower severities later.",
+    ),
+    (
+        {"timezone": "Seoul"},
+        "crowsnest_timezone: 'Seoul' does not fit. Allowed: a time zone name of the IANA database, such as Asia/Seoul "
+        "or Europe/Berlin. For times in messages and for office hours.",
+    ),
+    ({"ports": {"prometheus": 80}}, "crowsnest_ports.prometheus: 80 does not fit. Allowed: greater than or equal to 1024."),
+    # kinds of values
+    ({"apps": "shop"}, "crowsnest_apps: 'shop' does not fit. Allowed: a list. The team's apps."),
+    ({"apps": ["shop"]}, "crowsnest_apps[0]: 'shop' does not fit. Allowed: a mapping."),
+    ({"apps": None}, "crowsnest_apps: an empty value does not fit. Allowed: a list. The team's apps."),
+    (
+        {"environment": datetime.date(2026, 1, 1)},  # what YAML makes of an unquoted 2026-01-01
+        "crowsnest_environment: '2026-01-01' does not fit. Allowed: text of the form ^[a-z][a-z0-9-]{0,39}$. "
+        "Label `environment` on every series; never mixed.",
+    ),
+    # what belongs together
+    (
+        app(health={"basic": "/health/"}),
+        "crowsnest_apps[0] (shop): its keys do not fit together. "
+        "Allowed: `url`, or a full URL instead of the path /health/ in health.",
+    ),
+    (
+        app(thresholds={"latency_p95_medium_seconds": 3}),
+        "crowsnest_apps[0] (shop).thresholds: its keys do not fit together. "
+        "Allowed: latency_p95_medium_seconds smaller than latency_p95_high_seconds.",
+    ),
+    (
+        app(health={"detailed": "http://127.0.0.1/d"}),
+        "crowsnest_apps[0] (shop).health: its keys do not fit together. "
+        "Allowed: `components` beside `detailed`: the names under `services` in its answer.",
+    ),
+    # hosts
+    (
+        app(host="web3"),
+        "crowsnest_apps[0] (shop).host: 'web3' is no host of group `monitored`. Did you mean `web2`? "
+        "Allowed: web1, web2. Or add the host to the inventory.",
+    ),
+    (
+        app(host="web2", metrics=["127.0.0.1:8000/metrics"]),
+        "crowsnest_apps[0] (shop).metrics[0]: '127.0.0.1:8000/metrics' cannot be reached from the server, as the app "
+        "runs on web2. Allowed: a port on web2's private address, written as `:8000/metrics`.",
+    ),
+    (
+        app(host="web2", metrics=["[::1]:8000"]),
+        "crowsnest_apps[0] (shop).metrics[0]: '[::1]:8000' cannot be reached from the server, as the app "
+        "runs on web2. Allowed: a port on web2's private address, written as `:8000`.",
+    ),
+    (
+        app(host="web2", health={"basic": "http://localhost/health"}),
+        "crowsnest_apps[0] (shop).health.basic: 'http://localhost/health' cannot be reached from the server, as the app "
+        "runs on web2. Allowed: a URL with the address of web2.",
+    ),
+    # receivers
+    (
+        {"receivers": [{"type": "slak"}]},
+        f"crowsnest_receivers[0] (slak).type: 'slak' is not known. Did you mean `slack`? Allowed: {RECEIVER_TYPES}.",
+    ),
+    ({"receivers": [{}]}, f"crowsnest_receivers[0]: `type` is missing. Allowed: {RECEIVER_TYPES}."),
+    (
+        {"receivers": [{"type": "slack"}]},
+        "crowsnest_receivers[0] (slack).webhook_url: is missing. "
+        "The incoming webhook, https://hooks.slack.com/services/….",
+    ),
+    (
+        {"receivers": [{**SLACK, "severities": []}]},
+        "crowsnest_receivers[0] (slack).severities: a list does not fit. Allowed: at least one entry. "
+        "Which alerts it gets.",
+    ),
+    ({"receivers": [SLACK, SLACK]}, "crowsnest_receivers: 2 receivers are called 'slack'. Give each a `name` of its own."),
+    # services and alerts
+    (
+        {"ports": {"promethus": 9091}},
+        "crowsnest_ports.promethus: no such service. Did you mean `prometheus`? "
+        "Allowed: prometheus, alertmanager, blackbox.",
+    ),
+    (
+        {"images": {"zabbix": "zabbix:1"}},
+        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox.",
+    ),
+    ({"ports": {"prometheus": 9093}}, "crowsnest_ports.prometheus: 9093 is the port of alertmanager. Allowed: a free one."),
+    ({"ports": {"blackbox": 9100}}, "crowsnest_ports.blackbox: 9100 is the port of node_exporter. Allowed: a free one."),
+    (
+        {"disabled_alerts": ["HostDwn"]},
+        "crowsnest_disabled_alerts[0]: 'HostDwn' is no alert. Did you mean `HostDown`?",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("declared", "line"), LINES, ids=[line.split(":")[0] for _, line in LINES])
+def test_a_mistake_is_one_line_with_the_place_the_value_and_the_way_out(declared: dict[str, Any], line: str) -> None:
+    assert mistakes(**declared) == [line]
+
+
+def test_a_typo_in_a_variable_names_the_nearest_variable() -> None:
+    (line,) = mistakes(timezon="Asia/Seoul")
+    assert line.startswith(
+        "crowsnest_timezon: unknown key. Did you mean `crowsnest_timezone`? Allowed: crowsnest_apps, "
+    )
+
+
+def test_each_of_two_apps_of_the_same_name_is_named() -> None:
+    assert mistakes(apps=[{"name": "shop"}, {"name": "shop"}]) == [
+        f"crowsnest_apps[{index}] (shop).name: 'shop' is declared 2 times. Allowed: each name once." for index in (0, 1)
+    ]
+
+
+INVENTORIES: list[tuple[dict[str, list[str]], list[str]]] = [
+    (GROUPS, []),
+    ({"server": ["web1"], "monitored": ["web1"], "all": ["web1"]}, []),
+    (
+        {"monitored": ["web1"]},
+        ["inventory: group `server` has 0 hosts (none). Allowed: exactly one, the host that runs the stack."],
+    ),
+    (
+        {"server": ["web1", "web2"], "monitored": ["web1", "web2"]},
+        ["inventory: group `server` has 2 hosts (web1, web2). Allowed: exactly one, the host that runs the stack."],
+    ),
+    (
+        {"server": ["web1"], "monitored": ["web2"]},
+        ["inventory: web1 is in `server`, not in `monitored`. Make `server` a child group of `monitored`."],
+    ),
+]
+
+
+@pytest.mark.parametrize(("groups", "lines"), INVENTORIES)
+def test_the_inventory_has_one_server_that_is_monitored(groups: dict[str, list[str]], lines: list[str]) -> None:
+    assert mistakes(groups=groups) == lines
+
+
+# What of a receiver may be the secret itself.
+LEAKS: list[dict[str, Any]] = [
+    {"receivers": [{**SLACK, "webhook_url": "hush"}]},
+    {"receivers": [{**SLACK, "webhook_url": ["hush"]}]},
+    {"receivers": [{**SLACK, "webhok_url": "hush"}]},
+    {"receivers": [{"type": "email", "to": ["a@b.c"], "sender": "a@b.c", "smarthost": "b.c:25", "password": ["hush"]}]},
+    {"receivers": [SECRET]},
+    {"receivers": SECRET},
+    {"heartbeat_url": "hush"},
+]
+
+
+@pytest.mark.parametrize("declared", LEAKS, ids=str)
+def test_a_wrong_secret_is_not_shown(declared: dict[str, Any]) -> None:
+    lines = mistakes(**declared)
+    assert lines
+    assert "hush" not in "".join(lines)
+
+
+OWN_RULES: list[tuple[bytes | None, str]] = [
+    (b"groups: []", ""),
+    (None, "No such file or directory ({path}). Relative paths start at the inventory's folder."),
+    (b"rules: []", "has no list `groups`. Allowed: a rule file of Prometheus."),
+    (b"groups: {}", "has no list `groups`. Allowed: a rule file of Prometheus."),
+    (b"groups: [", "is no YAML: "),
+    (b"groups: \xe9", "is no YAML: "),
+    (b"groups: 2026-13-01", "is no YAML: "),
+    (b"", "has no list `groups`. Allowed: a rule file of Prometheus."),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), OWN_RULES)
+def test_a_rule_file_of_the_team_is_read_before_anything_is_changed(
+    tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / "own.yml"
+    if content is not None:
+        path.write_bytes(content)
+    lines = mistakes(folder=tmp_path, rule_files=["own.yml"])
+    assert [line.startswith("crowsnest_rule_files[0]: 'own.yml'") for line in lines] == ([True] if words else [])
+    assert words.format(path=path) in "".join(lines)
+
+
+def test_the_place_of_a_missing_rule_file_counts_entries_of_any_kind() -> None:
+    assert [line.split(":")[0] for line in mistakes(rule_files=[5, "nope.yml"])] == [
+        "crowsnest_rule_files[0]",
+        "crowsnest_rule_files[1]",
+    ]
+
+
+WRONG: dict[str, Any] = {
+    "timezon": "Asia/Seoul",
+    "timezone": "Seoul",
+    "repeat_after": "1m",
+    "retention": "long",
+    "ports": {"promethus": 9090},
+    "images": {"grafana": "grafana/grafana:1"},
+    "disabled_alerts": ["HostDwn"],
+    "rule_files": ["nope.yml"],
+    "external_urls": "https://example.com/",
+    "heartbeat_url": ["hush"],
+    "apps": [
+        {"name": "shop", "framwork": "django", "url": "shop", "host": "wb2"},
+        {"name": "shop", "framework": "djang", "host": "web2", "metrics": ["localhost:8000"]},
+        {"thresholds": {"error_ratio": 2, "down_for": "5x"}},
+        "shop",
+        {"name": {"a": ["b"]}, "health": 5, "metrics": {"a": 1}},
+    ],
+    "receivers": [{"type": "slack", "webhook_url": "hush"}, {"type": "pager"}, {"type": "email"}, 5],
+}
+WRONG_PLACES = {
+    "crowsnest_timezon",
+    "crowsnest_timezone",
+    "crowsnest_repeat_after",
+    "crowsnest_retention",
+    "crowsnest_ports.promethus",
+    "crowsnest_images.grafana",
+    "crowsnest_disabled_alerts[0]",
+    "crowsnest_rule_files[0]",
+    "crowsnest_external_urls",
+    "crowsnest_heartbeat_url",
+    "crowsnest_apps[0] (shop).framwork",
+    "crowsnest_apps[0] (shop).url",
+    "crowsnest_apps[0] (shop).host",
+    "crowsnest_apps[0] (shop).name",
+    "crowsnest_apps[1] (shop).name",
+    "crowsnest_apps[1] (shop).framework",
+    "crowsnest_apps[1] (shop).metrics[0]",
+    "crowsnest_apps[2].name",
+    "crowsnest_apps[2].thresholds.error_ratio",
+    "crowsnest_apps[2].thresholds.down_for",
+    "crowsnest_apps[3]",
+    "crowsnest_apps[4].name",
+    "crowsnest_apps[4].health",
+    "crowsnest_apps[4].metrics",
+    "crowsnest_receivers[0] (slack).webhook_url",
+    "crowsnest_receivers[1] (pager).type",
+    "crowsnest_receivers[2] (email).to",
+    "crowsnest_receivers[2] (email).sender",
+    "crowsnest_receivers[2] (email).smarthost",
+    "crowsnest_receivers[3]",
+}
+
+
+def test_all_mistakes_are_reported_at_once_each_on_a_line_of_its_own() -> None:
+    lines = mistakes(**WRONG)
+    assert {line.split(": ")[0] for line in lines} == WRONG_PLACES
+    assert len(lines) == len(WRONG_PLACES)
+    assert "hush" not in "".join(lines)
+
+
+@pytest.mark.parametrize("name", ["example"])
+def test_the_example_has_no_mistakes(name: str) -> None:
+    folder = ROOT / "inventories" / name / "group_vars/all"
+    variables = {key: value for path in folder.glob("*.yml") for key, value in yaml.safe_load(path.read_text()).items()}
+    variables["crowsnest_receivers"][0]["webhook_url"] = SECRET  # a lookup in the file
+    assert filters.declaration_mistakes(variables, GROUPS, str(folder)) == []
+
+
+# --- anything at all --------------------------------------------------------------------------------------------------
+
+VALID: dict[str, Any] = {
+    "crowsnest_environment": "staging",
+    "crowsnest_retention_size_mib": 1024,
+    "crowsnest_scrape_interval": "5s",
+    "crowsnest_ports": {"prometheus": 19090},
+    "crowsnest_images": {"blackbox": "prom/blackbox-exporter:v0.28.0"},
+    "crowsnest_external_urls": {"alertmanager": "https://example.com/alerts/"},
+    "crowsnest_rule_files": ["own.yml"],
+    "crowsnest_disabled_alerts": ["HostDown"],
+    "crowsnest_heartbeat_url": "https://hc-ping.com/uuid",
+    "crowsnest_office_hours": {"weekdays": "monday:friday", "start": "09:00", "end": "18:00"},
+    "crowsnest_apps": [
+        {
+            "name": "shop",
+            "framework": "django",
+            "url": "https://shop.example.com/",
+            "metrics": [":8000/metrics"],
+            "health": {"basic": "/health/", "detailed": "/d/", "components": ["database"]},
+            "thresholds": {"error_ratio": 0.1, "down_for": "1m"},
+        },
+        {"name": "blog", "host": "web2", "metrics": [":8000"]},
+    ],
+    "crowsnest_receivers": [
+        SLACK,
+        {"type": "discord", "webhook_url": SECRET, "severities": ["low"]},
+        {"type": "sns", "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall"},
+    ],
+}
+GARBAGE: list[Any] = [
+    None, True, 0, -1, 10**30, 0.5, float("nan"), float("inf"), "", " ", "x", "\0", "\n", "\ud800", "가", "$x", "{{ x }}", "5m",
+    "https://example.com", "http://[", ":8000", "web2", "slack", "a" * 5000, [], ["x"], [[]], [None], {}, {"": None}, {1: 2},
+    {"name": "x"}, {"type": "slack"}, {"a": {"b": {"c": []}}}, {"x": datetime.date(2026, 1, 1)}, datetime.datetime(2026, 1, 1),
+    b"bytes", {"set"}, object(),
+]  # fmt: skip
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """(container, key) of everything below a value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []
+    return [place for key, inner in items for place in [(value, key), *places(inner)]]
+
+
+def mutated(chance: random.Random) -> dict[str, Any]:
+    """The valid declaration with one to four values, keys or entries replaced by garbage."""
+    declared = copy.deepcopy(VALID)
+    for _ in range(chance.randint(1, 4)):
+        container, key = chance.choice(places(declared))
+        match chance.randrange(4):
+            case 0 if isinstance(container, dict) and container is not declared:
+                container[chance.choice([*map(str, GARBAGE[:20]), "name", "type", 5])] = container.pop(key)
+            case 1 if isinstance(container, list):
+                container.append(chance.choice(GARBAGE))
+            case 2:
+                del container[key]
+            case _:
+                container[key] = chance.choice(GARBAGE)
+    return declared
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_makes_the_check_fail_and_what_it_passes_can_be_built(
+    seed: int, tmp_path: Path, facts: Callable[..., dict[str, Any]]
+) -> None:
+    (tmp_path / "own.yml").write_text("groups: []\n")
+    chance = random.Random(seed)  # noqa: S311 - the same garbage in every run
+    passed = 0
+    for _ in range(100):
+        declared = mutated(chance)
+        lines = filters.declaration_mistakes(declared, GROUPS, str(tmp_path))
+        assert not any("\n" in line for line in lines)
+        assert "hush" not in "".join(lines)
+        if not lines:
+            passed += 1
+            build(declared, str(tmp_path), facts())
+    assert passed, "garbage that is never taken tests only half"
+
+
+def build(declared: dict[str, Any], folder: str, facts: dict[str, Any]) -> None:
+    """Everything that is made of a declaration."""
+    hostvars = {"web1": {"preflight_look": {"host": facts}}, "web2": {"ansible_host": "203.0.113.2"}}
+    plan = filters.plan(declared, "web1", ["web1", "web2"], hostvars)
+    assert Plan.model_validate(plan).model_dump(mode="json") == plan
+    filters.prometheus_files(plan, folder)
+    filters.alertmanager_files(plan, declared)
+    filters.alertmanager_secrets(declared)
+    filters.blackbox_files(plan)
+    filters.compose_project(plan)
+    filters.plan_table_of(plan)
+    filters.run_report(plan, declared, "web1")
