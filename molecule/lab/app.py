@@ -1,0 +1,50 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The sample app on the first host of a lab, run by the host's own Docker like a user's app."""
+
+from typing import Any
+
+from lab import shell, ssh_access, state
+from lab.progress import LabError, step
+
+COMPOSE = state.LAB_FILES / "shop" / "compose.yaml"
+FOLDER = "/srv/shop"
+
+
+def run(lab: dict[str, Any], action: str) -> None:
+    """`up`, `down` or `status` of the app, over SSH as the ordinary user with sudo."""
+    if not COMPOSE.is_file():
+        raise LabError(f"There is no sample app in {COMPOSE.parent}.")
+    if not _works(lab, "sudo docker compose version"):
+        raise LabError(
+            "The host has no Docker with compose yet: run site.yml first, or start the lab with --engine existing."
+        )
+    if action == "up":
+        with step("Starting the sample app"):
+            _on_host(
+                lab,
+                f"sudo install -d {FOLDER} && sudo tee {FOLDER}/compose.yaml >/dev/null",
+                COMPOSE.read_text("utf-8"),
+            )
+            _compose(lab, "up --detach --wait --wait-timeout 180 --remove-orphans", 400)
+    elif action == "down":
+        with step("Stopping the sample app"):
+            _compose(lab, "down --volumes --remove-orphans", 120)
+    else:
+        print(_compose(lab, "ps --all", 60), end="")
+
+
+def _compose(lab: dict[str, Any], words: str, seconds: float) -> str:
+    return _on_host(lab, f"cd {FOLDER} && sudo docker compose {words}", seconds=seconds)
+
+
+def _on_host(lab: dict[str, Any], line: str, stdin: str | None = None, seconds: float = 60) -> str:
+    return shell.run(ssh_access.command(lab, lab["hosts"][0], [line]), seconds, stdin)
+
+
+def _works(lab: dict[str, Any], line: str) -> bool:
+    try:
+        _on_host(lab, line)
+    except LabError:
+        return False
+    return True

@@ -1,0 +1,128 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of the laboratory."""
+
+import argparse
+import os
+import sys
+
+from docker.errors import DockerException
+
+from lab import app, base_image, engine, laboratory, ports, state, tools
+from lab.progress import LabError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="molecule/lab", description="Throw-away hosts with systemd for tests and the demo."
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start a lab, or what is missing of it")
+    up.add_argument("name")
+    up.add_argument("--suite", default="trixie", help="Debian release, or one per host: bookworm,trixie")
+    up.add_argument("--engine", choices=["none", "existing"], default="none", help="is Docker on the server already?")
+    up.add_argument("--hosts", type=int, default=1, help="number of hosts, the first is the server")
+    up.add_argument("--offset", type=int, help="added to every published port (demo 10000, default 20000, fleet 30000)")
+    up.add_argument("--memory", type=int, default=2048, metavar="MIB", help="memory limit of each host")
+    up.add_argument(
+        "--app", action=argparse.BooleanOptionalAction, default=True, help="build the image of the sample app"
+    )
+    for name, words in {"status": "what runs", "urls": "addresses of the pages"}.items():
+        commands.add_parser(name, help=words).add_argument("name")
+    down = commands.add_parser("down", help="remove every trace of a lab")
+    down.add_argument("name", nargs="?")
+    down.add_argument("--all", action="store_true", help="all labs, and the images and the registry too")
+    execute = commands.add_parser("exec", help="run a command as root on a host: exec NAME [--host lab2] -- CMD")
+    execute.add_argument("name")
+    execute.add_argument("--host", default="lab1")
+    execute.add_argument("words", nargs="+", metavar="CMD")
+    for tool in tools.IMAGES:
+        commands.add_parser(tool, help=f"{tool} of the lab's images, run in the repository")
+    shop = commands.add_parser("app", help="the sample app on the server")
+    shop.add_argument("name")
+    shop.add_argument("action", choices=["up", "down", "status"])
+    return top
+
+
+def main(words: list[str]) -> int:
+    """Run one command; its exit code, or 1 after one sentence about what went wrong."""
+    try:
+        if words and words[0] in tools.IMAGES:  # its options are not ours to read
+            return tools.run(words[0], words[1:])
+        options = parser().parse_args(words)
+        COMMANDS[options.command](options)
+    except LabError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except (DockerException, OSError) as error:
+        reason = getattr(error, "explanation", None) or error
+        print(
+            f"Error: the Docker engine or this machine refused a step: {reason}; repeat the command.", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; repeat the command to go on, or use down to clean up.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def suites_of(text: str, hosts: int) -> list[str]:
+    """One suite per host; the last one named holds for the rest. LabError for an unknown one."""
+    named = text.split(",")
+    for suite in named:
+        if suite not in base_image.SUITES:
+            raise LabError(f"--suite {suite}: allowed are {', '.join(base_image.SUITES)}.")
+    count = max(hosts, len(named))
+    if count > ports.MAX_HOSTS or hosts < 1:
+        raise LabError(f"--hosts {hosts}: 1 to {ports.MAX_HOSTS}.")
+    return named + [named[-1]] * (count - len(named))
+
+
+def _up(options: argparse.Namespace) -> None:
+    name = state.check_name(options.name)
+    offset = ports.offset_of(name, options.offset or (state.load(name) or {}).get("offset"))
+    suites = suites_of(options.suite, options.hosts)
+    lab = laboratory.up(laboratory.Wish(name, offset, suites, options.engine, options.memory, options.app))
+    print(f"For inventories: {state.directory(name) / 'lab.json'}. A shell: molecule/lab exec {lab['name']} -- bash")
+
+
+def _status(options: argparse.Namespace) -> None:
+    lab, client = state.need(options.name), engine.connect()
+    if client is None:
+        raise LabError("No Docker engine answers: start the lab again with up.")
+    for host in lab["hosts"]:
+        found = client.containers.list(all=True, filters={"name": f"^{host['container']}$"})
+        state_now = found[0].status if found else "missing"
+        print(f"{host['name']}  {host['suite']}  {host['address']}  ssh port {host['ssh_port']}  {state_now}")
+    print(f"images: {lab['image_source']}, mirror for the hosts: {lab['registry_mirror']}")
+
+
+def _urls(options: argparse.Namespace) -> None:
+    for service, port in state.need(options.name)["hosts"][0]["ports"].items():
+        if service != "ssh":
+            print(f"{service:14} http://127.0.0.1:{port}/")
+
+
+def _down(options: argparse.Namespace) -> None:
+    if options.all == bool(options.name):
+        raise LabError("Give either the name of a lab or --all.")
+    if options.all:
+        laboratory.down_all()
+    else:
+        laboratory.down(state.check_name(options.name))
+
+
+def _exec(options: argparse.Namespace) -> None:
+    hosts = {host["name"]: host for host in state.need(options.name)["hosts"]}
+    if options.host not in hosts:
+        raise LabError(f"There is no host {options.host} in this lab: {', '.join(hosts)}.")
+    flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
+    os.execvp("docker", ["docker", "exec", *flags, hosts[options.host]["container"], *options.words])  # noqa: S606 the program takes over the terminal
+
+
+def _app(options: argparse.Namespace) -> None:
+    app.run(state.need(options.name), options.action)
+
+
+COMMANDS = {"up": _up, "status": _status, "urls": _urls, "down": _down, "exec": _exec, "app": _app}

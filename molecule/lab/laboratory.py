@@ -1,0 +1,244 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A whole lab: brought up, described, removed."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, NotFound
+from docker.types import IPAMConfig, IPAMPool
+
+from lab import base_image, catcher, engine, host_container, image_build, ports, registry, shell, ssh_access, state
+from lab.engine import LABEL, Client
+from lab.host_container import Host
+from lab.progress import LabError, step, wait_until
+
+BUILDS_AT_ONCE = 3
+USERS_CONTAINER = "redis-of-the-user"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks for; `suites` has one entry per host, the first is the server."""
+
+    name: str
+    offset: int
+    suites: Sequence[str]
+    engine: str
+    memory_mib: int
+    app: bool
+
+    def hosts(self) -> list[Host]:
+        """The hosts of the lab; only the first may have an engine already."""
+        return [
+            Host(self.name, index, suite, self.engine if index == 0 else "none", self.offset, self.memory_mib)
+            for index, suite in enumerate(self.suites)
+        ]
+
+
+def up(wish: Wish) -> dict[str, Any]:
+    """Bring the lab up, or what is missing of it; returns what lab.json holds. Safe to repeat."""
+    start = time.monotonic()
+    _refuse_another(wish)
+    with state.alone():
+        client = engine.ensure()
+        _refuse_stranger(client, wish.name)
+        bases = {suite: base_image.ensure(client, suite) for suite in dict.fromkeys(["trixie", *wish.suites])}
+        address = _prepare_images(client, wish, bases)
+        registry.connect(_ensure_network(client, wish))
+        lab = _describe(wish, bases["trixie"][1])
+        state.save(lab)
+    resolver = client.containers.run(bases["trixie"][0], ["cat", "/etc/resolv.conf"], remove=True).decode()
+    containers = [_start_host(client, host, _host_image(client, host), lab, resolver) for host in wish.hosts()]
+    _wait_for_hosts(lab, containers)
+    lab["memory"]["meminfo_mib"] = host_container.meminfo_mib(containers[0])
+    state.save(lab)
+    catcher.install(containers[0])
+    if wish.engine == "existing":
+        _start_users_container(containers[0])
+    print(f"The lab {wish.name} is up after {time.monotonic() - start:.0f} s; images in {address}.")
+    return lab
+
+
+def _refuse_another(wish: Wish) -> None:
+    """LabError when a lab of this name, or with these ports, exists with other settings."""
+    for name in state.names():
+        other = state.load(name) or {}
+        same = [other.get(key) for key in ("offset", "suites", "engine")] == [
+            wish.offset,
+            list(wish.suites),
+            wish.engine,
+        ]
+        if name == wish.name and not same:
+            raise LabError(
+                f"The lab {name} exists with other settings (offset {other.get('offset')}, "
+                f"suites {other.get('suites')}, engine {other.get('engine')}): "
+                f"remove it first with `molecule/lab down {name}`."
+            )
+        if name != wish.name and other.get("offset") == wish.offset:
+            raise LabError(f"The lab {name} uses the offset {wish.offset} already: choose another --offset.")
+
+
+def _refuse_stranger(client: Client, name: str) -> None:
+    """LabError when hosts of a lab of this name run, whose key is not here."""
+    if state.load(name) is None and name in _labels(client):
+        raise LabError(
+            f"A lab named {name} runs on this engine, but {state.STATE} does not know it (another checkout made it, or "
+            f"the folder was deleted): remove it with `molecule/lab down {name}`, or choose another name."
+        )
+
+
+def _prepare_images(client: Client, wish: Wish, bases: dict[str, tuple[str, str]]) -> str:
+    """Build what is missing and publish it, several at once; returns the registry's address on loopback."""
+    base, source = bases["trixie"]
+    address = registry.ensure(client, image_build.build(client, "registry", image_build.IMAGES / "registry", base))
+
+    def provide(published: str, build: Callable[[], str]) -> None:
+        registry.publish(client, address, published, build())
+
+    with ThreadPoolExecutor(BUILDS_AT_ONCE) as pool:
+        jobs: list[Future[Any]] = [
+            pool.submit(_host_image, client, host) for host in {host.suite: host for host in wish.hosts()}.values()
+        ]
+        if wish.app and (image_build.SHOP_FOLDER / "Dockerfile").is_file():
+            jobs.append(pool.submit(provide, image_build.SHOP, lambda: image_build.build_shop(client, base)))
+        names = image_build.published_names(wish.app or wish.engine == "existing")
+        for name, published in names.items() if source == "packages" else ():
+            context = image_build.IMAGES / name
+            jobs.append(pool.submit(provide, published, partial(image_build.build, client, name, context, base)))
+        for job in jobs:
+            job.result()
+    return address
+
+
+def _ensure_network(client: Client, wish: Wish) -> Client:
+    """The lab's own network with its fixed addresses."""
+    name = f"crowsnest-lab-{wish.name}"
+    try:
+        return client.networks.get(name)
+    except NotFound:
+        pass
+    prefix = ports.network_prefix(wish.offset)
+    pool = IPAMPool(subnet=f"{prefix}.0/24", gateway=f"{prefix}.1")
+    try:
+        return client.networks.create(name, ipam=IPAMConfig(pool_configs=[pool]), labels={LABEL: wish.name})
+    except APIError as error:
+        raise LabError(
+            f"The network {prefix}.0/24 can't be made, choose another --offset: {error.explanation}"
+        ) from None
+
+
+def _describe(wish: Wish, source: str) -> dict[str, Any]:
+    """What lab.json holds; the key and the known hosts lie beside it."""
+    folder = state.directory(wish.name)
+    return {
+        "name": wish.name, "offset": wish.offset, "suites": list(wish.suites), "engine": wish.engine,
+        "ssh_user": ssh_access.USER, "ssh_key": str(folder / "id_ed25519"), "known_hosts": str(folder / "known_hosts"),
+        "registry_mirror": f"http://{ports.registry_address(ports.network_prefix(wish.offset))}:5000",
+        "image_source": source, "doubles": [],
+        "memory": {"limit_mib": wish.memory_mib},
+        "hosts": [host.describe() for host in wish.hosts()],
+    }  # fmt: skip
+
+
+def _host_image(client: Client, host: Host) -> str:
+    """Local name of the image of a host."""
+    folder = state.LAB_FILES / "host"
+    image = image_build.build(client, f"host-{host.suite}", folder / "fresh", base_image.lab_name(host.suite))
+    if host.engine == "none":
+        return image
+    return image_build.build(client, f"host-{host.suite}-docker", folder / "existing", image, {"SUITE": host.suite})
+
+
+def _start_host(client: Client, host: Host, image: str, lab: dict[str, Any], resolver: str) -> Client:
+    """The running container of a host."""
+    key = ssh_access.ensure_key(Path(lab["ssh_key"]).parent)
+    with step(f"Starting the host {host.name} ({host.suite}, engine: {host.engine})"):
+        mode = host_container.cgroup_mode(client, image)
+        container = host_container.ensure(client, host, image, f"crowsnest-lab-{host.lab}", mode)
+        container.reload()
+        if container.status == "created":
+            host_container.prepare(container, host, key, resolver, lab["registry_mirror"])
+        host_container.start(container)
+    return container
+
+
+def _wait_for_hosts(lab: dict[str, Any], containers: list[Client]) -> None:
+    """Wait until systemd is up and SSH answers with the pinned key on every host; writes known_hosts."""
+    lines = ""
+    for host, container in zip(lab["hosts"], containers, strict=True):
+        with step(f"Waiting for systemd on {host['name']}"):
+            host["systemd"] = host_container.wait_for_systemd(container)
+        if host["systemd"] != "running":
+            print(f"  systemd on {host['name']} is {host['systemd']}")
+        _, key = host_container.output(container, ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])
+        lines += ssh_access.known_hosts_line(host["ssh_port"], key)
+    Path(lab["known_hosts"]).write_text(lines, encoding="utf-8")
+    for host in lab["hosts"]:
+        with step(f"Waiting for SSH on {host['name']} (port {host['ssh_port']})"):
+            words = f"SSH to {host['name']} does not work: see `molecule/lab exec {lab['name']} -- journalctl -u ssh`"
+            wait_until(words, partial(_ssh_works, lab, host), 30)
+
+
+def _ssh_works(lab: dict[str, Any], host: dict[str, Any]) -> bool:
+    try:
+        shell.run(ssh_access.command(lab, host, ["sudo", "-n", "true"]), 15)
+    except LabError:
+        return False
+    return True
+
+
+def _start_users_container(container: Client) -> None:
+    """A container that the user of the host runs already, before anything of the project arrives."""
+    if host_container.output(container, ["docker", "inspect", USERS_CONTAINER])[0] == 0:
+        return
+    with step("Starting a container that the user of the host has already"):
+        image = image_build.SHOP_IMAGES["redis"]
+        command = ["docker", "run", "--detach", "--name", USERS_CONTAINER, "--restart", "unless-stopped", image]
+        code, text = host_container.output(container, command)
+    if code != 0:
+        raise LabError(f"The engine of the host can't run {image}: {text.splitlines()[-1] if text else code}")
+
+
+def down(name: str) -> None:
+    """Remove every trace of a lab: containers, volumes, network, state directory. Safe to repeat."""
+    client = engine.connect()
+    if client is not None:
+        with step(f"Removing the lab {name}"):
+            _remove_objects(client, f"{LABEL}={name}")
+    state.remove(name)
+
+
+def _remove_objects(client: Client, label: str) -> None:
+    filters = {"label": label}
+    for container in client.containers.list(all=True, filters=filters):
+        container.remove(force=True, v=True)
+    for volume in client.volumes.list(filters=filters):
+        volume.remove(force=True)
+    for network in client.networks.list(filters=filters):
+        registry.disconnect(network)
+        network.remove()
+
+
+def down_all() -> None:
+    """Remove all labs, the registry, the images and, if the lab started it, the engine."""
+    client = engine.connect()
+    if client is not None:
+        for name in sorted({*state.names(), *_labels(client)}):
+            down(name)
+        with step("Removing the registry and the images of the lab"):
+            registry.remove(client)
+            image_build.remove_all(client)
+        engine.stop_own(client)
+    state.tidy()
+
+
+def _labels(client: Client) -> set[str]:
+    """Names of the labs that have a container, whatever the state directory says."""
+    found = client.containers.list(all=True, filters={"label": LABEL})
+    return {container.labels[LABEL] for container in found} - {"shared"}

@@ -1,0 +1,94 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the lab remembers on this machine: `.lab/<name>/` in the repository."""
+
+import fcntl
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from lab.progress import LabError, wait_until
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+LOCK = "lock"
+LOCK_SECONDS = 1800
+LAB_FILES = Path(__file__).resolve().parent
+STATE = REPOSITORY / ".lab"
+
+
+def check_name(name: str) -> str:
+    """The name itself. LabError unless it can be part of container and host names."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", name) or name in {"engine", LOCK}:
+        raise LabError(f"{name!r} can't name a lab: small letters, digits and hyphens, at most 20, not engine or lock.")
+    return name
+
+
+def directory(name: str) -> Path:
+    """State directory of a lab (it need not exist)."""
+    return STATE / name
+
+
+def save(lab: dict[str, Any]) -> None:
+    """Write lab.json; the rename makes sure no half-written file is ever read."""
+    folder = directory(lab["name"])
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = folder / "lab.json.new"
+    new.write_text(json.dumps(lab, indent=2) + "\n", encoding="utf-8")
+    new.replace(folder / "lab.json")
+
+
+def load(name: str) -> dict[str, Any] | None:
+    """Content of lab.json, None where the lab does not exist."""
+    path = directory(name) / "lab.json"
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def need(name: str) -> dict[str, Any]:
+    """Content of lab.json. LabError naming the labs that exist."""
+    lab = load(check_name(name))
+    if lab is None:
+        others = ", ".join(names()) or "there is none"
+        raise LabError(f"There is no lab named {name} (existing: {others}): start it with `molecule/lab up {name}`.")
+    return lab
+
+
+def names() -> list[str]:
+    """Names of the labs with a state directory."""
+    return sorted(path.parent.name for path in STATE.glob("*/lab.json"))
+
+
+def remove(name: str) -> None:
+    """Delete the state directory of a lab."""
+    shutil.rmtree(directory(name), ignore_errors=True)
+    tidy()
+
+
+def tidy() -> None:
+    """Delete `.lab` itself when nothing is left in it."""
+    if STATE.is_dir() and [path.name for path in STATE.iterdir()] in ([], [LOCK]):
+        shutil.rmtree(STATE)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold back other labs that come up at the same time: images, registry and engine are made once, for all."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / LOCK).open("w", encoding="utf-8") as lock:
+        wait_until("Another lab is being prepared all the time; is it stuck?", partial(_locked, lock), LOCK_SECONDS)
+        yield
+
+
+def _locked(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

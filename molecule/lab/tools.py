@@ -1,0 +1,32 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""promtool and amtool for this repository's tests, out of the images that the lab's hosts run as well."""
+
+import subprocess
+
+import yaml
+
+from lab import base_image, engine, image_build, state
+
+IMAGES = {"promtool": "prometheus", "amtool": "alertmanager"}
+
+
+def run(tool: str, words: list[str]) -> int:
+    """Exit code of the tool, run in the repository's folder (read-only, without network)."""
+    client = engine.ensure()
+    name = IMAGES[tool]
+    base, source = base_image.ensure(client, "trixie")
+    if source == "packages":
+        image = image_build.build(client, name, image_build.IMAGES / name, base)
+    else:
+        image = yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))[name]
+    options = [
+        "--rm",
+        "--network",
+        "none",
+        "--volume",
+        f"{state.REPOSITORY}:/repository:ro",
+        "--workdir",
+        "/repository",
+    ]
+    return subprocess.run(["docker", "run", *options, "--entrypoint", tool, image, *words], check=False).returncode

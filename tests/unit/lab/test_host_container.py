@@ -1,0 +1,68 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+import io
+import tarfile
+from dataclasses import replace
+
+import pytest
+from lab import cli, host_container, ssh_access, state
+from lab.host_container import Host
+from lab.progress import LabError
+
+SERVER = Host("dev", 0, "trixie", "none", 40000, 2048)
+
+
+@pytest.mark.parametrize("cgroups", ["mixed", "v2", "v2-privileged"])
+def test_ports_are_published_on_loopback_only(cgroups: str) -> None:
+    bindings = host_container.host_config(SERVER, cgroups)["PortBindings"]
+    assert {binding["HostIp"] for entries in bindings.values() for binding in entries} == {"127.0.0.1"}
+    assert bindings["9090/tcp"][0]["HostPort"] == "49090"
+
+
+@pytest.mark.parametrize("cgroups", ["mixed", "v2", "v2-privileged"])
+def test_memory_is_limited_and_docker_inside_has_a_volume(cgroups: str) -> None:
+    config = host_container.host_config(SERVER, cgroups)
+    assert config["Memory"] == config["MemorySwap"] == 2 * 1024**3
+    assert "crowsnest-lab-dev-lab1:/var/lib/docker" in config["Binds"]
+
+
+def test_privileged_is_used_only_where_it_works() -> None:
+    assert "Privileged" not in host_container.host_config(SERVER, "mixed")
+    assert host_container.host_config(SERVER, "v2-privileged")["CgroupnsMode"] == "private"
+
+
+def test_further_hosts_have_their_own_address_and_ssh_port() -> None:
+    second = replace(SERVER, index=1).describe()
+    assert (second["name"], second["address"], second["ssh_port"]) == ("lab2", "10.213.40.11", 40023)
+    assert second["ports"] == {"ssh": 40023}
+
+
+def test_archive_keeps_text_mode_and_owner() -> None:
+    made = host_container.archive({"/home/deploy/.ssh/authorized_keys": ("ssh-ed25519 é\n", 0o600)}, owner=1000)
+    with tarfile.open(fileobj=io.BytesIO(made)) as tar:
+        (entry,) = tar.getmembers()
+        content = tar.extractfile(entry)
+        assert (entry.name, entry.mode, entry.uid) == ("home/deploy/.ssh/authorized_keys", 0o600, 1000)
+        assert content is not None
+        assert content.read().decode() == "ssh-ed25519 é\n"
+
+
+def test_ssh_pins_the_host_key() -> None:
+    lab = {"known_hosts": "/l/known_hosts", "ssh_key": "/l/id_ed25519", "ssh_user": "deploy"}
+    words = ssh_access.command(lab, {"ssh_port": 40022}, ["id"])
+    assert "StrictHostKeyChecking=yes" in words
+    assert "UserKnownHostsFile=/l/known_hosts" in words
+    assert ssh_access.known_hosts_line(40022, "ssh-ed25519 AAAA root@lab1") == "[127.0.0.1]:40022 ssh-ed25519 AAAA\n"
+
+
+def test_one_suite_per_host_and_the_last_holds_for_the_rest() -> None:
+    assert cli.suites_of("bookworm,trixie", 3) == ["bookworm", "trixie", "trixie"]
+    assert cli.suites_of("bookworm,trixie", 1) == ["bookworm", "trixie"]
+    with pytest.raises(LabError, match="allowed are trixie, bookworm"):
+        cli.suites_of("buster", 1)
+
+
+@pytest.mark.parametrize("name", ["", "Dev", "-x", "a/b", "engine", "x" * 30])
+def test_names_that_would_break_paths_or_containers_are_refused(name: str) -> None:
+    with pytest.raises(LabError, match="can't name a lab"):
+        state.check_name(name)
