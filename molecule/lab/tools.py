@@ -11,15 +11,18 @@ from lab import base_image, engine, image_build, state
 IMAGES = {"promtool": "prometheus", "amtool": "alertmanager"}
 
 
-def run(tool: str, words: list[str]) -> int:
-    """Exit code of the tool, run in the repository's folder (read-only, without network)."""
+def image(tool: str) -> str:
+    """Name of the image that has the tool as its entry point `tool`; built when the lab has none yet."""
     client = engine.ensure()
     name = IMAGES[tool]
     base, source = base_image.ensure(client, "trixie")
     if source == "packages":
-        image = image_build.build(client, name, image_build.IMAGES / name, base)
-    else:
-        image = yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))[name]
+        return image_build.build(client, name, image_build.IMAGES / name, base)
+    return str(yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))[name])
+
+
+def run(tool: str, words: list[str]) -> int:
+    """Exit code of the tool, run in the repository's folder (read-only, without network)."""
     options = [
         "--rm",
         "--network",
@@ -29,4 +32,4 @@ def run(tool: str, words: list[str]) -> int:
         "--workdir",
         "/repository",
     ]
-    return subprocess.run(["docker", "run", *options, "--entrypoint", tool, image, *words], check=False).returncode
+    return subprocess.run(["docker", "run", *options, "--entrypoint", tool, image(tool), *words], check=False).returncode

@@ -13,7 +13,7 @@ name: run_report
 short_description: The report at the end of a run
 version_added: 0.1.0
 author: crowsnest contributors
-positional: variables, host
+positional: variables, host, inventory_dir
 description:
   - Says what runs where, how to reach it, where alerts go and what is missing.
 options:
@@ -26,15 +26,19 @@ options:
     type: dict
     required: true
   host:
-    description: Address of the server for SSH.
+    description: What ssh takes to reach the server, such as C(ubuntu@203.0.113.7).
     type: str
+    required: true
+  inventory_dir:
+    description: Folder of the inventory.
+    type: path
     required: true
 """
 
 EXAMPLES = r"""
 - name: Report
   ansible.builtin.debug:
-    msg: "{{ plan | crowsnest.core.run_report(declaration, ansible_host) }}"
+    msg: "{{ plan | crowsnest.core.run_report(declaration, ansible_host, inventory_dir) }}"
 """
 
 RETURN = r"""

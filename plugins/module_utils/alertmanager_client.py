@@ -11,6 +11,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 # One sample of the text format of metrics; the counters below have plain label values.
@@ -18,6 +19,8 @@ _SAMPLE = re.compile(r"^(?P<name>\w+)\{(?P<labels>[^}]*)\} (?P<value>\S+)$", re.
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 REQUESTS = "alertmanager_notification_requests_total"
 FAILED = "alertmanager_notification_requests_failed_total"
+# Alertmanager is on the loopback of the same host: never through a proxy, whatever the environment says.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class AlertmanagerError(Exception):
@@ -47,14 +50,15 @@ class AlertmanagerClient:
 
     def _request(self, path: str, body: bytes | None = None) -> str:
         headers = {"Content-Type": "application/json"} if body else {}
-        request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310 - loopback, given by the plan
+        request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310 - given by the plan
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_seconds) as answer:  # noqa: S310 - as above
-                return str(answer.read().decode())
+            with _DIRECT.open(request, timeout=self.timeout_seconds) as answer:
+                return str(answer.read().decode(errors="replace"))
         except urllib.error.HTTPError as error:
-            raise AlertmanagerError(f"Alertmanager refused {path}: HTTP {error.code} {error.read().decode()[:300]}") from None
-        except OSError as error:
+            words = error.read().decode(errors="replace")[:300]
+            raise AlertmanagerError(f"Alertmanager refused {path}: HTTP {error.code} {words}") from None
+        except (OSError, HTTPException) as error:
             raise AlertmanagerError(
-                f"Alertmanager does not answer at {self.url} ({error}). `docker compose -f /opt/crowsnest/compose.yaml ps` on "
-                "the host shows whether it runs."
+                f"Alertmanager does not answer at {self.url} ({error}). "
+                "`sudo docker compose -f /opt/crowsnest/compose.yaml ps` on the host shows whether it runs."
             ) from None

@@ -114,7 +114,7 @@ def default_address() -> str:
 
 
 def listening_ports(folder: str = "/proc/net") -> dict[str, list[str]]:
-    """{"9090": ["127.0.0.1"]}: TCP ports somebody listens on, with the addresses; format: proc(5), state 0A is LISTEN."""
+    """{"9090": ["127.0.0.1"]}: TCP ports somebody listens on, with the addresses; see proc(5), state 0A is LISTEN."""
     ports: dict[str, list[str]] = {}
     for name in ("tcp", "tcp6"):
         try:
@@ -148,10 +148,11 @@ def node_exporter(folder: str = "/proc") -> dict[str, Any]:
 
 
 def docker_facts() -> dict[str, Any]:
-    """What there is of Docker: {"version", "compose", "own", "pids", "daemon", "images", "python_client", "from_docker"}.
+    """What there is of Docker.
 
-    Version None: no engine; "": installed but not answering. `own` are the running services of our compose project and
-    `pids` their processes, `daemon` is /etc/docker/daemon.json, `images` what is there, with and without digest.
+    {"version", "compose", "own", "pids", "daemon", "images", "python_client", "from_docker"}. Version None: no engine;
+    "": installed but not answering. `own` are the running services of our compose project and `pids` their processes,
+    `daemon` is /etc/docker/daemon.json, `images` what is there, with and without digest.
     `python_client`: this Python has the library that Ansible's Docker modules need. `from_docker`: it is Docker's own
     package, not the distribution's.
     """
@@ -192,8 +193,11 @@ def daemon_json(path: str = "/etc/docker/daemon.json") -> dict[str, object]:
 
 
 def _output(*command: str) -> str:
-    """What a command prints, or "" when it fails: an engine that does not answer is a fact, not an error."""
-    run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    """What a command prints, or "" when it fails, hangs or is missing: an engine that does not answer is a fact."""
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     return run.stdout.strip() if run.returncode == 0 else ""
 
 

@@ -121,7 +121,7 @@ def deliveries(expected: Mapping[str, Mapping[str, int]], before: Counts, now: C
 def refusals(log: str) -> Iterator[tuple[str, str, str]]:
     """(severity, integration, the receiver's words) of each failed delivery in Alertmanager's log.
 
-    Format seen with 0.28: `err="critical/slack[0]: notify retry canceled … : unexpected status code 403: invalid_token"`,
+    Seen with 0.28: `err="critical/slack[0]: notify retry canceled … : unexpected status code 403: invalid_token"`,
     or with `receiver=critical integration=slack[0]` and the words in `err`.
     """
     for line in log.splitlines():

@@ -93,7 +93,6 @@ EXAMPLES = r"""
     owner: '21090'
     group: '21090'
     validate: promtool check config %s/prometheus.yml
-  notify: Reload prometheus
 
 - name: Write the configuration of Alertmanager with a secret
   crowsnest.core.config_directory:
@@ -105,7 +104,6 @@ EXAMPLES = r"""
     owner: '21093'
     group: '21093'
     validate: amtool check-config %s/alertmanager.yml
-  notify: Reload alertmanager
 """
 
 RETURN = r"""

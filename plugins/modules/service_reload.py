@@ -13,8 +13,8 @@ description:
     run with an older one.
   - Deciding by state instead of by notification means that a run that was cut off before a reload is made good by the
     next one.
-  - Works for Prometheus, Alertmanager and the blackbox exporter, which reload on C(POST /-/reload), answer with an error
-    when they cannot use the configuration, and then keep what they have.
+  - Works for Prometheus, Alertmanager and the blackbox exporter, which reload on C(POST /-/reload), answer with an
+    error when they cannot use the configuration, and then keep what they have.
 options:
   services:
     description: Name to C(url) of the service and C(path) of its configuration directory.
@@ -50,11 +50,14 @@ import re
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
 _METRIC = re.compile(r"^\w+_config_last_reload_(successful|success_timestamp_seconds) (\S+)$", re.MULTILINE)
+# The services are on the loopback of the same host: never through a proxy, whatever the environment says.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ServiceError(Exception):
@@ -78,13 +81,13 @@ def read_metrics(name: str, url: str, timeout_seconds: float) -> str:
     end = time.monotonic() + timeout_seconds
     while True:
         try:
-            with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:  # noqa: S310 - loopback, by the plan
-                return str(answer.read().decode())
-        except OSError as error:
+            with _DIRECT.open(f"{url}/metrics", timeout=10) as answer:
+                return str(answer.read().decode(errors="replace"))
+        except (OSError, HTTPException) as error:
             if time.monotonic() >= end:
                 raise ServiceError(
-                    f"{name} does not answer at {url} ({error}). See `docker compose -f /opt/crowsnest/compose.yaml logs "
-                    f"--tail 50 {name}` on the host."
+                    f"{name} does not answer at {url} ({error}). "
+                    f"See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 {name}` on the host."
                 ) from None
         time.sleep(0.5)
 
@@ -92,11 +95,11 @@ def read_metrics(name: str, url: str, timeout_seconds: float) -> str:
 def reload(name: str, url: str) -> None:
     """Raises ServiceError with the service's own words."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(f"{url}/-/reload", method="POST"), timeout=60):  # noqa: S310
+        with _DIRECT.open(urllib.request.Request(f"{url}/-/reload", method="POST"), timeout=60):  # noqa: S310 - as above
             return
     except urllib.error.HTTPError as error:
         words = error.read().decode(errors="replace").strip()
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         words = str(error)
     raise ServiceError(f"{name} keeps its old configuration, it refuses the new one: {words}")
 

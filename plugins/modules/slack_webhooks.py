@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: slack_webhooks
 short_description: Ask Slack whether it knows incoming webhooks
 description:
-  - Posts an empty message to each webhook. Slack refuses it as empty, so nothing appears in the channel, and thereby says
-    whether it knows the webhook.
+  - Posts an empty message to each webhook. Slack refuses it as empty, so nothing appears in the channel, and thereby
+    says whether it knows the webhook.
   - A webhook that Slack does not know fails the task. A Slack that does not answer is a warning, so an outage of Slack
     never stops a run.
 options:
@@ -45,6 +45,7 @@ answers:
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -64,7 +65,7 @@ def ask(url: str, timeout_seconds: float) -> dict[str, Any]:
             return {"status": answer.status, "words": answer.read(200).decode(errors="replace").strip()}
     except urllib.error.HTTPError as error:
         return {"status": error.code, "words": error.read(200).decode(errors="replace").strip()}
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         return {"status": 0, "words": str(getattr(error, "reason", error))}
 
 
@@ -84,9 +85,9 @@ def main() -> None:
     refused = [f"{name} ({answer['words']})" for name, answer in answers.items() if answer["status"] in REFUSED]
     if refused:
         module.fail_json(
-            msg=f"Slack does not know the webhook of crowsnest_receivers {', '.join(refused)}. Nothing was changed on any "
-            "host. Make a new webhook at https://api.slack.com/apps (your app, Incoming Webhooks) and put it into the "
-            "inventory.",
+            msg=f"Slack does not know the webhook of crowsnest_receivers {', '.join(refused)}. "
+            "Nothing was changed on any host. Make a new webhook at https://api.slack.com/apps (your app, Incoming "
+            "Webhooks) and put it into the inventory.",
             answers=answers,
         )
     module.exit_json(changed=False, answers=answers)

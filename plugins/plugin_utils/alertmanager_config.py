@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
     SEVERITIES,
+    WEEKDAYS,
     Declaration,
     DiscordReceiver,
     EmailReceiver,
@@ -20,7 +21,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
     SlackReceiver,
     SnsReceiver,
     WebhookReceiver,
-    WEEKDAYS,
     duration_seconds,
     receiver_name,
 )
@@ -115,7 +115,9 @@ def _severity_route(severity: Severity, declaration: Declaration) -> dict[str, A
 
 def _promise(severity: Severity, declaration: Declaration) -> dict[str, str]:
     promise = _PROMISES[severity]
-    return promise | {"repeat_interval": max(promise["repeat_interval"], declaration.repeat_after, key=duration_seconds)}
+    return promise | {
+        "repeat_interval": max(promise["repeat_interval"], declaration.repeat_after, key=duration_seconds)
+    }
 
 
 def _inhibit_rules(server: str) -> list[dict[str, Any]]:
@@ -155,7 +157,7 @@ def _office_hours(declaration: Declaration) -> dict[str, Any]:
 
 
 def _days(weekdays: str) -> list[str]:
-    """`friday:monday` → its four days: Alertmanager's own ranges must not pass the end of its week, which is Saturday."""
+    """`friday:monday` → its four days: a range of Alertmanager's own cannot pass the end of its week, Saturday."""
     first, _, last = weekdays.partition(":")
     start = WEEKDAYS.index(first)
     days = [*WEEKDAYS[start:], *WEEKDAYS[:start]]

@@ -41,21 +41,21 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     "AppDown": {
         "en": (
             "{{ $labels.app }} is down on {{ $labels.host }}",
-            "No process of the app answers. See: docker ps -a, then docker logs --tail 50 of its container.",
+            "No process of the app answers. See: sudo docker ps -a, then sudo docker logs --tail 50 CONTAINER",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 서비스 중단",
-            "앱의 모든 프로세스가 응답하지 않습니다. 확인: docker ps -a 실행 후 해당 컨테이너의 docker logs --tail 50",
+            "앱의 모든 프로세스가 응답하지 않습니다. 확인: sudo docker ps -a 후 sudo docker logs --tail 50 CONTAINER",
         ),
     },
     "AppInstanceDown": {
         "en": (
             "A part of {{ $labels.app }} is down on {{ $labels.host }}: {{ $labels.instance }}",
-            "Other parts still answer, so users may not notice yet. See the container of this address: docker ps -a",
+            "Other parts still answer, users may not notice yet. See the container of this address: sudo docker ps -a",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 일부 중단: {{ $labels.instance }}",
-            "나머지는 응답하므로 아직 사용자 영향이 없을 수 있습니다. 이 주소의 컨테이너를 확인하십시오: docker ps -a",
+            "나머지는 응답하므로 아직 사용자 영향이 없을 수 있습니다. 이 주소의 컨테이너 확인: sudo docker ps -a",
         ),
     },
     "AppDatabaseConnectionErrors": {
@@ -117,14 +117,19 @@ def app_rule_groups(apps: Iterable[App], language: Language) -> list[dict[str, A
     https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
     """
     return [
-        {"name": f"app_{app.name}", "rules": [_as_prometheus(rule, language) for make in _ALERTS for rule in make(app)]}
+        {"name": f"app_{app.name}", "rules": [_as_prometheus(rule, app, language) for rule in _rules(app)]}
         for app in apps
         if app.metrics
     ]
 
 
-def _as_prometheus(rule: Rule, language: Language) -> dict[str, Any]:
+def _rules(app: App) -> list[Rule]:
+    return [rule for make in _ALERTS for rule in make(app)]
+
+
+def _as_prometheus(rule: Rule, app: App, language: Language) -> dict[str, Any]:
     summary, description = _TEXTS[rule.alert][language]
+    description = description.replace("CONTAINER", app.container or "CONTAINER")
     texts = {"summary": summary, "description": description, "value": rule.value, "threshold": rule.threshold}
     labels = {"severity": rule.severity}
     return {"alert": rule.alert, "expr": rule.expr, "for": rule.wait, "labels": labels, "annotations": texts}

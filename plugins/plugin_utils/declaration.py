@@ -21,7 +21,7 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
 # Longest first, the order in which Prometheus takes them.
 _UNIT_SECONDS = {"y": 31536000, "w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
-_DURATION = "".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in _UNIT_SECONDS)
+_DURATION = "".join(f"(?:([0-9]+){unit})?" for unit in _UNIT_SECONDS)
 # Prometheus counts in nanoseconds with 63 bits.
 _LONGEST_SECONDS = 2**63 // 10**9
 
@@ -33,9 +33,11 @@ def duration_seconds(text: str) -> int:
     Raises ValueError for anything else.
     """
     found = re.fullmatch(_DURATION, text)
-    seconds = sum(int(n or 0) * unit for n, unit in zip(found.groups(), _UNIT_SECONDS.values(), strict=True)) if found else 0
-    if not text or not found or seconds > _LONGEST_SECONDS:
-        raise ValueError("a duration: whole numbers with y, w, d, h, m or s, such as 30s, 5m, 1h30m or 15d")
+    if not text or not found:
+        raise ValueError("a duration: whole numbers with y, w, d, h, m, s in this order, such as 30s, 5m, 1h30m or 15d")
+    seconds = sum(int(number) * unit for number, unit in zip(found.groups("0"), _UNIT_SECONDS.values(), strict=True))
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError("a duration of at most 292y")
     return seconds
 
 
@@ -57,7 +59,7 @@ def _http_url(url: str) -> str:
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:  # a port that is no number, an unclosed bracket
         usable = False
-    if not usable or re.search(r"\s", url):
+    if not usable or re.search(r"[\s\x00-\x1f\x7f]", url):
         raise ValueError("a full URL such as https://shop.example.com/")
     return url
 
@@ -147,7 +149,7 @@ class App(Strict):
     url: HttpUrl | None = Field(None, description="The public address; probed, with its certificate.")
     host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
     container: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of its main container."
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of its main container, for alert messages."
     )
     metrics: list[Annotated[str, AfterValidator(_metrics_target)]] = Field(
         [], description="Where metrics are read: host:port/path as `curl` on that host reaches it. Path: /metrics."
@@ -176,8 +178,15 @@ class SlackReceiver(_Receiver):
     secrets = ("webhook_url",)
     type: Literal["slack"]
     webhook_url: SecretUrl = Field(description="The incoming webhook, https://hooks.slack.com/services/….")
-    channel: str | None = Field(None, pattern=r"^[#@]\S+$", description="Default: the webhook's own channel.")
-    username: str = Field("crowsnest", description="Name the messages come from.")
+    channel: str | None = Field(
+        None,
+        pattern=r"^[#@]\S+$",
+        description="Default: the webhook's own channel. Slack lets only old webhooks choose; for an app's webhook, "
+        "choose the channel in Slack.",
+    )
+    username: str = Field(
+        "crowsnest", description="Name the messages come from; honoured by old webhooks and Slack's relatives only."
+    )
     severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
 

@@ -9,6 +9,7 @@ files of a service are {relative path: text}, ready for the module `config_direc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import alertmanager_config as alertmanager
@@ -17,9 +18,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import comp
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import blackbox_config, prometheus_config
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, images, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import plan_table, report
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, images, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, own_rule_mistakes, rule_files
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, DATA_ROOT
 
 
 def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any], inventory_dir: str) -> list[str]:
@@ -34,9 +36,12 @@ def plan(
     variables: Mapping[str, Any], server: str, monitored: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The plan as plain data. A host of `monitored` that did not answer has no `preflight_look`."""
-    addresses = {name: str(hostvars[name].get("ansible_host", name)) for name in monitored}
+    declared = {name: hostvars[name].get("private_address") for name in monitored}
+    addresses = {name: str(declared[name] or hostvars[name].get("ansible_host", name)) for name in monitored}
     looks = {name: hostvars[name].get("preflight_look", {}) for name in monitored}
     facts = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
+    for name in facts:
+        facts[name]["address"] = str(declared[name] or facts[name]["address"])
     return make_plan(plain(variables), server, addresses, facts, images()).model_dump(mode="json")
 
 
@@ -45,14 +50,25 @@ def plan_table_of(plan: Mapping[str, Any]) -> list[str]:
     return plan_table(Plan.model_validate(plain(plan)))
 
 
-def run_report(plan: Mapping[str, Any], variables: Mapping[str, Any], host: str) -> list[str]:
-    """What runs where, how to reach it and where alerts go, as lines of text."""
-    return report(Plan.model_validate(plain(plan)), declaration.read(plain(variables)), host)
+def run_report(plan: Mapping[str, Any], variables: Mapping[str, Any], host: str, inventory_dir: str) -> list[str]:
+    """What runs where, how to reach it and where alerts go, as lines of text. `host` is what `ssh` takes."""
+    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
+    return report(typed, declared, host, f"inventories/{Path(inventory_dir).name}")
 
 
 def compose_project(plan: Mapping[str, Any]) -> str:
     """The text of /opt/crowsnest/compose.yaml."""
     return yaml_text(compose_file(Plan.model_validate(plain(plan))))
+
+
+def data_directories(plan: Mapping[str, Any]) -> list[dict[str, str]]:
+    """[{"path", "user", "mode"}] of the folders that keep data: their common parent and one for each service."""
+    services = Plan.model_validate(plain(plan)).services
+    own = [service for name, service in services.items() if CATALOGUE[name].data]
+    return [
+        {"path": DATA_ROOT, "user": "root", "mode": "0755"},
+        *({"path": service.data_directory, "user": str(service.user), "mode": "0750"} for service in own),
+    ]
 
 
 def reload_services(plan: Mapping[str, Any]) -> dict[str, dict[str, str]]:

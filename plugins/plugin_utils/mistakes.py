@@ -9,19 +9,22 @@ something when the first one does.
 
 from __future__ import annotations
 
+import re
 import types
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE
 from pydantic import BaseModel, SecretStr, ValidationError
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, NODE_EXPORTER_PORT
 
 PREFIX = "crowsnest_"
 # Hosts that only the app's own machine understands; see App.metrics.
-_LOOPBACK = ("127.", "localhost:", "[::1]:")
+_LOOPBACK = re.compile(r"(127\.[0-9.]+|localhost|\[::1\])([:/]|$)")
+_HIDDEN = "the given value (not shown: a secret)"
 
 
 def mistakes(
@@ -31,12 +34,15 @@ def mistakes(
 
     `groups` is Ansible's `groups`: {group name: [inventory host names]}. `alert_names` are all alerts that exist.
     """
-    return [
+    lines = [
         *_inventory_mistakes(groups),
         *_value_mistakes(variables),
         *_app_mistakes(variables.get("crowsnest_apps"), groups),
-        *_name_mistakes(variables, alert_names),
+        *_service_mistakes(variables),
+        *_alert_mistakes(variables.get("crowsnest_disabled_alerts"), alert_names),
+        *_receiver_mistakes(variables.get("crowsnest_receivers")),
     ]
+    return [" ".join(line.splitlines()) for line in lines]
 
 
 def _inventory_mistakes(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -73,14 +79,27 @@ def _sentence(error: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
         return f"{path}: `type` is missing. Allowed: {_receiver_types()}."
     if kind == "union_tag_invalid":
         nearest = _nearest(context["tag"], list(_RECEIVERS))
-        return f"{path}.type: {context['tag']!r} is not known.{nearest} Allowed: {_receiver_types()}."
-    found = "the given value (not shown: a secret)" if _is_secret(models, location) else _shown(error["input"])
+        found = _HIDDEN if _is_secret(models, [*location, "type"], context["tag"]) else repr(context["tag"])
+        return f"{path}.type: {found} is not known.{nearest} Allowed: {_receiver_types()}."
+    found = _HIDDEN if _is_secret(models, location, error["input"]) else _shown(error["input"])
     allowed = str(context["error"]) if kind == "value_error" else _allowed(kind, context, str(error["msg"]))
     nearest = ""
     if kind == "literal_error":
         nearest = _nearest(str(error["input"]), allowed.replace("'", "").replace(" or ", ", ").split(", "))
+    if kind == "value_error" and isinstance(error["input"], dict):
+        return f"{path}: its keys do not fit together. Allowed: {allowed}."
     why = _description(models, location)
     return f"{path}: {found} does not fit.{nearest} Allowed: {allowed.rstrip('.')}. {why}".rstrip()
+
+
+# Types of pydantic's errors as a person who writes YAML would call them.
+_TYPES = {
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
 
 
 def _allowed(kind: str, context: Mapping[str, Any], message: str) -> str:
@@ -88,6 +107,10 @@ def _allowed(kind: str, context: Mapping[str, Any], message: str) -> str:
         return str(context["expected"])
     if kind == "string_pattern_mismatch":
         return f"text of the form {context['pattern']}"
+    if kind == "too_short":
+        return "at least one entry"
+    if kind in _TYPES:
+        return _TYPES[kind]
     return message.removeprefix("Input should be ").removeprefix("Value error, ")
 
 
@@ -113,7 +136,7 @@ def _path(location: Sequence[str | int], variables: Mapping[str, Any]) -> str:
             path += f"[{part}]"
             value = value[part] if isinstance(value, list) and part < len(value) else None
             name = value.get("name", value.get("type")) if isinstance(value, dict) else None
-            path += f" ({name})" if isinstance(name, str) else ""
+            path += f" ({name})" if re.fullmatch(r"[\w .-]{1,40}", str(name or "")) else ""
         elif not (index == 2 and location[0] == "receivers" and part in _RECEIVERS):
             key = PREFIX + part if index == 0 else part
             path += key if index == 0 else f".{part}"
@@ -122,7 +145,9 @@ def _path(location: Sequence[str | int], variables: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = f"{value!r}" if isinstance(value, (str, int, float, bool, type(None))) else f"a {_kind(value)}"
+    if value is None:
+        return "an empty value"
+    text = f"{value!r}" if isinstance(value, (str, int, float, bool)) else f"a {_kind(value)}"
     return text if len(text) <= 80 else text[:77] + "…'"
 
 
@@ -172,16 +197,18 @@ def _description(models: Sequence[type[BaseModel]], location: Sequence[str | int
     return (field.description or "") if field else ""
 
 
-def _is_secret(models: Sequence[type[BaseModel]], location: Sequence[str | int]) -> bool:
+def _is_secret(models: Sequence[type[BaseModel]], location: Sequence[str | int], value: Any) -> bool:
+    """A secret field, or what may be a webhook in the wrong place: a URL, or text instead of a whole receiver."""
     field = _field(models, location)
-    return field is not None and SecretStr.__name__ in str(field)
+    misplaced = location[0] == "receivers" and (len(location) <= 2 or "://" in str(value))
+    return (misplaced and isinstance(value, str)) or (field is not None and SecretStr.__name__ in str(field))
 
 
 # --- what values say of each other ----------------------------------------------------------------------------------
 
 
 def _app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    apps = [app if isinstance(app, dict) else {} for app in apps] if isinstance(apps, list) else []
+    apps = [_mapping(app) for app in apps] if isinstance(apps, list) else []
     counts = Counter(str(app["name"]) for app in apps if "name" in app)
     hosts, servers = list(groups.get("monitored", [])), list(groups.get("server", []))
     for index, app in enumerate(apps):
@@ -195,32 +222,54 @@ def _app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[st
                 f"Allowed: {', '.join(hosts)}. Or add the host to the inventory."
             )
         elif host is not None and host not in servers:
-            yield from _loopback_mistakes(path, str(host), app.get("metrics"))
+            yield from _loopback_mistakes(path, str(host), app)
 
 
-def _loopback_mistakes(path: str, host: str, targets: Any) -> Iterator[str]:
+def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator[str]:
+    why = f"cannot be reached from the server, as the app runs on {host}"
+    targets = app.get("metrics")
     for position, target in enumerate(targets if isinstance(targets, list) else []):
-        if str(target).startswith(_LOOPBACK):
+        if _LOOPBACK.match(str(target)):
             yield (
-                f"{path}.metrics[{position}]: {target!r} cannot be reached from the server, as the app runs on {host}. "
-                f"Allowed: a port on {host}'s private address, written as `:{str(target).split(':')[-1]}`."
+                f"{path}.metrics[{position}]: {target!r} {why}. "
+                f"Allowed: a port on {host}'s private address, written as `:{str(target).rsplit(':', 1)[-1]}`."
             )
+    health = _mapping(app.get("health"))
+    urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}
+    for key, url in urls.items():
+        if _LOOPBACK.match(str(url).partition("://")[2]):
+            yield f"{path}.{key}: {url!r} {why}. Allowed: a URL with the address of {host}."
 
 
-def _name_mistakes(variables: Mapping[str, Any], alert_names: Sequence[str]) -> Iterator[str]:
+def _service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     for setting in ("crowsnest_images", "crowsnest_ports", "crowsnest_external_urls"):
-        by_service = variables.get(setting)
-        for name in by_service if isinstance(by_service, dict) else []:
+        for name in _mapping(variables.get(setting)):
             if name not in CATALOGUE:
                 known = ", ".join(CATALOGUE)
                 yield f"{setting}.{name}: no such service.{_nearest(name, list(CATALOGUE))} Allowed: {known}."
-    disabled = variables.get("crowsnest_disabled_alerts")
+    declared = _mapping(variables.get("crowsnest_ports"))
+    ports = {name: str(declared.get(name, service.port)) for name, service in CATALOGUE.items()}
+    ports["node_exporter"] = str(NODE_EXPORTER_PORT)
+    for name in CATALOGUE:
+        others = [other for other, port in ports.items() if other != name and port == ports[name]]
+        if name in declared and others:
+            yield f"crowsnest_ports.{name}: {ports[name]} is the port of {', '.join(others)}. Allowed: a free one."
+
+
+def _alert_mistakes(disabled: Any, alert_names: Sequence[str]) -> Iterator[str]:
     for index, name in enumerate(disabled if isinstance(disabled, list) and alert_names else []):
         if name not in alert_names:
             yield f"crowsnest_disabled_alerts[{index}]: {name!r} is no alert.{_nearest(str(name), list(alert_names))}"
-    receivers = variables.get("crowsnest_receivers")
-    named = [entry for entry in receivers if isinstance(entry, dict)] if isinstance(receivers, list) else []
-    names = Counter(str(receiver.get("name", receiver.get("type"))) for receiver in named)
+
+
+def _receiver_mistakes(receivers: Any) -> Iterator[str]:
+    named = [_mapping(entry) for entry in receivers] if isinstance(receivers, list) else []
+    names = Counter(str(name) for entry in named if (name := entry.get("name") or entry.get("type")))
     for name, count in names.items():
         if count > 1:
             yield f"crowsnest_receivers: {count} receivers are called {name!r}. Give each a `name` of its own."
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """What is no mapping is the model's to refuse."""
+    return value if isinstance(value, dict) else {}

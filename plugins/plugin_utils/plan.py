@@ -8,10 +8,13 @@ A plan with refusals is never carried out; each refusal says what is short and w
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Settings
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
@@ -23,7 +26,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     NODE_EXPORTER_PORT,
     Service,
 )
-from pydantic import BaseModel, ConfigDict
 
 # The first version whose `include` takes a list of fragments: https://docs.docker.com/compose/releases/release-notes/
 COMPOSE_MINIMUM = (2, 20)
@@ -39,14 +41,6 @@ DISK_SHARE_OF_TOTAL, DISK_SHARE_OF_FREE = 0.2, 0.5
 
 # Addresses whose listeners keep others off 127.0.0.1.
 _LOOPBACK_LISTENERS = {"0.0.0.0", "127.0.0.1", "::", "::ffff:127.0.0.1"}  # noqa: S104 - compared, not bound
-
-
-class Host(BaseModel):
-    """A monitored host. `address` is how the server reaches its exporters; the server reaches its own on loopback."""
-
-    model_config = ConfigDict(frozen=True)
-    name: str
-    address: str
 
 
 class Planned(BaseModel):
@@ -66,12 +60,16 @@ class Planned(BaseModel):
 
 
 class Plan(BaseModel):
-    """What a run will make true. `switched_off` maps a service to the reason, `memory_rows` explain the sum."""
+    """What a run will make true.
+
+    `hosts` maps a monitored host to the address at which the server reaches its exporters (its own on loopback),
+    `switched_off` a service to the reason; `memory_rows` explain the sum.
+    """
 
     model_config = ConfigDict(frozen=True)
     settings: Settings
     server: str
-    hosts: list[Host]
+    hosts: dict[str, str]
     services: dict[str, Planned]
     switched_off: dict[str, str]
     retention_size_mib: int
@@ -80,14 +78,16 @@ class Plan(BaseModel):
 
     def app_address(self, app: App, target: str) -> str:
         """`host:port` at which the server reaches one metrics target, e.g. `:8000/metrics` → `127.0.0.1:8000`."""
-        host = next(host for host in self.hosts if host.name == (app.host or self.server))
         address = target.split("/", 1)[0]
-        return f"{host.address}{address}" if address.startswith(":") else address
+        return self.hosts[app.host or self.server] + address if address.startswith(":") else address
 
 
 def plain(value: Any) -> Any:
-    """Ansible's tagged values as plain dicts, lists and strings, which YAML and pydantic take as they are."""
-    return json.loads(json.dumps(value))
+    """Ansible's tagged values as plain dicts, lists and strings, which YAML and pydantic take as they are.
+
+    What JSON does not know becomes text: an unquoted 2026-01-01 is a date in YAML.
+    """
+    return json.loads(json.dumps(value, default=str))
 
 
 def make_plan(
@@ -104,7 +104,7 @@ def make_plan(
     """
     settings = _settings(variables)
     here = facts[server]
-    hosts = [Host(name=name, address=_address(name, server, addresses, facts)) for name in addresses]
+    hosts = {name: _address(name, server, addresses, facts) for name in addresses}
     candidates = [_planned(service, settings, len(hosts), images) for service in CATALOGUE.values()]
     rows = _memory_rows(here)
     services, switched_off, short = _fit(candidates, sum(mib for _, mib in rows), set(here["docker"]["own"]))
@@ -122,6 +122,7 @@ def make_plan(
             *_engine_refusals(here["docker"]),
             *_disk_refusals(here, size),
             *_port_refusals(services, here),
+            *_public_refusals({name: hosts[name] for name in facts}),
         ],
     )
 
@@ -132,9 +133,11 @@ def _settings(variables: Mapping[str, Any]) -> Settings:
 
 
 def _address(name: str, server: str, addresses: Mapping[str, str], facts: Mapping[str, Mapping[str, Any]]) -> str:
+    """IPv6 in brackets, so that a port can follow."""
     if name == server:
         return "127.0.0.1"
-    return str(facts[name]["address"]) if name in facts else addresses[name]
+    address = str(facts[name]["address"]) if name in facts else addresses[name]
+    return f"[{address}]" if ":" in address else address
 
 
 def _planned(service: Service, settings: Settings, hosts: int, images: Mapping[str, str]) -> Planned:
@@ -206,14 +209,14 @@ def _retention_size(disk: Mapping[str, Any]) -> int:
 
 def _disk_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
     disk = here["disk"]
-    installed = "prometheus" in here["docker"]["own"]
-    need = DISK_HEADROOM_MIB + max(size_mib - disk["own_mib"], 0) + (0 if installed else DISK_INSTALL_MIB)
-    if disk["free_mib"] >= need or installed:
+    need = DISK_HEADROOM_MIB + max(size_mib - disk["own_mib"], 0) + DISK_INSTALL_MIB
+    if disk["free_mib"] >= need or "prometheus" in here["docker"]["own"]:
         return []
     return [
-        f"disk: {disk['free_mib']} MiB are free below {disk['path']}, {need} MiB are needed ({size_mib} MiB of them for "
-        "metrics). Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), "
-        "take a larger disk, or declare a smaller crowsnest_retention_size_mib."
+        f"disk: {disk['free_mib']} MiB are free below {disk['path']}, {need} MiB are needed "
+        f"({size_mib} MiB of them for metrics). "
+        "Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), take a larger disk, "
+        "or declare a smaller crowsnest_retention_size_mib."
     ]
 
 
@@ -227,18 +230,44 @@ def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"Docker {docker['version']} is there with Compose {compose}; crowsnest keeps the engine and needs Compose "
-        f"{'.'.join(map(str, COMPOSE_MINIMUM))} or newer. `apt-get install docker-compose-plugin` (engine from Docker), "
+        f"{'.'.join(map(str, COMPOSE_MINIMUM))} or newer. "
+        "`apt-get install docker-compose-plugin` (engine from Docker), "
         "`docker-compose-v2` (Ubuntu) or `docker-compose` (Debian 13)."
     ]
 
 
 def _port_refusals(services: Mapping[str, Planned], here: Mapping[str, Any]) -> list[str]:
-    ours = {service.port: name for name, service in services.items() if name not in here["docker"]["own"]}
+    ours = {name: service.port for name, service in services.items() if name not in here["docker"]["own"]}
     if not here["node_exporter"]["installed"]:
-        ours[NODE_EXPORTER_PORT] = "node_exporter"
+        ours["node_exporter"] = NODE_EXPORTER_PORT
     return [
-        f"port {port}: another program listens on it, {name} needs it on loopback. `ss -ltnp sport = :{port}` on the host "
-        f"names the program. Stop it, or declare another port: crowsnest_ports: {{{name}: {port + 10000}}}."
-        for port, name in ours.items()
+        f"port {port}: another program listens on it, {name} needs it on loopback. "
+        f"`ss -ltnp sport = :{port}` on the host names the program. Stop it"
+        + (
+            f", or declare another port: crowsnest_ports: {{{name}: {port % 50000 + 10000}}}."
+            if name in services
+            else "."
+        )
+        for name, port in ours.items()
         if not _LOOPBACK_LISTENERS.isdisjoint(here["ports"].get(str(port), []))
     ]
+
+
+def _public_refusals(hosts: Mapping[str, str]) -> list[str]:
+    """node exporter asks for no password, so it must not listen where strangers are.
+
+    `hosts` are those that answered: on the others nothing is changed, and one that is down must not stop a run.
+    """
+    return [
+        f"{name}: its own network interface has the public address {address}, where strangers could read its metrics. "
+        f"Give the host a private network and say its address there: private_address beside ansible_host of {name}."
+        for name, address in hosts.items()
+        if _is_public(address)
+    ]
+
+
+def _is_public(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_global
+    except ValueError:  # a name, declared as private_address
+        return False

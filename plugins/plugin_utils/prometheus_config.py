@@ -55,7 +55,7 @@ def _node_job(plan: Plan) -> dict[str, Any]:
     return {
         "job_name": "node",
         "static_configs": [
-            _targets(plan, f"{host.address}:{NODE_EXPORTER_PORT}", host=host.name) for host in plan.hosts
+            _targets(plan, f"{address}:{NODE_EXPORTER_PORT}", host=name) for name, address in plan.hosts.items()
         ],
     }
 

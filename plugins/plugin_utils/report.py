@@ -33,14 +33,17 @@ def plan_table(plan: Plan) -> list[str]:
     ]
 
 
-def report(plan: Plan, declaration: Declaration, host: str) -> list[str]:
-    """What runs where and what is missing, for the end of a run. `host` is the server's address for SSH."""
+def report(plan: Plan, declaration: Declaration, host: str, inventory: str) -> list[str]:
+    """What runs where and what is missing, for the end of a run.
+
+    `host` is what `ssh` takes to reach the server, `inventory` what `-i` takes.
+    """
     pages = [(name, service.external_url) for name, service in plan.services.items() if name in _PAGES]
     return [
         *_columns(pages),
         *_tunnel(plan, host),
         "",
-        *(_alerts_line(declaration)),
+        *_alerts(declaration, inventory),
         *(f"{name} is switched off: {reason}" for name, reason in plan.switched_off.items()),
     ]
 
@@ -58,9 +61,9 @@ def _tunnel(plan: Plan, host: str) -> list[str]:
     return [f"They listen on the host's loopback. From your machine: ssh -N {forwards} {host}"]
 
 
-def _alerts_line(declaration: Declaration) -> list[str]:
+def _alerts(declaration: Declaration, inventory: str) -> list[str]:
     receivers = [f"{receiver_name(it)} ({', '.join(it.severities)})" for it in declaration.receivers]
-    lines = [f"Alerts go to {'; '.join(receivers)}. Prove it: ./crowsnest alert-test"]
+    lines = [f"Alerts go to {'; '.join(receivers)}. Prove it: ./crowsnest alert-test -i {inventory}"]
     if not receivers:
         lines = ["Alerts go nowhere: declare crowsnest_receivers."]
     if not declaration.heartbeat_url:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_rules import app_rule_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
@@ -76,6 +77,6 @@ def own_rule_mistakes(paths: Sequence[Any], inventory_dir: str) -> list[str]:
                 lines.append(f"{where} has no list `groups`. Allowed: a rule file of Prometheus.")
         except OSError as error:
             lines.append(f"{where}: {error.strerror} ({full}). Relative paths start at the inventory's folder.")
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date such as 2026-13-01
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, a date such as 2026-13-01
             lines.append(f"{where} is no YAML: {' '.join(str(error).split())}.")
     return lines

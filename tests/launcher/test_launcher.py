@@ -323,7 +323,7 @@ def test_the_demo_starts_host_stack_and_shop_and_prints_the_pages(launcher):
     assert done.returncode == 0, text(done)
     assert "argument site.yml" in done.stdout
     assert launcher.calls("python molecule/lab") == [
-        f"python molecule/lab {words}" for words in ("up demo", "app demo up", "urls demo")
+        f"python molecule/lab {words}" for words in ("up demo --engine existing", "app demo up", "urls demo")
     ]
 
 
@@ -339,4 +339,4 @@ def test_a_demo_that_fails_stops_there_and_says_how_to_go_on(launcher):
     done = launcher.run("demo")
     assert done.returncode == 4
     assert done.stderr.count("Run ./crowsnest demo again") == 1
-    assert launcher.calls("python molecule/lab") == ["python molecule/lab up demo"]
+    assert launcher.calls("python molecule/lab")[-1] == "python molecule/lab app demo up"

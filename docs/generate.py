@@ -1,0 +1,293 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the pages of docs/ that are made from the code, so that no fact stands twice.
+
+    PYTHONPATH=collections python docs/generate.py
+
+`pages` is pure: {file: text}; a test compares it with what is committed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import types
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import AfterValidator, BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration as model
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE
+
+DOCS = ROOT / "docs"
+PREFIX = "crowsnest_"
+
+
+def pages() -> dict[str, str]:
+    """{path below docs/: text} of every generated file."""
+    return {
+        "declaration.md": declaration_page(),
+        "declaration.schema.json": schema(),
+        "roles.md": roles_page(),
+        "runbooks/README.md": runbooks_page(),
+    }
+
+
+def notice(source: str) -> str:
+    """Says in one line what makes a page."""
+    return f"Made by docs/generate.py from {source}. Change that, then: PYTHONPATH=collections python docs/generate.py"
+
+
+def page(source: str, title: str, *parts: str) -> str:
+    """A Markdown page: its origin, its title, its parts."""
+    return "\n\n".join([f"<!-- {notice(source)} -->\n\n# {title}", *parts]) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; a bar inside a cell would end it."""
+    cells = [[cell.replace("|", r"\|").replace("\n", " ") for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *cells])
+
+
+# --- the declaration --------------------------------------------------------------------------------------------------
+
+_INTRO = f"""\
+Everything crowsnest knows of your hosts and apps stands in the variables `{PREFIX}*` of an inventory, in
+`group_vars/all/*.yml`. Unknown keys are refused, and all mistakes are reported at once before anything is changed.
+Complete files to read and copy: [inventories/example](../inventories/example). What every key means is below.
+
+For completion and checks in an editor with a YAML language server, put this line first in a file of `group_vars/all/`:
+
+```yaml
+# yaml-language-server: $schema=../../../../docs/declaration.schema.json
+```
+
+Services, where a key asks for one: {", ".join(f"`{name}`" for name in CATALOGUE)}."""
+
+# What the page shows of refusals is what the program says of these variables.
+_WRONG: dict[str, Any] = {
+    "crowsnest_apps": [{"name": "shop", "framwork": "django", "thresholds": {"error_ratio": 5}}],
+    "crowsnest_receivers": [{"type": "slak"}],
+}
+
+
+def declaration_page() -> str:
+    """docs/declaration.md: every variable and every key, from the model."""
+    sections = [
+        f"## {_title(cls)}\n\n{' '.join((cls.__doc__ or '').split())}\n\n{fields_table(cls)}" for cls in _models()
+    ]
+    return page(
+        "plugins/plugin_utils/declaration.py",
+        "The declaration",
+        _INTRO,
+        f"## Variables\n\n{fields_table(model.Declaration, PREFIX)}",
+        *sections,
+        "## What a mistake looks like\n\n```yaml\n" + yaml.safe_dump(_WRONG, sort_keys=False).rstrip() + "\n```",
+        "gives, with nothing changed on any host:\n\n```text\n" + "\n".join(_refusals()) + "\n```",
+    )
+
+
+def _refusals() -> list[str]:
+    return mistakes(_WRONG, {"server": ["web1"], "monitored": ["web1"]})
+
+
+def _models() -> list[type[BaseModel]]:
+    """The models below the declaration, each once, in the order a reader meets them."""
+    found: list[type[BaseModel]] = []
+    for field in model.Declaration.model_fields.values():
+        for cls in _models_in(field.annotation):
+            below = [inner for item in cls.model_fields.values() for inner in _models_in(item.annotation)]
+            found += [each for each in (cls, *below) if each not in found]
+    return found
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [cls for argument in get_args(annotation) for cls in _models_in(argument)]
+
+
+def _title(cls: type[BaseModel]) -> str:
+    """`SlackReceiver` → `Slack receiver`."""
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: f" {found[1].lower()}", cls.__name__)
+
+
+def fields_table(cls: type[BaseModel], prefix: str = "") -> str:
+    """A row per field of a model."""
+    rows = [
+        [f"`{prefix}{name}`", _allowed(field.annotation, field.metadata), _default(field), field.description or ""]
+        for name, field in cls.model_fields.items()
+    ]
+    return table(["Key", "Allowed", "Default", "What it says"], rows)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, BaseModel):
+        return "as below"
+    return "" if field.default is None else f"`{json.dumps(field.default)}`"
+
+
+def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """What a value may be, in words, from a type annotation and its constraints."""
+    if get_origin(annotation) is Annotated:
+        inner, *more = get_args(annotation)
+        return _allowed(inner, [*_flat(more), *metadata])
+    words = _validator_words(metadata, annotation is SecretStr)
+    if words:
+        return words
+    alternatives = [each for each in get_args(annotation) if each is not types.NoneType]
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join(_allowed(each, metadata) for each in alternatives)
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{each}`" for each in alternatives)
+    if get_origin(annotation) is list:
+        return "list: " + _allowed(alternatives[0])
+    if get_origin(annotation) is dict:
+        return "service: " + _allowed(alternatives[1])
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"[{_title(annotation)}](#{_title(annotation).lower().replace(' ', '-')})"
+    return _plain(annotation, metadata)
+
+
+def _flat(metadata: Sequence[Any]) -> list[Any]:
+    return [each for item in metadata for each in (item.metadata if isinstance(item, FieldInfo) else [item])]
+
+
+def _validator_words(metadata: Sequence[Any], secret: bool) -> str:
+    """A validator's own words on what it takes, from its refusal; only one of them takes the first probe."""
+    for item in metadata:
+        for probe in ("1s", "") if isinstance(item, AfterValidator) else ():
+            try:
+                item.func(SecretStr(probe) if secret else probe)
+            except ValueError as refusal:
+                return f"{refusal} (a secret)" if secret else str(refusal)
+    return ""
+
+
+def _plain(annotation: Any, metadata: Sequence[Any]) -> str:
+    limits = {
+        name: getattr(item, name)
+        for item in metadata
+        for name in ("pattern", "ge", "gt", "le")
+        if getattr(item, name, None) is not None
+    }
+    if "pattern" in limits:
+        return f"text of the form `{limits['pattern']}`"
+    words = {str: "text", int: "whole number", float: "number", SecretStr: "text (a secret)"}[annotation]
+    phrases = {"ge": "at least", "gt": "more than", "le": "at most"}
+    return ", ".join([words, *(f"{phrases[name]} {limit}" for name, limit in limits.items())])
+
+
+def schema() -> str:
+    """docs/declaration.schema.json for editors; variables that are not crowsnest's are none of its business."""
+    made = model.Declaration.model_json_schema()
+    known = {PREFIX + name: field for name, field in made.pop("properties").items()}
+    del made["additionalProperties"]
+    return (
+        json.dumps(
+            {
+                "$comment": notice("plugins/plugin_utils/declaration.py"),
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                **made,
+                "title": "Variables of crowsnest",
+                "properties": known,
+                "propertyNames": {"anyOf": [{"enum": list(known)}, {"not": {"pattern": f"^{PREFIX}"}}]},
+            },
+            indent=2,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )
+
+
+# --- the roles --------------------------------------------------------------------------------------------------------
+
+_ROLES_INTRO = """\
+One role per service. Most of what a team sets is in [the declaration](declaration.md); the variables here are for the
+rest. Set one like any other variable, in `group_vars/all/*.yml` or for a single host. A default in `{{ … }}` comes from
+the declaration or from the plan of the run and is rarely set by hand."""
+
+
+def roles_page() -> str:
+    """docs/roles.md: every public variable of every role."""
+    specs = sorted((ROOT / "roles").glob("*/meta/argument_specs.yml"))
+    return page(
+        "roles/*/meta/argument_specs.yml",
+        "The roles",
+        _ROLES_INTRO,
+        *(_role(path.parents[1].name, yaml.safe_load(path.read_text())) for path in specs),
+    )
+
+
+def _role(name: str, specs: dict[str, Any]) -> str:
+    main = specs["argument_specs"]["main"]
+    rows = [
+        [f"`{key}`", _option_type(option), f"`{_one_line(option.get('default'))}`", _prose(option["description"])]
+        for key, option in main["options"].items()
+    ]
+    text = f"## {name}\n\n{main['short_description']}.\n\n{_prose(main['description'])}"
+    return f"{text}\n\n{table(['Variable', 'Type', 'Default', 'What it says'], rows)}"
+
+
+def _option_type(option: dict[str, Any]) -> str:
+    if "choices" in option:
+        return ", ".join(f"`{choice}`" for choice in option["choices"])
+    return f"{option['type']} of {option['elements']}" if "elements" in option else str(option["type"])
+
+
+def _one_line(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _prose(text: str | list[str]) -> str:
+    """Ansible's description, with its markup (V(x), C(x), U(x) …) as Markdown's."""
+    joined = " ".join(text if isinstance(text, list) else [text])
+    linked = re.sub(r"\bU\(([^)]+)\)", r"<\1>", joined)
+    return re.sub(r"\b[CVOMP]\(([^)]+)\)", r"`\1`", linked)
+
+
+# --- the runbooks -----------------------------------------------------------------------------------------------------
+
+_RUNBOOKS_INTRO = """\
+Every alert there is, and what to do when it arrives. The link in a message leads to the same pages. Severity and
+threshold are those in force without settings of your own; *words in italics* are filled in by the message."""
+_FILES = {"host": "Hosts", "app": "Apps", "probes": "Addresses and health endpoints", "stack": "The monitoring itself"}
+
+
+def runbooks_page() -> str:
+    """docs/runbooks/README.md: all alerts with severity, threshold and summary."""
+    sections = [
+        f"## {title}\n\n{table(['Alert', 'Severity', 'Threshold', 'Says'], list(_alert_rows(name)))}"
+        for name, title in _FILES.items()
+    ]
+    return page("files/rules and plugins/plugin_utils/app_rules.py", "Alerts and runbooks", _RUNBOOKS_INTRO, *sections)
+
+
+def _alert_rows(name: str) -> Iterator[list[str]]:
+    # An app of the profile that has every alert.
+    app = model.App(name="any", framework="django", metrics=[":8000"])
+    groups = app_rule_groups([app], "en") if name == "app" else static_rules()[f"{name}.yml"]["groups"]
+    for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
+        texts = rule["annotations"]
+        summary = re.sub(r"{{ \$labels\.(\w+) }}", r"*\1*", texts["summary"])
+        link = f"[{rule['alert']}]({rule['alert']}.md)"
+        yield [link, rule["labels"]["severity"], texts["threshold"], summary]
+
+
+def write(folder: Path = DOCS) -> None:
+    """Writes all generated files."""
+    for name, text in pages().items():
+        (folder / name).write_text(text)
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,66 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Two hosts: a Debian 12 server with the team's own engine, and a host that is added and removed by one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+BOTH = ["-i", "molecule/fleet/inventory/hosts.yml"]
+
+
+def _node_targets(lab: Any) -> dict[str, str]:
+    targets = lab.get("prometheus", "/api/v1/targets")["data"]["activeTargets"]
+    return {target["labels"]["host"]: target["health"] for target in targets if target["labels"]["job"] == "node"}
+
+
+def test_both_hosts_are_watched(lab: Any, eventually: Any) -> None:
+    eventually(lambda: _node_targets(lab) == {"lab1": "up", "lab2": "up"}, 60)
+    systems = {labels["host"]: labels["version_id"] for labels, _ in lab.query("node_os_info")}
+    assert systems == {"lab1": "12", "lab2": "13"}
+
+
+def test_the_exporter_of_a_further_host_listens_on_its_private_address_only(lab: Any, hosts: dict[str, Any]) -> None:
+    address = lab.facts["hosts"][1]["address"]
+    listeners = hosts["lab2"].check_output("ss -ltnH sport = :9100").split()
+    assert f"{address}:9100" in listeners
+    assert hosts["lab1"].run(f"python3 -c \"import socket; socket.create_connection(('{address}', 9100), 3)\"").rc == 0
+
+
+def test_the_engine_that_was_there_is_kept(server: Any) -> None:
+    settings = json.loads(server.file("/etc/docker/daemon.json").content_string)
+    assert settings["max-concurrent-downloads"] == 2
+    assert settings["live-restore"] is True
+    started, stack = (
+        server.check_output(f"docker inspect --format '{{{{.State.StartedAt}}}} {{{{.RestartCount}}}}' {name}").split()
+        for name in ("redis-of-the-user", "crowsnest-prometheus-1")
+    )
+    assert started[0] < stack[0]
+    assert started[1] == "0"
+    assert server.check_output("dpkg-query --show --showformat '${Version}' docker.io").startswith("20.10")
+    assert not server.exists("docker-ce")
+
+
+def test_a_host_goes_and_comes_back_with_one_line(lab: Any, eventually: Any) -> None:
+    one = lab.play()
+    assert one.status == 0, one.output
+    eventually(lambda: set(_node_targets(lab)) == {"lab1"}, 30)
+    both = lab.play(*BOTH)
+    assert both.status == 0, both.output
+    eventually(lambda: _node_targets(lab) == {"lab1": "up", "lab2": "up"}, 60)
+
+
+def test_a_host_that_does_not_answer_is_reported_and_stops_nothing(lab: Any, eventually: Any) -> None:
+    container = lab.facts["hosts"][1]["container"]
+    subprocess.run(["docker", "stop", "--time", "5", container], check=True, capture_output=True)
+    try:
+        run = lab.play(*BOTH)
+        assert run.recap["unreachable"] == 1
+        assert run.recap["failed"] == 0
+        assert "stack : Reload what runs" in run.output
+        eventually(lambda: _node_targets(lab) == {"lab1": "up", "lab2": "down"}, 60)
+    finally:
+        subprocess.run(["docker", "start", container], check=True, capture_output=True)
+    eventually(lambda: _node_targets(lab) == {"lab1": "up", "lab2": "up"}, 120)

@@ -1,0 +1,223 @@
+"""What crowsnest generates, judged by Prometheus' and Alertmanager's own tools.
+
+promtool and amtool are taken from PATH, else from the images of the laboratory. The promtool tests beside this file are
+run on rule files as they reach a host: with runbooks, in English, for a Django app named shop.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
+
+HERE = Path(__file__).resolve().parent
+Tool = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def tool(name: str) -> Tool:
+    """A function that runs promtool or amtool in a folder it may only read."""
+    found = shutil.which(name)
+    image = "" if found else lab_image(name)
+
+    def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        options = ["--network", "none", "--user", f"{os.getuid()}:{os.getgid()}", "--workdir", str(folder)]
+        inside = ["docker", "run", "--rm", *options, "--volume", f"{folder}:{folder}:ro", "--entrypoint", name, image]
+        command = [found] if found else inside
+        return subprocess.run([*command, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+
+    return run
+
+
+def lab_image(name: str) -> str:
+    sys.path.insert(0, str(HERE.parents[1] / "molecule"))
+    from lab import tools
+
+    return tools.image(name)
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Tool:
+    return tool("promtool")
+
+
+@pytest.fixture(scope="session")
+def amtool() -> Tool:
+    return tool("amtool")
+
+
+FACTS: dict[str, Any] = {
+    "address": "172.26.3.4",
+    "memory": {"total_mib": 4000, "available_mib": 3500, "own_mib": 0},
+    "disk": {"path": "/var/lib", "total_mib": 80_000, "free_mib": 70_000, "own_mib": 0},
+    "docker": {"version": None, "compose": None, "own": []},
+    "node_exporter": {"installed": False, "flags": None},
+    "ports": {},
+}
+HOSTVARS: dict[str, Any] = {"web1": {"preflight_look": {"host": FACTS}}, "web2": {"ansible_host": "10.0.0.2"}}
+
+
+def write(folder: Path, declared: dict[str, Any]) -> Path:
+    """The files of Prometheus, Alertmanager and its secrets as they lie in a container, in `folder`."""
+    variables = {f"crowsnest_{name}": value for name, value in declared.items()}
+    assert filters.declaration_mistakes(variables, {"server": ["web1"], "monitored": list(HOSTVARS)}, str(folder)) == []
+    plan = filters.plan(variables, "web1", list(HOSTVARS), HOSTVARS)
+    files = {
+        **filters.prometheus_files(plan, str(folder)),
+        **filters.alertmanager_files(plan, variables),
+        **filters.alertmanager_secrets(variables),
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace("/etc/crowsnest/current", str(folder)))
+    return folder
+
+
+# The other frameworks have no metrics here: their profile's rules are written, and app.yml is about shop only.
+SHOP: dict[str, Any] = {
+    "apps": [
+        {"name": "shop", "framework": "django", "metrics": ["127.0.0.1:8000"]},
+        {"name": "fastapi", "framework": "fastapi"},
+        {"name": "express", "framework": "prom_client"},
+    ]
+}
+
+
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all rule files and copies of the promtool tests."""
+    folder = write(tmp_path_factory.mktemp("rules"), SHOP) / "rules"
+    for path in HERE.glob("*_test.yml"):
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*_test.yml")))
+def test_alerts_fire_and_keep_silent_as_promised(promtool: Tool, rules: Path, name: str) -> None:
+    done = promtool(rules, "test", "rules", name)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rule_file_has_a_test(rules: Path) -> None:
+    tested = {path.name.replace("_test", "") for path in HERE.glob("*_test.yml")}
+    assert tested == {path.name for path in rules.glob("*.yml") if not path.name.endswith("_test.yml")}
+
+
+SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x", "channel": "#alerts"}
+EVERYTHING: dict[str, Any] = {
+    "environment": "staging",
+    "scrape_interval": "5s",
+    "apps": [
+        {
+            "name": f"app-{framework.replace('_', '-')}",
+            "framework": framework,
+            "url": "https://shop.example.com/",
+            "metrics": [":8000", "127.0.0.1:8001/internal/metrics", "[::1]:8002"],
+            "health": {"basic": "/health/", "detailed": "/d/", "components": ["database", "redis"]},
+            "thresholds": {
+                "error_ratio": 0.001,
+                "latency_p95_high_seconds": 1e-05,
+                "latency_p95_medium_seconds": 1e-06,
+            },
+        }
+        for framework in ("django", "fastapi", "prom_client", "generic")
+    ]
+    + [{"name": "elsewhere", "host": "web2", "metrics": [":9000"]}],
+    "receivers": [
+        SLACK,
+        {"type": "slack", "name": "oncall", "webhook_url": "https://hooks.slack.com/services/T/B/y"},
+        {"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/x"},
+        {"type": "webhook", "url": "https://example.com/hook"},
+        {
+            "type": "email",
+            "to": ["a@example.com", "b@example.com"],
+            "sender": "Crowsnest <crowsnest@example.com>",
+            "smarthost": "smtp.example.com:587",
+            "username": "crowsnest",
+            "password": "x",
+        },
+        {"type": "sns", "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall"},
+        {
+            "type": "sns",
+            "name": "keys",
+            "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall",
+            "access_key": "A",
+            "secret_key": "x",
+        },
+    ],
+    "heartbeat_url": "https://hc-ping.com/uuid",
+    "external_urls": {"prometheus": "https://watch.example.com/prometheus/"},
+}
+
+DECLARATIONS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "everything": EVERYTHING,
+    "in Korean": {**EVERYTHING, "language": "ko"},
+    "the shortest interval": {"scrape_interval": "1s"},
+    "all alerts of a group disabled": {"disabled_alerts": ["HostDown", "NodeExporterDown", "AlertingPathAlive"]},
+    "office hours at the weekend": {"office_hours": {"weekdays": "saturday:monday", "start": "00:00", "end": "23:59"}},
+    "another time zone": {"timezone": "America/Argentina/Buenos_Aires"},
+    "a long repetition": {"repeat_after": "1w2d"},
+}
+per_declaration = pytest.mark.parametrize("declared", DECLARATIONS.values(), ids=DECLARATIONS)
+
+
+@per_declaration
+def test_prometheus_takes_its_configuration_and_rules(promtool: Tool, tmp_path: Path, declared: dict[str, Any]) -> None:
+    done = promtool(write(tmp_path, declared), "check", "config", "prometheus.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(list((tmp_path / 'rules').iterdir()))} rule files found" in done.stdout
+
+
+@per_declaration
+def test_alertmanager_takes_its_configuration_and_templates(
+    amtool: Tool, tmp_path: Path, declared: dict[str, Any]
+) -> None:
+    done = amtool(write(tmp_path, declared), "check-config", "alertmanager.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 templates" in done.stdout
+
+
+def test_a_rule_file_of_the_team_that_prometheus_cannot_use_is_found_before_it_is_in_force(
+    promtool: Tool, tmp_path: Path
+) -> None:
+    (tmp_path / "orders.yaml").write_text("groups: [{name: orders, rules: [{record: 'a', expr: 'sum('}]}]")
+    done = promtool(write(tmp_path, {"rule_files": ["orders.yaml"]}), "check", "config", "prometheus.yml")
+    assert done.returncode != 0
+    assert "own-1-orders.yml" in done.stdout + done.stderr
+
+
+# Labels of an alert: the receiver it goes to.
+ROUTES = {
+    "alertname=AppDown severity=critical": "critical",
+    "alertname=AppLatencyHigh severity=high": "high",
+    "alertname=AppLatencyHigh severity=medium": "medium",
+    "alertname=HostRebooted severity=low": "low",
+    "alertname=OrdersStopped severity=page": "high",
+    "alertname=OrdersStopped": "high",
+    "alertname=AlertingPathAlive severity=none": "heartbeat",
+    "alertname=TestAlert test=true severity=critical": "critical",
+    "alertname=TestAlert test=true severity=high": "high",
+    "alertname=TestAlert test=true severity=medium": "medium",
+    "alertname=TestAlert test=true severity=low": "low",
+    "alertname=TestAlert test=true": "high",
+}
+
+
+@pytest.fixture(scope="session")
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("alertmanager"), EVERYTHING)
+
+
+@pytest.mark.parametrize("labels", ROUTES)
+def test_an_alert_goes_to_the_receiver_of_its_severity(amtool: Tool, alertmanager: Path, labels: str) -> None:
+    done = amtool(alertmanager, "config", "routes", "test", "--config.file=alertmanager.yml", *labels.split())
+    assert done.stdout.strip() == ROUTES[labels], done.stderr

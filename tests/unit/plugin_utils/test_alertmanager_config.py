@@ -1,0 +1,279 @@
+"""alertmanager.yml as data: promises per severity, receivers, secrets. tests/rules asks amtool for the routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.alertmanager_config import (
+    alertmanager_config,
+    alertmanager_secrets,
+    deliveries,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration
+
+SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush-slack", "channel": "#alerts"}
+DISCORD = {"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/hush-discord"}
+WEBHOOK = {"type": "webhook", "url": "https://example.com/hush-webhook"}
+EMAIL = {
+    "type": "email",
+    "to": ["a@example.com", "b@example.com"],
+    "sender": "crowsnest@example.com",
+    "smarthost": "smtp.example.com:587",
+    "username": "crowsnest",
+    "password": "hush-email",
+}
+SNS = {
+    "type": "sns",
+    "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall",
+    "access_key": "AKIA",
+    "secret_key": "hush-sns",
+}
+ALL = {"receivers": [SLACK, DISCORD, WEBHOOK, EMAIL, SNS], "heartbeat_url": "https://hc-ping.com/hush-heartbeat"}
+
+
+def config(**declared: Any) -> dict[str, Any]:
+    return alertmanager_config(Declaration.model_validate(declared), "web1")
+
+
+def receivers(**declared: Any) -> dict[str, dict[str, Any]]:
+    return {receiver.pop("name"): receiver for receiver in config(**declared)["receivers"]}
+
+
+def severity_routes(**declared: Any) -> dict[str, dict[str, Any]]:
+    return {route["receiver"]: route for route in config(**declared)["route"]["routes"] if "repeat_interval" in route}
+
+
+# For each severity the group's wait, its interval, and the interval of repetition.
+PROMISES = {
+    "critical": ("10s", "1m", "10m"),
+    "high": ("1m", "5m", "1h"),
+    "medium": ("5m", "15m", "4h"),
+    "low": ("5m", "30m", "24h"),
+}
+
+
+@pytest.mark.parametrize("severity", PROMISES)
+def test_each_severity_has_its_promise(severity: str) -> None:
+    route = severity_routes()[severity]
+    assert route["matchers"] == [f'severity="{severity}"']
+    assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == PROMISES[severity]
+    assert ("active_time_intervals" in route) == (severity == "low")
+
+
+# repeat_after: repeat intervals of critical, high, medium, low and of rules without a severity
+REPEATS = {
+    "10m": ["10m", "1h", "4h", "24h", "1h"],
+    "30m": ["30m", "1h", "4h", "24h", "1h"],
+    "6h": ["6h", "6h", "6h", "24h", "6h"],
+    "2d": ["2d", "2d", "2d", "2d", "2d"],
+}
+
+
+@pytest.mark.parametrize("repeat_after", REPEATS)
+def test_no_alert_is_repeated_sooner_than_declared(repeat_after: str) -> None:
+    routes = severity_routes(repeat_after=repeat_after)
+    root = config(repeat_after=repeat_after)["route"]
+    found = [*(routes[severity]["repeat_interval"] for severity in SEVERITIES), root["repeat_interval"]]
+    assert found == REPEATS[repeat_after]
+
+
+def test_what_has_no_known_severity_goes_the_way_of_high() -> None:
+    route = config()["route"]
+    assert (route["receiver"], route["group_by"]) == ("high", ["alertname", "app", "host", "environment"])
+
+
+def test_the_heartbeat_is_sent_every_minute_and_never_as_resolved() -> None:
+    route = config()["route"]["routes"][0]
+    assert route == {
+        "matchers": ['alertname="AlertingPathAlive"'],
+        "receiver": "heartbeat",
+        "group_wait": "0s",
+        "group_interval": "1m",
+        "repeat_interval": "1m",
+    }
+    assert receivers(**ALL)["heartbeat"] == {
+        "webhook_configs": [{"url_file": "/etc/crowsnest/current/secrets/heartbeat", "send_resolved": False}]
+    }
+    assert receivers()["heartbeat"] == {}
+
+
+def test_test_alerts_come_one_by_one_at_once_and_at_any_hour() -> None:
+    route = config()["route"]["routes"][1]
+    assert (route["matchers"], route["group_by"], route["group_wait"]) == (['test="true"'], ["..."], "1s")
+    assert route["routes"] == [{"matchers": [f'severity="{name}"'], "receiver": name} for name in SEVERITIES]
+
+
+# weekdays as declared: as Alertmanager gets them. Its own ranges end with Saturday.
+WEEKDAYS = {
+    "monday:friday": ["monday", "tuesday", "wednesday", "thursday", "friday"],
+    "saturday": ["saturday"],
+    "monday:sunday": ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"],
+    "saturday:monday": ["saturday", "sunday", "monday"],
+    "sunday:sunday": ["sunday"],
+}
+
+
+@pytest.mark.parametrize("weekdays", WEEKDAYS)
+def test_office_hours_are_the_declared_ones_in_the_declared_time_zone(weekdays: str) -> None:
+    hours = {"weekdays": weekdays, "start": "08:30", "end": "17:00"}
+    assert config(office_hours=hours, timezone="Europe/Berlin")["time_intervals"] == [
+        {
+            "name": "office-hours",
+            "time_intervals": [
+                {
+                    "weekdays": WEEKDAYS[weekdays],
+                    "times": [{"start_time": "08:30", "end_time": "17:00"}],
+                    "location": "Europe/Berlin",
+                }
+            ],
+        }
+    ]
+
+
+def test_a_host_that_is_down_silences_what_runs_on_it_except_on_the_server_itself() -> None:
+    assert config()["inhibit_rules"][0] == {
+        "source_matchers": ['alertname="HostDown"', 'host!="web1"'],
+        "target_matchers": ['alertname!="HostDown"'],
+        "equal": ["host"],
+    }
+
+
+def test_a_higher_severity_silences_the_lower_ones_of_the_same_thing_but_no_test() -> None:
+    rules = [rule for rule in config()["inhibit_rules"] if "severity" in rule["source_matchers"][0]]
+    assert [(rule["source_matchers"], rule["target_matchers"]) for rule in rules] == [
+        (['severity="critical"', 'test!="true"'], ['severity=~"high|medium|low"']),
+        (['severity="high"', 'test!="true"'], ['severity=~"medium|low"']),
+        (['severity="medium"', 'test!="true"'], ['severity=~"low"']),
+    ]
+
+
+# --- receivers and their secrets ---
+
+# Slack, Discord and webhooks get every severity unless declared otherwise, e-mail and SNS the critical one.
+WANTED = {
+    "critical": ["slack_configs", "discord_configs", "webhook_configs", "email_configs", "sns_configs"],
+    "high": ["slack_configs", "discord_configs", "webhook_configs"],
+    "medium": ["slack_configs", "discord_configs", "webhook_configs"],
+    "low": ["slack_configs", "discord_configs", "webhook_configs"],
+}
+
+
+@pytest.mark.parametrize("severity", WANTED)
+def test_a_severity_reaches_the_receivers_that_want_it(severity: str) -> None:
+    assert list(receivers(**ALL)[severity]) == WANTED[severity]
+
+
+def test_a_receiver_can_choose_its_severities() -> None:
+    entries = [{**SLACK, "severities": ["low"]}, {**SLACK, "name": "oncall", "severities": ["critical", "low"]}]
+    found = receivers(receivers=entries)
+    files = {name: [it["api_url_file"] for it in found[name].get("slack_configs", [])] for name in SEVERITIES}
+    slack, oncall = (f"/etc/crowsnest/current/secrets/{name}_webhook_url" for name in ("slack", "oncall"))
+    assert files == {"critical": [oncall], "high": [], "medium": [], "low": [slack, oncall]}
+
+
+TITLE, TEXT = '{{ template "crowsnest.title" . }}', '{{ template "crowsnest.text" . }}'
+SECRETS = "/etc/crowsnest/current/secrets"
+INTEGRATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (
+        SLACK,
+        {
+            "api_url_file": f"{SECRETS}/slack_webhook_url",
+            "channel": "#alerts",
+            "username": "crowsnest",
+            "send_resolved": True,
+            "color": '{{ template "crowsnest.color" . }}',
+            "title": TITLE,
+            "title_link": '{{ template "crowsnest.link" . }}',
+            "text": '{{ template "crowsnest.slack" . }}',
+            "fallback": TITLE,
+        },
+    ),
+    (
+        DISCORD,
+        {"webhook_url_file": f"{SECRETS}/discord_webhook_url", "send_resolved": True, "title": TITLE, "message": TEXT},
+    ),
+    (WEBHOOK, {"url_file": f"{SECRETS}/webhook_url", "send_resolved": True}),
+    (
+        EMAIL,
+        {
+            "to": "a@example.com, b@example.com",
+            "from": "crowsnest@example.com",
+            "smarthost": "smtp.example.com:587",
+            "auth_username": "crowsnest",
+            "auth_password_file": f"{SECRETS}/email_password",
+            "require_tls": True,
+            "send_resolved": True,
+            "headers": {"Subject": TITLE},
+            "html": "",
+            "text": TEXT,
+        },
+    ),
+    (
+        SNS,
+        {
+            "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall",
+            "sigv4": {"region": "ap-northeast-2", "profile": "sns"},
+            "subject": TITLE,
+            "message": f"{TITLE}\n{TEXT}",
+        },
+    ),
+    (
+        {key: value for key, value in SNS.items() if "key" not in key},
+        {
+            "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall",
+            "sigv4": {"region": "ap-northeast-2"},
+            "subject": TITLE,
+            "message": f"{TITLE}\n{TEXT}",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("declared", "expected"), INTEGRATIONS, ids=lambda entry: entry.get("type", ""))
+def test_a_receiver_becomes_an_integration(declared: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert receivers(receivers=[declared])["critical"] == {f"{declared['type']}_configs": [expected]}
+
+
+def test_secrets_are_files_of_their_own_and_stand_nowhere_else() -> None:
+    declared = Declaration.model_validate(ALL)
+    assert alertmanager_secrets(declared) == {
+        "secrets/slack_webhook_url": SLACK["webhook_url"],
+        "secrets/discord_webhook_url": DISCORD["webhook_url"],
+        "secrets/webhook_url": WEBHOOK["url"],
+        "secrets/email_password": "hush-email",
+        "secrets/heartbeat": "https://hc-ping.com/hush-heartbeat",
+        "secrets/aws_credentials": "[sns]\naws_access_key_id = AKIA\naws_secret_access_key = hush-sns\n",
+    }
+    assert "hush" not in str(alertmanager_config(declared, "web1"))
+
+
+def test_every_file_that_is_named_is_written_and_the_other_way_round() -> None:
+    entries = [{**WEBHOOK, "name": "heartbeat"}, *ALL["receivers"]]  # a name that could clash
+    declared = Declaration.model_validate({**ALL, "receivers": entries})
+    named = {
+        value.removeprefix("/etc/crowsnest/current/")
+        for receiver in alertmanager_config(declared, "web1")["receivers"]
+        for entries in receiver.values()
+        if isinstance(entries, list)
+        for entry in entries
+        for key, value in entry.items()
+        if key.endswith("_file")
+    }
+    assert named | {"secrets/aws_credentials"} == set(alertmanager_secrets(declared))
+    assert alertmanager_secrets(declared)["secrets/heartbeat_url"] == WEBHOOK["url"]
+
+
+def test_without_receivers_there_are_no_secrets() -> None:
+    assert alertmanager_secrets(Declaration()) == {}
+
+
+def test_deliveries_count_the_receivers_of_each_severity() -> None:
+    entries = [SLACK, {**SLACK, "name": "oncall", "severities": ["critical"]}, EMAIL]
+    assert deliveries(Declaration.model_validate({"receivers": entries})) == {
+        "critical": {"slack": 2, "email": 1},
+        "high": {"slack": 1},
+        "medium": {"slack": 1},
+        "low": {"slack": 1},
+    }

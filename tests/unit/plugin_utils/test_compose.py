@@ -1,0 +1,113 @@
+"""Compose fragments: hardening of every container, and commands that agree with the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import compose_file, fragment
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE
+
+MakePlan = Callable[..., Plan]
+per_service = pytest.mark.parametrize("service", CATALOGUE)
+
+
+def container(plan: Plan, service: str) -> dict[str, Any]:
+    made = fragment(plan, service)
+    assert list(made) == ["services"]
+    assert list(made["services"]) == [service]
+    return dict(made["services"][service])
+
+
+def test_the_project_includes_the_fragment_in_force_of_each_service(plan: MakePlan) -> None:
+    assert compose_file(plan()) == {
+        "name": "crowsnest",
+        "include": [f"{name}/current/compose.yml" for name in ("prometheus", "alertmanager", "blackbox")],
+    }
+
+
+def test_what_is_switched_off_is_not_in_the_project(plan: MakePlan) -> None:
+    made = compose_file(plan(total_mib=945, used_mib=530))
+    assert made["include"] == ["prometheus/current/compose.yml", "alertmanager/current/compose.yml"]
+
+
+USERS = {"prometheus": "21090:21090", "alertmanager": "21093:21093", "blackbox": "21115:21115"}
+
+
+@per_service
+def test_every_container_is_locked_down(plan: MakePlan, service: str) -> None:
+    made = container(plan(), service)
+    flags = ("user", "read_only", "cap_drop", "security_opt", "network_mode", "restart", "logging")
+    assert {flag: made[flag] for flag in flags} == {
+        "user": USERS[service],
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "network_mode": "host",
+        "restart": "unless-stopped",
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}},
+    }
+    assert not {"privileged", "cap_add", "ports", "devices", "entrypoint"} & set(made)
+
+
+@per_service
+def test_every_container_listens_on_loopback_only_at_its_planned_port(plan: MakePlan, service: str) -> None:
+    made = container(plan({"ports": {service: 15000}}), service)
+    listening = [word for word in made["command"] if "listen-address" in word and not word.endswith("=")]
+    assert listening == ["--web.listen-address=127.0.0.1:15000"]
+
+
+# Without a peer Alertmanager needs no port for a cluster; an empty address closes it.
+def test_alertmanager_opens_no_cluster_port(plan: MakePlan) -> None:
+    assert "--cluster.listen-address=" in container(plan(), "alertmanager")["command"]
+
+
+@per_service
+def test_every_container_has_the_planned_image_and_memory(plan: MakePlan, service: str) -> None:
+    made, planned = container(plan(), service), plan().services[service]
+    assert made["image"] == images()[service] == planned.image
+    assert made["mem_limit"] == made["memswap_limit"] == f"{planned.limit_mib}m"
+    soft = int(made["environment"]["GOMEMLIMIT"].removesuffix("MiB"))
+    assert 0.8 * planned.limit_mib < soft < planned.limit_mib
+
+
+DATA = {
+    "prometheus": ["/opt/crowsnest/prometheus:/etc/crowsnest:ro", "/var/lib/crowsnest/prometheus:/data"],
+    "alertmanager": ["/opt/crowsnest/alertmanager:/etc/crowsnest:ro", "/var/lib/crowsnest/alertmanager:/data"],
+    "blackbox": ["/opt/crowsnest/blackbox:/etc/crowsnest:ro"],
+}
+
+
+@per_service
+def test_a_container_sees_its_configuration_and_its_data_and_nothing_else(plan: MakePlan, service: str) -> None:
+    assert container(plan(), service)["volumes"] == DATA[service]
+
+
+def test_metrics_are_kept_as_planned(plan: MakePlan) -> None:
+    command = container(plan({"retention": "30d"}, disk_mib=39_000, free_mib=30_000), "prometheus")["command"]
+    assert [word for word in command if "retention" in word] == [
+        "--storage.tsdb.retention.time=30d",
+        "--storage.tsdb.retention.size=4096MB",
+    ]
+
+
+@pytest.mark.parametrize("service", ["prometheus", "alertmanager"])
+def test_a_page_behind_a_path_is_still_served_at_the_root(plan: MakePlan, service: str) -> None:
+    """Else the stack's own calls, /metrics and /-/reload, would miss it."""
+    command = container(plan({"external_urls": {service: "https://example.com/watch/"}}), service)["command"]
+    assert {"--web.external-url=https://example.com/watch/", "--web.route-prefix=/"} <= set(command)
+
+
+def test_compose_fills_nothing_into_a_declared_url(plan: MakePlan) -> None:
+    command = container(plan({"external_urls": {"prometheus": "https://example.com/$HOME"}}), "prometheus")["command"]
+    assert "--web.external-url=https://example.com/$$HOME" in command
+
+
+def test_no_secret_is_in_a_fragment(plan: MakePlan) -> None:
+    receiver = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush"}
+    made = plan({"receivers": [receiver], "heartbeat_url": "https://hc-ping.com/hush"})
+    assert "hush" not in str([fragment(made, service) for service in made.services])

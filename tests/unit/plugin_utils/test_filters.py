@@ -1,0 +1,133 @@
+"""The filters as roles call them: mappings in, files or plain data out."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, ROOT
+
+VARIABLES: dict[str, Any] = {
+    "crowsnest_language": "ko",
+    "crowsnest_timezone": "Asia/Seoul",
+    "crowsnest_apps": [{"name": "shop", "framework": "django", "metrics": [":8000"]}],
+    "crowsnest_receivers": [{"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush"}],
+}
+
+
+@pytest.fixture
+def plan(facts: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    hostvars = {"web1": {"preflight_look": {"host": facts()}}, "web2": {"ansible_host": "203.0.113.2"}, "web3": {}}
+    return filters.plan(VARIABLES, "web1", ["web1", "web2", "web3"], hostvars)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins/filter").glob("*.py")), ids=lambda path: path.stem)
+def test_a_file_holds_the_one_filter_it_is_called_by(path: Path) -> None:
+    module = importlib.import_module(f"ansible_collections.crowsnest.core.plugins.filter.{path.stem}")
+    assert list(module.FilterModule().filters()) == [path.stem]
+
+
+def test_a_host_that_did_not_answer_is_planned_with_what_the_inventory_says(plan: dict[str, Any]) -> None:
+    assert plan["hosts"] == {"web1": "127.0.0.1", "web2": "203.0.113.2", "web3": "web3"}
+
+
+def test_a_declared_private_address_counts_whether_the_host_answers_or_not(facts: Callable[..., Any]) -> None:
+    web2 = {"ansible_host": "203.0.113.2", "private_address": "10.0.0.2"}
+    for seen in ({}, {"preflight_look": {"host": facts()}}):
+        hostvars = {"web1": {"preflight_look": {"host": facts()}}, "web2": {**web2, **seen}}
+        assert filters.plan({}, "web1", ["web1", "web2"], hostvars)["hosts"]["web2"] == "10.0.0.2"
+
+
+def test_prometheus_gets_its_configuration_rules_and_container(plan: dict[str, Any]) -> None:
+    assert sorted(filters.prometheus_files(plan, "/nowhere")) == [
+        "compose.yml",
+        "prometheus.yml",
+        "rules/app.yml",
+        "rules/host.yml",
+        "rules/probes.yml",
+        "rules/profile_django.yml",
+        "rules/stack.yml",
+    ]
+
+
+def test_blackbox_gets_its_configuration_and_container(plan: dict[str, Any]) -> None:
+    assert list(filters.blackbox_files(plan)) == ["blackbox.yml", "compose.yml"]
+
+
+def test_alertmanager_gets_templates_in_the_declared_language_and_time_zone(plan: dict[str, Any]) -> None:
+    files = filters.alertmanager_files(plan, VARIABLES)
+    assert list(files) == ["alertmanager.yml", "templates/crowsnest.tmpl", "templates/time.tmpl", "compose.yml"]
+    assert files["templates/crowsnest.tmpl"] == (ROOT / "files/slack/crowsnest.ko.tmpl").read_text()
+    assert files["templates/time.tmpl"] == (
+        '{{ define "crowsnest.time" }}{{ . | tz "Asia/Seoul" | date "2006-01-02 15:04 MST" }}{{ end }}\n'
+    )
+    assert "hush" not in "".join(files.values())
+    assert filters.alertmanager_secrets(VARIABLES) == {
+        "secrets/slack_webhook_url": "https://hooks.slack.com/services/T/B/hush"
+    }
+
+
+def test_every_yaml_file_says_who_made_it_and_is_the_same_each_time(plan: dict[str, Any]) -> None:
+    def made() -> dict[str, str]:
+        return {
+            **filters.prometheus_files(plan, "/nowhere"),
+            "blackbox.yml": filters.blackbox_files(plan)["blackbox.yml"],
+            "alertmanager.yml": filters.alertmanager_files(plan, VARIABLES)["alertmanager.yml"],
+            "compose.yaml": filters.compose_project(plan),
+        }
+
+    files = made()
+    assert files == made()
+    for text in files.values():
+        assert text.startswith(HEADER)
+        assert yaml.safe_load(text)
+        assert not any(line.startswith(("- &", "- *")) or ": *" in line for line in text.splitlines()), "an anchor"
+
+
+def test_services_are_reloaded_at_their_port_by_their_directory(plan: dict[str, Any]) -> None:
+    assert filters.reload_services(plan) == {
+        "prometheus": {"url": "http://127.0.0.1:9090", "path": "/opt/crowsnest/prometheus"},
+        "alertmanager": {"url": "http://127.0.0.1:9093", "path": "/opt/crowsnest/alertmanager"},
+        "blackbox": {"url": "http://127.0.0.1:9115", "path": "/opt/crowsnest/blackbox"},
+    }
+
+
+def test_values_of_ansible_become_plain_ones(plan: dict[str, Any]) -> None:
+    class Tagged(str):
+        pass
+
+    taken = filters.plain({Tagged("a"): [Tagged("b"), 1, None, True]})
+    assert [type(value) for value in [*taken, *taken["a"]]] == [str, str, int, type(None), bool]
+
+
+def row(**values: Any) -> dict[str, Any]:
+    whole = {"severity": "critical", "integration": "slack", "expected": 1, "delivered": 1, "failed": 0, "words": ""}
+    return {**whole, **values}
+
+
+REPORTS = [
+    (row(), "critical  slack    delivered to 1 of 1"),
+    (row(severity="low", integration="discord", delivered=3), "low       discord  delivered to 1 of 1"),
+    (
+        row(delivered=0, failed=1, words="403: invalid_token"),
+        "critical  slack    refused, delivered to 0 of 1 - 403: invalid_token",
+    ),
+    (row(expected=2, failed=1), "critical  slack    refused, delivered to 1 of 2"),
+    (row(delivered=0), "critical  slack    no answer in time, delivered to 0 of 1"),
+    (row(delivered=-1, failed=2), "critical  slack    refused, delivered to 0 of 1"),
+]
+
+
+@pytest.mark.parametrize(("delivery", "line"), REPORTS)
+def test_a_delivery_is_reported_on_one_line(delivery: dict[str, Any], line: str) -> None:
+    assert filters.delivery_report([delivery]) == [line]
+
+
+def test_expected_deliveries_come_from_the_declaration() -> None:
+    assert filters.alert_deliveries(VARIABLES) == {name: {"slack": 1} for name in ("critical", "high", "medium", "low")}

@@ -1,0 +1,298 @@
+"""The plan: what runs on hosts of the sizes teams rent, what is switched off or refused, and with which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import App, Plan, make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report import plan_table
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
+
+MakePlan = Callable[..., Plan]
+ALL = ["prometheus", "alertmanager", "blackbox"]
+# Resident memory of the stack in the laboratory.
+RUNNING = {"prometheus": 90, "alertmanager": 30, "blackbox": 20}
+DOCKER = {"docker": "26.1.5", "compose": "2.26.1"}
+
+# Lightsail bundle: MemTotal in MiB. A fresh Debian uses about 120 MiB of it.
+BUNDLES = {"512 MB": 445, "1 GB": 945, "2 GB": 1950, "4 GB": 3900}
+SYSTEM, APP = 120, 300
+
+# (bundle, MiB used by others): (services, refused)
+FITS: dict[tuple[str, int], tuple[list[str], bool]] = {
+    ("512 MB", SYSTEM): (["prometheus", "alertmanager"], True),
+    ("512 MB", SYSTEM + APP): (["prometheus", "alertmanager"], True),
+    ("1 GB", SYSTEM): (ALL, False),
+    ("1 GB", SYSTEM + APP): (ALL, False),
+    ("1 GB", SYSTEM + APP + 100): (["prometheus", "alertmanager"], False),
+    ("2 GB", SYSTEM + APP): (ALL, False),
+    ("4 GB", SYSTEM + APP): (ALL, False),
+}
+
+
+@pytest.mark.parametrize("case", FITS, ids=str)
+def test_a_fresh_host_gets_what_fits_its_memory(plan: MakePlan, case: tuple[str, int]) -> None:
+    bundle, used = case
+    services, refused = FITS[case]
+    made = plan(total_mib=BUNDLES[bundle], used_mib=used)
+    assert list(made.services) == services
+    assert bool(made.refusals) == refused
+
+
+def test_what_is_switched_off_says_how_much_is_missing(plan: MakePlan) -> None:
+    made = plan(total_mib=945, used_mib=520)
+    assert made.switched_off == {"blackbox": "needs 25 MiB of memory, 17 MiB are left"}
+    assert made.refusals == []
+
+
+def test_a_host_too_small_for_what_is_needed_is_refused_with_advice(plan: MakePlan) -> None:
+    made = plan(total_mib=445, used_mib=200)
+    assert made.refusals == [
+        "memory: 163 MiB are missing for prometheus, alertmanager. Take a larger bundle (1 GB is the smallest "
+        "that fits beside an app), or stop what uses the memory: `ps aux --sort -rss | head` on the host shows it."
+    ]
+
+
+def test_the_rows_of_the_plan_sum_up_to_what_is_left(plan: MakePlan) -> None:
+    assert plan(total_mib=945, used_mib=200).memory_rows == [
+        ("memory of the host", 945),
+        ("used by other programs", -200),
+        ("kept free for bursts", -128),
+        ("Docker engine, to be installed", -110),
+        ("node exporter, to be installed", -25),
+        ("prometheus", -110),
+        ("alertmanager", -35),
+        ("blackbox", -25),
+    ]
+
+
+@pytest.mark.parametrize(("bundle", "app"), [("1 GB", 0), ("1 GB", APP), ("2 GB", APP), ("4 GB", APP)])
+def test_the_installed_stack_gives_the_same_plan_again(plan: MakePlan, bundle: str, app: int) -> None:
+    total = BUNDLES[bundle]
+    fresh = plan(total_mib=total, used_mib=SYSTEM + app)
+    # Docker and node exporter are now programs among others; the containers' memory is known as ours.
+    again = plan(
+        total_mib=total,
+        used_mib=SYSTEM + app + 110 + 25,
+        own=RUNNING,
+        node_exporter=True,
+        data_mib=900,
+        free_mib=50_000 - 1536 - 900,
+        ports={"9090": ["127.0.0.1"], "9093": ["127.0.0.1"], "9115": ["127.0.0.1"], "9100": ["127.0.0.1"]},
+        **DOCKER,
+    )
+    assert again.services == fresh.services
+    assert again.retention_size_mib == fresh.retention_size_mib
+    assert (again.switched_off, again.refusals) == (fresh.switched_off, []) == ({}, [])
+
+
+def test_what_runs_stays_when_memory_gets_short_for_a_while(plan: MakePlan) -> None:
+    made = plan(total_mib=945, used_mib=860, own=RUNNING, node_exporter=True, **DOCKER)
+    assert (list(made.services), made.refusals) == (ALL, [])
+
+
+def test_what_needed_services_lack_is_refused_when_only_the_rest_runs(plan: MakePlan) -> None:
+    made = plan(total_mib=445, used_mib=300, own={"blackbox": 20}, node_exporter=True, **DOCKER)
+    assert [refusal.split(":")[0] for refusal in made.refusals] == ["memory"]
+
+
+def test_memory_limits_grow_with_hosts_and_apps(plan: MakePlan) -> None:
+    apps = [{"name": f"app{number}"} for number in range(5)]
+    alone, watching = plan(), plan({"apps": apps}, hosts=[f"web{number}" for number in range(1, 12)])
+    assert (alone.services["prometheus"].need_mib, alone.services["prometheus"].limit_mib) == (110, 256)
+    assert (watching.services["prometheus"].need_mib, watching.services["prometheus"].limit_mib) == (194, 424)
+    assert watching.services["alertmanager"] == alone.services["alertmanager"]
+
+
+def test_every_container_may_use_more_than_it_needs(plan: MakePlan) -> None:
+    assert all(service.limit_mib >= 2 * service.need_mib for service in plan().services.values())
+
+
+# --- disk ---
+
+# (disk, free) in MiB: (size of metrics, refused). Lightsail's disks are 20, 40, 60 and 80 GB.
+DISKS: dict[tuple[int, int], tuple[int, bool]] = {
+    (19_500, 16_000): (2048, False),
+    (19_500, 4_700): (2048, False),
+    (19_500, 4_000): (1024, False),
+    (19_500, 3_100): (1024, True),
+    (19_500, 500): (512, True),
+    (39_000, 30_000): (4096, False),
+    (58_500, 50_000): (8192, False),
+    (78_000, 70_000): (8192, False),
+    (2_000_000, 1_900_000): (65536, False),
+    (2_000, 1_500): (512, True),
+}
+
+
+@pytest.mark.parametrize("case", DISKS, ids=str)
+def test_metrics_get_a_share_of_the_disk_and_leave_room_for_others(plan: MakePlan, case: tuple[int, int]) -> None:
+    made = plan(disk_mib=case[0], free_mib=case[1])
+    assert (made.retention_size_mib, bool(made.refusals)) == DISKS[case]
+
+
+def test_a_full_disk_is_refused_with_advice(plan: MakePlan) -> None:
+    assert plan(disk_mib=19_500, free_mib=900).refusals == [
+        "disk: 900 MiB are free below /var/lib, 3072 MiB are needed (512 MiB of them for metrics). "
+        "Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), take a larger disk, "
+        "or declare a smaller crowsnest_retention_size_mib."
+    ]
+
+
+def test_a_disk_that_fills_later_does_not_stop_a_run(plan: MakePlan) -> None:
+    made = plan(disk_mib=19_500, free_mib=100, data_mib=2000, own=RUNNING, node_exporter=True, **DOCKER)
+    assert made.refusals == []
+
+
+@pytest.mark.parametrize(("disk", "free"), [(19_500, 8_000), (39_000, 20_000), (58_500, 30_000), (78_000, 40_000)])
+def test_the_size_stays_when_free_space_goes_up_and_down(plan: MakePlan, disk: int, free: int) -> None:
+    sizes = {
+        plan(disk_mib=disk, free_mib=int(free * share) - data, data_mib=data).retention_size_mib
+        for share in (0.95, 0.98, 1, 1.02, 1.05)
+        for data in (0, 500, 2000)
+    }
+    assert len(sizes) == 1
+
+
+def test_a_declared_size_counts(plan: MakePlan) -> None:
+    assert plan({"retention_size_mib": 300}, disk_mib=19_500, free_mib=3_000).retention_size_mib == 300
+
+
+# --- the engine and ports ---
+
+# Compose of an engine that is there: is it enough?
+COMPOSE = {"2.20.0": True, "v2.26.1-ds1": True, "5.0.1": True, "2.19.9": False, "1.29.2": False, None: False}
+
+
+@pytest.mark.parametrize("version", COMPOSE, ids=str)
+def test_an_engine_that_is_there_must_have_a_compose_with_include(plan: MakePlan, version: str | None) -> None:
+    made = plan(docker="24.0.5", compose=version)
+    assert made.refusals == [] if COMPOSE[version] else len(made.refusals) == 1
+
+
+def test_an_old_compose_is_refused_with_the_package_to_install(plan: MakePlan) -> None:
+    assert plan(docker="20.10.24", compose="1.29.2").refusals == [
+        "Docker 20.10.24 is there with Compose 1.29.2; crowsnest keeps the engine and needs Compose 2.20 or newer. "
+        "`apt-get install docker-compose-plugin` (engine from Docker), `docker-compose-v2` (Ubuntu) "
+        "or `docker-compose` (Debian 13)."
+    ]
+
+
+@pytest.mark.parametrize("docker", [None, ""])
+def test_an_engine_that_is_missing_or_stopped_is_the_runs_to_install(plan: MakePlan, docker: str | None) -> None:
+    assert plan(docker=docker).refusals == []
+
+
+LISTENERS = {
+    "0.0.0.0": True,
+    "127.0.0.1": True,
+    "::": True,
+    "::ffff:127.0.0.1": True,
+    "172.26.3.4": False,
+    "::1": False,
+}
+
+
+@pytest.mark.parametrize("address", LISTENERS)
+def test_only_a_listener_on_loopback_takes_a_port(plan: MakePlan, address: str) -> None:
+    assert bool(plan(ports={"9090": ["10.0.0.1", address]}).refusals) == LISTENERS[address]
+
+
+def test_a_taken_port_is_refused_with_the_ways_out(plan: MakePlan) -> None:
+    assert plan(ports={"9090": ["0.0.0.0"], "9100": ["::"]}).refusals == [
+        "port 9090: another program listens on it, prometheus needs it on loopback. `ss -ltnp sport = :9090` on the "
+        "host names the program. Stop it, or declare another port: crowsnest_ports: {prometheus: 19090}.",
+        "port 9100: another program listens on it, node_exporter needs it on loopback. `ss -ltnp sport = :9100` on the "
+        "host names the program. Stop it.",
+    ]
+
+
+def test_another_port_is_used_and_checked(plan: MakePlan) -> None:
+    made = plan({"ports": {"prometheus": 19090}}, ports={"9090": ["0.0.0.0"]})
+    assert (made.services["prometheus"].port, made.refusals) == (19090, [])
+    assert made.services["prometheus"].external_url == "http://127.0.0.1:19090"
+    assert made.services["prometheus"].user == 21090
+    assert len(plan({"ports": {"prometheus": 60000}}, ports={"60000": ["0.0.0.0"]}).refusals) == 1
+
+
+# --- hosts ---
+
+
+def test_hosts_are_reached_at_the_address_they_use_themselves(facts: Callable[..., dict[str, Any]]) -> None:
+    addresses = {"web1": "203.0.113.1", "web2": "203.0.113.2", "silent": "203.0.113.3", "silent6": "fd00::6"}
+    seen = {"web1": facts(address="172.26.0.1"), "web2": facts(address="172.26.0.2")}
+    made = make_plan({}, "web1", addresses, seen, dict.fromkeys(ALL, "image:1"))
+    assert made.hosts == {
+        "web1": "127.0.0.1",
+        "web2": "172.26.0.2",
+        "silent": "203.0.113.3",  # did not answer: its alerts must come, and nothing better is known
+        "silent6": "[fd00::6]",
+    }
+
+
+TARGETS = {
+    (None, ":8000"): "127.0.0.1:8000",
+    (None, "127.0.0.1:8000/metrics"): "127.0.0.1:8000",
+    (None, "[::1]:8000/a/b"): "[::1]:8000",
+    ("web2", ":8000/metrics"): "203.0.113.2:8000",
+    ("web2", "10.0.0.9:8000"): "10.0.0.9:8000",
+}
+
+
+@pytest.mark.parametrize("case", TARGETS, ids=str)
+def test_a_metrics_target_is_read_as_its_own_host_reaches_it(plan: MakePlan, case: tuple[str | None, str]) -> None:
+    app = App(name="shop", host=case[0], metrics=[case[1]])
+    assert plan(hosts=["web1", "web2"]).app_address(app, case[1]) == TARGETS[case]
+
+
+# Address of the host's own interface: is it where strangers are?
+PUBLIC = {"172.26.0.2": False, "10.0.0.2": False, "fd00::2": False, "54.180.1.2": True, "2406:da12::2": True}
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_host_without_a_private_address_is_refused(facts: Callable[..., dict[str, Any]], address: str) -> None:
+    seen = {"web1": facts(address="54.180.1.1"), "web2": facts(address=address)}
+    made = make_plan({}, "web1", dict.fromkeys(seen, ""), seen, dict.fromkeys(ALL, "image:1"))
+    assert [refusal.split(":")[0] for refusal in made.refusals] == (["web2"] if PUBLIC[address] else [])
+
+
+def test_a_host_that_is_down_does_not_stop_the_run(facts: Callable[..., dict[str, Any]]) -> None:
+    addresses = {"web1": "54.180.1.1", "web2": "54.180.1.2"}
+    assert make_plan({}, "web1", addresses, {"web1": facts()}, dict.fromkeys(ALL, "image:1")).refusals == []
+
+
+def test_a_plan_survives_the_way_through_ansible(plan: MakePlan) -> None:
+    made = plan({"apps": [{"name": "shop", "metrics": [":8000"]}], "retention": "30d"}, hosts=["web1", "web2"])
+    assert Plan.model_validate(made.model_dump(mode="json")) == made
+
+
+def test_a_plan_holds_no_secret(plan: MakePlan) -> None:
+    receiver = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush"}
+    made = plan({"receivers": [receiver], "heartbeat_url": "https://hc-ping.com/hush"})
+    assert "hush" not in made.model_dump_json()
+
+
+def test_the_table_shows_services_memory_and_disk(plan: MakePlan) -> None:
+    made = plan({"apps": [{"name": "shop"}], "environment": "staging"}, total_mib=945, used_mib=520)
+    assert plan_table(made) == [
+        "Server web1, environment staging, 1 host(s), 1 app(s)",
+        "",
+        "SERVICE       ADDRESS         MEMORY   LIMIT    IMAGE",
+        "prometheus    127.0.0.1:9090  110 MiB  256 MiB  " + images()["prometheus"],
+        "alertmanager  127.0.0.1:9093  35 MiB   96 MiB   " + images()["alertmanager"],
+        "switched off: blackbox - needs 25 MiB of memory, 17 MiB are left",
+        "",
+        "memory of the host              +945 MiB",
+        "used by other programs          -520 MiB",
+        "kept free for bursts            -128 MiB",
+        "Docker engine, to be installed  -110 MiB",
+        "node exporter, to be installed  -25 MiB",
+        "prometheus                      -110 MiB",
+        "alertmanager                    -35 MiB",
+        "left                            +17 MiB",
+        "",
+        "Metrics are kept 15d or 8192 MiB, whichever is reached first.",
+    ]

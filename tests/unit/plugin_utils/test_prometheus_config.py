@@ -1,0 +1,171 @@
+"""prometheus.yml and blackbox.yml of a small fixture, as data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import blackbox_config, prometheus_config
+
+MakePlan = Callable[..., Plan]
+DECLARED: dict[str, Any] = {
+    "environment": "staging",
+    "apps": [
+        {
+            "name": "shop",
+            "framework": "django",
+            "url": "https://shop.example.com/kr/",
+            "metrics": [":8000", "127.0.0.1:8001/internal/metrics"],
+            "health": {
+                "basic": "/health/",
+                "detailed": "http://127.0.0.1:8000/health/detailed/",
+                "components": ["database", "redis"],
+            },
+        },
+        {"name": "blog", "host": "web2", "metrics": [":9000"]},
+        {"name": "page", "url": "https://page.example.com"},
+    ],
+}
+
+
+@pytest.fixture
+def jobs(plan: MakePlan) -> dict[str, dict[str, Any]]:
+    config = prometheus_config(plan(DECLARED, hosts=["web1", "web2"]))
+    return {job["job_name"]: job for job in config["scrape_configs"]}
+
+
+def targets(job: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """{address: labels}, each series with the environment."""
+    found = {entry["targets"][0]: dict(entry["labels"]) for entry in job["static_configs"]}
+    assert {labels.pop("environment") for labels in found.values()} == {"staging"}
+    return found
+
+
+def test_all_but_the_jobs_is_a_few_lines(plan: MakePlan) -> None:
+    config = prometheus_config(plan(DECLARED, hosts=["web1", "web2"]))
+    config.pop("scrape_configs")
+    assert config == {
+        "global": {
+            "scrape_interval": "15s",
+            "scrape_timeout": "10s",
+            "evaluation_interval": "15s",
+            "external_labels": {"environment": "staging"},
+        },
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:9093"]}]}]},
+        "rule_files": ["rules/*.yml"],
+    }
+
+
+# Prometheus refuses a timeout longer than the interval.
+TIMEOUTS = {"1s": "1s", "5s": "5s", "9s": "9s", "10s": "10s", "15s": "10s", "30s": "10s"}
+
+
+@pytest.mark.parametrize("interval", TIMEOUTS)
+def test_a_scrape_has_to_end_before_the_next_one(plan: MakePlan, interval: str) -> None:
+    scraping = prometheus_config(plan({"scrape_interval": interval}))["global"]
+    assert (scraping["scrape_interval"], scraping["scrape_timeout"]) == (interval, TIMEOUTS[interval])
+
+
+def test_the_stack_watches_itself(jobs: dict[str, Any]) -> None:
+    assert {name: targets(jobs[name]) for name in ("prometheus", "alertmanager", "blackbox")} == {
+        "prometheus": {"127.0.0.1:9090": {"host": "web1"}},
+        "alertmanager": {"127.0.0.1:9093": {"host": "web1"}},
+        "blackbox": {"127.0.0.1:9115": {"host": "web1"}},
+    }
+
+
+def test_every_host_has_its_node_exporter_read(jobs: dict[str, Any]) -> None:
+    assert targets(jobs["node"]) == {"127.0.0.1:9100": {"host": "web1"}, "203.0.113.2:9100": {"host": "web2"}}
+
+
+def test_every_target_of_every_app_is_read_at_its_path(jobs: dict[str, Any]) -> None:
+    shop = {"app": "shop", "host": "web1"}
+    assert targets(jobs["app"]) == {
+        "127.0.0.1:8000": {**shop, "__metrics_path__": "/metrics"},
+        "127.0.0.1:8001": {**shop, "__metrics_path__": "/internal/metrics"},
+        "203.0.113.2:9000": {"app": "blog", "host": "web2", "__metrics_path__": "/metrics"},
+    }
+    assert jobs["app"]["sample_limit"] == 20_000
+
+
+def test_pages_health_and_components_are_probed(jobs: dict[str, Any]) -> None:
+    probes = [
+        (entry["labels"]["app"], entry["labels"]["probe"], entry["labels"]["__param_module"], entry["targets"][0])
+        for entry in jobs["probe"]["static_configs"]
+    ]
+    assert probes == [
+        ("shop", "url", "http", "https://shop.example.com/kr/"),
+        ("shop", "health", "http", "https://shop.example.com/health/"),
+        ("shop", "database", "component_database", "http://127.0.0.1:8000/health/detailed/"),
+        ("shop", "redis", "component_redis", "http://127.0.0.1:8000/health/detailed/"),
+        ("page", "url", "http", "https://page.example.com"),
+    ]
+
+
+def test_probes_go_through_blackbox_and_keep_the_url_as_instance(jobs: dict[str, Any]) -> None:
+    assert {key: jobs["probe"][key] for key in ("metrics_path", "scrape_interval", "relabel_configs")} == {
+        "metrics_path": "/probe",
+        "scrape_interval": "30s",
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "__param_target"},
+            {"source_labels": ["__param_target"], "target_label": "instance"},
+            {"target_label": "__address__", "replacement": "127.0.0.1:9115"},
+        ],
+    }
+
+
+def test_other_ports_are_used_everywhere(plan: MakePlan) -> None:
+    ports = {"prometheus": 19090, "alertmanager": 19093, "blackbox": 19115}
+    config = prometheus_config(plan({**DECLARED, "ports": ports}, hosts=["web1", "web2"]))
+    assert "127.0.0.1:909" not in str(config)
+    assert config["alerting"]["alertmanagers"][0]["static_configs"] == [{"targets": ["127.0.0.1:19093"]}]
+    assert config["scrape_configs"][-1]["relabel_configs"][-1]["replacement"] == "127.0.0.1:19115"
+
+
+def test_without_blackbox_nothing_is_probed(plan: MakePlan) -> None:
+    config = prometheus_config(plan(DECLARED, hosts=["web1", "web2"], total_mib=945, used_mib=530))
+    assert [job["job_name"] for job in config["scrape_configs"]] == ["prometheus", "alertmanager", "node", "app"]
+
+
+def test_a_declaration_without_apps_has_no_empty_jobs(plan: MakePlan) -> None:
+    jobs = [job["job_name"] for job in prometheus_config(plan())["scrape_configs"]]
+    assert jobs == ["prometheus", "alertmanager", "blackbox", "node"]
+
+
+# --- blackbox.yml ---
+
+
+def test_each_component_has_one_module_however_many_apps_have_it(plan: MakePlan) -> None:
+    health = {"detailed": "http://127.0.0.1/d", "components": ["database", "redis"]}
+    apps = [{"name": "shop", "health": health}, {"name": "blog", "health": {**health, "components": ["database"]}}]
+    assert list(blackbox_config(plan({"apps": apps}))["modules"]) == ["http", "component_database", "component_redis"]
+
+
+def test_a_component_is_asked_even_when_another_one_made_the_page_fail(plan: MakePlan) -> None:
+    module = blackbox_config(plan(DECLARED, hosts=["web1", "web2"]))["modules"]["component_database"]
+    assert (module["prober"], module["timeout"], module["http"]["valid_status_codes"]) == ("http", "8s", [200, 503])
+
+
+# Detailed answers: is the component `database` well?
+ANSWERS = {
+    '{"status":"ok","services":{"database":{"status":"healthy","response_time_ms":1.2}}}': True,
+    '{"services": {"database": {"response_time_ms": 1.2, "status" : "ok"}, "redis": {"status": "down"}}}': True,
+    '{\n  "services": {\n    "database": {\n      "status": "up"\n    }\n  }\n}': True,
+    '{"services":{"database":{"status":"unhealthy"},"redis":{"status":"healthy"}}}': False,
+    '{"services":{"database":{"error":"refused"},"redis":{"status":"healthy"}}}': False,
+    '{"services":{"redis":{"status":"healthy"}}}': False,
+    '{"services":{"other_database":{"status":"healthy"}}}': False,
+    '{"services":{"database":null}}': False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_component_is_well_when_its_own_status_says_so(plan: MakePlan, answer: str) -> None:
+    module = blackbox_config(plan(DECLARED, hosts=["web1", "web2"]))["modules"]["component_database"]
+    (pattern,) = module["http"]["fail_if_body_not_matches_regexp"]
+    assert bool(re.search(pattern, answer)) == ANSWERS[answer]

@@ -1,0 +1,191 @@
+"""The documentation is what the code says: generated pages are current, links lead somewhere, commands exist."""
+
+import importlib.util
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import new_inventory
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+# Stand-ins for a reader's own inventory.
+OWN_INVENTORIES = ("inventories/production", "inventories/NAME")
+
+per_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def load_generator() -> Any:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATED = load_generator().pages()
+
+
+# --- generated pages --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(GENERATED))
+def test_a_generated_page_is_what_the_generator_makes(name: str) -> None:
+    command = "PYTHONPATH=collections python docs/generate.py"
+    assert (DOCS / name).read_text() == GENERATED[name], f"docs/{name} is out of date: {command}"
+    assert command in "".join(GENERATED[name].splitlines()[:2])
+
+
+def variables(inventory: str) -> dict[str, Any]:
+    files = sorted((ROOT / "inventories" / inventory / "group_vars/all").glob("*.yml"))
+    return {key: value for path in files for key, value in yaml.safe_load(path.read_text()).items()}
+
+
+@pytest.mark.parametrize("inventory", ["example", "lab"])
+def test_the_schema_takes_the_inventories_of_the_repository(inventory: str) -> None:
+    jsonschema.validate(variables(inventory), json.loads(GENERATED["declaration.schema.json"]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"crowsnest_retenton": "15d"},
+        {"crowsnest_apps": [{"name": "shop", "framwork": "django"}]},
+        {"crowsnest_language": "de"},
+        {"crowsnest_receivers": [{"type": "slack"}]},
+    ],
+)
+def test_the_schema_refuses_what_the_model_refuses(wrong: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, json.loads(GENERATED["declaration.schema.json"]))
+
+
+def test_every_variable_and_every_role_has_its_place() -> None:
+    assert [name for name in Declaration.model_fields if f"`crowsnest_{name}`" not in GENERATED["declaration.md"]] == []
+    roles = [path.name for path in (ROOT / "roles").iterdir() if path.is_dir()]
+    assert [name for name in roles if f"\n## {name}\n" not in GENERATED["roles.md"]] == []
+
+
+# --- links, paths, names ----------------------------------------------------------------------------------------------
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"(?ms)^ *```.*?^ *```$", "", text)
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of the headings, as GitHub makes them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", without_code(page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@per_page
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):
+        if re.match(r"https?://", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@per_page
+def test_files_that_are_named_exist(page: Path) -> None:
+    folders = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+    pattern = rf"`((?:{'|'.join(folders)})/[^`\s]*)`"
+    names = [name for name in re.findall(pattern, without_code(page.read_text())) if "<" not in name]
+    names = [name for name in names if not name.startswith(OWN_INVENTORIES)]
+    assert [name for name in names if not list(ROOT.glob(name.rstrip("/")))] == []
+
+
+@per_page
+def test_variables_that_are_named_exist(page: Path) -> None:
+    known = {f"crowsnest_{name}" for name in Declaration.model_fields}
+    assert set(re.findall(r"\bcrowsnest_[a-z]\w*", page.read_text())) - known == set()
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Words of every `./crowsnest …` and `ansible-playbook …`, in blocks and in running text."""
+    text = page.read_text().replace("\\\n", " ")
+    found = re.findall(r"(?m)(?:^ *|`|&& )((?:\./crowsnest|ansible-playbook) [^`\n]*)", text)
+    return [shlex.split(command, comments=True) for command in found]
+
+
+@cache
+def flags_of_ansible_playbook() -> str:
+    return subprocess.run(["ansible-playbook", "--help"], capture_output=True, check=True, text=True).stdout
+
+
+@cache
+def launcher_help() -> str:
+    return subprocess.run([ROOT / "crowsnest", "--help"], capture_output=True, check=True, text=True).stdout
+
+
+def is_flag(flag: str, text: str) -> bool:
+    name = flag.split("=")[0] if flag.startswith("--") else flag
+    # -vvv is -v, given three times
+    return bool(re.search(rf"(?<![\w-]){re.escape(re.sub('^-v+$', '-v', name))}(?![\w-])", text))
+
+
+def refused(words: list[str]) -> str:
+    """What is wrong with a command; empty when nothing is."""
+    program, first, rest = words[0], words[1], words[2:]
+    flags = [word for word in rest if word.startswith("-")]
+    if program == "ansible-playbook":
+        playbook, text = ROOT / first, flags_of_ansible_playbook()
+    elif first.startswith("--") or first in ("demo", "test"):
+        shown = launcher_help()
+        arguments = [f"./crowsnest {first} {flag}" for flag in flags] or [f"./crowsnest {first}"]
+        return "" if first == "--help" or all(each in shown for each in arguments) else f"{words}: not in --help"
+    elif first == "new":
+        playbook, text = ROOT / "crowsnest", new_inventory._parser().format_help()
+    else:
+        playbook, text = ROOT / f"playbooks/{first.replace('-', '_')}.yml", flags_of_ansible_playbook()
+    unknown = [flag for flag in flags if not is_flag(flag, text)]
+    return "" if playbook.is_file() and not unknown else f"{words}: {playbook.name}, {unknown}"
+
+
+@pytest.mark.parametrize("wrong", ["stie", "site --chek", "demo --destory", "new NAME --hots x"])
+def test_a_wrong_command_would_be_found(wrong: str) -> None:
+    assert refused(["./crowsnest", *wrong.split()])
+
+
+def test_there_are_commands() -> None:
+    assert len(commands(ROOT / "README.md")) > 5
+
+
+@per_page
+def test_commands_exist(page: Path) -> None:
+    assert [problem for words in commands(page) if (problem := refused(words))] == []
+
+
+# --- decisions, form --------------------------------------------------------------------------------------------------
+
+
+def test_every_dependency_has_its_reason_and_no_other_has_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    collections = yaml.safe_load((ROOT / "requirements.yml").read_text())["collections"]
+    wanted = {package.split("==")[0] for package in packages} | {entry["name"] for entry in collections}
+    listed = re.findall(r"(?m)^- ((?:`[\w.-]+`(?:, )?)+): ", (DOCS / "decisions.md").read_text())
+    assert {name for line in listed for name in re.findall(r"`([^`]+)`", line)} == wanted
+
+
+def test_the_readme_can_be_read_in_one_go() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
