@@ -73,7 +73,12 @@ class Lab:
         process = subprocess.Popen(
             ["ansible-playbook", "-i", "inventories/lab", playbook, *extra, *words],
             cwd=ROOT,
-            env={**os.environ, "CROWSNEST_LAB": self.name, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            env={
+                **os.environ,
+                "CROWSNEST_LAB": self.name,
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_FORCE_COLOR": "0",  # Molecule asks for colours
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -97,14 +102,8 @@ def lab() -> Lab:
 @pytest.fixture(scope="session")
 def hosts(lab: Lab) -> dict[str, Any]:
     """The lab's hosts by inventory name; commands run as root over SSH."""
-    options = f"-o UserKnownHostsFile={lab.facts['known_hosts']} -o StrictHostKeyChecking=yes"
     return {
-        host["name"]: testinfra.get_host(
-            f"ssh://{lab.facts['ssh_user']}@127.0.0.1:{host['ssh_port']}",
-            ssh_identity_file=lab.facts["ssh_key"],
-            ssh_extra_args=options,
-            sudo=True,
-        )
+        host["name"]: testinfra.get_host(f"ssh://{host['name']}", ssh_config=lab.facts["ssh_config"], sudo=True)
         for host in lab.facts["hosts"]
     }
 

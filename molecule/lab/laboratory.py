@@ -138,7 +138,8 @@ def _describe(wish: Wish, source: str) -> dict[str, Any]:
     folder = state.directory(wish.name)
     return {
         "name": wish.name, "offset": wish.offset, "suites": list(wish.suites), "engine": wish.engine,
-        "ssh_user": ssh_access.USER, "ssh_key": str(folder / "id_ed25519"), "known_hosts": str(folder / "known_hosts"),
+        "ssh_user": ssh_access.USER, "ssh_key": str(folder / "id_ed25519"),
+        "known_hosts": str(folder / "known_hosts"), "ssh_config": str(folder / "ssh_config"),
         "registry_mirror": f"http://{ports.registry_address(ports.network_prefix(wish.offset))}:5000",
         "image_source": source, "doubles": [],
         "memory": {"limit_mib": wish.memory_mib},
@@ -169,7 +170,7 @@ def _start_host(client: Client, host: Host, image: str, lab: dict[str, Any], res
 
 
 def _wait_for_hosts(lab: dict[str, Any], containers: list[Client]) -> None:
-    """Wait until systemd is up and SSH answers with the pinned key on every host; writes known_hosts."""
+    """Wait until systemd is up and SSH answers with the pinned key on every host; writes the ssh client's files."""
     lines = ""
     for host, container in zip(lab["hosts"], containers, strict=True):
         with step(f"Waiting for systemd on {host['name']}"):
@@ -179,6 +180,7 @@ def _wait_for_hosts(lab: dict[str, Any], containers: list[Client]) -> None:
         _, key = host_container.output(container, ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])
         lines += ssh_access.known_hosts_line(host["ssh_port"], key)
     Path(lab["known_hosts"]).write_text(lines, encoding="utf-8")
+    Path(lab["ssh_config"]).write_text(ssh_access.client_config(lab), encoding="utf-8")
     for host in lab["hosts"]:
         with step(f"Waiting for SSH on {host['name']} (port {host['ssh_port']})"):
             words = f"SSH to {host['name']} does not work: see `molecule/lab exec {lab['name']} -- journalctl -u ssh`"

@@ -25,23 +25,22 @@ def known_hosts_line(port: int, public_key: str) -> str:
     return f"[127.0.0.1]:{port} {kind} {key}\n"
 
 
+def client_config(lab: dict[str, Any]) -> str:
+    """A configuration for the ssh client in which the hosts of the lab have their names; ssh_config(5)."""
+    hosts = [f"Host {host['name']}\n  Port {host['ssh_port']}\n" for host in lab["hosts"]]
+    return "".join(hosts) + (
+        "Host *\n"
+        "  HostName 127.0.0.1\n"
+        f"  User {lab['ssh_user']}\n"
+        f"  IdentityFile {lab['ssh_key']}\n"
+        "  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {lab['known_hosts']}\n"
+        "  StrictHostKeyChecking yes\n"
+        "  BatchMode yes\n"
+        "  ConnectTimeout 5\n"
+    )
+
+
 def command(lab: dict[str, Any], host: dict[str, Any], words: list[str]) -> list[str]:
     """The ssh command that runs `words` on a host of the lab."""
-    options = [
-        f"UserKnownHostsFile={lab['known_hosts']}",
-        "StrictHostKeyChecking=yes",
-        "BatchMode=yes",
-        "ConnectTimeout=5",
-    ]
-    flags = [part for option in options for part in ("-o", option)]
-    return [
-        "ssh",
-        "-i",
-        lab["ssh_key"],
-        *flags,
-        "-p",
-        str(host["ssh_port"]),
-        f"{lab['ssh_user']}@127.0.0.1",
-        "--",
-        *words,
-    ]
+    return ["ssh", "-F", lab["ssh_config"], host["name"], "--", *words]

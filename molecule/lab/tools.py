@@ -32,4 +32,6 @@ def run(tool: str, words: list[str]) -> int:
         "--workdir",
         "/repository",
     ]
-    return subprocess.run(["docker", "run", *options, "--entrypoint", tool, image(tool), *words], check=False).returncode
+    return subprocess.run(
+        ["docker", "run", *options, "--entrypoint", tool, image(tool), *words], check=False
+    ).returncode

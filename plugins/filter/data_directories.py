@@ -10,14 +10,19 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import data
 
 DOCUMENTATION = r"""
 name: data_directories
-short_description: Folders that keep data
+short_description: Folders for data that are not yet right
 version_added: 0.1.0
 author: crowsnest contributors
+positional: found
 description:
-  - Names the folders with owner and mode, the common parent first.
+  - Names the folders that are missing or have another owner or mode, the common parent first.
 options:
   _input:
     description: The plan, as made by the filter P(crowsnest.core.plan#filter).
+    type: dict
+    required: true
+  found:
+    description: The fact C(data) of M(crowsnest.core.host_facts).
     type: dict
     required: true
 """
@@ -29,7 +34,7 @@ EXAMPLES = r"""
     state: directory
     owner: "{{ item.user }}"
     mode: "{{ item.mode }}"
-  loop: "{{ plan | crowsnest.core.data_directories }}"
+  loop: "{{ plan | crowsnest.core.data_directories(host.data) }}"
 """
 
 RETURN = r"""

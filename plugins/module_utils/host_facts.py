@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 PROJECT_LABEL = "com.docker.compose.project=crowsnest"
@@ -20,8 +21,11 @@ NODE_EXPORTER = "prometheus-node-exporter"
 MIB = 1024 * 1024
 
 
-def host_facts(data_path: str) -> dict[str, object]:
-    """All facts. `data_path` is where the stack's data will lie; the disk below its nearest existing parent counts."""
+def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
+    """All facts. `data_path` is where the stack's data will lie; the disk below its nearest existing parent counts.
+
+    `files` are read as they are, so that a task that writes one can be left out when nothing would change.
+    """
     docker = docker_facts()
     return {
         "os": os_release(),
@@ -35,6 +39,8 @@ def host_facts(data_path: str) -> dict[str, object]:
         "docker": docker,
         "node_exporter": node_exporter(),
         "ports": listening_ports(),
+        "data": owners(data_path),
+        "files": {path: _read(path) for path in files if Path(path).is_file()},
     }
 
 
@@ -93,6 +99,13 @@ def disk(path: str) -> dict[str, object]:
         "free_mib": usage.free // MIB,
         "own_mib": own // MIB,
     }
+
+
+def owners(path: str) -> dict[str, str]:
+    """{"/var/lib/crowsnest": "0:0:0755", …}: user, group and mode of a folder and the folders in it."""
+    folders = [Path(path), *sorted(Path(path).iterdir())] if Path(path).is_dir() else []
+    states = [(folder, folder.lstat()) for folder in folders if folder.is_dir()]
+    return {str(folder): f"{state.st_uid}:{state.st_gid}:{S_IMODE(state.st_mode):04o}" for folder, state in states}
 
 
 def _allocated(path: Path) -> int:

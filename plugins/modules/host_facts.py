@@ -14,6 +14,11 @@ options:
     description: Where the stack's data will lie. It need not exist yet.
     type: path
     default: /var/lib/crowsnest
+  files:
+    description: Files whose content is returned, so that a task that writes one can be left out when it is right.
+    type: list
+    elements: path
+    default: []
 attributes:
   check_mode:
     description: Reads only, so it does the same in check mode.
@@ -50,6 +55,8 @@ host:
       python_client: true
     node_exporter: {installed: true, flags: ["--web.listen-address=127.0.0.1:9100"]}
     ports: {"22": ["0.0.0.0", "::"]}
+    data: {/var/lib/crowsnest: "0:0:0755", /var/lib/crowsnest/prometheus: "21090:21090:0750"}
+    files: {/etc/default/prometheus-node-exporter: ARGS=""}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -60,10 +67,14 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host_facts import h
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
-        argument_spec={"data_path": {"type": "path", "default": "/var/lib/crowsnest"}}, supports_check_mode=True
+        argument_spec={
+            "data_path": {"type": "path", "default": "/var/lib/crowsnest"},
+            "files": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
     )
     try:
-        facts = host_facts(module.params["data_path"])
+        facts = host_facts(module.params["data_path"], module.params["files"])
     except ValueError as error:
         module.fail_json(
             msg=f"/etc/docker/daemon.json cannot be read: {error}. Mend or remove the file, then run again."

@@ -32,7 +32,7 @@ HEARTBEAT_ALERT = "AlertingPathAlive"
 # What is promised per severity: critical at once, high within 1 hour, medium within 4 hours, low in office hours.
 # wait: time to gather alerts of a group; interval: time until news of a group is sent; repeat: for what goes on.
 _PROMISES: dict[Severity, dict[str, str]] = {
-    "critical": {"group_wait": "10s", "group_interval": "1m", "repeat_interval": "10m"},
+    "critical": {"group_wait": "10s", "group_interval": "15s", "repeat_interval": "10m"},
     "high": {"group_wait": "1m", "group_interval": "5m", "repeat_interval": "1h"},
     "medium": {"group_wait": "5m", "group_interval": "15m", "repeat_interval": "4h"},
     "low": {"group_wait": "5m", "group_interval": "30m", "repeat_interval": "24h"},

@@ -61,14 +61,18 @@ def compose_project(plan: Mapping[str, Any]) -> str:
     return yaml_text(compose_file(Plan.model_validate(plain(plan))))
 
 
-def data_directories(plan: Mapping[str, Any]) -> list[dict[str, str]]:
-    """[{"path", "user", "mode"}] of the folders that keep data: their common parent and one for each service."""
+def data_directories(plan: Mapping[str, Any], found: Mapping[str, str]) -> list[dict[str, str]]:
+    """[{"path", "user", "mode"}] of the folders for data that are missing or not as they should be.
+
+    They are a common parent and one folder for each service; `found` is the fact `data` of the host.
+    """
     services = Plan.model_validate(plain(plan)).services
     own = [service for name, service in services.items() if CATALOGUE[name].data]
-    return [
-        {"path": DATA_ROOT, "user": "root", "mode": "0755"},
+    wanted = [
+        {"path": DATA_ROOT, "user": "0", "mode": "0755"},
         *({"path": service.data_directory, "user": str(service.user), "mode": "0750"} for service in own),
     ]
+    return [it for it in wanted if found.get(it["path"]) != f"{it['user']}:{it['user']}:{it['mode']}"]
 
 
 def reload_services(plan: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,6 +32,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
 COMPOSE_MINIMUM = (2, 20)
 # Memory that stays free for bursts (apt, cron, a deployment). Below about 100 MiB small hosts begin to thrash.
 HEADROOM_MIB = 128
+# Limits grow in steps, so that a further host or app seldom restarts a service.
+LIMIT_STEP_MIB = 64
 # Disk that stays free whatever the metrics take, and what images and packages of a first installation need.
 DISK_HEADROOM_MIB = 1024
 DISK_INSTALL_MIB = 1536
@@ -44,8 +47,11 @@ _LOOPBACK_LISTENERS = {"0.0.0.0", "127.0.0.1", "::", "::ffff:127.0.0.1"}  # noqa
 
 
 class Planned(BaseModel):
-    """A service that runs. `user` is the numeric user and group of its container, `limit_mib` its memory limit,
-    `external_url` where people open its page."""
+    """A service that runs.
+
+    `user` is the numeric user and group of its container, `limit_mib` where the kernel stops it, `external_url` where
+    people open its page.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -152,7 +158,7 @@ def _planned(service: Service, settings: Settings, hosts: int, images: Mapping[s
         data_directory=f"{DATA_ROOT}/{service.name}",
         user=service.user,
         need_mib=service.need_mib + watched,
-        limit_mib=service.limit_mib + 2 * watched,
+        limit_mib=math.ceil((service.limit_mib + 2 * watched) / LIMIT_STEP_MIB) * LIMIT_STEP_MIB,
     )
 
 

@@ -42,7 +42,7 @@ CATALOGUE: dict[str, Service] = {
     service.name: service
     for service in (
         Service("prometheus", 9090, need_mib=110, limit_mib=256, need_per_host_mib=6, need_per_app_mib=6, data=True),
-        Service("alertmanager", 9093, need_mib=35, limit_mib=96, data=True),
+        Service("alertmanager", 9093, need_mib=35, limit_mib=128, data=True),
         Service("blackbox", 9115, need_mib=25, limit_mib=64, needed=False),
     )
 }

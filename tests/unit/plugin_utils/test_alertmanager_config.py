@@ -47,7 +47,7 @@ def severity_routes(**declared: Any) -> dict[str, dict[str, Any]]:
 
 # For each severity the group's wait, its interval, and the interval of repetition.
 PROMISES = {
-    "critical": ("10s", "1m", "10m"),
+    "critical": ("10s", "15s", "10m"),
     "high": ("1m", "5m", "1h"),
     "medium": ("5m", "15m", "4h"),
     "low": ("5m", "30m", "24h"),

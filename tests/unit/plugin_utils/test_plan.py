@@ -103,7 +103,7 @@ def test_memory_limits_grow_with_hosts_and_apps(plan: MakePlan) -> None:
     apps = [{"name": f"app{number}"} for number in range(5)]
     alone, watching = plan(), plan({"apps": apps}, hosts=[f"web{number}" for number in range(1, 12)])
     assert (alone.services["prometheus"].need_mib, alone.services["prometheus"].limit_mib) == (110, 256)
-    assert (watching.services["prometheus"].need_mib, watching.services["prometheus"].limit_mib) == (194, 424)
+    assert (watching.services["prometheus"].need_mib, watching.services["prometheus"].limit_mib) == (194, 448)
     assert watching.services["alertmanager"] == alone.services["alertmanager"]
 
 
@@ -282,7 +282,7 @@ def test_the_table_shows_services_memory_and_disk(plan: MakePlan) -> None:
         "",
         "SERVICE       ADDRESS         MEMORY   LIMIT    IMAGE",
         "prometheus    127.0.0.1:9090  110 MiB  256 MiB  " + images()["prometheus"],
-        "alertmanager  127.0.0.1:9093  35 MiB   96 MiB   " + images()["alertmanager"],
+        "alertmanager  127.0.0.1:9093  35 MiB   128 MiB  " + images()["alertmanager"],
         "switched off: blackbox - needs 25 MiB of memory, 17 MiB are left",
         "",
         "memory of the host              +945 MiB",
