@@ -17,7 +17,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import compose_file, fragment
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain
-from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import blackbox_config, prometheus_config
+from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import (
+    blackbox_config,
+    prometheus_config,
+    watched_addresses,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import plan_table, report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, images, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, own_rule_mistakes, rule_files
@@ -35,13 +39,18 @@ def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any]
 def plan(
     variables: Mapping[str, Any], server: str, monitored: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The plan as plain data. A host of `monitored` that did not answer has no `preflight_look`."""
-    declared = {name: hostvars[name].get("private_address") for name in monitored}
-    addresses = {name: str(declared[name] or hostvars[name].get("ansible_host", name)) for name in monitored}
+    """The plan as plain data. A host of `monitored` that did not answer has no `preflight_look`.
+
+    The address of a host is its `private_address`, else what it says itself, else (it does not answer) the one at which
+    Prometheus watches it until now, else the one for SSH.
+    """
     looks = {name: hostvars[name].get("preflight_look", {}) for name in monitored}
     facts = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
-    for name in facts:
-        facts[name]["address"] = str(declared[name] or facts[name]["address"])
+    watched = watched_addresses(facts[server]["files"])
+    addresses = {}
+    for name in monitored:
+        said = facts[name]["address"] if name in facts else watched.get(name)
+        addresses[name] = str(hostvars[name].get("private_address") or said or hostvars[name].get("ansible_host", name))
     return make_plan(plain(variables), server, addresses, facts, images()).model_dump(mode="json")
 
 

@@ -105,12 +105,12 @@ def make_plan(
 ) -> Plan:
     """The plan for the variables `crowsnest_*`, which have no mistakes.
 
-    `addresses` is {inventory name: ansible_host} of all monitored hosts; `facts` is {inventory name: result of
-    `host_facts`} and lacks hosts that did not answer; `images` is files/images.yml.
+    `addresses` is {inventory name: address} at which all monitored hosts are watched; `facts` is {inventory name: what
+    `host_facts` found} and lacks hosts that did not answer; `images` is files/images.yml.
     """
     settings = _settings(variables)
     here = facts[server]
-    hosts = {name: _address(name, server, addresses, facts) for name in addresses}
+    hosts = {name: "127.0.0.1" if name == server else _with_brackets(addresses[name]) for name in addresses}
     candidates = [_planned(service, settings, len(hosts), images) for service in CATALOGUE.values()]
     rows = _memory_rows(here)
     services, switched_off, short = _fit(candidates, sum(mib for _, mib in rows), set(here["docker"]["own"]))
@@ -138,12 +138,9 @@ def _settings(variables: Mapping[str, Any]) -> Settings:
     return Settings.model_validate({names[key]: plain(value) for key, value in variables.items() if key in names})
 
 
-def _address(name: str, server: str, addresses: Mapping[str, str], facts: Mapping[str, Mapping[str, Any]]) -> str:
+def _with_brackets(address: str) -> str:
     """IPv6 in brackets, so that a port can follow."""
-    if name == server:
-        return "127.0.0.1"
-    address = str(facts[name]["address"]) if name in facts else addresses[name]
-    return f"[{address}]" if ":" in address else address
+    return f"[{address}]" if ":" in address and not address.startswith("[") else address
 
 
 def _planned(service: Service, settings: Settings, hosts: int, images: Mapping[str, str]) -> Planned:

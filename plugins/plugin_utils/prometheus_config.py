@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
+import yaml
+
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, duration_seconds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import NODE_EXPORTER_PORT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CONFIG_ROOT, NODE_EXPORTER_PORT
 
+PROMETHEUS_YML = f"{CONFIG_ROOT}/prometheus/current/prometheus.yml"
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
 APP_SAMPLE_LIMIT = 20_000
 PROBE_INTERVAL = "30s"
@@ -114,6 +117,17 @@ def _probes(app: App) -> Iterator[tuple[str, str, str]]:
     if app.health.detailed:
         for component in app.health.components:
             yield component, f"component_{component}", urljoin(base, app.health.detailed)
+
+
+def watched_addresses(files: Mapping[str, str]) -> dict[str, str]:
+    """{host: address} of the job `node` in the prometheus.yml that is in force, from the fact `files` of the server."""
+    job = _node_job_of(yaml.safe_load(files.get(PROMETHEUS_YML, "")) or {})
+    return {entry["labels"]["host"]: entry["targets"][0].rpartition(":")[0] for entry in job["static_configs"]}
+
+
+def _node_job_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    jobs = [job for job in config.get("scrape_configs", []) if job["job_name"] == "node"]
+    return jobs[0] if jobs else {"static_configs": []}
 
 
 def blackbox_config(plan: Plan) -> dict[str, Any]:

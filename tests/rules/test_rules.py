@@ -60,6 +60,7 @@ FACTS: dict[str, Any] = {
     "docker": {"version": None, "compose": None, "own": []},
     "node_exporter": {"installed": False, "flags": None},
     "ports": {},
+    "files": {},
 }
 HOSTVARS: dict[str, Any] = {"web1": {"preflight_look": {"host": FACTS}}, "web2": {"ansible_host": "10.0.0.2"}}
 

@@ -36,6 +36,7 @@ def host_facts(
         "docker": {"version": docker, "compose": compose, "own": sorted(own), "images": [], "daemon": {}},
         "node_exporter": {"installed": node_exporter, "flags": None},
         "ports": ports or {"22": ["0.0.0.0", "::"]},
+        "files": {},
     }
 
 
