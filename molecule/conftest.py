@@ -18,6 +18,7 @@ import requests
 import testinfra
 
 ROOT = Path(__file__).resolve().parents[1]
+FIGURES = ROOT / ".cache/test/figures.txt"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,18 @@ class Lab:
         process, start = begun
         output, _ = process.communicate(timeout=600)
         return Run(process.returncode, output, time.monotonic() - start)
+
+
+@pytest.fixture(scope="session")
+def figure(lab: Lab) -> Callable[[str, str], None]:
+    """Note a measured figure; `./crowsnest test` prints them at its end."""
+
+    def note(name: str, value: str) -> None:
+        FIGURES.parent.mkdir(parents=True, exist_ok=True)
+        with FIGURES.open("a") as file:
+            file.write(f"{lab.name}: {name}: {value}\n")
+
+    return note
 
 
 @pytest.fixture(scope="session")

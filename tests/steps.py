@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOGS = Path(".cache/test")
+FIGURES = LOGS / "figures.txt"  # written by molecule/conftest.py
 GROUPS = ("lint", "unit", "rules", "molecule")
 
 
@@ -106,6 +107,8 @@ def report(results: Sequence[Result]) -> Iterator[str]:
     yield f"\n{'step':{width}}  result  seconds"
     for result in results:
         yield f"{result.step.name:{width}}  {_verdict(result):6}  {result.seconds:7.1f}"
+    if FIGURES.exists():
+        yield f"\n{FIGURES.read_text().rstrip()}\n"
     failed = [result for result in results if not result.passed]
     if failed:
         yield f"Logs: {LOGS}/"
@@ -130,6 +133,7 @@ def main(names: Sequence[str]) -> int:
         print(f"crowsnest test: there is nothing to test in {', '.join(wanted)}.", file=sys.stderr)
         return 1
     LOGS.mkdir(parents=True, exist_ok=True)
+    FIGURES.unlink(missing_ok=True)
     print(f"Running {', '.join(step.name for step in chosen)} …", flush=True)
     results = run_all(chosen)
     print("\n".join(report(results)), flush=True)

@@ -71,7 +71,7 @@ def repository_path(repository: str) -> str:
 
 
 def publish(client: Client, address: str, name: str, local: str) -> None:
-    """Push the image `local` under its real name (`the official name`); does nothing when it is there already."""
+    """Push the image `local` under its real name (`owner/name:tag`); does nothing when it is there already."""
     image = client.images.get(local)
     if not holds(address, name, image.id):
         with step(f"Publishing {name} in the registry of the lab"):

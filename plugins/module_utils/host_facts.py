@@ -191,7 +191,8 @@ def docker_facts() -> dict[str, Any]:
         facts["own"] = sorted(row.split()[1] for row in rows)
         images = _output("docker", "image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}")
         tags = [line.split() for line in images.splitlines()]
-        facts["images"] = sorted({tag for tag, _ in tags} | {f"{tag}@{digest}" for tag, digest in tags})
+        by_digest = {f"{tag.rpartition(':')[0]}@{digest}" for tag, digest in tags}
+        facts["images"] = sorted({tag for tag, _ in tags} | by_digest)
     return facts
 
 

@@ -95,7 +95,7 @@ def _route(declaration: Declaration) -> dict[str, Any]:
                 "receiver": "heartbeat",
                 "group_wait": "0s",
                 "group_interval": "1m",
-                "repeat_interval": "1m",
+                "repeat_interval": "50s",  # as long as the interval it would just miss every second beat
             },
             {
                 "matchers": ['test="true"'],

@@ -8,42 +8,32 @@ A plan with refusals is never carried out; each refusal says what is short and w
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Settings
+from ansible_collections.crowsnest.core.plugins.plugin_utils.refusals import host_refusals, server_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     CATALOGUE,
     CONFIG_ROOT,
     DATA_ROOT,
     DOCKER_NEED_MIB,
     NODE_EXPORTER_NEED_MIB,
-    NODE_EXPORTER_PORT,
     Service,
 )
 
-# The first version whose `include` takes a list of fragments: https://docs.docker.com/compose/releases/release-notes/
-COMPOSE_MINIMUM = (2, 20)
 # Memory that stays free for bursts (apt, cron, a deployment). Below about 100 MiB small hosts begin to thrash.
 HEADROOM_MIB = 128
 # Limits grow in steps, so that a further host or app seldom restarts a service.
 LIMIT_STEP_MIB = 64
-# Disk that stays free whatever the metrics take, and what images and packages of a first installation need.
-DISK_HEADROOM_MIB = 1024
-DISK_INSTALL_MIB = 1536
 # A size is rounded down to one of these, so that a plan does not change with every log line that is written.
 SIZE_STEPS_MIB = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 # Share of the whole disk, and of what is free now, that metrics may take at most.
 DISK_SHARE_OF_TOTAL, DISK_SHARE_OF_FREE = 0.2, 0.5
-
-# Addresses whose listeners keep others off 127.0.0.1.
-_LOOPBACK_LISTENERS = {"0.0.0.0", "127.0.0.1", "::", "::ffff:127.0.0.1"}  # noqa: S104 - compared, not bound
 
 
 class Planned(BaseModel):
@@ -125,10 +115,8 @@ def make_plan(
         memory_rows=[*rows, *((service.name, -service.need_mib) for service in services.values())],
         refusals=[
             *short,
-            *_engine_refusals(here["docker"]),
-            *_disk_refusals(here, size),
-            *_port_refusals(services, here),
-            *_public_refusals({name: hosts[name] for name in facts}),
+            *server_refusals(here, {name: service.port for name, service in services.items()}, size),
+            *host_refusals(facts, {name: address for name, address in hosts.items() if name != server}),
         ],
     )
 
@@ -208,69 +196,3 @@ def _retention_size(disk: Mapping[str, Any]) -> int:
     """MiB that metrics may take, from the disk of /var/lib: {"total_mib", "free_mib", "own_mib"}."""
     ours = min(DISK_SHARE_OF_TOTAL * disk["total_mib"], DISK_SHARE_OF_FREE * (disk["free_mib"] + disk["own_mib"]))
     return max((step for step in SIZE_STEPS_MIB if step <= ours), default=SIZE_STEPS_MIB[0])
-
-
-def _disk_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
-    disk = here["disk"]
-    need = DISK_HEADROOM_MIB + max(size_mib - disk["own_mib"], 0) + DISK_INSTALL_MIB
-    if disk["free_mib"] >= need or "prometheus" in here["docker"]["own"]:
-        return []
-    return [
-        f"disk: {disk['free_mib']} MiB are free below {disk['path']}, {need} MiB are needed "
-        f"({size_mib} MiB of them for metrics). "
-        "Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), take a larger disk, "
-        "or declare a smaller crowsnest_retention_size_mib."
-    ]
-
-
-def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
-    """An engine that is there is kept as it is, so what it lacks is the user's to add."""
-    if not docker["version"]:
-        return []  # none yet, or one that has stopped: the run installs and starts it
-    compose = docker["compose"] or "none"
-    found = tuple(int(number) for number in re.findall(r"\d+", compose)[:2])
-    if found >= COMPOSE_MINIMUM:
-        return []
-    return [
-        f"Docker {docker['version']} is there with Compose {compose}; crowsnest keeps the engine and needs Compose "
-        f"{'.'.join(map(str, COMPOSE_MINIMUM))} or newer. "
-        "`apt-get install docker-compose-plugin` (engine from Docker), "
-        "`docker-compose-v2` (Ubuntu) or `docker-compose` (Debian 13)."
-    ]
-
-
-def _port_refusals(services: Mapping[str, Planned], here: Mapping[str, Any]) -> list[str]:
-    ours = {name: service.port for name, service in services.items() if name not in here["docker"]["own"]}
-    if not here["node_exporter"]["installed"]:
-        ours["node_exporter"] = NODE_EXPORTER_PORT
-    return [
-        f"port {port}: another program listens on it, {name} needs it on loopback. "
-        f"`ss -ltnp sport = :{port}` on the host names the program. Stop it"
-        + (
-            f", or declare another port: crowsnest_ports: {{{name}: {port % 50000 + 10000}}}."
-            if name in services
-            else "."
-        )
-        for name, port in ours.items()
-        if not _LOOPBACK_LISTENERS.isdisjoint(here["ports"].get(str(port), []))
-    ]
-
-
-def _public_refusals(hosts: Mapping[str, str]) -> list[str]:
-    """node exporter asks for no password, so it must not listen where strangers are.
-
-    `hosts` are those that answered: on the others nothing is changed, and one that is down must not stop a run.
-    """
-    return [
-        f"{name}: its own network interface has the public address {address}, where strangers could read its metrics. "
-        f"Give the host a private network and say its address there: private_address beside ansible_host of {name}."
-        for name, address in hosts.items()
-        if _is_public(address)
-    ]
-
-
-def _is_public(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_global
-    except ValueError:  # a name, declared as private_address
-        return False

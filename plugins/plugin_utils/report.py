@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, receiver_name
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
 
@@ -66,6 +66,9 @@ def _alerts(declaration: Declaration, inventory: str) -> list[str]:
     lines = [f"Alerts go to {'; '.join(receivers)}. Prove it: ./crowsnest alert-test -i {inventory}"]
     if not receivers:
         lines = ["Alerts go nowhere: declare crowsnest_receivers."]
+    unheard = [name for name in SEVERITIES if not any(name in it.severities for it in declaration.receivers)]
+    if receivers and unheard:
+        lines.append(f"No receiver gets alerts of severity {', '.join(unheard)}.")
     if not declaration.heartbeat_url:
         lines.append("Nothing outside notices when alerting itself dies: declare crowsnest_heartbeat_url.")
     return lines

@@ -40,10 +40,10 @@ def _declared_again(lab: Any) -> Any:
     assert run.status == 0, run.output
 
 
-def test_a_second_run_changes_nothing(lab: Any) -> None:
+def test_a_second_run_changes_nothing(lab: Any, figure: Any) -> None:
     lab.play()
     run = lab.play()
-    print(f"second run: {run.recap} in {run.seconds:.1f} s")
+    figure("second run", f"{run.seconds:.1f} s, {run.recap['ok']} tasks, {run.recap['changed']} changed")
     assert run.status == 0, run.output
     assert run.recap["changed"] == 0, run.output
     assert run.recap["ok"] <= 40
@@ -58,7 +58,7 @@ def test_check_mode_predicts_a_change_and_writes_nothing(lab: Any, server: Any) 
     assert server.check_output(STATE) == before
 
 
-def test_a_changed_threshold_is_in_force_within_ten_seconds_of_writing(lab: Any, server: Any) -> None:
+def test_a_changed_threshold_is_in_force_within_ten_seconds_of_writing(lab: Any, server: Any, figure: Any) -> None:
     begun = lab.start(crowsnest_apps=_app(error_ratio=0.17))
     end = time.monotonic() + 300
     while "0.17" not in _threshold(lab):
@@ -66,7 +66,7 @@ def test_a_changed_threshold_is_in_force_within_ten_seconds_of_writing(lab: Any,
         time.sleep(0.2)
     written = float(server.check_output("stat --format %.Y /opt/crowsnest/prometheus/current"))
     seen = float(server.check_output("date +%s.%N"))
-    print(f"written to in force: {seen - written:.1f} s")
+    figure("changed threshold, written to in force", f"{seen - written:.1f} s")
     assert seen - written < 10
     assert lab.finish(begun).status == 0
 

@@ -33,8 +33,10 @@ def test_a_container_has_no_rights_it_does_not_need(container: dict[str, Any]) -
     assert limits["RestartPolicy"]["Name"] == "unless-stopped"
 
 
-def test_a_container_stays_below_half_of_its_memory_limit(container: dict[str, Any], server: Any) -> None:
-    used = server.check_output(f"docker stats --no-stream --format '{{{{.MemPerc}}}}' {container['Name'][1:]}")
+def test_a_container_stays_below_half_of_its_memory_limit(container: dict[str, Any], server: Any, figure: Any) -> None:
+    form = "'{{.MemPerc}} {{.MemUsage}}'"
+    used, amount = server.check_output(f"docker stats --no-stream --format {form} {container['Name'][1:]}").split()[:2]
+    figure(f"memory of {container['Name'][1:]}", amount)
     assert float(used.rstrip("%")) < 50
 
 

@@ -16,6 +16,17 @@ def _node_targets(lab: Any) -> dict[str, str]:
     return {target["labels"]["host"]: target["health"] for target in targets if target["labels"]["job"] == "node"}
 
 
+# What is true of the laboratory's machine: its clock is nobody's to set, and memory is tight in its containers.
+LAB_ALERTS = {"HostClockNotSynchronised", "HostOutOfMemoryKill"}
+
+
+def test_healthy_hosts_are_silent(lab: Any, eventually: Any) -> None:
+    eventually(lambda: len(lab.query('probe_success{app="shop"} == 1')) == 5, 120)
+    eventually(lambda: not lab.query('ALERTS{alertstate="firing",alertname=~"App.+|Probe.+"}'), 120)
+    firing = {labels["alertname"] for labels, _ in lab.query('ALERTS{alertstate="firing",severity!="none"}')}
+    assert firing <= LAB_ALERTS
+
+
 def test_both_hosts_are_watched(lab: Any, eventually: Any) -> None:
     eventually(lambda: _node_targets(lab) == {"lab1": "up", "lab2": "up"}, 60)
     systems = {labels["host"]: labels["version_id"] for labels, _ in lab.query("node_os_info")}
@@ -32,13 +43,11 @@ def test_the_exporter_of_a_further_host_listens_on_its_private_address_only(lab:
 def test_the_engine_that_was_there_is_kept(server: Any) -> None:
     settings = json.loads(server.file("/etc/docker/daemon.json").content_string)
     assert settings["max-concurrent-downloads"] == 2
-    assert settings["live-restore"] is True
-    started, stack = (
-        server.check_output(f"docker inspect --format '{{{{.State.StartedAt}}}} {{{{.RestartCount}}}}' {name}").split()
-        for name in ("redis-of-the-user", "crowsnest-prometheus-1")
-    )
-    assert started[0] < stack[0]
-    assert started[1] == "0"
+    assert set(settings) == {"max-concurrent-downloads", "registry-mirrors"}
+    # The user's container was started before the run; an engine that was restarted by it would be younger.
+    container = server.check_output("docker inspect --format '{{.State.StartedAt}}' redis-of-the-user")
+    engine = server.check_output("stat --format %Y /proc/$(pidof -s dockerd)")
+    assert int(engine) <= int(server.check_output(f"date --date={container} +%s"))
     assert server.check_output("dpkg-query --show --showformat '${Version}' docker.io").startswith("20.10")
     assert not server.exists("docker-ce")
 
@@ -61,6 +70,7 @@ def test_a_host_that_does_not_answer_is_reported_and_stops_nothing(lab: Any, eve
         assert run.recap["failed"] == 0
         assert "stack : Reload what runs" in run.output
         eventually(lambda: _node_targets(lab) == {"lab1": "up", "lab2": "down"}, 60)
+        assert lab.query(f'up{{host="lab2",instance="{lab.facts["hosts"][1]["address"]}:9100"}} == 0')
     finally:
         subprocess.run(["docker", "start", container], check=True, capture_output=True)
     eventually(lambda: _node_targets(lab) == {"lab1": "up", "lab2": "up"}, 120)

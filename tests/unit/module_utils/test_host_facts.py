@@ -179,7 +179,7 @@ def test_what_runs_in_docker_is_read(programs: Callable[..., None]) -> None:
         "compose": "2.26.1",
         "own": ["alertmanager", "prometheus"],
         "pids": [101, 102],
-        "images": ["prom/prometheus:v3.14.0", "prom/prometheus:v3.14.0@sha256:aa", "shop:1", "shop:1@<none>"],
+        "images": ["prom/prometheus:v3.14.0", "prom/prometheus@sha256:aa", "shop:1", "shop@<none>"],
         "daemon": {},
         "from_docker": False,
     }

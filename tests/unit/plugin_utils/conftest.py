@@ -31,6 +31,7 @@ def host_facts(
     available = total_mib - used_mib - sum(own.values())
     return {
         "address": address,
+        "os": {"id": "debian", "version": "13", "codename": "trixie"},
         "memory": {"total_mib": total_mib, "available_mib": available, "own_mib": sum(own.values())},
         "disk": {"path": "/var/lib", "total_mib": disk_mib, "free_mib": free_mib, "own_mib": data_mib},
         "docker": {"version": docker, "compose": compose, "own": sorted(own), "images": [], "daemon": {}},

@@ -91,7 +91,7 @@ def test_the_heartbeat_is_sent_every_minute_and_never_as_resolved() -> None:
         "receiver": "heartbeat",
         "group_wait": "0s",
         "group_interval": "1m",
-        "repeat_interval": "1m",
+        "repeat_interval": "50s",
     }
     assert receivers(**ALL)["heartbeat"] == {
         "webhook_configs": [{"url_file": "/etc/crowsnest/current/secrets/heartbeat", "send_resolved": False}]

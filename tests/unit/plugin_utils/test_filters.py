@@ -44,6 +44,20 @@ def test_a_declared_private_address_counts_whether_the_host_answers_or_not(facts
         assert filters.plan({}, "web1", ["web1", "web2"], hostvars)["hosts"]["web2"] == "10.0.0.2"
 
 
+def test_a_host_that_does_not_answer_is_watched_where_it_was(facts: Callable[..., Any]) -> None:
+    answering = {"web1": {"preflight_look": {"host": facts()}}, "web2": {"preflight_look": {"host": facts()}}}
+    answering["web2"]["preflight_look"]["host"]["address"] = "172.26.9.9"
+    before = filters.plan({}, "web1", ["web1", "web2"], answering)
+    path = "/opt/crowsnest/prometheus/current/prometheus.yml"
+    in_force = {path: filters.prometheus_files(before, "/nowhere")["prometheus.yml"]}
+    silent = {
+        "web1": {"preflight_look": {"host": {**facts(), "files": in_force}}},
+        "web2": {"ansible_host": "203.0.113.2"},
+    }
+    assert filters.plan({}, "web1", ["web1", "web2"], silent)["hosts"] == before["hosts"]
+    assert before["hosts"]["web2"] == "172.26.9.9"
+
+
 def test_prometheus_gets_its_configuration_rules_and_container(plan: dict[str, Any]) -> None:
     assert sorted(filters.prometheus_files(plan, "/nowhere")) == [
         "compose.yml",

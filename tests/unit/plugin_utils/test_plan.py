@@ -221,16 +221,12 @@ def test_another_port_is_used_and_checked(plan: MakePlan) -> None:
 # --- hosts ---
 
 
-def test_hosts_are_reached_at_the_address_they_use_themselves(facts: Callable[..., dict[str, Any]]) -> None:
-    addresses = {"web1": "203.0.113.1", "web2": "203.0.113.2", "silent": "203.0.113.3", "silent6": "fd00::6"}
-    seen = {"web1": facts(address="172.26.0.1"), "web2": facts(address="172.26.0.2")}
-    made = make_plan({}, "web1", addresses, seen, dict.fromkeys(ALL, "image:1"))
-    assert made.hosts == {
-        "web1": "127.0.0.1",
-        "web2": "172.26.0.2",
-        "silent": "203.0.113.3",  # did not answer: its alerts must come, and nothing better is known
-        "silent6": "[fd00::6]",
-    }
+def test_the_server_watches_itself_on_loopback_and_others_at_their_address(
+    facts: Callable[..., dict[str, Any]],
+) -> None:
+    addresses = {"web1": "203.0.113.1", "web2": "172.26.0.2", "silent6": "fd00::6", "known6": "[fd00::7]"}
+    made = make_plan({}, "web1", addresses, {"web1": facts()}, dict.fromkeys(ALL, "image:1"))
+    assert made.hosts == {"web1": "127.0.0.1", "web2": "172.26.0.2", "silent6": "[fd00::6]", "known6": "[fd00::7]"}
 
 
 TARGETS = {
@@ -248,15 +244,33 @@ def test_a_metrics_target_is_read_as_its_own_host_reaches_it(plan: MakePlan, cas
     assert plan(hosts=["web1", "web2"]).app_address(app, case[1]) == TARGETS[case]
 
 
-# Address of the host's own interface: is it where strangers are?
-PUBLIC = {"172.26.0.2": False, "10.0.0.2": False, "fd00::2": False, "54.180.1.2": True, "2406:da12::2": True}
+# Address at which a further host would be watched, and the words of the refusal.
+UNFIT = {
+    "172.26.0.2": "",
+    "10.0.0.2": "",
+    "fd00::2": "",
+    "54.180.1.2": "the public address",
+    "2406:da12::2": "the public address",
+    "127.0.0.1": "the loopback address",
+}
 
 
-@pytest.mark.parametrize("address", PUBLIC)
-def test_a_host_without_a_private_address_is_refused(facts: Callable[..., dict[str, Any]], address: str) -> None:
-    seen = {"web1": facts(address="54.180.1.1"), "web2": facts(address=address)}
-    made = make_plan({}, "web1", dict.fromkeys(seen, ""), seen, dict.fromkeys(ALL, "image:1"))
-    assert [refusal.split(":")[0] for refusal in made.refusals] == (["web2"] if PUBLIC[address] else [])
+@pytest.mark.parametrize("address", UNFIT)
+def test_a_further_host_needs_a_private_address(facts: Callable[..., dict[str, Any]], address: str) -> None:
+    seen = {"web1": facts(), "web2": facts()}
+    made = make_plan({}, "web1", {"web1": "54.180.1.1", "web2": address}, seen, dict.fromkeys(ALL, "image:1"))
+    assert len(made.refusals) == (1 if UNFIT[address] else 0)
+    assert all(UNFIT[address] in refusal and "private_address" in refusal for refusal in made.refusals)
+
+
+def test_an_operating_system_it_is_not_made_for_is_refused(facts: Callable[..., dict[str, Any]]) -> None:
+    old = {**facts(), "os": {"id": "ubuntu", "version": "20.04", "codename": "focal"}}
+    seen = {"web1": facts(), "web2": old}
+    made = make_plan({}, "web1", {"web1": "", "web2": "10.0.0.2"}, seen, dict.fromkeys(ALL, "image:1"))
+    assert made.refusals == [
+        "web2 runs ubuntu 20.04. crowsnest is made for debian 12, 13; ubuntu 22.04, 24.04. Upgrade the host, or take "
+        "it out of the inventory."
+    ]
 
 
 def test_a_host_that_is_down_does_not_stop_the_run(facts: Callable[..., dict[str, Any]]) -> None:
