@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+import requests
 from docker.errors import DockerException
 
 from lab import app, base_image, engine, laboratory, ports, state, tools
@@ -100,8 +101,16 @@ def _status(options: argparse.Namespace) -> None:
 
 def _urls(options: argparse.Namespace) -> None:
     for service, port in state.need(options.name)["hosts"][0]["ports"].items():
-        if service != "ssh":
+        if service != "ssh" and _answers(port):
             print(f"{service:14} http://127.0.0.1:{port}/")
+
+
+def _answers(port: int) -> bool:
+    """Whether a page is there: the forwarder of a port takes connections for services that do not run, too."""
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code < 500
+    except requests.RequestException:
+        return False
 
 
 def _down(options: argparse.Namespace) -> None:

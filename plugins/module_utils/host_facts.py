@@ -177,7 +177,7 @@ def docker_facts() -> dict[str, Any]:
         "images": [],
         "daemon": daemon_json(),
     }
-    facts["from_docker"] = bool(_output("dpkg-query", "-W", "docker-ce"))
+    facts["from_docker"] = _output("dpkg-query", "-W", "-f", "${db:Status-Status}", "docker-ce") == "installed"
     facts["python_client"] = importlib.util.find_spec("requests") is not None
     if not shutil.which("docker") or not (shutil.which("dockerd") or Path("/var/run/docker.sock").exists()):
         return facts
