@@ -26,7 +26,7 @@ options:
     default: 60
 attributes:
   check_mode:
-    description: Says which services would be reloaded; one that does not answer is left out.
+    description: Says which services run with an older configuration than the one in force, if they answer.
     support: full
 author: crowsnest contributors
 """

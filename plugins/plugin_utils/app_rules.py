@@ -156,16 +156,19 @@ def _database_connection_errors(app: App) -> list[Rule]:
         return []
     expr = f'app:database_connection_errors:increase1m{{app="{app.name}"}} > 10'
     value = '{{ printf "%.0f" $value }} / 1 min'
-    return [Rule("AppDatabaseConnectionErrors", "critical", expr, value, "10 / 1 min")]
+    # The burst of a restart of 20 s stays in the 1 min of the rate for 80 s.
+    return [Rule("AppDatabaseConnectionErrors", "critical", expr, value, "10 / 1 min, 90s", "90s")]
 
 
 def _error_ratio(app: App) -> list[Rule]:
     if app.framework not in _OWN_SERIES:
         return []
     ratio, wait = app.thresholds.error_ratio, app.thresholds.error_for
-    expr = f'app:errors:ratio5m{{app="{app.name}"}} > {ratio:g}'
-    value = "{{ $value | humanizePercentage }}"
-    return [Rule("AppErrorRatioHigh", "critical", expr, value, f"{100 * ratio:g} %, {wait}", wait)]
+    selector = f'{{app="{app.name}"}}'
+    # At night a single error is a high share: it takes five within the window.
+    expr = f"app:errors:ratio5m{selector} > {ratio:g} and app:errors:increase5m{selector} >= 5"
+    value, threshold = "{{ $value | humanizePercentage }}", f"{100 * ratio:g} % and 5 / 5 min, {wait}"
+    return [Rule("AppErrorRatioHigh", "critical", expr, value, threshold, wait)]
 
 
 def _exceptions(app: App) -> list[Rule]:

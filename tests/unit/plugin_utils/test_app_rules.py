@@ -54,7 +54,11 @@ THRESHOLDS = Thresholds(
 DECLARED = {
     ("AppDown", "critical"): (" == 0", "20s", "up = 0, 20s"),
     ("AppInstanceDown", "high"): (" == 1)", "20s", "up = 0, 20s"),
-    ("AppErrorRatioHigh", "critical"): (" > 0.125", "7m", "12.5 %, 7m"),
+    ("AppErrorRatioHigh", "critical"): (
+        ' > 0.125 and app:errors:increase5m{app="shop"} >= 5',
+        "7m",
+        "12.5 % and 5 / 5 min, 7m",
+    ),
     ("AppLatencyHigh", "high"): (" > 3.5", "5m", "3.5 s, 5m"),
     ("AppLatencyHigh", "medium"): (" > 0.5", "10m", "0.5 s, 10m"),
 }
