@@ -14,13 +14,13 @@ import urllib.request
 from http.client import HTTPException
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
+
 # One sample of the text format of metrics; the counters below have plain label values.
 _SAMPLE = re.compile(r"^(?P<name>\w+)\{(?P<labels>[^}]*)\} (?P<value>\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 REQUESTS = "alertmanager_notification_requests_total"
 FAILED = "alertmanager_notification_requests_failed_total"
-# Alertmanager is on the loopback of the same host: never through a proxy, whatever the environment says.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class AlertmanagerError(Exception):
@@ -52,7 +52,7 @@ class AlertmanagerClient:
         headers = {"Content-Type": "application/json"} if body else {}
         request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310 - given by the plan
         try:
-            with _DIRECT.open(request, timeout=self.timeout_seconds) as answer:
+            with DIRECT.open(request, timeout=self.timeout_seconds) as answer:
                 return str(answer.read().decode(errors="replace"))
         except urllib.error.HTTPError as error:
             words = error.read().decode(errors="replace")[:300]

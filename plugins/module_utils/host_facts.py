@@ -7,7 +7,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import platform
 import shutil
 import socket
 import subprocess
@@ -29,9 +28,6 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
     docker = docker_facts()
     return {
         "os": os_release(),
-        "architecture": platform.machine(),
-        "python": platform.python_version(),
-        "cpus": os.cpu_count() or 1,
         "address": default_address(),
         "service_manager": "systemd" if Path("/run/systemd/system").is_dir() else "sysvinit",
         "memory": {**meminfo(), "own_mib": sum(resident_mib(pid) for pid in docker.pop("pids"))},

@@ -39,9 +39,6 @@ host:
   returned: success
   sample:
     os: {id: debian, version: "13", codename: trixie}
-    architecture: x86_64
-    python: 3.13.5
-    cpus: 2
     address: 172.26.3.4
     service_manager: systemd
     memory: {total_mib: 1974, available_mib: 1500, own_mib: 120}

@@ -55,9 +55,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
+
 _METRIC = re.compile(r"^\w+_config_last_reload_(successful|success_timestamp_seconds) (\S+)$", re.MULTILINE)
-# The services are on the loopback of the same host: never through a proxy, whatever the environment says.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ServiceError(Exception):
@@ -81,7 +81,7 @@ def read_metrics(name: str, url: str, timeout_seconds: float) -> str:
     end = time.monotonic() + timeout_seconds
     while True:
         try:
-            with _DIRECT.open(f"{url}/metrics", timeout=10) as answer:
+            with DIRECT.open(f"{url}/metrics", timeout=10) as answer:
                 return str(answer.read().decode(errors="replace"))
         except (OSError, HTTPException) as error:
             if time.monotonic() >= end:
@@ -95,7 +95,7 @@ def read_metrics(name: str, url: str, timeout_seconds: float) -> str:
 def reload(name: str, url: str) -> None:
     """Raises ServiceError with the service's own words."""
     try:
-        with _DIRECT.open(urllib.request.Request(f"{url}/-/reload", method="POST"), timeout=60):  # noqa: S310 - as above
+        with DIRECT.open(urllib.request.Request(f"{url}/-/reload", method="POST"), timeout=60):  # noqa: S310 - as above
             return
     except urllib.error.HTTPError as error:
         words = error.read().decode(errors="replace").strip()
