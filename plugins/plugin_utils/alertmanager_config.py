@@ -24,6 +24,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
     duration_seconds,
     receiver_name,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
 # Where the container sees the current release, and the alert that always fires (files/rules/stack.yml).
 CURRENT = "/etc/crowsnest/current"
@@ -37,6 +38,31 @@ _PROMISES: dict[Severity, dict[str, str]] = {
     "medium": {"group_wait": "5m", "group_interval": "15m", "repeat_interval": "4h"},
     "low": {"group_wait": "5m", "group_interval": "30m", "repeat_interval": "24h"},
 }
+
+
+_DASHBOARD_WORD = {"en": "Dashboard", "ko": "대시보드"}
+
+
+def dashboard_template(plan: Plan, language: str) -> str:
+    """Templates of the link from an alert to its dashboard, by the alert's labels; empty ones without Grafana.
+
+    Functions of templates: https://prometheus.io/docs/alerting/latest/notifications/#functions
+    """
+    text = slack = url = ""
+    if "grafana" in plan.services:
+        base, word = plan.services["grafana"].external_url.rstrip("/") + "/d", _DASHBOARD_WORD[language]
+        apps = "|".join(app.name for app in plan.settings.apps if app.metrics)
+        url = (
+            f'{{{{ if match "^({"|".join(plan.services)})$" .Labels.job }}}}{base}/stack'
+            f"{{{{ else if .Labels.probe }}}}{base}/probes"
+            + (f'{{{{ else if match "^({apps})$" .Labels.app }}}}{base}/app-{{{{ .Labels.app }}}}' if apps else "")
+            + f"{{{{ else if .Labels.host }}}}{base}/host?var-host={{{{ .Labels.host | urlquery }}}}"
+            f"{{{{ else }}}}{base}/overview{{{{ end }}}}"
+        )
+        named = '{{ template "crowsnest.dashboard.url" . }}'
+        text, slack = f"{word}: {named}\n", f"<{named}|{word}>  "
+    parts = {"url": url, "text": text, "slack": slack}
+    return "".join(f'{{{{ define "crowsnest.dashboard.{name}" }}}}{it}{{{{ end }}}}\n' for name, it in parts.items())
 
 
 def alertmanager_config(declaration: Declaration, server: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ be watched, with no tie to the networks of the team's own compose projects (docs
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, Planned
@@ -21,32 +23,41 @@ DATA_IN_CONTAINER = "/data"
 GO_MEMORY_SHARE = 0.9
 
 
+@dataclass(frozen=True)
+class _Own:
+    """What a container has of its own; `command` goes to the entry point of its image."""
+
+    command: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    tmpfs: list[str] = field(default_factory=list)
+
+
 def compose_file(plan: Plan) -> dict[str, Any]:
     """compose.yaml of the project: it is the sum of the services' fragments."""
     return {"name": PROJECT, "include": [f"{name}/current/compose.yml" for name in plan.services]}
 
 
-def fragment(plan: Plan, service: str) -> dict[str, Any]:
-    """One service's compose.yml."""
-    return {"services": {service: _container(plan.services[service], _COMMANDS[service](plan))}}
+def fragment(plan: Plan, service: str, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """One service's compose.yml. A changed label recreates the container, for what is only read at its start."""
+    container = _container(plan.services[service], _OWN[service](plan))
+    return {"services": {service: {**container, **({"labels": dict(labels)} if labels else {})}}}
 
 
-def _container(service: Planned, command: list[str]) -> dict[str, Any]:
+def _container(service: Planned, own: _Own) -> dict[str, Any]:
     data = [f"{service.data_directory}:{DATA_IN_CONTAINER}"] if CATALOGUE[service.name].data else []
-    environment = {"GOMEMLIMIT": f"{int(service.limit_mib * GO_MEMORY_SHARE)}MiB"}
-    if service.name == "alertmanager":
-        environment["AWS_SHARED_CREDENTIALS_FILE"] = f"{CONFIG_IN_CONTAINER}/secrets/aws_credentials"
+    command = [word.replace("$", "$$") for word in own.command]  # compose fills in variables
     return {
         "image": service.image,
-        "command": [word.replace("$", "$$") for word in command],  # compose fills in variables
+        **({"command": command} if command else {}),
         "user": f"{service.user}:{service.user}",
         "network_mode": "host",
         "read_only": True,
+        **({"tmpfs": own.tmpfs} if own.tmpfs else {}),
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": f"{service.limit_mib}m",
         "memswap_limit": f"{service.limit_mib}m",
-        "environment": environment,
+        "environment": {"GOMEMLIMIT": f"{int(service.limit_mib * GO_MEMORY_SHARE)}MiB", **own.environment},
         "volumes": [f"{service.config_directory}:/etc/crowsnest:ro", *data],
         "restart": "unless-stopped",
         "stop_grace_period": "60s",
@@ -54,38 +65,64 @@ def _container(service: Planned, command: list[str]) -> dict[str, Any]:
     }
 
 
-def _prometheus(plan: Plan) -> list[str]:
+def _prometheus(plan: Plan) -> _Own:
     service = plan.services["prometheus"]
-    return [
-        f"--config.file={CONFIG_IN_CONTAINER}/prometheus.yml",
-        f"--storage.tsdb.path={DATA_IN_CONTAINER}",
-        f"--storage.tsdb.retention.time={plan.settings.retention}",
-        f"--storage.tsdb.retention.size={plan.retention_size_mib}MB",  # Prometheus counts in powers of two
-        f"--web.listen-address=127.0.0.1:{service.port}",
-        f"--web.external-url={service.external_url}",
-        "--web.route-prefix=/",  # a proxy takes the path of the external URL off
-        "--web.enable-lifecycle",
-    ]
+    return _Own(
+        [
+            f"--config.file={CONFIG_IN_CONTAINER}/prometheus.yml",
+            f"--storage.tsdb.path={DATA_IN_CONTAINER}",
+            f"--storage.tsdb.retention.time={plan.settings.retention}",
+            f"--storage.tsdb.retention.size={plan.retention_size_mib}MB",  # Prometheus counts in powers of two
+            f"--web.listen-address=127.0.0.1:{service.port}",
+            f"--web.external-url={service.external_url}",
+            "--web.route-prefix=/",  # a proxy takes the path of the external URL off
+            "--web.enable-lifecycle",
+        ]
+    )
 
 
-def _alertmanager(plan: Plan) -> list[str]:
+def _alertmanager(plan: Plan) -> _Own:
     service = plan.services["alertmanager"]
-    return [
-        f"--config.file={CONFIG_IN_CONTAINER}/alertmanager.yml",
-        f"--storage.path={DATA_IN_CONTAINER}",
-        f"--web.listen-address=127.0.0.1:{service.port}",
-        f"--web.external-url={service.external_url}",
-        "--web.route-prefix=/",
-        "--cluster.listen-address=",
-        "--enable-feature=receiver-name-in-metrics",  # alert_test reports per severity
-    ]
+    return _Own(
+        [
+            f"--config.file={CONFIG_IN_CONTAINER}/alertmanager.yml",
+            f"--storage.path={DATA_IN_CONTAINER}",
+            f"--web.listen-address=127.0.0.1:{service.port}",
+            f"--web.external-url={service.external_url}",
+            "--web.route-prefix=/",
+            "--cluster.listen-address=",
+            "--enable-feature=receiver-name-in-metrics",  # alert_test reports per severity
+        ],
+        {"AWS_SHARED_CREDENTIALS_FILE": f"{CONFIG_IN_CONTAINER}/secrets/aws_credentials"},
+    )
 
 
-def _blackbox(plan: Plan) -> list[str]:
-    return [
-        f"--config.file={CONFIG_IN_CONTAINER}/blackbox.yml",
-        f"--web.listen-address=127.0.0.1:{plan.services['blackbox'].port}",
-    ]
+def _blackbox(plan: Plan) -> _Own:
+    return _Own(
+        [
+            f"--config.file={CONFIG_IN_CONTAINER}/blackbox.yml",
+            f"--web.listen-address=127.0.0.1:{plan.services['blackbox'].port}",
+        ]
+    )
 
 
-_COMMANDS = {"prometheus": _prometheus, "alertmanager": _alertmanager, "blackbox": _blackbox}
+def _grafana(_plan: Plan) -> _Own:
+    """Paths only, as its image sets them in the same way; everything else stands in grafana.ini."""
+    return _Own(
+        environment={
+            "GF_PATHS_CONFIG": f"{CONFIG_IN_CONTAINER}/grafana.ini",
+            "GF_PATHS_PROVISIONING": f"{CONFIG_IN_CONTAINER}/provisioning",
+            "GF_PATHS_DATA": DATA_IN_CONTAINER,
+            "GF_PATHS_PLUGINS": f"{DATA_IN_CONTAINER}/plugins",
+            "GF_PATHS_LOGS": f"{DATA_IN_CONTAINER}/log",
+        },
+        tmpfs=["/tmp"],  # noqa: S108 - the container's own
+    )
+
+
+_OWN: dict[str, Callable[[Plan], _Own]] = {
+    "prometheus": _prometheus,
+    "alertmanager": _alertmanager,
+    "blackbox": _blackbox,
+    "grafana": _grafana,
+}

@@ -300,6 +300,12 @@ class Settings(Strict):
     external_urls: dict[str, HttpUrl] = Field(
         {}, description="Where people open a service's page, for links in messages. Default: its port on 127.0.0.1."
     )
+    open_ports: list[Annotated[int, Field(ge=1, le=65535)]] = Field(
+        [22, 80, 443], description="TCP ports of your hosts that may be reached from outside; verify reports any other."
+    )
+    grafana_plugins: dict[
+        Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+-]*$")]
+    ] = Field({}, description="Plugins of Grafana and their exact versions; downloaded from grafana.com when it starts.")
     rule_files: list[str] = Field(
         [], description="Prometheus rule files of your own; a relative path starts at the inventory's folder."
     )
@@ -316,6 +322,9 @@ class Declaration(Settings):
     receivers: list[Receiver] = Field([], description="Where alerts go.")
     heartbeat_url: SecretUrl | None = Field(
         None, description="Dead man's switch: posted every minute while alerting works; its silence must alert you."
+    )
+    grafana_admin_password: Annotated[SecretStr, Field(min_length=12)] | None = Field(
+        None, description="Password of Grafana's user admin. Default: made once, in the inventory's folder secrets/."
     )
     repeat_after: Annotated[str, AfterValidator(_repeat_guard)] = Field(
         "10m", description="An alert that goes on is repeated no sooner than this; lower severities later."

@@ -14,7 +14,11 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import alertmanager_config as alertmanager
 from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils import expectations as verification
+from ansible_collections.crowsnest.core.plugins.plugin_utils import grafana_config as grafana
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import compose_file, fragment
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.build import dashboard_json
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import (
@@ -23,9 +27,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config i
     watched_addresses,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import plan_table, report
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, images, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, HEADER, images, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, own_rule_mistakes, rule_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, DATA_ROOT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report import verify_report as verify_report
 
 
 def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any], inventory_dir: str) -> list[str]:
@@ -85,11 +90,12 @@ def data_directories(plan: Mapping[str, Any], found: Mapping[str, str]) -> list[
 
 
 def reload_services(plan: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """{service: {"url", "path"}} for the module `service_reload`."""
+    """{service: {"url", "path"}} for the module `service_reload`, of those that can reload."""
     services = Plan.model_validate(plain(plan)).services
     return {
         name: {"url": f"http://127.0.0.1:{service.port}", "path": service.config_directory}
         for name, service in services.items()
+        if CATALOGUE[name].reloads
     }
 
 
@@ -121,8 +127,41 @@ def alertmanager_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) ->
         "alertmanager.yml": yaml_text(alertmanager.alertmanager_config(declared, typed.server)),
         "templates/crowsnest.tmpl": template.read_text(),
         "templates/time.tmpl": '{{ define "crowsnest.time" }}' + time + "{{ end }}\n",
+        "templates/dashboard.tmpl": alertmanager.dashboard_template(typed, declared.language),
         "compose.yml": yaml_text(fragment(typed, "alertmanager")),
     }
+
+
+def grafana_files(plan: Mapping[str, Any], variables: Mapping[str, Any], secret_key: str) -> dict[str, str]:
+    """grafana.ini, data sources, dashboards and the compose fragment; `variables` are all `crowsnest_*`.
+
+    Dashboards are read again while Grafana runs; what it reads only at its start is part of a label, which recreates it.
+    """
+    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
+    shown = dashboards(typed)
+    at_start = {
+        "grafana.ini": HEADER + grafana.ini_text(grafana.grafana_ini(typed, declared)),
+        "provisioning/datasources/crowsnest.yml": yaml_text(grafana.datasources(typed)),
+        "provisioning/dashboards/crowsnest.yml": yaml_text(grafana.dashboard_providers(shown)),
+    }
+    secrets = grafana.grafana_secrets(declared, "", str(secret_key))
+    labels = {"crowsnest.configuration": grafana.start_digest(at_start.values(), secrets)}
+    return {
+        **at_start,
+        **{grafana.dashboard_path(each): dashboard_json(each, declared.timezone) for each in shown},
+        "compose.yml": yaml_text(fragment(typed, "grafana", labels)),
+    }
+
+
+def grafana_datasources(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The data sources as the provisioning file names them, for the module `grafana_admin`."""
+    found: list[dict[str, Any]] = grafana.datasources(Plan.model_validate(plain(plan)))["datasources"]
+    return found
+
+
+def grafana_secrets(variables: Mapping[str, Any], admin_password: str, secret_key: str) -> dict[str, str]:
+    """{relative path: secret} of Grafana; never part of a plan, a diff or a log."""
+    return grafana.grafana_secrets(declaration.read(plain(variables)), str(admin_password), str(secret_key))
 
 
 def alertmanager_secrets(variables: Mapping[str, Any]) -> dict[str, str]:
@@ -148,3 +187,44 @@ def _verdict(row: Mapping[str, Any]) -> str:
         return f"delivered to {row['expected']} of {row['expected']}"
     missing = "refused" if row["failed"] else "no answer in time"
     return f"{missing}, delivered to {max(row['delivered'], 0)} of {row['expected']}"
+
+
+def expectations(
+    plan: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    secret_key: str,
+    hostvars: Mapping[str, Mapping[str, Any]],
+    inventory_dir: str,
+) -> dict[str, Any]:
+    """Parameter `expected` of the module `verify`; `secret_key` is Grafana's, which makes one of its labels."""
+    typed = Plan.model_validate(plain(plan))
+    makers = {
+        "prometheus": lambda: prometheus_files(plan, inventory_dir),
+        "alertmanager": lambda: alertmanager_files(plan, variables),
+        "blackbox": lambda: blackbox_files(plan),
+        "grafana": lambda: grafana_files(plan, variables, secret_key),
+    }
+    looks = {name: hostvars[name].get("preflight_look", {}) for name in typed.hosts}
+    return verification.expectations(
+        typed,
+        declaration.read(plain(variables)),
+        {name: makers[name]() for name in typed.services},
+        compose_project(plan),
+        dashboards(typed) if "grafana" in typed.services else [],
+        {name: plain(look["host"]) for name, look in looks.items() if "host" in look},
+    )
+
+
+def secret_digests(
+    plan: Mapping[str, Any], variables: Mapping[str, Any], admin_password: str, secret_key: str
+) -> dict[str, dict[str, str]]:
+    """{service: {relative path: sha256}} of all secret files of the planned services."""
+    secrets = {
+        "alertmanager": alertmanager_secrets(variables),
+        "grafana": grafana_secrets(variables, admin_password, secret_key),
+    }
+    return {
+        name: {path: verification.digest(text) for path, text in secrets[name].items()}
+        for name in secrets
+        if name in plan["services"]
+    }

@@ -38,7 +38,7 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str) -> l
 
     `host` is what `ssh` takes to reach the server, `inventory` what `-i` takes.
     """
-    pages = [(name, service.external_url) for name, service in plan.services.items() if name in _PAGES]
+    pages = [(name, plan.services[name].external_url) for name in _PAGES if name in plan.services]
     return [
         *_columns(pages),
         *_tunnel(plan, host),
@@ -49,12 +49,13 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str) -> l
 
 
 # Services with a page for people.
-_PAGES = ("prometheus", "alertmanager")
+_PAGES = ("grafana", "prometheus", "alertmanager")
 
 
 def _tunnel(plan: Plan, host: str) -> list[str]:
     """How to reach pages that are on the host's loopback; nothing when people have an address of their own for them."""
-    ports = [it.port for name, it in plan.services.items() if name in _PAGES and "//127.0.0.1:" in it.external_url]
+    shown = [plan.services[name] for name in _PAGES if name in plan.services]
+    ports = [service.port for service in shown if "//127.0.0.1:" in service.external_url]
     if not ports or plan.settings.external_urls:
         return []
     forwards = " ".join(f"-L {port}:127.0.0.1:{port}" for port in ports)

@@ -6,6 +6,7 @@ run on rule files as they reach a host: with runbooks, in English, for a Django 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -223,3 +224,38 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_alert_goes_to_the_receiver_of_its_severity(amtool: Tool, alertmanager: Path, labels: str) -> None:
     done = amtool(alertmanager, "config", "routes", "test", "--config.file=alertmanager.yml", *labels.split())
     assert done.stdout.strip() == ROUTES[labels], done.stderr
+
+
+# Labels of an alert: the path in Grafana that its message leads to.
+DASHBOARDS: dict[tuple[tuple[str, str], ...], str] = {
+    (("app", "app-django"), ("host", "web1")): "/d/app-app-django",
+    (("app", "page"), ("host", "web1")): "/d/host?var-host=web1",
+    (("app", "app-django"), ("host", "web1"), ("job", "probe"), ("probe", "url")): "/d/probes",
+    (("host", "web 1"),): "/d/host?var-host=web+1",
+    (("host", "web1"), ("job", "prometheus")): "/d/stack",
+    (("app", "app-django"), ("host", "web1"), ("job", "app")): "/d/app-app-django",
+    (): "/d/overview",
+}
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    declared = {**EVERYTHING, "external_urls": {"grafana": "https://watch.example.com/grafana/"}}
+    return write(tmp_path_factory.mktemp("templates"), declared)
+
+
+@pytest.mark.parametrize("labels", DASHBOARDS, ids=str)
+def test_a_message_leads_to_the_dashboard_of_what_it_is_about(
+    amtool: Tool, templates: Path, labels: tuple[tuple[str, str], ...]
+) -> None:
+    alert = {"status": "firing", "labels": dict(labels), "annotations": {"runbook_url": "https://example.com/r.md"}}
+    data = {"status": "firing", "alerts": [{**alert, "startsAt": "2026-11-21T00:00:00Z"}], "commonLabels": {}}
+    (templates / "data.json").write_text(json.dumps(data))
+    done = amtool(
+        templates, "template", "render", "--template.glob=templates/*.tmpl", "--template.data=data.json",
+        '--template.text={{ template "crowsnest.text" . }}{{ template "crowsnest.slack" . }}',
+    )  # fmt: skip
+    url = f"https://watch.example.com/grafana{DASHBOARDS[labels]}"
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"\nDashboard: {url}\n" in done.stdout
+    assert f"<https://example.com/r.md|Runbook>  <{url}|Dashboard>  " in done.stdout

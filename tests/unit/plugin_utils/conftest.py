@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 
-SERVICES = ("prometheus", "alertmanager", "blackbox")
+SERVICES = ("prometheus", "alertmanager", "blackbox", "grafana")
 
 
 def host_facts(

@@ -26,7 +26,7 @@ def container(plan: Plan, service: str) -> dict[str, Any]:
 def test_the_project_includes_the_fragment_in_force_of_each_service(plan: MakePlan) -> None:
     assert compose_file(plan()) == {
         "name": "crowsnest",
-        "include": [f"{name}/current/compose.yml" for name in ("prometheus", "alertmanager", "blackbox")],
+        "include": [f"{name}/current/compose.yml" for name in SERVICES],
     }
 
 
@@ -35,7 +35,8 @@ def test_what_is_switched_off_is_not_in_the_project(plan: MakePlan) -> None:
     assert made["include"] == ["prometheus/current/compose.yml", "alertmanager/current/compose.yml"]
 
 
-USERS = {"prometheus": "21090:21090", "alertmanager": "21093:21093", "blackbox": "21115:21115"}
+SERVICES = ("prometheus", "alertmanager", "blackbox", "grafana")
+USERS = dict(zip(SERVICES, ("21090:21090", "21093:21093", "21115:21115", "15000:15000"), strict=True))
 
 
 @per_service
@@ -54,7 +55,7 @@ def test_every_container_is_locked_down(plan: MakePlan, service: str) -> None:
     assert not {"privileged", "cap_add", "ports", "devices", "entrypoint"} & set(made)
 
 
-@per_service
+@pytest.mark.parametrize("service", ["prometheus", "alertmanager", "blackbox"])  # Grafana: test_grafana_config.py
 def test_every_container_listens_on_loopback_only_at_its_planned_port(plan: MakePlan, service: str) -> None:
     made = container(plan({"ports": {service: 15000}}), service)
     listening = [word for word in made["command"] if "listen-address" in word and not word.endswith("=")]
@@ -79,6 +80,7 @@ DATA = {
     "prometheus": ["/opt/crowsnest/prometheus:/etc/crowsnest:ro", "/var/lib/crowsnest/prometheus:/data"],
     "alertmanager": ["/opt/crowsnest/alertmanager:/etc/crowsnest:ro", "/var/lib/crowsnest/alertmanager:/data"],
     "blackbox": ["/opt/crowsnest/blackbox:/etc/crowsnest:ro"],
+    "grafana": ["/opt/crowsnest/grafana:/etc/crowsnest:ro", "/var/lib/crowsnest/grafana:/data"],
 }
 
 
@@ -105,6 +107,25 @@ def test_a_page_behind_a_path_is_still_served_at_the_root(plan: MakePlan, servic
 def test_compose_fills_nothing_into_a_declared_url(plan: MakePlan) -> None:
     command = container(plan({"external_urls": {"prometheus": "https://example.com/$HOME"}}), "prometheus")["command"]
     assert "--web.external-url=https://example.com/$$HOME" in command
+
+
+def test_grafana_finds_its_configuration_and_writes_only_to_its_data(plan: MakePlan) -> None:
+    made = container(plan(), "grafana")
+    paths = {name: path for name, path in made["environment"].items() if name.startswith("GF_")}
+    assert paths == {
+        "GF_PATHS_CONFIG": "/etc/crowsnest/current/grafana.ini",
+        "GF_PATHS_PROVISIONING": "/etc/crowsnest/current/provisioning",
+        "GF_PATHS_DATA": "/data",
+        "GF_PATHS_PLUGINS": "/data/plugins",
+        "GF_PATHS_LOGS": "/data/log",
+    }
+    assert made["tmpfs"] == ["/tmp"]
+
+
+def test_a_changed_label_is_all_that_a_changed_configuration_leaves(plan: MakePlan) -> None:
+    one, other = (fragment(plan(), "grafana", {"crowsnest.configuration": digest}) for digest in ("a", "b"))
+    assert one["services"]["grafana"].pop("labels") != other["services"]["grafana"].pop("labels")
+    assert one == other == fragment(plan(), "grafana")
 
 
 def test_no_secret_is_in_a_fragment(plan: MakePlan) -> None:

@@ -74,9 +74,51 @@ def test_blackbox_gets_its_configuration_and_container(plan: dict[str, Any]) -> 
     assert list(filters.blackbox_files(plan)) == ["blackbox.yml", "compose.yml"]
 
 
+def test_grafana_gets_its_configuration_dashboards_and_container(plan: dict[str, Any]) -> None:
+    files = filters.grafana_files(plan, VARIABLES, "a-secret-key")
+    assert {name for name in files if not name.startswith("dashboards/")} == {
+        "grafana.ini",
+        "provisioning/datasources/crowsnest.yml",
+        "provisioning/dashboards/crowsnest.yml",
+        "compose.yml",
+    }
+    assert {"dashboards/overview/overview.json", "dashboards/operations/host.json"} <= set(files)
+    assert "a-secret-key" not in "".join(files.values())
+
+
+def test_a_changed_dashboard_does_not_restart_grafana_and_a_changed_start_does(plan: dict[str, Any]) -> None:
+    def files(plan: dict[str, Any], **declared: Any) -> dict[str, str]:
+        return filters.grafana_files(plan, {**VARIABLES, **declared}, "a-secret-key")
+
+    def compose(plan: dict[str, Any], **declared: Any) -> str:
+        return files(plan, **declared)["compose.yml"]
+
+    def with_apps(*names: str) -> dict[str, Any]:
+        apps = [{"name": name, "framework": "django", "metrics": [":8000"]} for name in names]
+        return {**plan, "settings": {**plan["settings"], "apps": apps}}
+
+    one, two, none = with_apps("shop"), with_apps("shop", "blog"), with_apps()
+    assert set(files(two)) - set(files(one)) == {"dashboards/development/app-blog.json"}
+    assert compose(one) == compose(two)
+    # Grafana forgets a whole folder's dashboards only at its start.
+    assert compose(one) != compose(none)
+    mail = {"type": "email", "to": ["a@b.de"], "sender": "a@b.de", "smarthost": "smtp:587", "username": "a"}
+    with_mail, with_another = (
+        compose(plan, crowsnest_receivers=[{**mail, "password": password}]) for password in ("one", "two")
+    )
+    assert len({compose(plan), with_mail, with_another}) == 3
+    assert compose(plan) == compose(plan)
+
+
 def test_alertmanager_gets_templates_in_the_declared_language_and_time_zone(plan: dict[str, Any]) -> None:
     files = filters.alertmanager_files(plan, VARIABLES)
-    assert list(files) == ["alertmanager.yml", "templates/crowsnest.tmpl", "templates/time.tmpl", "compose.yml"]
+    assert list(files) == [
+        "alertmanager.yml",
+        "templates/crowsnest.tmpl",
+        "templates/time.tmpl",
+        "templates/dashboard.tmpl",
+        "compose.yml",
+    ]
     assert files["templates/crowsnest.tmpl"] == (ROOT / "files/slack/crowsnest.ko.tmpl").read_text()
     assert files["templates/time.tmpl"] == (
         '{{ define "crowsnest.time" }}{{ . | tz "Asia/Seoul" | date "2006-01-02 15:04 MST" }}{{ end }}\n'

@@ -161,11 +161,11 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"ports": {"promethus": 9091}},
         "crowsnest_ports.promethus: no such service. Did you mean `prometheus`? "
-        "Allowed: prometheus, alertmanager, blackbox.",
+        "Allowed: prometheus, alertmanager, blackbox, grafana.",
     ),
     (
         {"images": {"zabbix": "zabbix:1"}},
-        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox.",
+        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana.",
     ),
     (
         {"ports": {"prometheus": 9093}},
@@ -282,7 +282,7 @@ WRONG: dict[str, Any] = {
     "repeat_after": "1m",
     "retention": "long",
     "ports": {"promethus": 9090},
-    "images": {"grafana": "grafana/grafana:1"},
+    "images": {"zabbix": "zabbix/zabbix:1"},
     "disabled_alerts": ["HostDwn"],
     "rule_files": ["nope.yml"],
     "external_urls": "https://example.com/",
@@ -302,7 +302,7 @@ WRONG_PLACES = {
     "crowsnest_repeat_after",
     "crowsnest_retention",
     "crowsnest_ports.promethus",
-    "crowsnest_images.grafana",
+    "crowsnest_images.zabbix",
     "crowsnest_disabled_alerts[0]",
     "crowsnest_rule_files[0]",
     "crowsnest_external_urls",

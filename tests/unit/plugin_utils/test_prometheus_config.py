@@ -71,11 +71,23 @@ def test_a_scrape_has_to_end_before_the_next_one(plan: MakePlan, interval: str) 
 
 
 def test_the_stack_watches_itself(jobs: dict[str, Any]) -> None:
-    assert {name: targets(jobs[name]) for name in ("prometheus", "alertmanager", "blackbox")} == {
+    assert {name: targets(jobs[name]) for name in ("prometheus", "alertmanager", "blackbox", "grafana")} == {
         "prometheus": {"127.0.0.1:9090": {"host": "web1"}},
         "alertmanager": {"127.0.0.1:9093": {"host": "web1"}},
         "blackbox": {"127.0.0.1:9115": {"host": "web1"}},
+        "grafana": {"127.0.0.1:3000": {"host": "web1"}},
     }
+
+
+def test_of_grafanas_thousands_of_series_only_the_used_ones_are_kept(jobs: dict[str, Any]) -> None:
+    rules = jobs["grafana"]["metric_relabel_configs"]
+    assert [(rule["source_labels"], rule["action"]) for rule in rules] == [(["__name__"], "keep")]
+    kept = [
+        name
+        for name in ("process_resident_memory_bytes", "grafana_stat_totals_dashboard", "grafana_feature_toggles_info")
+        if re.fullmatch(rules[0]["regex"], name)  # Prometheus anchors its expressions
+    ]
+    assert kept == ["process_resident_memory_bytes", "grafana_stat_totals_dashboard"]
 
 
 def test_every_host_has_its_node_exporter_read(jobs: dict[str, Any]) -> None:
@@ -133,7 +145,7 @@ def test_without_blackbox_nothing_is_probed(plan: MakePlan) -> None:
 
 def test_a_declaration_without_apps_has_no_empty_jobs(plan: MakePlan) -> None:
     jobs = [job["job_name"] for job in prometheus_config(plan())["scrape_configs"]]
-    assert jobs == ["prometheus", "alertmanager", "blackbox", "node"]
+    assert jobs == ["prometheus", "alertmanager", "blackbox", "grafana", "node"]
 
 
 # --- blackbox.yml ---

@@ -1,0 +1,235 @@
+#!/usr/bin/python
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: grafana_admin
+short_description: Make a running Grafana have the declared password and data sources
+description:
+  - Waits until Grafana answers and logs in with the password. When Grafana refuses it, sets it with Grafana's own command
+    in the container, which reads it from its standard input, so that it stands in no process list.
+  - Grafana uses the password of its configuration only when it makes its database. Deciding by a login means that a
+    rotated password, and one that was changed by hand, is put right by the next run.
+  - Compares the data sources that are in force with O(datasources). When they differ, Grafana reads its provisioning files
+    again, without a restart.
+options:
+  url:
+    description: Where Grafana answers on the host.
+    type: str
+    required: true
+  user:
+    description: Name of the user, the first one of Grafana's database.
+    type: str
+    default: admin
+  password:
+    description: The password it must have.
+    type: str
+    required: true
+  container:
+    description: Name of Grafana's container.
+    type: str
+    required: true
+  datasources:
+    description: The data sources of the provisioning file that is in place, as it names them.
+    type: list
+    elements: dict
+    default: []
+  timeout:
+    description: How long to wait until Grafana answers, in seconds.
+    type: int
+    default: 180
+attributes:
+  check_mode:
+    description: Says whether the password would be set or data sources be read again, if Grafana answers.
+    support: full
+author: crowsnest contributors
+"""
+
+EXAMPLES = r"""
+- name: Set the password of the user admin
+  crowsnest.core.grafana_admin:
+    url: http://127.0.0.1:3000
+    password: "{{ vault_grafana_admin_password }}"
+    container: crowsnest-grafana-1
+    datasources:
+      - {name: Prometheus, uid: prometheus, type: prometheus, url: "http://127.0.0.1:9090", access: proxy}
+"""
+
+RETURN = r"""
+password_set:
+  description: Whether the password was another one.
+  type: bool
+  returned: success
+datasources_read:
+  description: Names of the data sources that were not in force as they should be.
+  type: list
+  elements: str
+  returned: success
+waited_seconds:
+  description: How long it took until Grafana answered.
+  type: float
+  returned: success
+"""
+
+import base64
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from typing import Any, Dict, List
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
+
+LOGS = "See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 grafana` on the host."
+# https://grafana.com/docs/grafana/latest/administration/cli/#reset-admin-password
+RESET = ["grafana", "cli", "admin", "reset-admin-password", "--password-from-stdin"]
+
+
+class GrafanaError(Exception):
+    """Grafana does not answer or refuses; the text says what to do."""
+
+
+def wait_until_ready(url: str, timeout_seconds: float) -> float:
+    """Seconds until the health page says that the database works. Raises GrafanaError when it does not in time."""
+    start = time.monotonic()
+    while True:
+        try:
+            with DIRECT.open(f"{url}/api/health", timeout=10) as answer:
+                state = json.load(answer).get("database")
+        except (OSError, HTTPException, ValueError) as error:
+            state = str(error)
+        waited = time.monotonic() - start
+        if state == "ok":
+            return waited
+        if waited >= timeout_seconds:
+            raise GrafanaError(f"Grafana is not ready at {url} after {waited:.0f} s: {state}. {LOGS}")
+        time.sleep(0.5)
+
+
+class LoginError(GrafanaError):
+    """Grafana refuses user and password."""
+
+
+class Grafana:
+    """Grafana's HTTP API as one user: https://grafana.com/docs/grafana/latest/developers/http_api/"""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url, self.user, self.password = url, user, password
+
+    def ask(self, path: str, method: str = "GET") -> Any:
+        """The JSON of an answer. Raises LoginError or GrafanaError."""
+        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}"}
+        request = urllib.request.Request(self.url + path, headers=headers, method=method)  # noqa: S310 - loopback
+        try:
+            with DIRECT.open(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code == 401:
+                raise LoginError("Grafana refuses the password.") from None
+            words = error.read().decode(errors="replace")[:300]
+            raise GrafanaError(f"Grafana answers {method} {path} with status {error.code}: {words} {LOGS}") from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise GrafanaError(f"Grafana does not answer {method} {path}: {error}. {LOGS}") from None
+
+    def logs_in(self) -> bool:
+        """Whether Grafana takes user and password."""
+        try:
+            self.ask("/api/user")
+        except LoginError:
+            return False
+        return True
+
+
+def set_password(container: str, password: str) -> None:
+    """Raises GrafanaError with the words of Grafana's command."""
+    command = ["docker", "exec", "--interactive", container, *RESET]
+    try:
+        run = subprocess.run(command, input=password + "\n", capture_output=True, text=True, timeout=120, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise GrafanaError(f"The password of Grafana cannot be set: {error}") from None
+    if run.returncode != 0:
+        words = (run.stderr or run.stdout).strip().replace(password, "***")[-500:]
+        raise GrafanaError(f"The password of Grafana cannot be set: {words}")
+
+
+def ensure_password(grafana: Grafana, container: str, check_mode: bool) -> bool:
+    """Whether the password was another one; it is set then, unless in check mode. Raises GrafanaError."""
+    if grafana.logs_in():
+        return False
+    if not check_mode:
+        set_password(container, grafana.password)
+        if not grafana.logs_in():
+            raise GrafanaError(
+                f"Grafana still refuses the user {grafana.user} after its password was set. After five wrong logins it "
+                "refuses any for five minutes: wait, and repeat the run."
+            )
+    return True
+
+
+# What Grafana shows of a data source without a secret, with the value that an absent key of a file means.
+COMPARED = {"name": "", "type": "", "url": "", "access": "proxy", "isDefault": False, "basicAuth": False, "user": ""}
+
+
+def unlike(wanted: List[Dict[str, Any]], found: List[Dict[str, Any]]) -> List[str]:
+    """Names of data sources, by uid, that are missing, or are not as wanted."""
+    by_uid = {each["uid"]: each for each in found}
+    return [
+        each["name"]
+        for each in wanted
+        if any(
+            by_uid.get(each["uid"], {}).get(key, absent) != each.get(key, absent) for key, absent in COMPARED.items()
+        )
+    ]
+
+
+def ensure_datasources(grafana: Grafana, wanted: List[Dict[str, Any]], check_mode: bool) -> List[str]:
+    """Names of data sources that were not as wanted; they are read again, unless in check mode. Raises GrafanaError."""
+    differing = unlike(wanted, grafana.ask("/api/datasources"))
+    if differing and not check_mode:
+        grafana.ask("/api/admin/provisioning/datasources/reload", "POST")
+        if still := unlike(wanted, grafana.ask("/api/datasources")):
+            raise GrafanaError(f"Grafana does not take the data sources {', '.join(still)}. {LOGS}")
+    return differing
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "user": {"type": "str", "default": "admin"},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "container": {"type": "str", "required": True},
+            "datasources": {"type": "list", "elements": "dict", "default": []},
+            "timeout": {"type": "int", "default": 180},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    try:
+        waited = wait_until_ready(wanted["url"], 0 if module.check_mode else wanted["timeout"])
+        grafana = Grafana(wanted["url"], wanted["user"], wanted["password"])
+        password_set = ensure_password(grafana, wanted["container"], module.check_mode)
+        unknown = module.check_mode and password_set  # what lies behind the login cannot be seen
+        read = [] if unknown else ensure_datasources(grafana, wanted["datasources"], module.check_mode)
+    except GrafanaError as error:
+        if module.check_mode:
+            module.exit_json(changed=False, password_set=False, datasources_read=[], waited_seconds=0.0, msg=str(error))
+        module.fail_json(msg=str(error))
+    module.exit_json(
+        changed=password_set or bool(read),
+        password_set=password_set,
+        datasources_read=read,
+        waited_seconds=round(waited, 1),
+    )
+
+
+if __name__ == "__main__":
+    main()

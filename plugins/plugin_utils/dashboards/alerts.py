@@ -1,0 +1,97 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Panels on alerts, which several dashboards share: what fires now and what fired before."""
+
+from __future__ import annotations
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
+    ANY,
+    KEEP_TIME,
+    SINCE,
+    Color,
+    Link,
+    Panel,
+    Query,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.probes import probed_apps
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+
+# The dead man's switch always fires.
+EVERY_ALERT = 'alertname!="AlertingPathAlive"'
+_STATES: dict[float, tuple[str, Color]] = {1: ("pending", "yellow"), 2: ("firing", "red")}
+
+
+def firing_count(selector: str = EVERY_ALERT) -> Panel:
+    """How many alerts fire; `selector` is PromQL's, without braces."""
+    return Panel(
+        "Firing alerts",
+        "How many alerts fire now. Not 0: open each one's dashboard from the table of firing alerts, critical ones "
+        "first, and follow its runbook.",
+        "stat",
+        (Query(f'count(ALERTS{{alertstate="firing", {selector}}}) or vector(0)'),),
+        width=4,
+        base="green",
+        thresholds=ANY,
+        decimals=0,
+    )
+
+
+def firing_table(plan: Plan, selector: str = EVERY_ALERT) -> Panel:
+    """Each alert that fires, with a link to the dashboard that shows its cause."""
+    firing = (
+        f'ALERTS_FOR_STATE{{{selector}}} * 1000 and ignoring (alertstate) ALERTS{{alertstate="firing", {selector}}}'
+    )
+    return Panel(
+        "Alerts firing now",
+        "Each alert that fires, since when, and the dashboard that shows why: click the row. Then do what the "
+        "runbook of its name says. During planned work make a silence in Alertmanager instead.",
+        "table",
+        (Query(_with_page(plan, firing)),),
+        unit=SINCE,
+        width=20,
+        columns={
+            "severity": "Severity",
+            "alertname": "Alert",
+            "app": "App",
+            "host": "Host",
+            "instance": "Instance",
+            "Value": "Since",
+            "page": "Dashboard",
+        },
+        links=(Link("Open its dashboard", f"/d/${{__data.fields.page}}?var-host=${{__data.fields.host}}&{KEEP_TIME}"),),
+        empty="No alert is firing.",
+    )
+
+
+def alert_history(selector: str = EVERY_ALERT) -> Panel:
+    """When each alert was pending and when it fired."""
+    states = f'2 * ALERTS{{alertstate="firing", {selector}}} or ALERTS{{alertstate="pending", {selector}}}'
+    return Panel(
+        "Alert history",
+        "When each alert was pending (yellow) and firing (red). One that flaps: change its threshold in the "
+        "declaration, or find what comes and goes. Several that begin together: look at the host first.",
+        "timeline",
+        (
+            Query(
+                f"max by (severity, alertname, app, host) ({states})",
+                "{{severity}} {{alertname}} {{app}} {{host}}",
+            ),
+        ),
+        width=24,
+        values=_STATES,
+        base="text",
+        empty="No alert was pending or firing in this time.",
+    )
+
+
+def _with_page(plan: Plan, expr: str) -> str:
+    """The series of `expr` with label `page`, the uid of the dashboard that shows the cause; the last match counts."""
+    pages = [("stack", "alertname", ".+"), ("host", "host", ".+"), ("stack", "alertname", "(Prometheus|Alert).+")]
+    if probed_apps(plan):
+        pages.append(("probes", "app", ".+"))
+    with_metrics = [app.name for app in plan.settings.apps if app.metrics]
+    if with_metrics:
+        pages.append(("app-$1", "app", f"({'|'.join(with_metrics)})"))
+    for page, label, pattern in pages:
+        expr = f'label_replace({expr}, "page", "{page}", "{label}", "{pattern}")'
+    return expr

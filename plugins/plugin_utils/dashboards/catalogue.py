@@ -1,0 +1,24 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""All dashboards of a plan."""
+
+from __future__ import annotations
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.app import app_dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.host import host
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.overview import overview
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import Dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.probes import probed_apps, probes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.stack import stack
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+
+
+def dashboards(plan: Plan) -> list[Dashboard]:
+    """What Grafana shows: only dashboards and panels for what runs and is measured."""
+    return [
+        overview(plan),
+        host(plan),
+        stack(plan),
+        *([probes(plan)] if probed_apps(plan) else []),
+        *(app_dashboard(plan, app) for app in plan.settings.apps if app.metrics),
+    ]

@@ -1,0 +1,194 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a dashboard is made of, as plain values: a panel is one short function that returns a `Panel`.
+
+`build.py` turns these values into Grafana's JSON; `expectations` of the verification reads the same queries. So each
+panel says itself why it may be empty, and what a person does when it looks wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["timeseries", "stat", "table", "bars", "timeline", "text"]
+Color = Literal["green", "yellow", "orange", "red", "blue", "text"]
+
+# Units as Grafana names them: https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
+PERCENT, SHARE, SECONDS, BYTES, BYTES_RATE, PER_SECOND, COUNT, DAYS, SINCE = (
+    "percent",  # 0 to 100
+    "percentunit",  # 0 to 1
+    "s",
+    "bytes",  # powers of two
+    "binBps",
+    "reqps",
+    "short",
+    "d",
+    "dateTimeFromNow",  # of milliseconds since 1970: "5 minutes ago"
+)
+# The smallest window that holds two samples, whatever the scrape interval and the zoom: Grafana fills it in.
+RATE = "$__rate_interval"
+# What the time picker shows.
+RANGE = "$__range"
+# Grafana's grid is 24 wide; a row of height 8 is about a third of a laptop's screen.
+WIDTH, HEIGHT = 24, 8
+
+
+@dataclass(frozen=True)
+class Query:
+    """PromQL and how its series are called; `{{host}}` in the legend is the label `host`."""
+
+    expr: str
+    legend: str = ""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """From `value` upwards the panel has this colour."""
+
+    value: float
+    color: Color
+
+
+@dataclass(frozen=True)
+class Link:
+    """A way to another page: a URL or a path in Grafana such as `/d/host`; `${__field.labels.host}` is filled in."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel.
+
+    `description` says what it shows and what to do when it looks wrong. `empty` names the reason for which it may have
+    no data while all is well; without one, no data is a fault. `base` is the colour below all thresholds.
+    Columns of a table: `columns` renames labels, in this order, and `Value` is the number; other labels are left out.
+    `values` names numbers, such as {0: ("down", "red")}.
+    """
+
+    title: str
+    description: str
+    kind: Kind
+    queries: tuple[Query, ...] = ()
+    unit: str = COUNT
+    width: int = 6
+    height: int = HEIGHT
+    decimals: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    base: Color = "blue"
+    thresholds: tuple[Threshold, ...] = ()
+    values: dict[float, tuple[str, Color]] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
+    stacked: bool = False
+    text: str = ""
+    empty: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A titled row of panels; they flow from left to right, 24 columns wide."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A choice at the top of a dashboard: from `query` (PromQL's label_values) or from fixed `options`."""
+
+    name: str
+    label: str
+    query: str = ""
+    options: tuple[str, ...] = ()
+    multi: bool = False
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A whole dashboard; `uid` makes its address `/d/<uid>` and never changes. `app`: whose app's it is, if one's."""
+
+    uid: str
+    title: str
+    folder: str
+    description: str
+    rows: tuple[Row, ...]
+    variables: tuple[Variable, ...] = ()
+    links: tuple[Link, ...] = ()
+    app: str = ""
+
+
+# --- shared looks and links: the same colour, unit and way everywhere ------------------------------------------------
+
+FOLDER_OVERVIEW, FOLDER_DEVELOPMENT, FOLDER_OPERATIONS = "Overview", "Development", "Operations"
+
+UP: dict[float, tuple[str, Color]] = {0: ("down", "red"), 1: ("up", "green")}
+OK: dict[float, tuple[str, Color]] = {0: ("failed", "red"), 1: ("ok", "green")}
+# Percent of something that ends, such as memory or a disk: the alerts on hosts begin at 80 and 90.
+FULL = (Threshold(80, "yellow"), Threshold(90, "red"))
+# A count of which even one is bad.
+ANY = (Threshold(1, "red"),)
+
+# Links of a series or a table's row keep the time that is looked at.
+KEEP_TIME = "${__url_time_range}"
+TO_OVERVIEW = Link("Overview", "/d/overview")
+TO_STACK = Link("Monitoring stack", "/d/stack")
+TO_PROBES = Link("Probes", "/d/probes")
+APP_OF_SERIES = Link("Dashboard of ${__field.labels.app}", f"/d/app-${{__field.labels.app}}?{KEEP_TIME}")
+HOST_OF_SERIES = Link("Host ${__field.labels.host}", f"/d/host?var-host=${{__field.labels.host}}&{KEEP_TIME}")
+PROBES_OF_SERIES = Link("Probes of ${__field.labels.app}", f"/d/probes?var-app=${{__field.labels.app}}&{KEEP_TIME}")
+
+
+def host_link(host: str) -> Link:
+    """The way to one host's dashboard."""
+    return Link(f"Host {host}", f"/d/host?var-host={host}")
+
+
+def runbook_link(runbook_url: str) -> Link:
+    """The way to the folder of runbooks; `runbook_url` as declared."""
+    return Link("Runbooks", runbook_url)
+
+
+def increase(series: str, window: str) -> str:
+    """PromQL: how many events a counter of job `app` counted within `window`, its first one included.
+
+    A labelled counter does not exist before its first event, so increase() misses that one. Where the app already
+    answered before the window and the series was not there yet, its whole value is new; see files/rules/profile_*.yml.
+    """
+    new = f'{series} unless {series} offset {window} and on (app, instance) (up{{job="app"}} offset {window} == 1)'
+    return f"({new} or increase({series}[{window}]))"
+
+
+@dataclass(frozen=True)
+class PanelQuery:
+    """One query of a panel with its variables filled in, ready for Prometheus."""
+
+    dashboard: str
+    panel: str
+    expr: str
+    empty: str
+    app: str
+
+
+def queries(dashboard: Dashboard, window: str) -> list[PanelQuery]:
+    """All queries of a dashboard for everything its variables allow; `window` becomes Grafana's rate interval."""
+    return [
+        PanelQuery(
+            dashboard.uid, panel.title, _filled(query.expr, dashboard.variables, window), panel.empty, dashboard.app
+        )
+        for row in dashboard.rows
+        for panel in row.panels
+        for query in panel.queries
+    ]
+
+
+def _filled(expr: str, variables: Sequence[Variable], window: str) -> str:
+    """PromQL without Grafana's variables; a variable from a query matches everything."""
+    for variable in variables:
+        value = variable.options[0] if variable.options else ".+"
+        expr = expr.replace(f"${{{variable.name}}}", value).replace(f"${variable.name}", value)
+    return expr.replace(RATE, window).replace(RANGE, "1h")

@@ -1,0 +1,185 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""grafana.ini and the provisioning of Grafana as pure functions of the plan and the declaration."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from configparser import ConfigParser
+from io import StringIO
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import CONFIG_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.build import ALERTMANAGER_UID, PROMETHEUS_UID
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import Dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, EmailReceiver
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+
+USER = "admin"
+SECRETS = f"{CONFIG_IN_CONTAINER}/secrets"
+# How long a changed dashboard takes to appear at most, in seconds.
+DASHBOARD_POLL_SECONDS = 10
+
+Ini = Mapping[str, Mapping[str, str]]
+
+
+def grafana_ini(plan: Plan, declared: Declaration) -> dict[str, dict[str, str]]:
+    """{section: {key: value}}: https://grafana.com/docs/grafana/latest/setup-grafana/configure-grafana/
+
+    A password is named by its file; Grafana reads and strips it.
+    """
+    service = plan.services["grafana"]
+    return {
+        "server": {"http_addr": "127.0.0.1", "http_port": str(service.port), "root_url": service.external_url},
+        "security": {
+            "admin_user": USER,
+            "admin_password": f"$__file{{{SECRETS}/admin_password}}",
+            "secret_key": f"$__file{{{SECRETS}/secret_key}}",
+            "disable_gravatar": "true",
+            "cookie_secure": str(service.external_url.startswith("https:")).lower(),
+        },
+        "users": {"allow_sign_up": "false", "allow_org_create": "false", "default_theme": "dark"},
+        "auth.anonymous": {"enabled": "false"},
+        "database": {"type": "sqlite3", "wal": "true"},
+        "dashboards": {"default_home_dashboard_path": f"{CONFIG_IN_CONTAINER}/dashboards/overview/overview.json"},
+        # Rules live in Prometheus. The pages for silences and alerts work on it and on Alertmanager.
+        "unified_alerting": {"enabled": "true", "execute_alerts": "false"},
+        # Nothing of it calls home.
+        "analytics": {
+            "reporting_enabled": "false",
+            "check_for_updates": "false",
+            "check_for_plugin_updates": "false",
+            "feedback_links_enabled": "false",
+        },
+        "news": {"news_feed_enabled": "false"},
+        "snapshots": {"external_enabled": "false"},
+        "public_dashboards": {"enabled": "false"},
+        "plugins": _plugins(plan.settings.grafana_plugins),
+        "log": {"mode": "console", "level": "warn"},
+        "metrics": {"enabled": "true"},
+        **_smtp(declared),
+    }
+
+
+# Grafana fetches these apps from grafana.com at its start unless told not to; with plugins of one's own it cannot be
+# told so for all at once: https://github.com/grafana/grafana/blob/main/pkg/setting/setting_plugins.go
+_FETCHED_BY_ITSELF = (
+    "grafana-advisor-app",
+    "grafana-exploretraces-app",
+    "grafana-lokiexplore-app",
+    "grafana-metricsdrilldown-app",
+    "grafana-pyroscope-app",
+)
+
+
+def _plugins(declared: Mapping[str, str]) -> dict[str, str]:
+    common = {"plugin_admin_enabled": "false", "preinstall_auto_update": "false"}
+    if not declared:
+        return {**common, "preinstall_disabled": "true"}
+    unwanted = [name for name in _FETCHED_BY_ITSELF if name not in declared]
+    wanted = [f"{name}@{version}" for name, version in sorted(declared.items())]
+    return {**common, "disable_plugins": ",".join(unwanted), "preinstall_sync": ",".join(wanted)}
+
+
+def _smtp(declared: Declaration) -> dict[str, dict[str, str]]:
+    """The first e-mail receiver's server, for invitations and shared dashboards."""
+    receiver = _mail(declared)
+    if receiver is None:
+        return {}
+    login = {"user": receiver.username} if receiver.username else {}
+    password = {"password": f"$__file{{{SECRETS}/smtp_password}}"} if receiver.password else {}
+    return {
+        "smtp": {
+            "enabled": "true",
+            "host": receiver.smarthost,
+            **login,
+            **password,
+            "from_address": receiver.sender,
+            "from_name": "crowsnest",
+            "startTLS_policy": "MandatoryStartTLS",
+        }
+    }
+
+
+def _mail(declared: Declaration) -> EmailReceiver | None:
+    return next((each for each in declared.receivers if isinstance(each, EmailReceiver)), None)
+
+
+def grafana_secrets(declared: Declaration, admin_password: str, secret_key: str) -> dict[str, str]:
+    """{relative path: secret}; never part of a plan, a diff or a log."""
+    mail = _mail(declared)
+    smtp = {"secrets/smtp_password": mail.password.get_secret_value()} if mail and mail.password else {}
+    return {"secrets/admin_password": admin_password, "secrets/secret_key": secret_key, **smtp}
+
+
+def ini_text(ini: Ini) -> str:
+    """The text of grafana.ini; keys keep their case."""
+    parser = ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[method-assign, assignment]  # the documented way to keep the case of keys
+    parser.read_dict(ini)
+    text = StringIO()
+    parser.write(text)
+    return text.getvalue()
+
+
+def datasources(plan: Plan) -> dict[str, Any]:
+    """https://grafana.com/docs/grafana/latest/administration/provisioning/#data-sources"""
+    common = {"access": "proxy", "orgId": 1, "editable": False}
+    prometheus, alertmanager = (f"http://127.0.0.1:{plan.services[name].port}" for name in ("prometheus", "alertmanager"))
+    return {
+        "apiVersion": 1,
+        "prune": True,  # a data source of ours that is no longer here disappears
+        "datasources": [
+            {
+                "name": "Prometheus",
+                "uid": PROMETHEUS_UID,
+                "type": "prometheus",
+                "url": prometheus,
+                "isDefault": True,
+                "jsonData": {"httpMethod": "POST", "timeInterval": plan.settings.scrape_interval, "manageAlerts": False},
+                **common,
+            },
+            {
+                "name": "Alertmanager",
+                "uid": ALERTMANAGER_UID,
+                "type": "alertmanager",
+                "url": alertmanager,
+                "jsonData": {"implementation": "prometheus", "handleGrafanaManagedAlerts": False},
+                **common,
+            },
+        ],
+    }
+
+
+def dashboard_providers(dashboards: Iterable[Dashboard]) -> dict[str, Any]:
+    """One provider per folder: https://grafana.com/docs/grafana/latest/administration/provisioning/#dashboards"""
+    return {
+        "apiVersion": 1,
+        "providers": [
+            {
+                "name": folder,
+                "folder": folder,
+                "folderUid": folder.lower(),
+                "type": "file",
+                "disableDeletion": False,
+                "allowUiUpdates": False,
+                "updateIntervalSeconds": DASHBOARD_POLL_SECONDS,
+                "options": {"path": f"{CONFIG_IN_CONTAINER}/dashboards/{folder.lower()}"},
+            }
+            for folder in dict.fromkeys(dashboard.folder for dashboard in dashboards)
+        ],
+    }
+
+
+def dashboard_path(dashboard: Dashboard) -> str:
+    """Where a dashboard lies in the release."""
+    return f"dashboards/{dashboard.folder.lower()}/{dashboard.uid}.json"
+
+
+def start_digest(texts: Iterable[str], secrets: Mapping[str, str]) -> str:
+    """A digest of everything that Grafana reads only at its start, keyed so that it tells nothing of a password."""
+    key = secrets["secrets/secret_key"].encode()
+    content = "\0".join([*texts, *(f"{name}={secret}" for name, secret in sorted(secrets.items()))])
+    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()[:16]
