@@ -129,7 +129,8 @@ def prepare(container: Client, host: Host, public_key: str, resolver: str, mirro
         "etc/systemd/system/lab-page@.socket.d/address.conf": (f"[Socket]\nListenStream={address}:%i\n", 0o644),
     }
     if host.engine == "existing":
-        own_settings = {"max-concurrent-downloads": 2, "registry-mirrors": [mirror]}
+        # The second mirror is never asked; with two there is an order that a run has to keep.
+        own_settings = {"max-concurrent-downloads": 2, "registry-mirrors": [mirror, "http://127.0.0.1:5999"]}
         files["etc/docker/daemon.json"] = (json.dumps(own_settings, indent=2) + "\n", 0o644)
     container.put_archive("/", archive(files))
     container.put_archive("/", archive({"home/deploy/.ssh/authorized_keys": (public_key, 0o600)}, owner=DEPLOY_ID))

@@ -19,6 +19,8 @@ from lab.host_container import Host
 from lab.progress import LabError, step, wait_until
 
 BUILDS_AT_ONCE = 3
+# Services of which no package exists: small servers that keep to the contract stand in for them.
+DOUBLES = ["grafana"]
 USERS_CONTAINER = "redis-of-the-user"
 
 
@@ -141,7 +143,7 @@ def _describe(wish: Wish, source: str) -> dict[str, Any]:
         "ssh_user": ssh_access.USER, "ssh_key": str(folder / "id_ed25519"),
         "known_hosts": str(folder / "known_hosts"), "ssh_config": str(folder / "ssh_config"),
         "registry_mirror": f"http://{ports.registry_address(ports.network_prefix(wish.offset))}:5000",
-        "image_source": source, "doubles": [],
+        "image_source": source, "doubles": DOUBLES if source == "packages" else [],
         "memory": {"limit_mib": wish.memory_mib},
         "hosts": [host.describe() for host in wish.hosts()],
     }  # fmt: skip

@@ -42,6 +42,7 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str) -> l
     return [
         *_columns(pages),
         *_tunnel(plan, host),
+        *_login(plan, declaration, inventory),
         "",
         *_alerts(declaration, inventory),
         *(f"{name} is switched off: {reason}" for name, reason in plan.switched_off.items()),
@@ -50,6 +51,15 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str) -> l
 
 # Services with a page for people.
 _PAGES = ("grafana", "prometheus", "alertmanager")
+
+
+def _login(plan: Plan, declaration: Declaration, inventory: str) -> list[str]:
+    """Who may open Grafana."""
+    if "grafana" not in plan.services:
+        return []
+    generated = f"in {inventory}/secrets/grafana_admin_password"
+    where = "the declared crowsnest_grafana_admin_password" if declaration.grafana_admin_password else generated
+    return [f"Grafana's user is admin, the password is {where}."]
 
 
 def _tunnel(plan: Plan, host: str) -> list[str]:

@@ -40,10 +40,11 @@ def test_the_exporter_of_a_further_host_listens_on_its_private_address_only(lab:
     assert hosts["lab1"].run(f"python3 -c \"import socket; socket.create_connection(('{address}', 9100), 3)\"").rc == 0
 
 
-def test_the_engine_that_was_there_is_kept(server: Any) -> None:
+def test_the_engine_that_was_there_is_kept(lab: Any, server: Any) -> None:
     settings = json.loads(server.file("/etc/docker/daemon.json").content_string)
     assert settings["max-concurrent-downloads"] == 2
     assert set(settings) == {"max-concurrent-downloads", "registry-mirrors"}
+    assert settings["registry-mirrors"] == [lab.facts["registry_mirror"], "http://127.0.0.1:5999"]
     # The user's container was started before the run; an engine that was restarted by it would be younger.
     container = server.check_output("docker inspect --format '{{.State.StartedAt}}' redis-of-the-user")
     engine = server.check_output("stat --format %Y /proc/$(pidof -s dockerd)")

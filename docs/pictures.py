@@ -1,0 +1,113 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Takes the pictures in docs/pictures/ from a running demo, with Debian's chromium.
+
+    ./crowsnest demo
+    . .venv/bin/activate && python docs/pictures.py [NAME …]      (without names: all)
+
+Every picture is what a browser or a terminal showed, of real programs with the sample shop's data. Where the demo has no
+access to Docker Hub, Grafana is a double (molecule/lab/images/grafana) that draws a preview of each dashboard and says so.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ROOT / "docs/pictures"
+LAB = ROOT / ".lab/demo"
+CHROMIUM = "/usr/bin/chromium"
+# A container has no sandbox to offer, and nothing but the demo is to be reached.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+WIDTH = 1600
+TERMINAL = """<body style="margin:0;background:#0d1117"><pre style="color:#e6edf3;font:15px/1.5 'DejaVu Sans Mono',monospace;
+padding:18px 22px;margin:0;display:inline-block"><span style="color:#7ee787">$ %s</span>\n%s</pre></body>"""
+
+
+def url(service: str) -> str:
+    """Where a page of the demo is reached."""
+    ports = json.loads((LAB / "lab.json").read_text())["hosts"][0]["ports"]
+    return f"http://127.0.0.1:{ports[service]}"
+
+
+def dashboard(uid: str) -> Callable[[Browser, Path], None]:
+    """A whole dashboard, logged in as admin."""
+
+    def take(browser: Browser, path: Path) -> None:
+        page = browser.new_page(viewport={"width": WIDTH, "height": 900})
+        password = (LAB / "grafana_admin_password").read_text().strip()
+        answer = page.request.post(f"{url('grafana')}/login", data={"user": "admin", "password": password})
+        assert answer.ok, answer.text()
+        page.goto(f"{url('grafana')}/d/{uid}?kiosk&from=now-1h&to=now", wait_until="networkidle")
+        page.wait_for_timeout(2000)
+        page.screenshot(path=path, full_page=True)
+        page.close()
+
+    return take
+
+
+def web(service: str, path_of_page: str, height: int, prepare: Callable[[Page], None] | None = None) -> Callable[[Browser, Path], None]:
+    """The upper part of a page."""
+
+    def take(browser: Browser, path: Path) -> None:
+        page = browser.new_page(viewport={"width": WIDTH, "height": height})
+        page.goto(url(service) + path_of_page, wait_until="networkidle")
+        if prepare:
+            prepare(page)
+        page.wait_for_timeout(1000)
+        page.screenshot(path=path)
+        page.close()
+
+    return take
+
+
+def newest_alert(browser: Browser, path: Path) -> None:
+    """The newest message about a fault as it was received."""
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.goto(url("slack_catcher"), wait_until="load")
+    page.locator("article", has_text="Runbook").first.screenshot(path=path)
+    page.close()
+
+
+def terminal(*command: str) -> Callable[[Browser, Path], None]:
+    """What a command prints, from its first line that is not Ansible's frame."""
+
+    def take(browser: Browser, path: Path) -> None:
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        page = browser.new_page(viewport={"width": WIDTH, "height": 100})
+        page.set_content(TERMINAL % (html.escape(" ".join(command)), html.escape(run.stdout.strip())))
+        page.locator("pre").screenshot(path=path)
+        page.close()
+
+    return take
+
+
+TAKERS: dict[str, Callable[[Browser, Path], None]] = {
+    **{f"dashboard-{uid}": dashboard(uid) for uid in ("overview", "host", "stack", "probes", "app-shop")},
+    "prometheus-targets": web("prometheus", "/classic/targets", 1000),
+    "prometheus-alerts": web("prometheus", "/classic/alerts", 900),
+    "slack-message": newest_alert,
+    "pages": terminal("./crowsnest", "demo", "--status"),
+}
+
+
+def main(names: list[str]) -> None:
+    """Takes the named pictures, or all."""
+    PICTURES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for name in names or list(TAKERS):
+            TAKERS[name](browser, PICTURES / f"{name}.png")
+            print(f"docs/pictures/{name}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
