@@ -5,8 +5,9 @@
     ./crowsnest demo
     . .venv/bin/activate && python docs/pictures.py [NAME …]      (without names: all)
 
-Every picture is what a browser or a terminal showed, of real programs with the sample shop's data. Where the demo has no
-access to Docker Hub, Grafana is a double (molecule/lab/images/grafana) that draws a preview of each dashboard and says so.
+Every picture is what a browser or a terminal showed, of real programs with the sample shop's data. Where the demo has
+no access to Docker Hub, Grafana is a double (molecule/lab/images/grafana) that draws a preview of each dashboard and
+says so on it.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ CHROMIUM = "/usr/bin/chromium"
 # A container has no sandbox to offer, and nothing but the demo is to be reached.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 WIDTH = 1600
-TERMINAL = """<body style="margin:0;background:#0d1117"><pre style="color:#e6edf3;font:15px/1.5 'DejaVu Sans Mono',monospace;
-padding:18px 22px;margin:0;display:inline-block"><span style="color:#7ee787">$ %s</span>\n%s</pre></body>"""
+TERMINAL = """<body style="margin:0;background:#0d1117"><pre style="color:#e6edf3;margin:0;padding:18px 22px;
+font:15px/1.5 'DejaVu Sans Mono',monospace;display:inline-block">
+<span style="color:#7ee787">$ %s</span>\n%s</pre></body>"""
 
 
 def url(service: str) -> str:
@@ -44,7 +46,8 @@ def dashboard(uid: str) -> Callable[[Browser, Path], None]:
         page = browser.new_page(viewport={"width": WIDTH, "height": 900})
         password = (LAB / "grafana_admin_password").read_text().strip()
         answer = page.request.post(f"{url('grafana')}/login", data={"user": "admin", "password": password})
-        assert answer.ok, answer.text()
+        if not answer.ok:
+            raise SystemExit(f"Grafana refuses the login: {answer.text()}")
         page.goto(f"{url('grafana')}/d/{uid}?kiosk&from=now-1h&to=now", wait_until="networkidle")
         page.wait_for_timeout(2000)
         page.screenshot(path=path, full_page=True)
@@ -53,7 +56,9 @@ def dashboard(uid: str) -> Callable[[Browser, Path], None]:
     return take
 
 
-def web(service: str, path_of_page: str, height: int, prepare: Callable[[Page], None] | None = None) -> Callable[[Browser, Path], None]:
+def web(
+    service: str, path_of_page: str, height: int, prepare: Callable[[Page], None] | None = None
+) -> Callable[[Browser, Path], None]:
     """The upper part of a page."""
 
     def take(browser: Browser, path: Path) -> None:

@@ -24,7 +24,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--suite", default="trixie", help="Debian release, or one per host: bookworm,trixie")
     up.add_argument("--engine", choices=["none", "existing"], default="none", help="is Docker on the server already?")
     up.add_argument("--hosts", type=int, default=1, help="number of hosts, the first is the server")
-    up.add_argument("--offset", type=int, help="added to every published port (demo 10000, default 20000, fleet 30000)")
+    known = ", ".join(f"{lab} {number}" for lab, number in ports.OFFSETS.items())
+    up.add_argument("--offset", type=int, help=f"added to every published port ({known})")
     up.add_argument("--memory", type=int, default=2048, metavar="MIB", help="memory limit of each host")
     up.add_argument(
         "--app", action=argparse.BooleanOptionalAction, default=True, help="build the image of the sample app"
@@ -100,9 +101,13 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _urls(options: argparse.Namespace) -> None:
-    for service, port in state.need(options.name)["hosts"][0]["ports"].items():
+    lab = state.need(options.name)
+    for service, port in lab["hosts"][0]["ports"].items():
         if service != "ssh" and _answers(port):
-            print(f"{service:14} http://127.0.0.1:{port}/")
+            print(f"{service:14} http://127.0.0.1:{port}/{'  a double' if service in lab['doubles'] else ''}")
+    password = state.directory(options.name) / "grafana_admin_password"
+    if password.is_file():
+        print(f"Grafana's user is admin, the password is in {password.relative_to(state.REPOSITORY)}")
 
 
 def _answers(port: int) -> bool:

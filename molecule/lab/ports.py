@@ -17,14 +17,15 @@ PAGES = {
 }
 SSH_PORT = 22
 MAX_HOSTS = 50
-OFFSETS = {"demo": 10000, "default": 20000, "fleet": 30000}
+OFFSETS = {"demo": 10000, "default": 20000, "fleet": 30000, "bench": 40000}
 
 
 def offset_of(name: str, given: int | None) -> int:
     """The number added to every port of the lab; 10000 to 56000 in steps of 1000, so that its network differs too."""
     offset = OFFSETS.get(name) if given is None else given
     if offset is None:
-        raise LabError(f"A lab named {name} needs --offset (10000 demo, 20000 default, 30000 fleet are taken).")
+        taken = ", ".join(f"{number} {lab}" for lab, number in OFFSETS.items())
+        raise LabError(f"A lab named {name} needs --offset ({taken} are taken).")
     if offset % 1000 or not 10000 <= offset <= 56000:
         raise LabError(f"--offset {offset}: it must be a multiple of 1000 from 10000 to 56000.")
     return offset

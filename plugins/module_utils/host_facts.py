@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -35,6 +36,7 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
         "docker": docker,
         "node_exporter": node_exporter(),
         "ports": listening_ports(),
+        "published": published_ports(),
         "data": owners(data_path),
         "files": {path: _read(path) for path in files if Path(path).is_file()},
     }
@@ -190,6 +192,25 @@ def docker_facts() -> dict[str, Any]:
         by_digest = {f"{tag.rpartition(':')[0]}@{digest}" for tag, digest in tags}
         facts["images"] = sorted({tag for tag, _ in tags} | by_digest)
     return facts
+
+
+def published_ports() -> list[dict[str, Any]]:
+    """[{"container", "address", "port"}]: TCP ports of the host that Docker hands to containers, of whatever project.
+
+    Format: https://docs.docker.com/reference/cli/docker/container/ls/; `0.0.0.0:8000-8001->80-81/tcp, :::53->53/udp`.
+    """
+    rows = [line.partition("\t") for line in _output("docker", "ps", "--format", "{{.Names}}\t{{.Ports}}").splitlines()]
+    found = (
+        (name, re.fullmatch(r"(.+):(\d+)(?:-(\d+))?->[\d-]+/tcp", part))
+        for name, _, ports in rows
+        for part in ports.split(", ")
+    )
+    return [
+        {"container": name, "address": match[1].strip("[]"), "port": port}
+        for name, match in found
+        if match
+        for port in range(int(match[2]), int(match[3] or match[2]) + 1)
+    ]
 
 
 def daemon_json(path: str = "/etc/docker/daemon.json") -> dict[str, object]:

@@ -8,12 +8,12 @@ DOCUMENTATION = r"""
 module: grafana_admin
 short_description: Make a running Grafana have the declared password and data sources
 description:
-  - Waits until Grafana answers and logs in with the password. When Grafana refuses it, sets it with Grafana's own command
-    in the container, which reads it from its standard input, so that it stands in no process list.
+  - Waits until Grafana answers and logs in with the password. When Grafana refuses it, sets it with Grafana's own
+    command in the container, which reads it from its standard input, so that it stands in no process list.
   - Grafana uses the password of its configuration only when it makes its database. Deciding by a login means that a
     rotated password, and one that was changed by hand, is put right by the next run.
-  - Compares the data sources that are in force with O(datasources). When they differ, Grafana reads its provisioning files
-    again, without a restart.
+  - Compares the data sources that are in force with O(datasources). When they differ, Grafana reads its provisioning
+    files again, without a restart.
 options:
   url:
     description: Where Grafana answers on the host.
@@ -80,7 +80,7 @@ import time
 import urllib.error
 import urllib.request
 from http.client import HTTPException
-from typing import Any, Dict, List
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -177,7 +177,7 @@ def ensure_password(grafana: Grafana, container: str, check_mode: bool) -> bool:
 COMPARED = {"name": "", "type": "", "url": "", "access": "proxy", "isDefault": False, "basicAuth": False, "user": ""}
 
 
-def unlike(wanted: List[Dict[str, Any]], found: List[Dict[str, Any]]) -> List[str]:
+def unlike(wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[str]:
     """Names of data sources, by uid, that are missing, or are not as wanted."""
     by_uid = {each["uid"]: each for each in found}
     return [
@@ -189,7 +189,7 @@ def unlike(wanted: List[Dict[str, Any]], found: List[Dict[str, Any]]) -> List[st
     ]
 
 
-def ensure_datasources(grafana: Grafana, wanted: List[Dict[str, Any]], check_mode: bool) -> List[str]:
+def ensure_datasources(grafana: Grafana, wanted: list[dict[str, Any]], check_mode: bool) -> list[str]:
     """Names of data sources that were not as wanted; they are read again, unless in check mode. Raises GrafanaError."""
     differing = unlike(wanted, grafana.ask("/api/datasources"))
     if differing and not check_mode:

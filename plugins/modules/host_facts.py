@@ -52,6 +52,7 @@ host:
       python_client: true
     node_exporter: {installed: true, flags: ["--web.listen-address=127.0.0.1:9100"]}
     ports: {"22": ["0.0.0.0", "::"]}
+    published: [{container: shop-web-1, address: 127.0.0.1, port: 8000}]
     data: {/var/lib/crowsnest: "0:0:0755", /var/lib/crowsnest/prometheus: "21090:21090:0750"}
     files: {/etc/default/prometheus-node-exporter: ARGS=""}
 """

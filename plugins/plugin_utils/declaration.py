@@ -143,7 +143,11 @@ class Health(Strict):
 class App(Strict):
     """One app of the team."""
 
-    name: Name = Field(description="Short name; the label `app` on everything that belongs to it.")
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,35}$")] = (
+        Field(  # app-<name> is a uid of at most 40 in Grafana
+            description="Short name; the label `app` on everything that belongs to it."
+        )
+    )
     framework: Literal["django", "fastapi", "prom_client", "generic"] = Field(
         "generic",
         description="Whose metric names the app exports: django-prometheus, prometheus-fastapi-instrumentator, "
@@ -305,7 +309,9 @@ class Settings(Strict):
     )
     grafana_plugins: dict[
         Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+-]*$")]
-    ] = Field({}, description="Plugins of Grafana and their exact versions; downloaded from grafana.com when it starts.")
+    ] = Field(
+        {}, description="Plugins of Grafana and their exact versions; downloaded from grafana.com when it starts."
+    )
     rule_files: list[str] = Field(
         [], description="Prometheus rule files of your own; a relative path starts at the inventory's folder."
     )

@@ -135,7 +135,7 @@ def alertmanager_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) ->
 def grafana_files(plan: Mapping[str, Any], variables: Mapping[str, Any], secret_key: str) -> dict[str, str]:
     """grafana.ini, data sources, dashboards and the compose fragment; `variables` are all `crowsnest_*`.
 
-    Dashboards are read again while Grafana runs; what it reads only at its start is part of a label, which recreates it.
+    Dashboards are read again while it runs. What it reads only at its start is part of a label, which recreates it.
     """
     typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
     shown = dashboards(typed)

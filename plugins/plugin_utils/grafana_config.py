@@ -19,8 +19,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
 USER = "admin"
 SECRETS = f"{CONFIG_IN_CONTAINER}/secrets"
-# How long a changed dashboard takes to appear at most, in seconds.
-DASHBOARD_POLL_SECONDS = 10
+# How long a changed dashboard takes to appear at most, in seconds. With 10 or less Grafana does not poll but watches
+# the directory that it found at its start, and never sees that `current` leads to another one:
+# https://github.com/grafana/grafana/issues/115416
+DASHBOARD_POLL_SECONDS = 15
 
 Ini = Mapping[str, Mapping[str, str]]
 
@@ -127,7 +129,9 @@ def ini_text(ini: Ini) -> str:
 def datasources(plan: Plan) -> dict[str, Any]:
     """https://grafana.com/docs/grafana/latest/administration/provisioning/#data-sources"""
     common = {"access": "proxy", "orgId": 1, "editable": False}
-    prometheus, alertmanager = (f"http://127.0.0.1:{plan.services[name].port}" for name in ("prometheus", "alertmanager"))
+    prometheus, alertmanager = (
+        f"http://127.0.0.1:{plan.services[name].port}" for name in ("prometheus", "alertmanager")
+    )
     return {
         "apiVersion": 1,
         "prune": True,  # a data source of ours that is no longer here disappears
@@ -138,7 +142,11 @@ def datasources(plan: Plan) -> dict[str, Any]:
                 "type": "prometheus",
                 "url": prometheus,
                 "isDefault": True,
-                "jsonData": {"httpMethod": "POST", "timeInterval": plan.settings.scrape_interval, "manageAlerts": False},
+                "jsonData": {
+                    "httpMethod": "POST",
+                    "timeInterval": plan.settings.scrape_interval,
+                    "manageAlerts": False,
+                },
                 **common,
             },
             {

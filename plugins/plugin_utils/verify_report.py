@@ -16,7 +16,8 @@ def verify_report(report: Mapping[str, Any]) -> list[str]:
     lines = [f"STATUS  {'AREA':<{width}}  DETAIL"]
     for check, following in zip(report["checks"], [*report["checks"][1:], {}], strict=True):
         lines.append(f"{check['status']:<6}  {check['area']:<{width}}  {check['detail']}")
-        if check["advice"] and check["advice"] != following.get("advice"):  # the same advice is given once
+        again = all(check[key] == following.get(key) for key in ("status", "area", "advice"))
+        if check["advice"] and not again:  # the same advice is given once, after the last line it is for
             lines.append(f"{'':<{width + 10}}-> {check['advice']}")
     return [*lines, "", summary(report)]
 

@@ -206,8 +206,8 @@ def _mean_now(app: App, framework: Framework) -> Panel:
     mean = f"sum(rate({framework.latency}_sum{of}[5m])) / (sum(rate({framework.latency}_count{of}[5m])) > 0)"
     return Panel(
         "Mean response time",
-        "Time from request to answer inside the app, mean over five minutes. Higher than usual: the slowest endpoints "
-        "below name which, the database row often says why.",
+        "Time from request to answer inside the app, mean over five minutes. Higher than usual: look at Ten slowest "
+        "endpoints below, and at the app's host; alert AppLatencyHigh has the runbook.",
         "stat",
         (Query(mean),),
         unit=SECONDS,

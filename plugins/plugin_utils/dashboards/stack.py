@@ -267,8 +267,9 @@ def _rules() -> Row:
             ),
             Panel(
                 "Rule evaluation time",
-                "How long the last round of all rules took. Near the scrape interval rounds are missed: remove heavy "
-                "rules of your own (crowsnest_rule_files).",
+                "How long the last round of all rules took. Near the scrape interval rounds are missed: the page "
+                "Status, Rule health of Prometheus names the slow group; mend those of your own "
+                "(crowsnest_rule_files).",
                 "timeseries",
                 (Query("sum(prometheus_rule_group_last_duration_seconds)", "all rules"),),
                 unit=SECONDS,
@@ -320,11 +321,13 @@ def _alerting() -> Row:
             Panel(
                 "Messages sent",
                 "Messages to receivers in each step, by receiver; heartbeat is the dead man's switch. Heartbeat at "
-                "0: the service outside will call. Many: tune thresholds in the declaration, or make a silence.",
+                "0: docker logs --tail 50 crowsnest-alertmanager-1. Many others: find what flaps in the overview's "
+                "Alert history.",
                 "timeseries",
                 (
                     Query(
-                        f"sum by (receiver_name) (increase(alertmanager_notifications_total[{RATE}])) or vector(0)",
+                        f"sum by (receiver_name) (increase(alertmanager_notifications_total[{RATE}]))"
+                        " or on () vector(0)",
                         "{{receiver_name}}",
                     ),
                 ),
@@ -334,8 +337,8 @@ def _alerting() -> Row:
             Panel(
                 "Alerts and silences",
                 "Alerts that Alertmanager holds (the dead man's switch is always one), how many of them are "
-                "suppressed, and the silences in force. A silence nobody remembers hides alerts: expire it in "
-                "Alertmanager.",
+                "suppressed, and the silences in force. A silence nobody remembers hides alerts: expire it on the "
+                "page Silences of Alertmanager.",
                 "timeseries",
                 (
                     Query('sum(alertmanager_alerts{state="active"})', "active alerts"),
@@ -359,7 +362,7 @@ def _grafana() -> Row:
                 "Requests each second by status. Many 5xx: docker logs --tail 50 crowsnest-grafana-1 on the server. "
                 "Many 401: somebody tries passwords, see who may reach Grafana in docs/security.md.",
                 "timeseries",
-                (Query(f"sum by (status_code) ({requests}) or vector(0)", "{{status_code}}"),),
+                (Query(f"sum by (status_code) ({requests}) or on () vector(0)", "{{status_code}}"),),
                 unit=PER_SECOND,
                 minimum=0,
                 stacked=True,

@@ -185,6 +185,35 @@ def test_what_runs_in_docker_is_read(programs: Callable[..., None]) -> None:
     }
 
 
+# As Docker 20, 26 and 29 print it.
+PUBLISHED = """\
+shop-web-1\t127.0.0.1:8000->8000/tcp
+db\t0.0.0.0:5432->5432/tcp, :::5432->5432/tcp
+new-db\t0.0.0.0:5433->5432/tcp, [::]:5433->5432/tcp
+range\t0.0.0.0:9000-9001->9000-9001/tcp, 0.0.0.0:53->53/udp
+inside\t5432/tcp, 9000-9001/tcp
+host-network\t
+"""
+
+
+def test_ports_that_docker_publishes_are_read_of_all_containers(programs: Callable[..., None]) -> None:
+    programs(docker=f"printf '{PUBLISHED}'")
+    assert [(it["container"], it["address"], it["port"]) for it in host_facts.published_ports()] == [
+        ("shop-web-1", "127.0.0.1", 8000),
+        ("db", "0.0.0.0", 5432),
+        ("db", "::", 5432),
+        ("new-db", "0.0.0.0", 5433),
+        ("new-db", "::", 5433),
+        ("range", "0.0.0.0", 9000),
+        ("range", "0.0.0.0", 9001),
+    ]
+
+
+def test_a_host_without_docker_publishes_nothing(programs: Callable[..., None]) -> None:
+    programs()
+    assert host_facts.published_ports() == []
+
+
 def test_a_host_without_any_of_the_programs_has_no_engine(programs: Callable[..., None]) -> None:
     programs()
     found = docker_facts()

@@ -49,7 +49,7 @@ def receiver(**keys: Any) -> dict[str, Any]:
 TAKEN: list[dict[str, Any]] = [
     {},
     app(name="a"),
-    app(name="a" * 40),
+    app(name="a" * 36),
     app(url="https://shop.example.com"),
     app(url="http://127.0.0.1:8000/a?b=c"),
     app(url="https://쇼핑몰.kr/"),

@@ -46,14 +46,18 @@ def test_grafana_calls_nobody(plan: MakePlan) -> None:
 
 
 def test_declared_plugins_come_in_their_exact_version_and_no_others(plan: MakePlan) -> None:
-    made = ini(plan({"grafana_plugins": {"grafana-clock-panel": "2.1.8", "grafana-lokiexplore-app": "1.0.0"}}))["plugins"]
+    made = ini(plan({"grafana_plugins": {"grafana-clock-panel": "2.1.8", "grafana-lokiexplore-app": "1.0.0"}}))[
+        "plugins"
+    ]
     assert made["preinstall_sync"] == "grafana-clock-panel@2.1.8,grafana-lokiexplore-app@1.0.0"
     assert "preinstall_disabled" not in made
     assert "grafana-lokiexplore-app" not in made["disable_plugins"].split(",")
     assert "grafana-pyroscope-app" in made["disable_plugins"].split(",")
 
 
-@pytest.mark.parametrize(("url", "secure"), [("https://grafana.example.com/", "true"), ("http://127.0.0.1:3000", "false")])
+@pytest.mark.parametrize(
+    ("url", "secure"), [("https://grafana.example.com/", "true"), ("http://127.0.0.1:3000", "false")]
+)
 def test_cookies_go_over_https_only_when_people_come_that_way(plan: MakePlan, url: str, secure: str) -> None:
     made = ini(plan({"external_urls": {"grafana": url}}))
     assert (made["server"]["root_url"], made["security"]["cookie_secure"]) == (url, secure)
@@ -73,7 +77,9 @@ def test_the_first_mail_receiver_gives_the_mail_server(plan: MakePlan) -> None:
 
 
 def test_no_secret_is_in_the_ini(plan: MakePlan) -> None:
-    declared = declaration.Declaration.model_validate({"receivers": [MAIL], "grafana_admin_password": "adm1n-secret-long"})
+    declared = declaration.Declaration.model_validate(
+        {"receivers": [MAIL], "grafana_admin_password": "adm1n-secret-long"}
+    )
     secrets = grafana.grafana_secrets(declared, "adm1n-secret-long", "k3y-secret")
     text = grafana.ini_text(grafana.grafana_ini(plan(), declared))
     assert secrets == {
@@ -109,6 +115,8 @@ def test_each_folder_has_a_provider_that_finds_its_dashboards(plan: MakePlan) ->
     paths = {provider["options"]["path"].removeprefix("/etc/crowsnest/current/") for provider in providers}
     assert {grafana.dashboard_path(each).rpartition("/")[0] for each in shown} == paths
     assert len({provider["folderUid"] for provider in providers}) == len(providers)
+    # Grafana watches instead of polling below that, and misses a swapped link.
+    assert all(provider["updateIntervalSeconds"] > 10 for provider in providers)
     assert not any(provider["allowUiUpdates"] or provider["disableDeletion"] for provider in providers)
 
 

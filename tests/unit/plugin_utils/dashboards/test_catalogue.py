@@ -111,7 +111,7 @@ def test_without_probes_nothing_of_probes_is_asked(full: Plan, plan: MakePlan, b
 def test_every_panel_says_what_to_do(full: Plan) -> None:
     action = re.compile(
         r"alert [A-Z]\w+ has the runbook|docker |journalctl|systemctl|curl |top\b|\bss -|ps aux|iotop|ip -s|redis-cli"
-        r"|certbot|timedatectl|resolvectl|nginx|EXPLAIN|pg_stat|click|compare|look|see |find |page Status|playbook"
+        r"|certbot|timedatectl|resolvectl|nginx|EXPLAIN|pg_stat|click|compare|look|see |find |page [A-Z]|playbook"
         r"|follow its runbook|raise crowsnest_"
     )
     for dashboard in dashboards(full):
@@ -175,7 +175,7 @@ def test_labels_and_jobs_are_those_that_series_have(full: Plan) -> None:
         expr = asked(dashboard)
         matched = set(re.findall(r"(\w+)(?:=~|!~|!=|=)\"", expr))
         grouped = {
-            label.strip() for found in re.findall(r"(?:by|on|ignoring) \(([^)]*)\)", expr) for label in found.split(",")
+            label.strip() for found in re.findall(r"(?:by|on|ignoring) \(([^)]+)\)", expr) for label in found.split(",")
         }
         legends = {
             label

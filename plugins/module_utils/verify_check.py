@@ -1,0 +1,44 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One line of a verification, as a value. Python 3.9, standard library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+PASS, WARN, FAIL = "PASS", "WARN", "FAIL"
+RUN_SITE = "Run `./crowsnest site` with the same -i; it puts this right."
+
+
+class Check(NamedTuple):
+    """What was asked and how it is.
+
+    `advice` says what to do about it. `soon`: it may be right in a moment, as a target that was not read yet.
+    """
+
+    status: str
+    area: str
+    detail: str
+    advice: str = ""
+    soon: bool = False
+
+
+def logs_of(service: str) -> str:
+    """The advice that always helps: where the service itself says what is wrong."""
+    return f"See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 {service}` on the server."
+
+
+def some(names: Iterable[str], limit: int = 5) -> str:
+    """`a, b, c and 4 more`."""
+    all_names = list(names)
+    shown, more = all_names[:limit], len(all_names) - limit
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `5 min`, `3 h`, `12 d`: rounded down."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(max(seconds, 0))} s"

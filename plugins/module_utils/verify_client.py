@@ -1,0 +1,105 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Questions to the services on loopback. Python 3.9, standard library.
+
+API of Prometheus: https://prometheus.io/docs/prometheus/latest/querying/api/
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from typing import Any, NamedTuple, Union
+from urllib.parse import urlencode
+
+from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
+
+THREADS = 8
+
+
+class ServiceError(Exception):
+    """A service refuses a question; the text has its own words."""
+
+
+class NoAnswerError(ServiceError):
+    """A service does not answer at all; further questions to it are in vain."""
+
+
+class Sample(NamedTuple):
+    """One series of an answer of Prometheus, at one time."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+Answer = Union[list[Sample], ServiceError]
+
+
+def fetch(url: str, timeout_seconds: float = 5, user: str = "", password: str = "") -> tuple[int, str]:
+    """(HTTP status, text) whatever the status is. Raises NoAnswerError."""
+    request = urllib.request.Request(url)  # noqa: S310 - made by the plan
+    if user:
+        request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+    try:
+        with DIRECT.open(request, timeout=timeout_seconds) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except (OSError, HTTPException) as error:
+        raise NoAnswerError(str(error) or type(error).__name__) from None
+
+
+def parsed(status: int, text: str) -> Any:
+    """The JSON of an answer. Raises ServiceError for any other status than 200."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if status != 200 or content is None:
+        words = content.get("error") or content.get("message") if isinstance(content, dict) else None
+        raise ServiceError(f"HTTP {status}: {words or ' '.join(text.split())[:200] or 'no text'}")
+    return content
+
+
+class Prometheus:
+    """Asks one Prometheus. Once it does not answer it is asked nothing more: fifty questions cost one timeout."""
+
+    def __init__(self, url: str, timeout_seconds: float = 5) -> None:
+        self.url = url
+        self.timeout_seconds = timeout_seconds
+        self.silent: NoAnswerError | None = None
+
+    def get(self, path: str) -> Any:
+        """`data` of the answer. Raises ServiceError."""
+        if self.silent:
+            raise self.silent
+        try:
+            return parsed(*fetch(self.url + path, self.timeout_seconds))["data"]
+        except NoAnswerError as error:
+            self.silent = error
+            raise
+
+    def query(self, expr: str) -> list[Sample]:
+        """The series of an expression now. Raises ServiceError with Prometheus' own words."""
+        data = self.get("/api/v1/query?" + urlencode({"query": expr}))
+        if data["resultType"] == "scalar":
+            return [Sample({}, float(data["result"][1]))]
+        return [Sample(row["metric"], float(row["value"][1])) for row in data["result"]]
+
+    def query_all(self, exprs: Iterable[str]) -> dict[str, Answer]:
+        """{expression: its series, or the refusal}, asked side by side."""
+
+        def ask(expr: str) -> Answer:
+            try:
+                return self.query(expr)
+            except ServiceError as error:
+                return error
+
+        distinct = list(dict.fromkeys(exprs))
+        with ThreadPoolExecutor(THREADS) as pool:
+            return dict(zip(distinct, pool.map(ask, distinct)))

@@ -1,0 +1,189 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether Prometheus watches what is declared: targets, rules, panels. Pure: its answers go in, checks come out.
+
+Python 3.9, standard library.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_check import (
+    FAIL,
+    PASS,
+    RUN_SITE,
+    WARN,
+    Check,
+    duration,
+    logs_of,
+    some,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_client import Answer, ServiceError
+
+# A younger Prometheus need not have evaluated all rules, nor have two samples for every rate.
+RULES_SECONDS, DATA_SECONDS = 120, 300
+# More lines than this of one kind say nothing new.
+MOST_LINES = 10
+# What tells targets apart.
+TARGET_FIELDS = ("job", "address", "path", "app", "probe", "host")
+
+Target = tuple[str, str, str, str, str, str]
+
+
+# --- targets ---
+
+
+def wanted_target(target: Mapping[str, str]) -> Target:
+    """(job, address, path, app, probe, host) of one declared target."""
+    job, address, path, app, probe, host = (target[name] for name in TARGET_FIELDS)
+    return job, address, path, app, probe, host
+
+
+def active_target(target: Mapping[str, Any]) -> Target:
+    """The same of one of Prometheus' active targets, as they were before relabelling."""
+    found, labels = target["discoveredLabels"], target["labels"]
+    return (
+        found["job"],
+        found["__address__"],
+        found["__metrics_path__"],
+        labels.get("app", ""),
+        labels.get("probe", ""),
+        labels.get("host", ""),
+    )
+
+
+def target_name(target: Target) -> str:
+    """`node web1 127.0.0.1:9100`, `app shop …`, `probe shop database …`; the path only when it is not the usual one."""
+    job, address, path, app, probe, host = target
+    shown = address if job == "probe" or path == "/metrics" else address + path
+    return " ".join(part for part in (job, app or (host if job == "node" else ""), probe, shown) if part)
+
+
+def target_checks(wanted: Sequence[Mapping[str, str]], active: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """Exactly the declared targets, each read without an error.
+
+    One of an app that cannot be read is a warning: the app is not ours, and its own alert fires.
+    """
+    declared = [wanted_target(target) for target in wanted]
+    found = {active_target(target): target for target in active}
+    checks = [
+        Check(FAIL, "targets", f"{target_name(it)} is declared and not watched", RUN_SITE, soon=True)
+        for it in declared
+        if it not in found
+    ]
+    checks += [
+        Check(FAIL, "targets", f"{target_name(it)} is watched and not declared", RUN_SITE, soon=True)
+        for it in found
+        if it not in declared
+    ]
+    for name in (it for it in declared if it in found and found[it]["health"] != "up"):
+        checks.append(_unread(name, found[name]))
+    up = sum(1 for it in declared if it in found and found[it]["health"] == "up")
+    return [*checks, Check(PASS, "targets", f"{up} of {len(declared)} up")] if up else checks
+
+
+def _unread(target: Target, state: Mapping[str, Any]) -> Check:
+    job, name = target[0], target_name(target)
+    if state["health"] == "unknown":
+        return Check(WARN, "targets", f"{name} was not read yet", "Ask again in a minute.", soon=True)
+    advice = {
+        "app": f"On its host: `curl -s {target[1]}{target[2]} | head`. See the runbook AppDown.",
+        "probe": logs_of("blackbox"),
+        "node": "On that host: `systemctl status prometheus-node-exporter`. See the runbook HostDown.",
+    }.get(job, logs_of(job))
+    status = WARN if job in ("app", "probe") else FAIL
+    return Check(status, "targets", f"{name} is down: {state['lastError'] or 'no reason given'}", advice, soon=True)
+
+
+# --- rules ---
+
+
+def rule_checks(wanted: Mapping[str, int], groups: Sequence[Mapping[str, Any]], age_seconds: float) -> list[Check]:
+    """All rule groups are there with all their rules, and each could be evaluated. `wanted` is {file/group: rules}."""
+    found = {f"{PurePosixPath(group['file']).name}/{group['name']}": group["rules"] for group in groups}
+    missing = [name for name in wanted if name not in found]
+    extra = [name for name in found if name not in wanted]
+    other = [name for name, count in wanted.items() if name in found and len(found[name]) != count]
+    checks = [
+        Check(FAIL, "rules", f"{kind}: {some(names)}", RUN_SITE)
+        for kind, names in (("not loaded", missing), ("not declared", extra), ("another number of rules", other))
+        if names
+    ]
+    rules = [(group, rule) for group, entries in found.items() for rule in entries]
+    for group, rule in [it for it in rules if it[1]["health"] == "err"][:MOST_LINES]:
+        word = f"{rule['name']} in {group} cannot be evaluated: {rule.get('lastError', 'no reason given')}"
+        checks.append(Check(FAIL, "rules", word, "See the runbook PrometheusRuleFailures."))
+    waiting = [rule["name"] for _, rule in rules if rule["health"] == "unknown"]
+    if waiting:
+        young = age_seconds < RULES_SECONDS
+        word = f"{len(waiting)} not evaluated yet: {some(waiting)}"
+        advice = "Ask again in a minute." if young else logs_of("prometheus")
+        checks.append(Check(WARN if young else FAIL, "rules", word, advice, soon=True))
+    healthy = sum(1 for _, rule in rules if rule["health"] == "ok")
+    word = f"{healthy} of {sum(wanted.values())} rules in {len(found)} groups evaluate without an error"
+    return [*checks, Check(PASS, "rules", word)] if healthy else checks
+
+
+# --- panels ---
+
+
+def panel_checks(
+    queries: Sequence[Mapping[str, str]],
+    answers: Mapping[str, Answer],
+    age_seconds: float,
+    settled_apps: Collection[str],
+) -> list[Check]:
+    """Every query of every panel gives data, or its panel says itself why it may be empty.
+
+    `queries` have `dashboard`, `panel`, `expr`, `empty` and `app`; `settled_apps` were there as long as a rate needs.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    for query in queries:
+        kind, words = _verdict(query, answers[query["expr"]], age_seconds, settled_apps)
+        found.setdefault(kind, []).append((f"{query['dashboard']}: {query['panel']}", words))
+    checks = [
+        *_each(found.get("refused", []), "the query is refused", ""),
+        *_each(found.get("empty", []), "no data", "Ask Prometheus yourself: "),
+    ]
+    early = found.get("early", [])
+    for reason in dict.fromkeys(words for _, words in early):
+        names = list(dict.fromkeys(name for name, words in early if words == reason))
+        word = f"{len(names)} without data, as {reason}: {some(names, 3)}"
+        checks.append(Check(WARN, "panels", word, "Ask again in 5 minutes."))
+    given, reasons = len(found.get("data", [])), len(found.get("reason", []))
+    word = f"{given} of {len(queries)} queries give data"
+    word += f", {reasons} are empty for the reason their panel names" if reasons else ""
+    return [*checks, Check(PASS, "panels", word)] if given else checks
+
+
+def _verdict(
+    query: Mapping[str, str], answer: Answer, age_seconds: float, settled_apps: Collection[str]
+) -> tuple[str, str]:
+    """(data, reason, early, empty or refused; words that explain it)."""
+    if isinstance(answer, ServiceError):
+        return "refused", str(answer)
+    if any(not math.isnan(sample.value) for sample in answer):
+        return "data", ""
+    if query["empty"]:
+        return "reason", query["empty"]
+    if age_seconds < DATA_SECONDS:
+        return "early", f"Prometheus has had this configuration for {duration(age_seconds)}"
+    if query["app"] and query["app"] not in settled_apps:
+        return "early", f"{query['app']} is down, or was less than {duration(DATA_SECONDS)} ago"
+    return "empty", query["expr"]
+
+
+def _each(found: Sequence[tuple[str, str]], what: str, advice: str) -> list[Check]:
+    """One line per panel, the rest in one; words are the advice where there is a text before them, else the detail."""
+    checks = [
+        Check(FAIL, "panels", f"{name}: {what}", advice + words)
+        if advice
+        else Check(FAIL, "panels", f"{name}: {what}: {words}")
+        for name, words in found[:MOST_LINES]
+    ]
+    more = len(found) - MOST_LINES
+    return [*checks, Check(FAIL, "panels", f"{more} more of this kind: {what}")] if more > 0 else checks

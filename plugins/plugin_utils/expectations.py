@@ -1,0 +1,224 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What must be true after a run, as plain data for the module `verify`. Pure.
+
+Everything is derived with the functions that make the configuration, so it cannot say something else than they.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import PROJECT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import Dashboard, queries
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
+    Declaration,
+    duration_seconds,
+    receiver_name,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import prometheus_config
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
+    CATALOGUE,
+    CONFIG_ROOT,
+    NODE_EXPORTER_PORT,
+)
+
+# Path and text of all files of a service, and the facts of a host.
+Files = Mapping[str, str]
+Facts = Mapping[str, Any]
+
+
+def expectations(
+    plan: Plan,
+    declaration: Declaration,
+    files: Mapping[str, Files],
+    compose: str,
+    dashboards: Sequence[Dashboard],
+    facts: Mapping[str, Facts],
+) -> dict[str, Any]:
+    """Parameter `expected` of the module `verify`; it holds no secrets.
+
+    `files` is {service: its generated files}, `compose` the text of the compose project, `facts` {host: what
+    `host_facts` found}, without hosts that did not answer. `checks` are those that are decided here.
+    """
+    # As long as Grafana's: four scrapes, so that a rate finds two samples even when one scrape is lost.
+    window = f"{4 * duration_seconds(plan.settings.scrape_interval)}s"
+    return {
+        "host": plan.server,
+        "services": {name: _service(plan, name, files[name]) for name in plan.services},
+        "compose": {"path": f"{CONFIG_ROOT}/compose.yaml", "sha256": digest(compose)},
+        "targets": targets(prometheus_config(plan)),
+        "rules": rules(files["prometheus"]),
+        "receivers": _receivers(declaration),
+        "heartbeat": declaration.heartbeat_url is not None,
+        "certificates": sorted({app.url for app in plan.settings.apps if app.url and app.url.startswith("https:")})
+        if "blackbox" in plan.services
+        else [],
+        "dashboards": {each.uid: each.title for each in dashboards},
+        "queries": [
+            {"dashboard": it.dashboard, "panel": it.panel, "expr": it.expr, "empty": it.empty, "app": it.app}
+            for each in dashboards
+            for it in queries(each, window)
+        ],
+        "checks": [*_host_checks(plan, facts), *_off_checks(plan), *port_checks(plan, facts)],
+    }
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a file with this text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _service(plan: Plan, name: str, files: Files) -> dict[str, Any]:
+    """One service: its container as its compose fragment says, and its files as {path: sha256}."""
+    service = plan.services[name]
+    container = yaml.safe_load(files["compose.yml"])["services"][name]
+    return {
+        "url": f"http://127.0.0.1:{service.port}",
+        "path": service.config_directory,
+        "container": f"{PROJECT}-{name}-1",
+        "image": service.image,
+        "user": service.user,
+        "limit_mib": service.limit_mib,
+        "command": [word.replace("$$", "$") for word in container.get("command", [])],
+        "environment": container["environment"],
+        "labels": container.get("labels", {}),
+        "reloads": CATALOGUE[name].reloads,
+        "files": {path: digest(text) for path, text in files.items()},
+    }
+
+
+def targets(config: Mapping[str, Any]) -> list[dict[str, str]]:
+    """[{"job", "address", "path", "app", "probe", "host"}] of a prometheus.yml."""
+    return [
+        {
+            "job": job["job_name"],
+            "address": address,
+            "path": group["labels"].get("__metrics_path__", job.get("metrics_path", "/metrics")),
+            "app": group["labels"].get("app", ""),
+            "probe": group["labels"].get("probe", ""),
+            "host": group["labels"].get("host", ""),
+        }
+        for job in config["scrape_configs"]
+        for group in job["static_configs"]
+        for address in group["targets"]
+    ]
+
+
+def rules(files: Files) -> dict[str, int]:
+    """{file/group: number of its rules} of all rule files, such as {"host.yml/host_cpu": 2}.
+
+    A group without rules, of which all alerts are disabled, counts as well: Prometheus lists it.
+    """
+    return {
+        f"{PurePosixPath(path).name}/{group['name']}": len(group.get("rules") or [])
+        for path, text in files.items()
+        if path.startswith("rules/")
+        for group in yaml.safe_load(text)["groups"]
+    }
+
+
+def _receivers(declaration: Declaration) -> dict[str, list[str]]:
+    """{integration of Alertmanager: names of the receivers that use it}."""
+    names: dict[str, list[str]] = {}
+    for receiver in declaration.receivers:
+        names.setdefault(receiver.type, []).append(receiver_name(receiver))
+    return names
+
+
+# --- checks that need no question ---
+
+
+def _check(status: str, area: str, detail: str, advice: str = "") -> dict[str, str]:
+    return {"status": status, "area": area, "detail": detail, "advice": advice}
+
+
+def _host_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
+    silent = [name for name in plan.hosts if name not in facts]
+    advice = "Does `ssh` reach it? An alert HostDown fires when it is really down."
+    lines = [
+        _check(
+            "FAIL", "hosts", f"{name} was not looked at: it does not answer over SSH, or --limit left it out", advice
+        )
+        for name in silent
+    ]
+    well = len(plan.hosts) - len(silent)
+    return [*lines, _check("PASS", "hosts", f"{well} of {len(plan.hosts)} looked at")]
+
+
+def _off_checks(plan: Plan) -> list[dict[str, str]]:
+    return [
+        _check(
+            "WARN", "containers", f"{name} is switched off: {reason}", "A larger bundle, or stop what uses the memory."
+        )
+        for name, reason in plan.switched_off.items()
+    ]
+
+
+def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
+    """Which TCP ports others can reach, on every host that answers: only those of `crowsnest_open_ports`."""
+    checks = [check for name, found in facts.items() for check in _odd_ports(plan, name, found)]
+    if checks:
+        return checks
+    ports = sorted({port for found in facts.values() for port in open_ports(found)})
+    shown = ", ".join(map(str, ports)) or "none"
+    return [_check("PASS", "ports", f"only declared ones can be reached from outside: {shown}")]
+
+
+def _odd_ports(plan: Plan, host: str, facts: Facts) -> list[dict[str, str]]:
+    ours = {service.port: name for name, service in plan.services.items()} if host == plan.server else {}
+    ours[NODE_EXPORTER_PORT] = "node exporter"
+    # Further hosts are watched at their private address.
+    wanted = {plan.hosts[host].strip("[]")} if host != plan.server else set()
+    published = {
+        row["port"]: row["container"] for row in facts.get("published", []) if not _is_loopback(row["address"])
+    }
+    checks = []
+    for port, addresses in sorted(open_ports(facts).items()):
+        if port in plan.settings.open_ports or (port == NODE_EXPORTER_PORT and addresses <= wanted):
+            continue
+        who = ours.get(port) or (f"container {published[port]}" if port in published else "a program")
+        word = f"{host}: {who} can be reached from outside at port {port} ({', '.join(sorted(addresses))})"
+        checks.append(_check("FAIL", "ports", word, _port_advice(port, port in ours, published.get(port))))
+    return checks
+
+
+def _port_advice(port: int, ours: bool, container: str | None) -> str:
+    if ours:
+        return (
+            f"The stack listens on loopback only: `sudo ss -ltnp 'sport = :{port}'` there names who does this. "
+            "Run `./crowsnest site` with the same -i, or add the port to crowsnest_open_ports."
+        )
+    if container:
+        return (
+            f"Docker opens it past the host's firewall. In its compose file write 127.0.0.1:{port} instead of {port}, "
+            "or add it to crowsnest_open_ports."
+        )
+    return (
+        f"`sudo ss -ltnp 'sport = :{port}'` there names the program. Let it listen on 127.0.0.1, or add the port to "
+        "crowsnest_open_ports."
+    )
+
+
+def open_ports(facts: Facts) -> dict[int, set[str]]:
+    """{port: addresses other than loopback} of what listens on a host and what Docker publishes there."""
+    listening = [(int(port), address) for port, addresses in facts["ports"].items() for address in addresses]
+    published = [(int(row["port"]), row["address"]) for row in facts.get("published", [])]
+    found: dict[int, set[str]] = {}
+    for port, address in [*listening, *published]:
+        if not _is_loopback(address):
+            found.setdefault(port, set()).add(address)
+    return found
+
+
+def _is_loopback(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback

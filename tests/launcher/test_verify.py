@@ -1,0 +1,53 @@
+"""`./crowsnest verify --json`: a program reads the report, a person what else is said."""
+
+import json
+
+import pytest
+
+# Plays ansible-playbook: says something, writes the report where it is told to, and ends as the report does.
+PLAYBOOK = """#!/usr/bin/env bash
+echo "TASK [one]"
+printf 'argument %s\\n' "$@"
+for word in "$@"; do
+  if [[ $word == "{verify_json: '"* ]]; then
+    path=${word#*\\'}
+    [[ -e $STATE/too-early ]] || echo '{"failed": 1}' >"${path%\\'*}"
+  fi
+done
+exit 2
+"""
+
+
+@pytest.fixture
+def verify(launcher):
+    """The launcher with an environment whose ansible-playbook is the one above."""
+    launcher.run("site")
+    program = launcher.venv / "bin/ansible-playbook"
+    program.write_text(PLAYBOOK)
+    return launcher
+
+
+@pytest.mark.parametrize("words", [["--json", "-i", "inventories/a b"], ["-i", "inventories/a b", "--json"]])
+def test_only_the_report_is_on_stdout_and_the_exit_code_says_how_it_is(verify, words):
+    done = verify.run("verify", *words)
+    assert json.loads(done.stdout) == {"failed": 1}
+    assert done.returncode == 2
+    assert "TASK [one]" in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("argument") and "verify_json" not in line] == [
+        *("argument playbooks/verify.yml", "argument --extra-vars", "argument -i", "argument inventories/a b")
+    ]
+    assert list((verify.folder / ".cache").glob("verify*")) == []
+
+
+def test_a_run_that_ends_before_it_asks_prints_no_report(verify):
+    (verify.state / "too-early").touch()
+    done = verify.run("verify", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_without_json_it_is_a_playbook_like_any_other(verify):
+    done = verify.run("verify", "--limit", "web 1")
+    assert done.stdout.splitlines() == [
+        *("TASK [one]", "argument playbooks/verify.yml", "argument --limit", "argument web 1"),
+    ]
+    assert verify.run("verify").stdout.splitlines()[1:] == ["argument playbooks/verify.yml"]

@@ -1,0 +1,352 @@
+"""Module verify against real servers that answer as Prometheus 3.14 and Alertmanager 0.34 do, and a docker on PATH."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.module_utils import verify_run, verify_server
+from ansible_collections.crowsnest.core.plugins.modules import verify
+
+Run = Callable[..., dict[str, Any]]
+IMAGES = {
+    "prometheus": "sha256:aaaaaaaaaaaaaaaa",
+    "alertmanager": "sha256:bbbbbbbbbbbbbbbb",
+    "grafana": "sha256:cccccccccccccccc",
+}
+NODE = {"job": "node", "address": "127.0.0.1:9100", "path": "/metrics", "app": "", "probe": "", "host": "web1"}
+ACTIVE = {
+    "discoveredLabels": {"job": "node", "__address__": "127.0.0.1:9100", "__metrics_path__": "/metrics"},
+    "labels": {"job": "node", "instance": "127.0.0.1:9100", "host": "web1"},
+    "health": "up",
+    "lastError": "",
+}
+RULES = [{"name": "cpu", "file": "/etc/crowsnest/current/rules/host.yml", "rules": [{"name": "A", "health": "ok"}]}]
+PANEL = {"dashboard": "host", "panel": "CPU", "expr": "cpu", "empty": "", "app": ""}
+
+
+def vector(*rows: tuple[dict[str, str], float]) -> dict[str, Any]:
+    """`data` of an instant query."""
+    series = [{"metric": labels, "value": [1795265006.7, str(value)]} for labels, value in rows]
+    return {"resultType": "vector", "result": series}
+
+
+class Prometheus:
+    """Answers as the API does; tests change its attributes."""
+
+    def __init__(self) -> None:
+        self.started = time.strftime("%Y-%m-%dT%H:%M:%S.683705607Z", time.gmtime(time.time() - 7200))
+        self.configured = self.started
+        self.asked: list[str] = []
+        self.targets = [ACTIVE]
+        self.alertmanager = ""
+        self.words = {"cpu": vector(({"host": "web1"}, 0.5)), "heartbeat": vector(({}, 5.0))}
+        self.refused: set[str] = set()
+
+    def data(self, path: str, query: str) -> Any:
+        """`data` of one answer."""
+        self.asked.append(query)
+        host = {"host": "web1", "mountpoint": "/"}
+        known: dict[str, Any] = {
+            "/api/v1/status/runtimeinfo": {"startTime": self.started, "lastConfigTime": self.configured},
+            "/api/v1/targets": {"activeTargets": self.targets},
+            "/api/v1/rules": {"groups": RULES},
+            "/api/v1/alertmanagers": {"activeAlertmanagers": [{"url": f"{self.alertmanager}/api/v2/alerts"}]},
+            "/api/v1/alerts": {"alerts": []},
+        }
+        if path != "/api/v1/query":
+            return known[path]
+        if any(word in query for word in ("used:percent", "MemTotal", "time_seconds")) and "deriv" not in query:
+            return vector((host, 1.0))
+        return next((answer for word, answer in self.words.items() if word in query), vector())
+
+    def __call__(self, _: str, path: str, __: bytes) -> tuple[int, str]:
+        if path == "/metrics":
+            return 200, loaded("prometheus")
+        url = urlsplit(path)
+        query = parse_qs(url.query).get("query", [""])[0]
+        if query in self.refused:
+            return 400, '{"status":"error","errorType":"bad_data","error":"parse error: unclosed left parenthesis"}'
+        return 200, json.dumps({"status": "success", "data": self.data(url.path, query)})
+
+
+def loaded(name: str) -> str:
+    return (
+        f"{name}_config_last_reload_successful 1\n{name}_config_last_reload_success_timestamp_seconds {time.time()}\n"
+    )
+
+
+@pytest.fixture
+def prometheus() -> Prometheus:
+    """What Prometheus says."""
+    return Prometheus()
+
+
+@pytest.fixture
+def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A server on which all is as declared: a stack of two services with their files, containers and answers."""
+    monkeypatch.setattr(verify_run, "_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(verify_server, "read_release", rights_of_root)
+    alertmanager = serve(lambda *_: (200, loaded("alertmanager")))
+    prometheus.alertmanager = alertmanager.url
+    urls = {"prometheus": serve(prometheus).url, "alertmanager": alertmanager.url}
+    (tmp_path / "compose.yaml").write_text("name: crowsnest\n")
+    services = {name: service(name, url, tmp_path) for name, url in urls.items()}
+    docker(tmp_path, monkeypatch, {name: container(name) for name in services})
+    return {
+        "host": "web1",
+        "services": services,
+        "compose": {"path": str(tmp_path / "compose.yaml"), "sha256": sha256("name: crowsnest\n")},
+        "targets": [NODE],
+        "rules": {"host.yml/cpu": 1},
+        "receivers": {"slack": ["team"]},
+        "heartbeat": True,
+        "certificates": [],
+        "dashboards": {},
+        "queries": [PANEL],
+        "checks": [{"status": "PASS", "area": "ports", "detail": "only declared ones", "advice": ""}],
+    }
+
+
+def rights_of_root(path: str) -> dict[str, verify_server.Found]:
+    """The release as if root had written it, which a test must not need."""
+    root = Path(path, "current")
+    files = {str(file.relative_to(root)): file for file in root.rglob("*") if file.is_file()}
+    return {name: verify_server.Found(sha256(file.read_text()), "0:21000:0640") for name, file in files.items()}
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def service(name: str, url: str, folder: Path) -> dict[str, Any]:
+    """What is expected of one service, and its release on the disk."""
+    release = folder / name / "releases/abc"
+    (release / "secrets").mkdir(parents=True)
+    (release / "config.yml").write_text(name)
+    (release / "secrets/key").write_text(f"{name}-secret")
+    (folder / name / "current").symlink_to("releases/abc")
+    os.utime(folder / name / "current", (time.time() - 7200,) * 2, follow_symlinks=False)
+    return {
+        "url": url,
+        "path": str(folder / name),
+        "container": f"crowsnest-{name}-1",
+        "image": f"example/{name}:1",
+        "user": 21000,
+        "limit_mib": 64,
+        "command": ["--a"],
+        "environment": {},
+        "labels": {},
+        "reloads": name != "grafana",
+        "files": {"config.yml": sha256(name)},
+    }
+
+
+def secrets(*names: str) -> dict[str, dict[str, str]]:
+    return {name: {"secrets/key": sha256(f"{name}-secret")} for name in names or ("prometheus", "alertmanager")}
+
+
+def container(name: str, **state: Any) -> dict[str, Any]:
+    """What `docker inspect` says."""
+    running = {"Status": "running", "Running": True, "OOMKilled": False, "StartedAt": "2026-11-21T11:42:06.7Z"}
+    return {
+        "Name": f"/crowsnest-{name}-1",
+        "Image": IMAGES[name],
+        "RestartCount": 0,
+        "State": {**running, **state},
+        "HostConfig": {"Memory": 64 * 2**20},
+        "Config": {"Image": f"example/{name}:1", "User": "21000:21000", "Cmd": ["--a"], "Env": [], "Labels": {}},
+    }
+
+
+def docker(folder: Path, monkeypatch: pytest.MonkeyPatch, containers: dict[str, dict[str, Any]]) -> None:
+    """A program `docker` that knows these containers and the images of all services."""
+    (folder / "bin").mkdir(exist_ok=True)
+    (folder / "containers").write_text(json.dumps(list(containers.values())))
+    images = [{"Id": IMAGES[name]} for name in containers]
+    (folder / "images").write_text(json.dumps(images))
+    program = folder / "bin/docker"
+    program.write_text(f'#!/bin/sh\ncat "{folder}/$1s"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}/bin:/usr/bin:/bin")
+
+
+def lines(result: dict[str, Any], status: str) -> list[str]:
+    return [f"{it['area']}: {it['detail']}" for it in result["report"]["checks"] if it["status"] == status]
+
+
+def test_a_stack_as_declared_passes(run_module: Run, expected: dict[str, Any]) -> None:
+    result = run_module(verify, expected=expected, secrets=secrets())
+    report = result["report"]
+    assert lines(result, "FAIL") + lines(result, "WARN") == []
+    assert result["changed"] is False
+    assert (report["host"], report["failed"], report["warnings"]) == ("web1", 0, 0)
+    assert report["passed"] == len(report["checks"])
+    assert {it["area"] for it in report["checks"]} == {
+        *("ports", "containers", "files", "configuration", "targets", "rules", "alertmanager", "alerts"),
+        *("delivery", "heartbeat", "certificates", "disk", "memory", "clock", "panels"),
+    }
+
+
+def test_a_query_error_is_a_fault_in_prometheus_own_words(
+    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+) -> None:
+    prometheus.refused = {"cpu"}
+    result = run_module(verify, expected=expected, secrets=secrets())
+    words = "HTTP 400: parse error: unclosed left parenthesis"
+    assert lines(result, "FAIL") == [f"panels: host: CPU: the query is refused: {words}"]
+    assert result["report"]["failed"] == 1
+
+
+def test_what_failed_comes_first(run_module: Run, expected: dict[str, Any], prometheus: Prometheus) -> None:
+    prometheus.targets = []
+    expected["receivers"] = {}
+    statuses = [it["status"] for it in run_module(verify, expected=expected, secrets=secrets())["report"]["checks"]]
+    assert statuses == sorted(statuses, key=["FAIL", "WARN", "PASS"].index)
+    assert set(statuses) == {"FAIL", "WARN", "PASS"}
+
+
+def test_a_prometheus_that_does_not_answer_is_said_once(
+    run_module: Run, expected: dict[str, Any], closed_url: str
+) -> None:
+    expected["services"]["prometheus"]["url"] = closed_url
+    (fault,) = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
+    assert fault.startswith(f"services: prometheus does not answer at {closed_url} (")
+    assert fault.endswith("; not looked at: targets, rules, alerts, delivery, panels, certificates, hosts")
+
+
+def test_a_prometheus_that_falls_silent_is_said_once(
+    run_module: Run, expected: dict[str, Any], prometheus: Prometheus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = prometheus.data
+
+    def hang_up(path: str, query: str) -> Any:
+        if path == "/api/v1/query":
+            raise ConnectionAbortedError
+        return data(path, query)
+
+    monkeypatch.setattr(prometheus, "data", hang_up)
+    (fault,) = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
+    assert fault.startswith("services: prometheus does not answer at ")
+
+
+def test_a_container_that_does_not_run_is_said_once(
+    run_module: Run, expected: dict[str, Any], closed_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = container("alertmanager", Status="exited", Running=False, ExitCode=1)
+    docker(tmp_path, monkeypatch, {"prometheus": container("prometheus"), "alertmanager": gone})
+    expected["services"]["alertmanager"]["url"] = closed_url
+    faults = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
+    assert faults == [
+        "containers: alertmanager is exited with exit code 1",
+        "alertmanager: Prometheus hands no alerts to it",
+    ]
+
+
+def test_an_engine_that_does_not_answer_is_said_once(run_module: Run, expected: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "bin/docker").write_text("#!/bin/sh\necho no JSON\n")
+    (fault,) = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
+    assert fault.startswith("containers: Docker does not answer: ")
+
+
+def test_a_changed_secret_is_named_and_not_shown(run_module: Run, expected: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "prometheus/current/secrets/key").write_text("of another hand")
+    result = run_module(verify, expected=expected, secrets=secrets())
+    assert lines(result, "FAIL") == ["files: prometheus: changed: secrets/key"]
+    assert "of another hand" not in json.dumps(result)
+
+
+def test_a_changed_compose_project_is_named(run_module: Run, expected: dict[str, Any]) -> None:
+    expected["compose"]["sha256"] = sha256("another")
+    faults = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
+    assert faults == [f"files: {expected['compose']['path']} is not as generated"]
+
+
+def test_grafana_is_asked_when_it_is_planned(
+    run_module: Run, expected: dict[str, Any], serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("prometheus", "alertmanager", "grafana")
+    grafana = serve(lambda _, path, __: (200, "") if path == "/metrics" else (401, '{"message":"Invalid"}'))
+    expected["services"]["grafana"] = service("grafana", grafana.url, tmp_path)
+    docker(tmp_path, monkeypatch, {name: container(name) for name in names})
+    result = run_module(verify, expected=expected, secrets=secrets(*names), grafana_password="of-the-user-admin")
+    assert lines(result, "FAIL") == [
+        "grafana: Grafana refuses the password of admin: it was changed by hand, or declared since"
+    ]
+    assert "of-the-user-admin" not in json.dumps(result["report"])
+
+
+def test_what_may_be_right_in_a_moment_is_asked_again(
+    run_module: Run, expected: dict[str, Any], prometheus: Prometheus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([[], [{**ACTIVE, "health": "unknown"}]])
+    data = prometheus.data
+
+    def slowly(path: str, query: str) -> Any:
+        if path == "/api/v1/targets":
+            prometheus.targets = next(answers, [ACTIVE])
+        return data(path, query)
+
+    monkeypatch.setattr(prometheus, "data", slowly)
+    result = run_module(verify, expected=expected, secrets=secrets(), wait=20)
+    assert (result["report"]["failed"], result["report"]["warnings"]) == (0, 0)
+    assert next(answers, None) is None
+
+
+def test_a_new_configuration_makes_an_old_prometheus_young(
+    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+) -> None:
+    del prometheus.words["cpu"]
+    result = run_module(verify, expected=expected, secrets=secrets())
+    assert lines(result, "FAIL") == ["panels: host: CPU: no data"]
+    prometheus.configured = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
+    result = run_module(verify, expected=expected, secrets=secrets())
+    assert lines(result, "FAIL") == []
+    (warning,) = lines(result, "WARN")
+    assert warning.startswith("panels: 1 without data, as Prometheus has had this configuration for 6")
+
+
+def test_deliveries_count_since_alertmanager_has_its_configuration_an_hour_at_most(
+    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+) -> None:
+    for age, allowed in ((7200, range(3600, 3601)), (900, range(900, 960)), (5, range(60, 61))):
+        link = Path(expected["services"]["alertmanager"]["path"], "current")
+        os.utime(link, (time.time() - age,) * 2, follow_symlinks=False)
+        prometheus.asked.clear()
+        run_module(verify, expected=expected, secrets=secrets())
+        (window,) = {seconds for query in prometheus.asked for seconds in re.findall(r"errors_total\[(\d+)s", query)}
+        assert int(window) in allowed
+
+
+def test_without_waiting_is_decided_at_once(run_module: Run, expected: dict[str, Any], prometheus: Prometheus) -> None:
+    prometheus.targets = []
+    result = run_module(verify, expected=expected, secrets=secrets())
+    assert lines(result, "FAIL") == ["targets: node web1 127.0.0.1:9100 is declared and not watched"]
+
+
+def test_what_will_not_be_right_in_a_moment_is_not_waited_for(run_module: Run, expected: dict[str, Any]) -> None:
+    expected["compose"]["sha256"] = sha256("another")
+    assert run_module(verify, expected=expected, secrets=secrets(), wait=600)["report"]["seconds"] < 60
+
+
+def test_check_mode_on_a_host_without_the_stack_has_nothing_to_ask(run_module: Run, expected: dict[str, Any]) -> None:
+    Path(expected["compose"]["path"]).unlink()
+    result = run_module(verify, check=True, expected=expected)
+    assert (result["changed"], result["report"]) == (False, {})
+    assert run_module(verify, expected=expected)["report"]["failed"] > 0
+
+
+def test_a_hundred_and_fifty_panels_take_less_than_three_seconds(run_module: Run, expected: dict[str, Any]) -> None:
+    expected["queries"] = [{**PANEL, "expr": f"cpu {number}"} for number in range(150)]
+    report = run_module(verify, expected=expected, secrets=secrets())["report"]
+    assert report["failed"] == 0
+    assert report["seconds"] < 3

@@ -1,0 +1,272 @@
+"""What a verification expects is what the generators make; open ports; the report for a person."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import expectations as module
+from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report import verify_report
+
+Facts = Callable[..., dict[str, Any]]
+SHOP = {
+    "name": "shop",
+    "framework": "django",
+    "url": "https://shop.example.com/",
+    "metrics": [":8000/metrics", "127.0.0.1:8001/m"],
+    "health": {"basic": "/health/", "detailed": "/health/d/", "components": ["database"]},
+}
+SLACK = {"type": "slack", "name": "team", "webhook_url": "https://hooks.slack.com/services/T0/B0/secret-of-slack"}
+
+
+@pytest.fixture
+def expect(plan: Callable[..., Plan], facts: Facts, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """What is expected of a declaration (names without `crowsnest_`) on a roomy server web1 and these further hosts."""
+
+    def make(declared: Mapping[str, Any], hosts: Any = ("web1",), silent: Any = (), **host: Any) -> dict[str, Any]:
+        settings = {name: value for name, value in declared.items() if name not in ("receivers", "heartbeat_url")}
+        planned = plan(settings, hosts=hosts, total_mib=8000).model_dump(mode="json")
+        looks = {name: {} if name in silent else {"preflight_look": {"host": facts(**host)}} for name in hosts}
+        variables = {f"crowsnest_{name}": value for name, value in declared.items()}
+        return filters.expectations(planned, variables, "key", looks, str(tmp_path))
+
+    return make
+
+
+def test_every_planned_service_is_expected_as_its_compose_fragment_says(expect: Callable[..., dict[str, Any]]) -> None:
+    services = expect({"ports": {"prometheus": 19090}})["services"]
+    assert list(services) == ["prometheus", "alertmanager", "blackbox", "grafana"]
+    prometheus, grafana = services["prometheus"], services["grafana"]
+    assert (prometheus["url"], prometheus["container"]) == ("http://127.0.0.1:19090", "crowsnest-prometheus-1")
+    assert "--web.listen-address=127.0.0.1:19090" in prometheus["command"]
+    assert prometheus["environment"]["GOMEMLIMIT"]
+    assert (prometheus["reloads"], grafana["reloads"], grafana["command"]) == (True, False, [])
+    assert list(grafana["labels"]) == ["crowsnest.configuration"]
+
+
+def test_files_are_expected_with_the_digest_of_what_is_generated(
+    expect: Callable[..., dict[str, Any]], plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    found = expect({"apps": [SHOP]})
+    planned = plan({"apps": [SHOP]}, total_mib=8000).model_dump(mode="json")
+    files = filters.prometheus_files(planned, str(tmp_path))
+    assert found["services"]["prometheus"]["files"] == {
+        path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()
+    }
+    assert found["compose"]["sha256"] == hashlib.sha256(filters.compose_project(planned).encode()).hexdigest()
+
+
+def test_a_dollar_that_compose_would_fill_in_is_expected_once(plan: Callable[..., Plan]) -> None:
+    text = "services: {prometheus: {command: ['--a=$$b'], environment: {}}}"
+    service = module._service(plan(), "prometheus", {"compose.yml": text})
+    assert service["command"] == ["--a=$b"]
+
+
+def test_targets_are_those_of_prometheus_yml(expect: Callable[..., dict[str, Any]]) -> None:
+    targets = expect({"apps": [SHOP]}, hosts=("web1", "web2"))["targets"]
+    rows = [tuple(target[key] for key in ("job", "address", "path", "app", "probe", "host")) for target in targets]
+    assert rows[4:] == [
+        ("node", "127.0.0.1:9100", "/metrics", "", "", "web1"),
+        ("node", "203.0.113.2:9100", "/metrics", "", "", "web2"),
+        ("app", "127.0.0.1:8000", "/metrics", "shop", "", "web1"),
+        ("app", "127.0.0.1:8001", "/m", "shop", "", "web1"),
+        ("probe", "https://shop.example.com/", "/probe", "shop", "url", "web1"),
+        ("probe", "https://shop.example.com/health/", "/probe", "shop", "health", "web1"),
+        ("probe", "https://shop.example.com/health/d/", "/probe", "shop", "database", "web1"),
+    ]
+
+
+def test_rules_are_counted_per_file_and_group() -> None:
+    files = {
+        "prometheus.yml": "a: 1",
+        "rules/host.yml": "groups: [{name: cpu, rules: [{alert: a}, {alert: b}]}, {name: empty, rules: []}]",
+        "rules/own-1-x.yml": "groups: [{name: cpu, rules: [{record: c}]}, {name: none}]",
+    }
+    assert module.rules(files) == {
+        "host.yml/cpu": 2,
+        "host.yml/empty": 0,
+        "own-1-x.yml/cpu": 1,
+        "own-1-x.yml/none": 0,
+    }
+
+
+def test_receivers_heartbeat_and_certificates_are_as_declared(expect: Callable[..., dict[str, Any]]) -> None:
+    found = expect({"apps": [SHOP], "receivers": [SLACK], "heartbeat_url": "https://hc.example/secret-of-heartbeat"})
+    assert (found["receivers"], found["heartbeat"]) == ({"slack": ["team"]}, True)
+    assert found["certificates"] == ["https://shop.example.com/"]
+    bare = expect({"apps": [{**SHOP, "url": "http://shop.example.com/"}]})
+    assert (bare["receivers"], bare["heartbeat"], bare["certificates"]) == ({}, False, [])
+
+
+def test_no_secret_is_in_what_is_expected(expect: Callable[..., dict[str, Any]]) -> None:
+    declared = {"receivers": [SLACK], "heartbeat_url": "https://hc.example/secret-of-heartbeat"}
+    assert "secret-of" not in json.dumps(expect(declared))
+
+
+def test_secrets_are_handed_on_as_digests(plan: Callable[..., Plan]) -> None:
+    planned = plan(total_mib=8000).model_dump(mode="json")
+    found = filters.secret_digests(planned, {"crowsnest_receivers": [SLACK]}, "a-password", "a-key")
+    webhook = hashlib.sha256(SLACK["webhook_url"].encode()).hexdigest()
+    assert found["alertmanager"] == {"secrets/team_webhook_url": webhook}
+    assert found["grafana"]["secrets/admin_password"] == hashlib.sha256(b"a-password").hexdigest()
+
+
+def test_secrets_of_a_service_that_is_not_planned_are_left_out(plan: Callable[..., Plan]) -> None:
+    planned = plan(total_mib=8000).model_dump(mode="json")
+    del planned["services"]["grafana"]
+    assert list(filters.secret_digests(planned, {}, "a-password", "a-key")) == ["alertmanager"]
+
+
+def test_every_panel_is_asked_with_a_window_of_four_scrapes(expect: Callable[..., dict[str, Any]]) -> None:
+    found = expect({"apps": [SHOP], "scrape_interval": "10s"})
+    assert {"overview", "host", "stack", "probes", "app-shop"} <= set(found["dashboards"])
+    assert {query["dashboard"] for query in found["queries"]} <= set(found["dashboards"])
+    assert any("[40s]" in query["expr"] for query in found["queries"])
+    assert [query["expr"] for query in found["queries"] if re.search("[$][a-z_{]", query["expr"])] == []
+
+
+def test_without_grafana_no_panel_is_asked(plan: Callable[..., Plan], facts: Facts, tmp_path: Path) -> None:
+    planned = plan(total_mib=950, used_mib=500).model_dump(mode="json")
+    assert "grafana" not in planned["services"]
+    found = filters.expectations(planned, {}, "", {"web1": {"preflight_look": {"host": facts()}}}, str(tmp_path))
+    assert (found["queries"], found["dashboards"]) == ([], {})
+    assert [check["detail"].split(":")[0] for check in found["checks"] if check["status"] == "WARN"] == [
+        f"{name} is switched off" for name in planned["switched_off"]
+    ]
+
+
+def test_a_host_that_does_not_answer_is_a_fault(expect: Callable[..., dict[str, Any]]) -> None:
+    checks = expect({}, hosts=("web1", "web2"), silent=("web2",))["checks"]
+    assert [(check["status"], check["detail"]) for check in checks if check["area"] == "hosts"] == [
+        ("FAIL", "web2 was not looked at: it does not answer over SSH, or --limit left it out"),
+        ("PASS", "1 of 2 looked at"),
+    ]
+
+
+# --- ports ---
+
+
+def published(address: str, port: int) -> list[dict[str, Any]]:
+    return [{"container": "shop-db-1", "address": address, "port": port}]
+
+
+# name: (declared open ports, listening, published by Docker, the line's end and a word of the advice; none: it passes)
+PORTS: dict[str, tuple[list[int], dict[str, list[str]], list[dict[str, Any]], tuple[str, str] | None]] = {
+    "loopback": (
+        [],
+        {"9090": ["127.0.0.1", "::1", "::ffff:127.0.0.1"], "53": ["127.0.0.53"]},
+        published("127.0.0.1", 1),
+        None,
+    ),
+    "declared": ([22, 8443], {"22": ["0.0.0.0", "::"], "8443": ["203.0.113.1"]}, published("0.0.0.0", 8443), None),
+    "a program": (
+        [22],
+        {"6379": ["0.0.0.0"]},
+        [],
+        ("a program can be reached from outside at port 6379 (0.0.0.0)", "sudo ss -ltnp 'sport = :6379'"),
+    ),
+    "IPv6 only": ([22], {"6379": ["::"]}, [], ("a program can be reached from outside at port 6379 (::)", "sudo ss")),
+    "a container behind no proxy": (
+        [22],
+        {},
+        published("0.0.0.0", 5432),
+        ("container shop-db-1 can be reached from outside at port 5432 (0.0.0.0)", "127.0.0.1:5432 instead of 5432"),
+    ),
+    "one port once": (
+        [22],
+        {"5432": ["0.0.0.0", "::"]},
+        published("::", 5432),
+        ("container shop-db-1 can be reached from outside at port 5432 (0.0.0.0, ::)", "Docker"),
+    ),
+    "the stack": (
+        [22],
+        {"9090": ["127.0.0.1", "203.0.113.1"]},
+        [],
+        ("prometheus can be reached from outside at port 9090 (203.0.113.1)", "loopback only"),
+    ),
+    "node exporter": (
+        [22],
+        {"9100": ["0.0.0.0"]},
+        [],
+        ("node exporter can be reached from outside at port 9100 (0.0.0.0)", "loopback only"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_ports_that_others_can_reach_are_the_declared_ones(name: str, plan: Callable[..., Plan], facts: Facts) -> None:
+    declared, listening, docker, fault = PORTS[name]
+    found = {**facts(ports=listening), "ports": listening, "published": docker}
+    checks = module.port_checks(plan({"open_ports": declared}), {"web1": found})
+    assert len(checks) == 1
+    if fault is None:
+        assert checks[0]["status"] == "PASS"
+    else:
+        assert (checks[0]["status"], checks[0]["detail"]) == ("FAIL", f"web1: {fault[0]}")
+        assert fault[1] in checks[0]["advice"]
+
+
+def test_node_exporter_of_a_further_host_may_listen_at_the_address_it_is_watched_at(
+    plan: Callable[..., Plan], facts: Facts
+) -> None:
+    planned = plan(hosts=("web1", "web2"))
+    there = {"ports": {"9100": ["203.0.113.2"], "9090": ["203.0.113.2"]}}
+    lines = module.port_checks(planned, {"web1": facts(), "web2": facts(**there)})
+    assert [line["detail"] for line in lines] == [
+        "web2: a program can be reached from outside at port 9090 (203.0.113.2)"
+    ]
+    everywhere = {"ports": {"9100": ["203.0.113.2", "0.0.0.0"]}}
+    lines = module.port_checks(planned, {"web1": facts(), "web2": facts(**everywhere)})
+    assert [line["status"] for line in lines] == ["FAIL"]
+
+
+def test_what_is_open_is_said(plan: Callable[..., Plan], facts: Facts) -> None:
+    (check,) = module.port_checks(
+        plan(), {"web1": facts(ports={"443": ["::"], "22": ["0.0.0.0"], "5432": ["127.0.0.1"]})}
+    )
+    assert check["detail"] == "only declared ones can be reached from outside: 22, 443"
+
+
+# --- the report ---
+
+REPORT = {
+    "seconds": 1.94,
+    "passed": 1,
+    "warnings": 1,
+    "failed": 2,
+    "checks": [
+        {"status": "FAIL", "area": "files", "detail": "a: changed: x", "advice": "Run it."},
+        {"status": "FAIL", "area": "files", "detail": "b: changed: y", "advice": "Run it."},
+        {"status": "FAIL", "area": "rules", "detail": "not loaded: c", "advice": "Run it."},
+        {"status": "WARN", "area": "certificates", "detail": "ends in 13 d", "advice": "Renew."},
+        {"status": "PASS", "area": "rules", "detail": "49 of 49", "advice": ""},
+    ],
+}
+
+
+def test_the_report_has_a_line_for_each_check_and_says_the_same_advice_once() -> None:
+    assert verify_report(REPORT) == [
+        "STATUS  AREA          DETAIL",
+        "FAIL    files         a: changed: x",
+        "FAIL    files         b: changed: y",
+        "                      -> Run it.",
+        "FAIL    rules         not loaded: c",
+        "                      -> Run it.",
+        "WARN    certificates  ends in 13 d",
+        "                      -> Renew.",
+        "PASS    rules         49 of 49",
+        "",
+        "verified in 1.9 s: 1 passed, 1 warning, 2 failed",
+    ]
+
+
+def test_a_host_without_the_stack_is_one_sentence() -> None:
+    assert verify_report({}) == ["The stack does not run here yet, so there is nothing to ask."]
