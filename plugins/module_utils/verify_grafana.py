@@ -47,9 +47,10 @@ def grafana_checks(url: str, user: str, password: str, dashboards: Mapping[str, 
 
     try:
         status, text = ask("/api/user")
-        if status == 401:
-            word = f"Grafana refuses the password of {user}: it was changed by hand, or declared since"
-            return [Check(FAIL, "grafana", word, RUN_SITE)]
+        if status == 401:  # the answer is the same whether the password is wrong or the user is locked
+            word = f"Grafana refuses the password of {user}: changed by hand, declared since, or wrong logins locked it"
+            blocked = "`sudo docker logs --since 5m crowsnest-grafana-1` says `temporarily blocked` when it is locked"
+            return [Check(FAIL, "grafana", word, f"{blocked}; wait 5 minutes then. Else: {RUN_SITE}")]
         parsed(status, text)
         return [
             Check(PASS, "grafana", f"{user} can log in with the declared password"),

@@ -46,34 +46,19 @@ reloaded:
   returned: always
 """
 
-import re
 import time
 import urllib.error
 import urllib.request
 from http.client import HTTPException
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.crowsnest.core.plugins.module_utils.loaded_config import in_force_since, needs_reload
 from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
-
-_METRIC = re.compile(r"^\w+_config_last_reload_(successful|success_timestamp_seconds) (\S+)$", re.MULTILINE)
 
 
 class ServiceError(Exception):
     """A service does not answer or refuses its configuration; the text says what to do."""
-
-
-def needs_reload(metrics: str, in_force_since: float) -> bool:
-    """Whether a service with these metrics runs with an older configuration, or failed to load the newest one."""
-    values = {name: float(value) for name, value in _METRIC.findall(metrics)}
-    return values.get("successful", 1.0) != 1.0 or values.get("success_timestamp_seconds", 0.0) < in_force_since
-
-
-def in_force_since(path: str) -> float:
-    """When `current` was last swapped, in seconds since 1970; 0 where there is no configuration yet."""
-    link = Path(path, "current")
-    return link.lstat().st_mtime if link.is_symlink() else 0.0
 
 
 def read_metrics(name: str, url: str, timeout_seconds: float) -> str:

@@ -178,7 +178,7 @@ def _odd_ports(plan: Plan, host: str, facts: Facts) -> list[dict[str, str]]:
     # Further hosts are watched at their private address.
     wanted = {plan.hosts[host].strip("[]")} if host != plan.server else set()
     published = {
-        row["port"]: row["container"] for row in facts.get("published", []) if not _is_loopback(row["address"])
+        row["port"]: row["container"] for row in facts.get("published", []) if _from_outside(row["address"], facts)
     }
     checks = []
     for port, addresses in sorted(open_ports(facts).items()):
@@ -208,17 +208,21 @@ def _port_advice(port: int, ours: bool, container: str | None) -> str:
 
 
 def open_ports(facts: Facts) -> dict[int, set[str]]:
-    """{port: addresses other than loopback} of what listens on a host and what Docker publishes there."""
+    """{port: addresses} that others can reach, of what listens on a host and what Docker publishes there."""
     listening = [(int(port), address) for port, addresses in facts["ports"].items() for address in addresses]
     published = [(int(row["port"]), row["address"]) for row in facts.get("published", [])]
     found: dict[int, set[str]] = {}
     for port, address in [*listening, *published]:
-        if not _is_loopback(address):
+        if _from_outside(address, facts):
             found.setdefault(port, set()).add(address)
     return found
 
 
-def _is_loopback(address: str) -> bool:
+def _from_outside(address: str, facts: Facts) -> bool:
+    """Whether others can reach it: any address, a public one, or the one that the host itself uses towards others.
+
+    The last is a private one behind a provider's address translation. Other private ones are those of Docker's bridges.
+    """
     ip = ipaddress.ip_address(address)
     mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return (mapped or ip).is_loopback
+    return ip.is_unspecified or (mapped or ip).is_global or str(mapped or ip) == facts["address"]

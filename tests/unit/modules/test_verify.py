@@ -280,7 +280,7 @@ def test_grafana_is_asked_when_it_is_planned(
     docker(tmp_path, monkeypatch, {name: container(name) for name in names})
     result = run_module(verify, expected=expected, secrets=secrets(*names), grafana_password="of-the-user-admin")
     assert lines(result, "FAIL") == [
-        "grafana: Grafana refuses the password of admin: it was changed by hand, or declared since"
+        "grafana: Grafana refuses the password of admin: changed by hand, declared since, or wrong logins locked it"
     ]
     assert "of-the-user-admin" not in json.dumps(result["report"])
 

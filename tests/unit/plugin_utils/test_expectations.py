@@ -188,10 +188,11 @@ PORTS: dict[str, tuple[list[int], dict[str, list[str]], list[dict[str, Any]], tu
     ),
     "the stack": (
         [22],
-        {"9090": ["127.0.0.1", "203.0.113.1"]},
+        {"9090": ["127.0.0.1", "172.26.3.4"]},
         [],
-        ("prometheus can be reached from outside at port 9090 (203.0.113.1)", "loopback only"),
+        ("prometheus can be reached from outside at port 9090 (172.26.3.4)", "loopback only"),
     ),
+    "only other containers": ([22], {"5432": ["172.17.0.1", "fd00::1"]}, [], None),
     "node exporter": (
         [22],
         {"9100": ["0.0.0.0"]},
@@ -218,7 +219,7 @@ def test_node_exporter_of_a_further_host_may_listen_at_the_address_it_is_watched
     plan: Callable[..., Plan], facts: Facts
 ) -> None:
     planned = plan(hosts=("web1", "web2"))
-    there = {"ports": {"9100": ["203.0.113.2"], "9090": ["203.0.113.2"]}}
+    there = {"address": "203.0.113.2", "ports": {"9100": ["203.0.113.2"], "9090": ["203.0.113.2"]}}
     lines = module.port_checks(planned, {"web1": facts(), "web2": facts(**there)})
     assert [line["detail"] for line in lines] == [
         "web2: a program can be reached from outside at port 9090 (203.0.113.2)"
