@@ -23,6 +23,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_client impor
 # {uid of the data source: a question that only a working one answers}
 DATASOURCES = {"prometheus": "api/v1/query?query=1", "alertmanager": "api/v2/status"}
 _PROXY_WORDS = {
+    400: "it refuses the login that Grafana has for it",  # Grafana hides a 401 of the data source behind this status
     401: "the user may not ask it",
     403: "the user may not ask it",
     404: "it does not exist",

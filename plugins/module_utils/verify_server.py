@@ -110,7 +110,10 @@ def container_check(
         yield Check(WARN, "containers", word, logs_of(name))
     differences = list(_differences(service, row, images))
     if differences:
-        yield Check(FAIL, "containers", f"{name} runs with {'; '.join(differences)}", RUN_SITE)
+        # compose compares its files, not what was changed in a running container by hand.
+        recreate = f"sudo docker compose -f /opt/crowsnest/compose.yaml up --detach --force-recreate {name}"
+        advice = f"Run `./crowsnest site` with the same -i. If it stays, on the server: `{recreate}`."
+        yield Check(FAIL, "containers", f"{name} runs with {'; '.join(differences)}", advice)
 
 
 def _differences(service: Mapping[str, Any], row: Mapping[str, Any], images: Mapping[str, str]) -> Iterator[str]:

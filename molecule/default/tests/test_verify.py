@@ -97,8 +97,8 @@ BROKEN: dict[str, tuple[list[str], list[str], bool]] = {
     ),
     "an extra published port": (
         [
-            "docker run --detach --name stray --publish 5433:9115 "
-            "$(docker inspect --format '{{.Config.Image}}' crowsnest-blackbox-1)"
+            "docker run --detach --name stray --publish 5433:5432 --entrypoint sleep "
+            "$(docker inspect --format '{{.Config.Image}}' crowsnest-blackbox-1) 3600"
         ],
         ["ports", "5433", "stray"],
         False,
@@ -109,7 +109,7 @@ BROKEN: dict[str, tuple[list[str], list[str], bool]] = {
             f"python3 -c '{WRONG_PASSWORD}'",
             "docker restart crowsnest-grafana-1",
         ],
-        ["grafana", "prometheus", "401"],
+        ["data source prometheus", "refuses the login"],
         True,
     ),
     "a deleted dashboard": (

@@ -1,0 +1,69 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How long the pure part takes: from the declaration to the text of every file, for many hosts and apps."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
+
+
+def declared(names: list[str], apps: int) -> dict[str, Any]:
+    """A declaration with so many Django apps, spread over the hosts, each with two processes and five probes."""
+    health = {"basic": "/health/", "detailed": "/health/detailed/", "components": ["database", "redis", "celery"]}
+    return {
+        "crowsnest_apps": [
+            {
+                "name": f"app{number}",
+                "framework": "django",
+                "host": names[number * 7 % len(names)],
+                "url": f"https://app{number}.example.com/",
+                "metrics": [":8000", ":8001"],
+                "health": health,
+            }
+            for number in range(apps)
+        ]
+    }
+
+
+def host_facts(number: int) -> dict[str, Any]:
+    """What the module host_facts says of a host that is large enough."""
+    return {
+        "address": f"10.{number // 65536}.{number // 256 % 256}.{number % 256}",
+        "os": {"id": "debian", "version": "13", "codename": "trixie"},
+        "memory": {"total_mib": 64_000, "available_mib": 60_000, "own_mib": 0},
+        "disk": {"path": "/var/lib", "total_mib": 59_000, "free_mib": 50_000, "own_mib": 0},
+        "docker": {"version": None, "compose": None, "own": [], "images": [], "daemon": {}},
+        "node_exporter": {"installed": False, "flags": None},
+        "ports": {"22": ["0.0.0.0"]},  # noqa: S104 - a fact of a made-up host
+        "files": {},
+    }
+
+
+def warm_up() -> None:
+    """Do once what only the first call does, such as reading the rule files."""
+    seconds(1, 1)
+
+
+def seconds(hosts: int, apps: int) -> float:
+    """Time for checking the declaration, planning and making every file of every service."""
+    names = [f"host{number}" for number in range(hosts)]
+    variables = declared(names, apps)
+    hostvars = {name: {"preflight_look": {"host": host_facts(number)}} for number, name in enumerate(names)}
+    start = time.perf_counter()
+    mistakes = filters.declaration_mistakes(variables, {"server": names[:1], "monitored": names}, "/nowhere")
+    if mistakes:
+        raise ValueError(f"the made-up declaration is refused: {mistakes[0]}")
+    plan = filters.plan(variables, names[0], names, hostvars)
+    files = filters.prometheus_files(plan, "/nowhere")
+    filters.blackbox_files(plan)
+    filters.alertmanager_files(plan, variables)
+    if "grafana" in plan["services"]:
+        filters.grafana_files(plan, variables, "key")
+    filters.compose_project(plan)
+    taken = time.perf_counter() - start
+    if files["prometheus.yml"].count(":9100\n") != hosts:
+        raise ValueError("the generated configuration does not have every host")
+    return taken
