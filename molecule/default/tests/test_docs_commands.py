@@ -37,13 +37,6 @@ def typed(lab: Any, commands: str, options: Mapping[str, str] | None = None, std
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _programs_of_a_cloud_host(server: Any) -> None:
-    """Cloud images have curl; the lab's host has only what Debian's smallest system has."""
-    if server.run("command -v curl").rc != 0:
-        server.check_output("apt-get -qq update && apt-get -qq install -y --no-install-recommends curl")
-
-
-@pytest.fixture(scope="module", autouse=True)
 def _as_before(lab: Any) -> Any:
     """What the disturbing blocks changed is as declared again."""
     yield
