@@ -3,6 +3,7 @@
 """Takes the pictures in docs/pictures/ from a running demo, with Debian's chromium.
 
     ./crowsnest demo
+    apt-get install chromium fonts-noto-cjk fonts-noto-color-emoji
     . .venv/bin/activate && python docs/pictures.py [NAME …]      (without names: all)
 
 Every picture is what a browser or a terminal showed, of real programs with the sample shop's data. Where the demo has

@@ -327,10 +327,10 @@ def test_the_demo_starts_host_stack_and_shop_and_prints_the_pages(launcher):
     ]
 
 
-@pytest.mark.parametrize("flag, words", [("--status", "status demo"), ("--destroy", "down demo")])
+@pytest.mark.parametrize("flag, words", [("--status", ["status demo", "urls demo"]), ("--destroy", ["down demo"])])
 def test_flags_of_the_demo_do_only_that(launcher, flag, words):
     assert launcher.run("demo", flag).returncode == 0
-    assert launcher.calls("python molecule/lab") == [f"python molecule/lab {words}"]
+    assert launcher.calls("python molecule/lab") == [f"python molecule/lab {each}" for each in words]
 
 
 def test_a_demo_that_fails_stops_there_and_says_how_to_go_on(launcher):
