@@ -7,8 +7,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from configparser import ConfigParser
-from io import StringIO
+from email.utils import parseaddr
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import CONFIG_IN_CONTAINER
@@ -90,6 +89,7 @@ def _smtp(declared: Declaration) -> dict[str, dict[str, str]]:
     receiver = _mail(declared)
     if receiver is None:
         return {}
+    name, address = parseaddr(receiver.sender)
     login = {"user": receiver.username} if receiver.username else {}
     password = {"password": f"$__file{{{SECRETS}/smtp_password}}"} if receiver.password else {}
     return {
@@ -98,8 +98,8 @@ def _smtp(declared: Declaration) -> dict[str, dict[str, str]]:
             "host": receiver.smarthost,
             **login,
             **password,
-            "from_address": receiver.sender,
-            "from_name": "crowsnest",
+            "from_address": address,
+            "from_name": name or "crowsnest",
             "startTLS_policy": "MandatoryStartTLS",
         }
     }
@@ -117,13 +117,18 @@ def grafana_secrets(declared: Declaration, admin_password: str, secret_key: str)
 
 
 def ini_text(ini: Ini) -> str:
-    """The text of grafana.ini; keys keep their case."""
-    parser = ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[method-assign, assignment]  # the documented way to keep the case of keys
-    parser.read_dict(ini)
-    text = StringIO()
-    parser.write(text)
-    return text.getvalue()
+    """The text of grafana.ini. Without the backquotes, # and ; would begin a comment in the middle of a value.
+
+    https://ini.unknwon.io/docs/howto/work_with_values
+    """
+    return "\n".join(
+        f"[{section}]\n" + "".join(f"{key} = {_quoted(value)}\n" for key, value in values.items())
+        for section, values in ini.items()
+    )
+
+
+def _quoted(value: str) -> str:
+    return f"`{value}`" if set(value) & set("#;\"'\\") else value
 
 
 def datasources(plan: Plan) -> dict[str, Any]:

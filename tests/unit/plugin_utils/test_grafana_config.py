@@ -90,6 +90,18 @@ def test_no_secret_is_in_the_ini(plan: MakePlan) -> None:
     assert not [secret for secret in secrets.values() if secret in text]
 
 
+def test_a_sender_with_a_name_is_taken_apart(plan: MakePlan) -> None:
+    """Grafana refuses to start with a name in the address."""
+    made = ini(plan(), receivers=[{**MAIL, "sender": "Shop Watch <watch@example.com>"}])["smtp"]
+    assert (made["from_address"], made["from_name"]) == ("watch@example.com", "Shop Watch")
+
+
+def test_a_value_does_not_end_at_a_comment_sign() -> None:
+    assert (
+        grafana.ini_text({"smtp": {"user": "a#b;c", "host": "smtp:587"}}) == "[smtp]\nuser = `a#b;c`\nhost = smtp:587\n"
+    )
+
+
 def test_the_text_is_an_ini_file_with_the_same_values(plan: MakePlan) -> None:
     made = ini(plan(), receivers=[MAIL])
     parser = ConfigParser(interpolation=None)
