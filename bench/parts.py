@@ -12,7 +12,7 @@ from lab.play import Lab, Run
 
 from bench import scaling
 from bench.faults import faults
-from bench.host import ROOT, BenchError, apps, must, on_host, say, wait
+from bench.host import BenchError, apps, must, on_host, say, wait
 from bench.table import Figure, first_field, stats
 
 # Everything of the stack but what was downloaded: images, Docker and node exporter's package stay.
@@ -109,8 +109,6 @@ def series(lab: Lab, runs: int) -> list[Figure]:
 
 def verify(lab: Lab, runs: int) -> list[Figure]:
     """The playbook that asks the running services whether all is as declared."""
-    if not (ROOT / "playbooks/verify.yml").is_file():
-        return [Figure("verify.yml", "s", failed="there is no such playbook yet")]
     _settle(lab)
     found = [_timed("verify", lab, index, playbook="playbooks/verify.yml") for index in range(runs)]
     return _runs("verify.yml", found)

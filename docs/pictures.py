@@ -45,7 +45,7 @@ def dashboard(uid: str) -> Callable[[Browser, Path], None]:
 
     def take(browser: Browser, path: Path) -> None:
         page = browser.new_page(viewport={"width": WIDTH, "height": 900})
-        password = (LAB / "grafana_admin_password").read_text().strip()
+        password = (LAB / "secrets/grafana_admin_password").read_text().strip()
         answer = page.request.post(f"{url('grafana')}/login", data={"user": "admin", "password": password})
         if not answer.ok:
             raise SystemExit(f"Grafana refuses the login: {answer.text()}")

@@ -105,7 +105,7 @@ def _urls(options: argparse.Namespace) -> None:
     for service, port in lab["hosts"][0]["ports"].items():
         if service != "ssh" and _answers(port):
             print(f"{service:14} http://127.0.0.1:{port}/{'  a double' if service in lab['doubles'] else ''}")
-    password = state.directory(options.name) / "grafana_admin_password"
+    password = state.directory(options.name) / "secrets/grafana_admin_password"
     if password.is_file():
         print(f"Grafana's user is admin, the password is in {password.relative_to(state.REPOSITORY)}")
 

@@ -13,7 +13,7 @@ name: expectations
 short_description: What must be true after a run
 version_added: 0.1.0
 author: crowsnest contributors
-positional: variables, secret_key, hostvars, inventory_dir
+positional: variables, secret_key, hostvars, inventory_dir, limited
 description:
   - Makes of the plan what the module M(crowsnest.core.verify) compares with what runs. Holds no secrets.
 options:
@@ -37,6 +37,10 @@ options:
     description: Folder of the inventory, where relative paths of own rule files start.
     type: path
     required: true
+  limited:
+    description: The run was told to leave out hosts, so that a host without facts is no fault.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

@@ -13,7 +13,7 @@ name: run_report
 short_description: The report at the end of a run
 version_added: 0.1.0
 author: crowsnest contributors
-positional: variables, host, inventory_dir
+positional: variables, host, inventory_dir, secrets_directory
 description:
   - Says what runs where, how to reach it, where alerts go and what is missing.
 options:
@@ -33,12 +33,16 @@ options:
     description: Folder of the inventory.
     type: path
     required: true
+  secrets_directory:
+    description: Folder of generated secrets.
+    type: path
+    required: true
 """
 
 EXAMPLES = r"""
 - name: Report
   ansible.builtin.debug:
-    msg: "{{ plan | crowsnest.core.run_report(declaration, ansible_host, inventory_dir) }}"
+    msg: "{{ plan | crowsnest.core.run_report(declaration, ansible_host, inventory_dir, inventory_dir ~ '/secrets') }}"
 """
 
 RETURN = r"""

@@ -18,7 +18,12 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_check import
     logs_of,
     some,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.verify_client import ServiceError, fetch, parsed
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_client import (
+    NoAnswerError,
+    ServiceError,
+    fetch,
+    parsed,
+)
 
 # {uid of the data source: a question that only a working one answers}
 DATASOURCES = {"prometheus": "api/v1/query?query=1", "alertmanager": "api/v2/status"}
@@ -52,13 +57,15 @@ def grafana_checks(url: str, user: str, password: str, dashboards: Mapping[str, 
             word = f"Grafana refuses the password of {user}: changed by hand, declared since, or wrong logins locked it"
             blocked = "`sudo docker logs --since 5m crowsnest-grafana-1` says `temporarily blocked` when it is locked"
             return [Check(FAIL, "grafana", word, f"{blocked}; wait 5 minutes then. Else: {RUN_SITE}")]
-        parsed(status, text)
+        if status != 200:
+            word = f"a login as {user} ends with HTTP {status}: {' '.join(text.split())[:200]}"
+            return [Check(FAIL, "grafana", word, logs_of("grafana"))]
         return [
             Check(PASS, "grafana", f"{user} can log in with the declared password"),
             *datasource_checks(ask),
-            *dashboard_checks(ask, dashboards),
+            *asked_dashboard_checks(ask, dashboards),
         ]
-    except ServiceError as error:
+    except NoAnswerError as error:
         word = f"Grafana does not answer at {url} ({error}); its data sources and dashboards were not looked at"
         return [Check(FAIL, "grafana", word, logs_of("grafana"), soon=True)]
 
@@ -74,6 +81,16 @@ def datasource_checks(ask: Ask) -> list[Check]:
             advice = RUN_SITE if status == 404 else f"{logs_of('grafana')} {RUN_SITE}"
             checks.append(Check(FAIL, "grafana", word, advice, soon=True))
     return checks or [Check(PASS, "grafana", f"data sources {' and '.join(DATASOURCES)} answer")]
+
+
+def asked_dashboard_checks(ask: Ask, wanted: Mapping[str, str]) -> list[Check]:
+    """`dashboard_checks`, or one line on what Grafana answered instead."""
+    try:
+        return dashboard_checks(ask, wanted)
+    except NoAnswerError:
+        raise
+    except ServiceError as error:
+        return [Check(FAIL, "grafana", f"the dashboards cannot be listed: {error}", logs_of("grafana"))]
 
 
 def dashboard_checks(ask: Ask, wanted: Mapping[str, str]) -> list[Check]:

@@ -48,20 +48,23 @@ class Found(NamedTuple):
 
 
 def inspect(kind: str, names: list[str]) -> list[dict[str, Any]]:
-    """What Docker says of those that exist. `kind` is container or image."""
+    """What Docker says of those that exist; `kind` is container or image. Raises ServiceError without an answer."""
     # It prints what it found also when one is missing.
     command = ["docker", kind, "inspect", *names]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    rows: list[dict[str, Any]] = json.loads(run.stdout or "[]")
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        rows: list[dict[str, Any]] = json.loads(run.stdout or "[]")
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise ServiceError(f"Docker does not answer: {error}") from None
+    others = [line for line in run.stderr.splitlines() if line.strip() and "no such" not in line.lower()]
+    if run.returncode != 0 and not rows and others:
+        raise ServiceError(f"Docker does not answer: {others[0]}")
     return rows
 
 
 def find_containers(services: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """{service: what Docker says of its container} of those that exist. Raises ServiceError."""
-    try:
-        rows = inspect("container", [service["container"] for service in services.values()])
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise ServiceError(f"Docker does not answer: {error}") from None
+    rows = inspect("container", [service["container"] for service in services.values()])
     found = {row["Name"].lstrip("/"): row for row in rows}
     return {name: found[it["container"]] for name, it in services.items() if it["container"] in found}
 

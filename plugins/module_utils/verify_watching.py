@@ -96,7 +96,8 @@ def _unread(target: Target, state: Mapping[str, Any]) -> Check:
         "node": "On that host: `systemctl status prometheus-node-exporter`. See the runbook HostDown.",
     }.get(job, logs_of(job))
     status = WARN if job in ("app", "probe") else FAIL
-    return Check(status, "targets", f"{name} is down: {state['lastError'] or 'no reason given'}", advice, soon=True)
+    word = f"{name} is down: {state['lastError'] or 'no reason given'}"
+    return Check(status, "targets", word, advice, soon=status == FAIL)
 
 
 # --- rules ---

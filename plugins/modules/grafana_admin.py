@@ -116,6 +116,10 @@ class LoginError(GrafanaError):
     """Grafana refuses user and password."""
 
 
+class LockedError(GrafanaError):
+    """Somebody tried wrong passwords too often; that must not stop the rest of a run."""
+
+
 class Grafana:
     """Grafana's HTTP API as one user: https://grafana.com/docs/grafana/latest/developers/http_api/"""
 
@@ -166,9 +170,9 @@ def ensure_password(grafana: Grafana, container: str, check_mode: bool) -> bool:
     if not check_mode:
         set_password(container, grafana.password)
         if not grafana.logs_in():
-            raise GrafanaError(
+            raise LockedError(
                 f"Grafana still refuses the user {grafana.user} after its password was set. After five wrong logins it "
-                "refuses any for five minutes: wait, and repeat the run."
+                "refuses any for five minutes: wait, and repeat the run. Its data sources were not looked at."
             )
     return True
 
@@ -186,6 +190,7 @@ def unlike(wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[st
         if any(
             by_uid.get(each["uid"], {}).get(key, absent) != each.get(key, absent) for key, absent in COMPARED.items()
         )
+        or any(by_uid[each["uid"]].get("jsonData", {}).get(key) != it for key, it in each.get("jsonData", {}).items())
     ]
 
 
@@ -219,6 +224,9 @@ def main() -> None:
         password_set = ensure_password(grafana, wanted["container"], module.check_mode)
         unknown = module.check_mode and password_set  # what lies behind the login cannot be seen
         read = [] if unknown else ensure_datasources(grafana, wanted["datasources"], module.check_mode)
+    except LockedError as error:
+        module.warn(str(error))
+        module.exit_json(changed=True, password_set=True, datasources_read=[], waited_seconds=round(waited, 1))
     except GrafanaError as error:
         if module.check_mode:
             module.exit_json(changed=False, password_set=False, datasources_read=[], waited_seconds=0.0, msg=str(error))

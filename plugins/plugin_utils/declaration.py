@@ -71,6 +71,12 @@ def _secret_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _password(password: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~][ -~]{10,126}[!-~]", password.get_secret_value()):
+        raise ValueError("12 to 128 plain ASCII characters without a space or a line's end around them")
+    return password
+
+
 def _path_or_url(text: str) -> str:
     return text if re.fullmatch(r"/\S*", text) else _http_url(text)
 
@@ -329,7 +335,7 @@ class Declaration(Settings):
     heartbeat_url: SecretUrl | None = Field(
         None, description="Dead man's switch: posted every minute while alerting works; its silence must alert you."
     )
-    grafana_admin_password: Annotated[SecretStr, Field(min_length=12)] | None = Field(
+    grafana_admin_password: Annotated[SecretStr, AfterValidator(_password)] | None = Field(
         None, description="Password of Grafana's user admin. Default: made once, in the inventory's folder secrets/."
     )
     repeat_after: Annotated[str, AfterValidator(_repeat_guard)] = Field(

@@ -42,11 +42,13 @@ def expectations(
     compose: str,
     dashboards: Sequence[Dashboard],
     facts: Mapping[str, Facts],
+    limited: bool,
 ) -> dict[str, Any]:
     """Parameter `expected` of the module `verify`; it holds no secrets.
 
     `files` is {service: its generated files}, `compose` the text of the compose project, `facts` {host: what
-    `host_facts` found}, without hosts that did not answer. `checks` are those that are decided here.
+    `host_facts` found}, without hosts that did not answer or, when the run is `limited`, were left out. `checks` are
+    those that are decided here.
     """
     # As long as Grafana's: four scrapes, so that a rate finds two samples even when one scrape is lost.
     window = f"{4 * duration_seconds(plan.settings.scrape_interval)}s"
@@ -67,7 +69,7 @@ def expectations(
             for each in dashboards
             for it in queries(each, window)
         ],
-        "checks": [*_host_checks(plan, facts), *_off_checks(plan), *port_checks(plan, facts)],
+        "checks": [*_host_checks(plan, facts, limited), *_off_checks(plan), *port_checks(plan, facts)],
     }
 
 
@@ -140,14 +142,12 @@ def _check(status: str, area: str, detail: str, advice: str = "") -> dict[str, s
     return {"status": status, "area": area, "detail": detail, "advice": advice}
 
 
-def _host_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
+def _host_checks(plan: Plan, facts: Mapping[str, Facts], limited: bool) -> list[dict[str, str]]:
     silent = [name for name in plan.hosts if name not in facts]
     advice = "Does `ssh` reach it? An alert HostDown fires when it is really down."
+    why = "--limit left it out, or it does not answer over SSH" if limited else "it does not answer over SSH"
     lines = [
-        _check(
-            "FAIL", "hosts", f"{name} was not looked at: it does not answer over SSH, or --limit left it out", advice
-        )
-        for name in silent
+        _check("WARN" if limited else "FAIL", "hosts", f"{name} was not looked at: {why}", advice) for name in silent
     ]
     well = len(plan.hosts) - len(silent)
     return [*lines, _check("PASS", "hosts", f"{well} of {len(plan.hosts)} looked at")]
@@ -175,18 +175,26 @@ def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
 def _odd_ports(plan: Plan, host: str, facts: Facts) -> list[dict[str, str]]:
     ours = {service.port: name for name, service in plan.services.items()} if host == plan.server else {}
     ours[NODE_EXPORTER_PORT] = "node exporter"
-    # Further hosts are watched at their private address.
+    # Further hosts are watched at their private address, and so are apps on them.
     wanted = {plan.hosts[host].strip("[]")} if host != plan.server else set()
+    watched = {NODE_EXPORTER_PORT} | {
+        int(target.partition("/")[0].rpartition(":")[2])
+        for app in plan.settings.apps
+        if (app.host or plan.server) == host
+        for target in app.metrics
+    }
     published = {
         row["port"]: row["container"] for row in facts.get("published", []) if _from_outside(row["address"], facts)
     }
     checks = []
     for port, addresses in sorted(open_ports(facts).items()):
-        if port in plan.settings.open_ports or (port == NODE_EXPORTER_PORT and addresses <= wanted):
+        if port in plan.settings.open_ports or (port in watched and addresses <= wanted):
             continue
         who = ours.get(port) or (f"container {published[port]}" if port in published else "a program")
         word = f"{host}: {who} can be reached from outside at port {port} ({', '.join(sorted(addresses))})"
-        checks.append(_check("FAIL", "ports", word, _port_advice(port, port in ours, published.get(port))))
+        # Docker opens its ports past the host's own firewall; for other programs that one may be closed.
+        status = "FAIL" if port in ours or port in published else "WARN"
+        checks.append(_check(status, "ports", word, _port_advice(port, port in ours, published.get(port))))
     return checks
 
 
@@ -202,8 +210,8 @@ def _port_advice(port: int, ours: bool, container: str | None) -> str:
             "or add it to crowsnest_open_ports."
         )
     return (
-        f"`sudo ss -ltnp 'sport = :{port}'` there names the program. Let it listen on 127.0.0.1, or add the port to "
-        "crowsnest_open_ports."
+        f"Unless a firewall keeps others out. `sudo ss -ltnp 'sport = :{port}'` there names the program: let it listen "
+        "on 127.0.0.1, or add the port to crowsnest_open_ports."
     )
 
 

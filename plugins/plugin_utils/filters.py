@@ -27,7 +27,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config i
     watched_addresses,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import plan_table, report
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, HEADER, images, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, HEADER, ROOT, images, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, own_rule_mistakes, rule_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, DATA_ROOT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report import verify_report as verify_report
@@ -64,10 +64,14 @@ def plan_table_of(plan: Mapping[str, Any]) -> list[str]:
     return plan_table(Plan.model_validate(plain(plan)))
 
 
-def run_report(plan: Mapping[str, Any], variables: Mapping[str, Any], host: str, inventory_dir: str) -> list[str]:
+def run_report(
+    plan: Mapping[str, Any], variables: Mapping[str, Any], host: str, inventory_dir: str, secrets_directory: str
+) -> list[str]:
     """What runs where, how to reach it and where alerts go, as lines of text. `host` is what `ssh` takes."""
     typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
-    return report(typed, declared, host, f"inventories/{Path(inventory_dir).name}")
+    secrets = Path(secrets_directory)
+    shown = secrets.relative_to(ROOT) if secrets.is_relative_to(ROOT) else secrets
+    return report(typed, declared, host, f"inventories/{Path(inventory_dir).name}", str(shown))
 
 
 def compose_project(plan: Mapping[str, Any]) -> str:
@@ -195,8 +199,12 @@ def expectations(
     secret_key: str,
     hostvars: Mapping[str, Mapping[str, Any]],
     inventory_dir: str,
+    limited: bool = False,
 ) -> dict[str, Any]:
-    """Parameter `expected` of the module `verify`; `secret_key` is Grafana's, which makes one of its labels."""
+    """Parameter `expected` of the module `verify`; `secret_key` is Grafana's, which makes one of its labels.
+
+    `limited`: the run was told to leave out hosts.
+    """
     typed = Plan.model_validate(plain(plan))
     makers = {
         "prometheus": lambda: prometheus_files(plan, inventory_dir),
@@ -212,6 +220,7 @@ def expectations(
         compose_project(plan),
         dashboards(typed) if "grafana" in typed.services else [],
         {name: plain(look["host"]) for name, look in looks.items() if "host" in look},
+        limited,
     )
 
 

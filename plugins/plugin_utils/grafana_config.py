@@ -128,6 +128,9 @@ def ini_text(ini: Ini) -> str:
 
 
 def _quoted(value: str) -> str:
+    """Raises ValueError for what cannot be written so that Grafana reads it back as it is."""
+    if "`" in value or "${" in value or "%(" in value:
+        raise ValueError(f"grafana.ini cannot hold {value!r}: it has one of ` ${{ %( . Use another value.")
     return f"`{value}`" if set(value) & set("#;\"'\\") else value
 
 
@@ -174,7 +177,7 @@ def dashboard_providers(dashboards: Iterable[Dashboard]) -> dict[str, Any]:
             {
                 "name": folder,
                 "folder": folder,
-                "folderUid": folder.lower(),
+                "folderUid": folder_uid(folder),
                 "type": "file",
                 "disableDeletion": False,
                 "allowUiUpdates": False,
@@ -184,6 +187,11 @@ def dashboard_providers(dashboards: Iterable[Dashboard]) -> dict[str, Any]:
             for folder in dict.fromkeys(dashboard.folder for dashboard in dashboards)
         ],
     }
+
+
+def folder_uid(folder: str) -> str:
+    """Not a dashboard's uid: older versions of Grafana keep both in one table."""
+    return f"folder-{folder.lower()}"
 
 
 def dashboard_path(dashboard: Dashboard) -> str:

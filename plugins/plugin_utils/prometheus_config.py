@@ -21,7 +21,7 @@ PROBE_INTERVAL = "30s"
 # Of a service with thousands of series, only those that a panel or an alert uses: a small host pays for each.
 _KEPT = {
     "grafana": "process_.+|go_memstats_.+|grafana_build_info|grafana_stat_totals?_.+|grafana_stat_active_.+"
-    "|grafana_http_request_duration_seconds_(count|sum)"
+    "|grafana_http_request_duration_seconds_(count|sum)|grafana_datasource_request_total"
 }
 # What a component of a detailed health answer says when it is well.
 WELL = ("healthy", "ok", "up", "pass")

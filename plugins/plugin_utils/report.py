@@ -33,16 +33,16 @@ def plan_table(plan: Plan) -> list[str]:
     ]
 
 
-def report(plan: Plan, declaration: Declaration, host: str, inventory: str) -> list[str]:
+def report(plan: Plan, declaration: Declaration, host: str, inventory: str, secrets: str) -> list[str]:
     """What runs where and what is missing, for the end of a run.
 
-    `host` is what `ssh` takes to reach the server, `inventory` what `-i` takes.
+    `host` is what `ssh` takes to reach the server, `inventory` what `-i` takes, `secrets` the folder of generated ones.
     """
     pages = [(name, plan.services[name].external_url) for name in _PAGES if name in plan.services]
     return [
         *_columns(pages),
         *_tunnel(plan, host),
-        *_login(plan, declaration, inventory),
+        *_login(plan, declaration, secrets),
         "",
         *_alerts(declaration, inventory),
         *(f"{name} is switched off: {reason}" for name, reason in plan.switched_off.items()),
@@ -53,11 +53,11 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str) -> l
 _PAGES = ("grafana", "prometheus", "alertmanager")
 
 
-def _login(plan: Plan, declaration: Declaration, inventory: str) -> list[str]:
+def _login(plan: Plan, declaration: Declaration, secrets: str) -> list[str]:
     """Who may open Grafana."""
     if "grafana" not in plan.services:
         return []
-    generated = f"in {inventory}/secrets/grafana_admin_password"
+    generated = f"in {secrets}/grafana_admin_password"
     where = "the declared crowsnest_grafana_admin_password" if declaration.grafana_admin_password else generated
     return [f"Grafana's user is admin, the password is {where}."]
 

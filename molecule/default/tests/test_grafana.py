@@ -24,7 +24,7 @@ STARTED = "docker inspect --format '{{.Id}} {{.State.StartedAt}}' crowsnest-graf
 
 @pytest.fixture(scope="module")
 def password(lab: Any) -> str:
-    return (ROOT / ".lab" / lab.name / "grafana_admin_password").read_text().strip()
+    return (ROOT / ".lab" / lab.name / "secrets/grafana_admin_password").read_text().strip()
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def test_strangers_see_nothing(lab: Any) -> None:
 def test_every_dashboard_is_in_its_folder(grafana: GrafanaApi) -> None:
     found = {each["uid"]: each["folderUid"] for each in grafana.search.search_dashboards(type_="dash-db")}
     assert found == {
-        "overview": "overview",
-        "host": "operations",
-        "stack": "operations",
-        "probes": "operations",
-        "app-shop": "development",
+        "overview": "folder-overview",
+        "host": "folder-operations",
+        "stack": "folder-operations",
+        "probes": "folder-operations",
+        "app-shop": "folder-development",
     }
 
 
@@ -95,6 +95,14 @@ def test_the_password_is_rotated_by_a_run(lab: Any, server: Any, password: str) 
     assert login(lab, password) == 200
     assert server.check_output(STARTED) == started
     assert lab.play().recap["changed"] == 0
+
+
+def test_a_machine_without_the_secrets_makes_no_others(lab: Any, password: str, tmp_path: Path) -> None:
+    run = lab.play(grafana_secrets_directory=str(tmp_path))
+    assert run.status != 0
+    assert f"{tmp_path}/grafana_admin_password, {tmp_path}/grafana_secret_key" in " ".join(run.output.split())
+    assert run.recap["changed"] == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_secrets_are_for_grafana_and_root_only(server: Any, password: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +230,24 @@ def test_metrics_are_asked_of_all_and_a_refusal_is_kept(serve: Any, closed_url: 
     assert str(found["b"]) == "HTTP 503"
     assert isinstance(found["c"], ServiceError)
     assert "refused" in str(found["c"])
+
+
+DOCKER_SAYS = {
+    "nothing there": ("Error response from daemon: No such container: crowsnest-grafana-1", None),
+    "no engine": ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "Cannot connect"),
+    "no permission": ("permission denied while trying to connect to the Docker daemon socket", "permission denied"),
+}
+
+
+@pytest.mark.parametrize("name", DOCKER_SAYS)
+def test_a_missing_container_is_told_from_a_docker_that_does_not_answer(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, fault = DOCKER_SAYS[name]
+    ended = subprocess.CompletedProcess(["docker"], 1, stdout="[]\n", stderr=words + "\n")
+    monkeypatch.setattr(server.subprocess, "run", lambda *_, **__: ended)
+    if fault is None:
+        assert server.inspect("container", ["crowsnest-grafana-1"]) == []
+    else:
+        with pytest.raises(ServiceError, match=f"Docker does not answer: {fault}"):
+            server.inspect("container", ["crowsnest-grafana-1"])

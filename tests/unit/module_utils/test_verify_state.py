@@ -73,10 +73,15 @@ CASES: list[tuple[Mapping[str, Any], dict[str, Any], str]] = [
     (
         {"failures": [Sample(FAILURE, 3.1)], "attempts": [Sample(FAILURE, 3.1)]},
         {},
+        "WARN delivery: 3 of 3 messages (critical) to team failed lately",
+    ),
+    (
+        {"failures": [Sample(FAILURE, 3.1)], "recent failures": [Sample(FAILURE, 1.2)]},
+        {},
         "FAIL delivery: 3 of 3 messages (critical) to team failed lately",
     ),
     (
-        {"failures": [Sample(FAILURE, 2.0)]},
+        {"failures": [Sample(FAILURE, 2.0)], "recent failures": [Sample(FAILURE, 2.0)]},
         {"receivers": {"email": ["boss"]}},
         "FAIL delivery: 2 of 2 messages (critical) to slack failed lately",
     ),
@@ -162,3 +167,13 @@ def test_alerts_that_fire_are_named_but_for_the_heartbeat() -> None:
 
 def test_deliveries_count_for_the_given_time() -> None:
     assert "alertmanager_notifications_failed_total[777s]" in state.questions(777)["failures"]
+
+
+def test_a_heartbeat_that_fails_is_not_blamed_on_a_receiver() -> None:
+    beat = Sample({"integration": "webhook", "receiver_name": "heartbeat"}, 60.0)
+    found = lines(
+        {"failures": [beat], "recent failures": [beat], "heartbeats": [sample(0)]},
+        {**EXPECTED, "receivers": {"webhook": ["pager"]}},
+    )
+    assert not [line for line in found if "pager" in line]
+    assert "FAIL heartbeat: not delivered in the last 5 min" in found

@@ -146,7 +146,7 @@ def test_without_grafana_no_panel_is_asked(plan: Callable[..., Plan], facts: Fac
 def test_a_host_that_does_not_answer_is_a_fault(expect: Callable[..., dict[str, Any]]) -> None:
     checks = expect({}, hosts=("web1", "web2"), silent=("web2",))["checks"]
     assert [(check["status"], check["detail"]) for check in checks if check["area"] == "hosts"] == [
-        ("FAIL", "web2 was not looked at: it does not answer over SSH, or --limit left it out"),
+        ("FAIL", "web2 was not looked at: it does not answer over SSH"),
         ("PASS", "1 of 2 looked at"),
     ]
 
@@ -211,7 +211,8 @@ def test_ports_that_others_can_reach_are_the_declared_ones(name: str, plan: Call
     if fault is None:
         assert checks[0]["status"] == "PASS"
     else:
-        assert (checks[0]["status"], checks[0]["detail"]) == ("FAIL", f"web1: {fault[0]}")
+        status = "WARN" if "a program" in fault[0] else "FAIL"  # Docker goes past the host's own firewall
+        assert (checks[0]["status"], checks[0]["detail"]) == (status, f"web1: {fault[0]}")
         assert fault[1] in checks[0]["advice"]
 
 
@@ -227,6 +228,16 @@ def test_node_exporter_of_a_further_host_may_listen_at_the_address_it_is_watched
     everywhere = {"ports": {"9100": ["203.0.113.2", "0.0.0.0"]}}
     lines = module.port_checks(planned, {"web1": facts(), "web2": facts(**everywhere)})
     assert [line["status"] for line in lines] == ["FAIL"]
+
+
+def test_an_app_on_a_further_host_is_read_at_its_private_address(plan: Callable[..., Plan], facts: Facts) -> None:
+    apps = [{"name": "worker", "host": "web2", "metrics": [":8000/metrics"]}]
+    there = facts(address="203.0.113.2", ports={"8000": ["203.0.113.2"]})
+    (check,) = module.port_checks(plan({"apps": apps}, hosts=("web1", "web2")), {"web1": facts(), "web2": there})
+    assert check["status"] == "PASS"
+    everywhere = facts(address="203.0.113.2", ports={"8000": ["0.0.0.0"]})
+    (check,) = module.port_checks(plan({"apps": apps}, hosts=("web1", "web2")), {"web1": facts(), "web2": everywhere})
+    assert check["status"] == "WARN"
 
 
 def test_what_is_open_is_said(plan: Callable[..., Plan], facts: Facts) -> None:

@@ -302,3 +302,12 @@ def test_colours_follow_the_app_s_own_thresholds(plan: MakePlan) -> None:
 def test_messages_name_the_declared_container(full: Plan) -> None:
     shop = next(panel for panel in panels(of_app(full, "shop")) if panel.title == "Exceptions by type")
     assert "docker logs --tail 50 shop-web-1" in shop.description
+
+
+def test_no_panel_asks_for_a_metric_of_grafana_that_is_not_kept(plan: Callable[..., Plan]) -> None:
+    jobs = {job["job_name"]: job for job in prometheus_config(plan())["scrape_configs"]}
+    kept = jobs["grafana"]["metric_relabel_configs"][0]["regex"]
+    exprs = [query.expr for each in dashboards(plan()) for query in queries(each, "1m")]
+    asked = {name for expr in exprs for name in re.findall(r"\bgrafana_\w+", expr)}
+    assert asked
+    assert [name for name in asked if not re.fullmatch(kept, name)] == []
