@@ -143,9 +143,9 @@ def heartbeat_checks(expected: Mapping[str, Any], moment: Moment, beats: Sequenc
     if count > 0:
         return [Check(PASS, "heartbeat", f"delivered {count} time(s) in the last 5 min")]
     if moment.age_seconds < HEARTBEAT_SECONDS:
-        return [Check(WARN, "heartbeat", "not delivered yet", "Ask again in 5 minutes.", soon=True)]
+        return [Check(WARN, "heartbeat", "not delivered yet", "Ask again in 5 minutes.")]
     advice = f"See the runbook AlertingPathAlive. {logs_of('alertmanager')}"
-    return [Check(FAIL, "heartbeat", "not delivered in the last 5 min", advice, soon=True)]
+    return [Check(FAIL, "heartbeat", "not delivered in the last 5 min", advice)]
 
 
 def certificate_checks(expected: Mapping[str, Any], moment: Moment, expiries: Sequence[Sample]) -> list[Check]:
