@@ -109,8 +109,10 @@ def test_a_block_says_how_it_is_tested(block: docs.Block) -> None:
         path, _, test = block.rest.partition("::")
         text = (docs.ROOT / path).read_text()
         assert not test or f"def {test}(" in text
-        words = set(re.findall(r"[a-z]{3,}", block.commands.replace("-", "_"))) - COMMON
-        assert any(word in text.replace("-", "_") for word in words), f"{path} does not mention any of {words}"
+        verbs = set(re.findall(r"\./crowsnest ([a-z-]+)", block.commands))
+        words = verbs or set(re.findall(r"[a-z]{3,}", block.commands)) - COMMON
+        missing = [word for word in words if word.replace("-", "_") not in text.replace("-", "_")]
+        assert len(missing) < (1 if verbs else len(words)), f"{path} does not mention {missing}"
 
 
 @pytest.mark.parametrize("page", RUNBOOKS, ids=lambda page: page.stem)

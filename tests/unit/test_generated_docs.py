@@ -149,7 +149,7 @@ def refused(words: list[str]) -> str:
     flags = [word for word in rest if word.startswith("-")]
     if program == "ansible-playbook":
         playbook, text = ROOT / first, flags_of_ansible_playbook()
-    elif first.startswith("--") or first in ("demo", "test"):
+    elif first.startswith("--") or first in ("bench", "demo", "test"):
         shown = launcher_help()
         arguments = [f"./crowsnest {first} {flag}" for flag in flags] or [f"./crowsnest {first}"]
         return "" if first == "--help" or all(each in shown for each in arguments) else f"{words}: not in --help"
