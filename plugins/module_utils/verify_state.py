@@ -45,7 +45,9 @@ def questions(window_seconds: int) -> dict[str, str]:
         "probes": "probe_success",
         "attempts": f"{by_receiver} (increase(alertmanager_notifications_total{window}))",
         "failures": f"{by_receiver} (increase(alertmanager_notifications_failed_total{window})) > 0.5",
-        "recent failures": f"{by_receiver} (increase(alertmanager_notifications_failed_total[5m])) > 0.5",
+        # Receivers that got none of their messages of the last 5 minutes.
+        "lost": f"{by_receiver} (increase(alertmanager_notifications_failed_total[5m])) > 0.5"
+        f" >= {by_receiver} (increase(alertmanager_notifications_total[5m]))",
         "errors": f"sum(increase(prometheus_notifications_errors_total{window})) > 0.5",
         "dropped": f"sum(increase(prometheus_notifications_dropped_total{window})) > 0.5",
         "heartbeats": 'sum(increase(alertmanager_notification_requests_total{receiver_name="heartbeat"}[5m]))'
@@ -99,11 +101,11 @@ def delivery_checks(
     moment: Moment,
     attempts: Sequence[Sample],
     failures: Sequence[Sample],
-    recent: Sequence[Sample],
+    lost: Sequence[Sample],
     errors: Sequence[Sample],
     dropped: Sequence[Sample],
 ) -> list[Check]:
-    """Messages that did not leave within the window of `questions`; a fault if it goes on, in the last 5 minutes."""
+    """Messages that did not leave within the window of `questions`; a fault where lately none did."""
     tried = {_receiver(it): it.value for it in attempts}
     checks = []
     for failure in failures:
@@ -112,12 +114,12 @@ def delivery_checks(
             continue  # has a check of its own
         names = some(expected["receivers"].get(integration, [])) or integration
         total = max(round(tried.get((integration, group), 0.0)), round(failure.value))
-        status = FAIL if (integration, group) in {_receiver(it) for it in recent} else WARN
+        status = FAIL if (integration, group) in {_receiver(it) for it in lost} else WARN
         word = f"{round(failure.value)} of {total} messages ({group}) to {names} failed lately"
         advice = "`./crowsnest alert-test` with the same -i shows the receiver's own words."
         checks.append(Check(status, "delivery", word, advice))
-    for lost in dropped:
-        word = f"alerts Prometheus gave up lately: {round(lost.value)}; it sends those again that still fire"
+    for alerts in dropped:
+        word = f"alerts Prometheus gave up lately: {round(alerts.value)}; it sends those again that still fire"
         checks.append(Check(WARN, "delivery", word, "See the runbook PrometheusNotificationsFailing."))
     for error in errors:
         word = f"alerts Prometheus could not hand to Alertmanager at once: {round(error.value)}"
@@ -255,7 +257,7 @@ def clock_checks(
 
 _CHECKS: tuple[tuple[str, tuple[str, ...], Callable[..., list[Check]]], ...] = (
     ("probes", ("probes",), probe_checks),
-    ("delivery", ("attempts", "failures", "recent failures", "errors", "dropped"), delivery_checks),
+    ("delivery", ("attempts", "failures", "lost", "errors", "dropped"), delivery_checks),
     ("heartbeat", ("heartbeats",), heartbeat_checks),
     ("certificates", ("certificates",), certificate_checks),
     ("disk", ("disk", "disk forecast"), disk_checks),

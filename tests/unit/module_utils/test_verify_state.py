@@ -76,12 +76,12 @@ CASES: list[tuple[Mapping[str, Any], dict[str, Any], str]] = [
         "WARN delivery: 3 of 3 messages (critical) to team failed lately",
     ),
     (
-        {"failures": [Sample(FAILURE, 3.1)], "recent failures": [Sample(FAILURE, 1.2)]},
+        {"failures": [Sample(FAILURE, 3.1)], "lost": [Sample(FAILURE, 1.2)]},
         {},
         "FAIL delivery: 3 of 3 messages (critical) to team failed lately",
     ),
     (
-        {"failures": [Sample(FAILURE, 2.0)], "recent failures": [Sample(FAILURE, 2.0)]},
+        {"failures": [Sample(FAILURE, 2.0)], "lost": [Sample(FAILURE, 2.0)]},
         {"receivers": {"email": ["boss"]}},
         "FAIL delivery: 2 of 2 messages (critical) to slack failed lately",
     ),
@@ -172,7 +172,7 @@ def test_deliveries_count_for_the_given_time() -> None:
 def test_a_heartbeat_that_fails_is_not_blamed_on_a_receiver() -> None:
     beat = Sample({"integration": "webhook", "receiver_name": "heartbeat"}, 60.0)
     found = lines(
-        {"failures": [beat], "recent failures": [beat], "heartbeats": [sample(0)]},
+        {"failures": [beat], "lost": [beat], "heartbeats": [sample(0)]},
         {**EXPECTED, "receivers": {"webhook": ["pager"]}},
     )
     assert not [line for line in found if "pager" in line]

@@ -178,6 +178,8 @@ class Grafana:
         headers = {key: request.headers[key] for key in _PASSED_ON if key in request.headers}
         target = request.target.partition("/proxy/uid/")[2].partition("/")[2]
         status, kind, body = ask(source, request.method, target, request.body, headers)
+        if status == 401:  # else the browser would think that its own login is wrong
+            raise ApiError(400, "Authentication to data source failed")
         return Answer(body, status, kind)
 
     def change_source(self, request: Request, uid: str) -> Answer:
