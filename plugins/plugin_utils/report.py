@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import PAGES
 
 
 def plan_table(plan: Plan) -> list[str]:
@@ -38,7 +39,7 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str, secr
 
     `host` is what `ssh` takes to reach the server, `inventory` what `-i` takes, `secrets` the folder of generated ones.
     """
-    pages = [(name, plan.services[name].external_url) for name in _PAGES if name in plan.services]
+    pages = [(name, plan.services[name].external_url) for name in PAGES if name in plan.services]
     return [
         *_columns(pages),
         *_tunnel(plan, host),
@@ -47,10 +48,6 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str, secr
         *_alerts(declaration, inventory),
         *(f"{name} is switched off: {reason}" for name, reason in plan.switched_off.items()),
     ]
-
-
-# Services with a page for people.
-_PAGES = ("grafana", "prometheus", "alertmanager")
 
 
 def _login(plan: Plan, declaration: Declaration, secrets: str) -> list[str]:
@@ -64,7 +61,7 @@ def _login(plan: Plan, declaration: Declaration, secrets: str) -> list[str]:
 
 def _tunnel(plan: Plan, host: str) -> list[str]:
     """How to reach pages that are on the host's loopback; nothing when people have an address of their own for them."""
-    shown = [plan.services[name] for name in _PAGES if name in plan.services]
+    shown = [plan.services[name] for name in PAGES if name in plan.services]
     ports = [service.port for service in shown if "//127.0.0.1:" in service.external_url]
     if not ports or plan.settings.external_urls:
         return []

@@ -52,6 +52,13 @@ CATALOGUE: dict[str, Service] = {
     )
 }
 
+# Services with a page for people, the first to open first, and what they do there.
+PAGES = {
+    "grafana": "these dashboards",
+    "prometheus": "try queries, see which target is silent (Status, Targets)",
+    "alertmanager": "silence an alert during planned work",
+}
+
 NODE_EXPORTER_PORT = 9100
 # node exporter runs natively on every host; resident memory measured in the laboratory, rounded up.
 NODE_EXPORTER_NEED_MIB = 25

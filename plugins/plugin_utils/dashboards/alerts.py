@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
-    ANY,
     KEEP_TIME,
     SINCE,
     Color,
     Link,
     Panel,
     Query,
+    any_is_bad,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.probes import probed_apps
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
@@ -23,16 +23,12 @@ _STATES: dict[float, tuple[str, Color]] = {1: ("pending", "yellow"), 2: ("firing
 
 def firing_count(selector: str = EVERY_ALERT) -> Panel:
     """How many alerts fire; `selector` is PromQL's, without braces."""
-    return Panel(
+    return any_is_bad(
         "Firing alerts",
         "How many alerts fire now. Not 0: open each one's dashboard from the table of firing alerts, critical ones "
         "first, and follow its runbook.",
-        "stat",
         (Query(f'count(ALERTS{{alertstate="firing", {selector}}}) or vector(0)'),),
         width=4,
-        base="green",
-        thresholds=ANY,
-        decimals=0,
     )
 
 

@@ -50,10 +50,11 @@ def dashboard_json(dashboard: Dashboard, timezone: str) -> str:
     for row in dashboard.rows:
         built.with_row(sdk.Row(row.title).id(number).grid_pos(models.GridPos(h=1, w=WIDTH, x=0, y=y)))
         y, number = y + 1, number + 1
-        for panel, position in zip(row.panels, _positions(row.panels, y), strict=True):
+        positions = list(_positions(row.panels, y))
+        for panel, position in zip(row.panels, positions, strict=True):
             built.with_panel(_panel(panel).id(number).grid_pos(position))
             number += 1
-        y = max((position.y + position.h for position in _positions(row.panels, y)), default=y)
+        y = max((position.y + position.h for position in positions), default=y)
     return str(JSONEncoder(sort_keys=True, indent=1).encode(built.build())) + "\n"
 
 
@@ -184,10 +185,9 @@ def _timeline(panel: Panel) -> statetimeline.Panel:
 
 
 def _table(panel: Panel) -> table.Panel:
-    names = {**panel.columns, "Value": panel.columns.get("Value", "Value")}
     order = {name: index for index, name in enumerate(panel.columns)}
     keep = {"include": {"names": list(panel.columns)}}
-    rename = {"indexByName": order, "renameByName": names, "excludeByName": {}}
+    rename = {"indexByName": order, "renameByName": panel.columns, "excludeByName": {}}
     built = table.Panel().with_transformation(models.DataTransformerConfig(id_val="filterFieldsByName", options=keep))
     return built.with_transformation(models.DataTransformerConfig(id_val="organize", options=rename))
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.alerts import alert_history
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
-    ANY,
     BYTES,
     BYTES_RATE,
     DAYS,
@@ -25,6 +24,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
     Row,
     Threshold,
     Variable,
+    any_is_bad,
+    percent_bars,
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
@@ -112,15 +113,11 @@ def _now() -> Row:
                 thresholds=FULL,
                 width=4,
             ),
-            Panel(
+            any_is_bad(
                 "Killed for lack of memory",
                 "Processes that the kernel killed in the chosen time because memory ran out. Any: journalctl -k | "
                 "grep -i oom on the host names them; alert HostOutOfMemoryKill has the runbook.",
-                "stat",
                 (Query(f"round(increase(node_vmstat_oom_kill{{{_NODE}}}[{RANGE}]))", "{{host}}"),),
-                decimals=0,
-                base="green",
-                thresholds=ANY,
                 width=4,
             ),
             Panel(
@@ -247,18 +244,11 @@ def _disk() -> Row:
     return Row(
         "Disk",
         (
-            Panel(
+            percent_bars(
                 "Disk used",
                 "Share of each file system that is used, as df counts. Over 80 %: docker system df, journalctl "
                 "--disk-usage, du -xh --max-depth=2 / | sort -h | tail; alert HostDiskFilling has the runbook.",
-                "bars",
                 (Query(f"host:filesystem_used:percent{{{_HOST}}}", "{{host}} {{mountpoint}}"),),
-                unit=PERCENT,
-                decimals=0,
-                minimum=0,
-                maximum=100,
-                base="green",
-                thresholds=FULL,
                 width=8,
             ),
             Panel(

@@ -14,12 +14,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.host imp
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
     APP_OF_SERIES,
     FOLDER_OVERVIEW,
-    FULL,
     HEIGHT,
     HOST_OF_SERIES,
     OK,
     PER_SECOND,
-    PERCENT,
     PROBES_OF_SERIES,
     SECONDS,
     SHARE,
@@ -31,17 +29,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
     Query,
     Row,
     Threshold,
+    percent_bars,
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.probes import probed_apps
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import PAGES
 
-# Services with a page for people, and what they do there.
-_PAGES = {
-    "prometheus": "try queries, see which target is silent (Status, Targets)",
-    "alertmanager": "silence an alert during planned work",
-    "grafana": "these dashboards",
-}
 _NODE = 'job="node"'
 
 
@@ -163,17 +157,10 @@ def _hosts() -> tuple[Panel, ...]:
 
 def _full(title: str, expr: str, description: str) -> Panel:
     """How full something of each host is, 0 to 100 percent."""
-    return Panel(
+    return percent_bars(
         title,
         description,
-        "bars",
         (Query(expr, "{{host}}"),),
-        unit=PERCENT,
-        decimals=0,
-        minimum=0,
-        maximum=100,
-        base="green",
-        thresholds=FULL,
         links=(HOST_OF_SERIES,),
     )
 
@@ -181,9 +168,9 @@ def _full(title: str, expr: str, description: str) -> Panel:
 def _portal(plan: Plan) -> Panel:
     """Links to all pages of the stack, with the addresses at which people open them."""
     pages = [
-        f"| [{name.capitalize()}]({plan.services[name].external_url}) | {use} |"
-        for name, use in _PAGES.items()
-        if name in plan.services
+        f"| [{name.capitalize()}]({service.external_url}) | {PAGES[name]} |"
+        for name, service in plan.services.items()
+        if name in PAGES
     ]
     lines = [
         "**First** look at the firing alerts on top: each row leads to the dashboard that shows why. Without one, "

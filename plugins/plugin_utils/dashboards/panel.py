@@ -133,6 +133,32 @@ FULL = (Threshold(80, "yellow"), Threshold(90, "red"))
 # A count of which even one is bad.
 ANY = (Threshold(1, "red"),)
 
+
+def any_is_bad(title: str, description: str, queries: tuple[Query, ...], width: int = 6) -> Panel:
+    """A count of which even one is bad."""
+    return Panel(title, description, "stat", queries, width=width, decimals=0, base="green", thresholds=ANY)
+
+
+def percent_bars(
+    title: str, description: str, queries: tuple[Query, ...], width: int = 6, links: tuple[Link, ...] = ()
+) -> Panel:
+    """How full something is, 0 to 100 percent."""
+    return Panel(
+        title,
+        description,
+        "bars",
+        queries,
+        unit=PERCENT,
+        width=width,
+        decimals=0,
+        minimum=0,
+        maximum=100,
+        base="green",
+        thresholds=FULL,
+        links=links,
+    )
+
+
 # Links of a series or a table's row keep the time that is looked at.
 KEEP_TIME = "${__url_time_range}"
 TO_OVERVIEW = Link("Overview", "/d/overview")

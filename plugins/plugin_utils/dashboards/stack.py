@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
-    ANY,
     BYTES,
     FOLDER_OPERATIONS,
-    FULL,
     OK,
     PER_SECOND,
     PERCENT,
@@ -22,7 +20,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
     Query,
     Row,
     Threshold,
+    any_is_bad,
     host_link,
+    percent_bars,
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
@@ -79,15 +79,11 @@ def _now(plan: Plan) -> Row:
                 values=OK,
                 width=8,
             ),
-            Panel(
+            any_is_bad(
                 "Targets that do not answer",
                 "How many sources of metrics are silent: exporters, apps, services. Not 0: the page Status, Targets of "
                 "Prometheus shows which and why.",
-                "stat",
                 (Query("count(up == 0) or vector(0)"),),
-                decimals=0,
-                base="green",
-                thresholds=ANY,
                 width=4,
             ),
             Panel(
@@ -113,22 +109,15 @@ def _memory(plan: Plan) -> Row:
     return Row(
         "Cost in memory",
         (
-            Panel(
+            percent_bars(
                 "Memory of each service by its limit",
                 "Resident memory as a share of the container's limit; at 100 % the kernel kills it. Over 90 %: watch "
                 "fewer series (see Series below: drop labels with many values in the app), or fewer apps on this "
                 "server.",
-                "bars",
                 tuple(
                     Query(f'100 * process_resident_memory_bytes{{job="{name}"}} / {service.limit_mib * _MIB}', name)
                     for name, service in plan.services.items()
                 ),
-                unit=PERCENT,
-                decimals=0,
-                minimum=0,
-                maximum=100,
-                base="green",
-                thresholds=FULL,
                 width=8,
             ),
             Panel(
@@ -220,20 +209,16 @@ def _prometheus() -> Row:
                 unit=BYTES,
                 minimum=0,
             ),
-            Panel(
+            any_is_bad(
                 "Storage failures",
                 "Writes, truncations and compactions that failed in the chosen time. Any: is the disk full or "
                 "read-only? docker logs --tail 50 crowsnest-prometheus-1; alert PrometheusStorageFailing has the "
                 "runbook.",
-                "stat",
                 (
                     Query(f"increase(prometheus_tsdb_wal_writes_failed_total[{RANGE}])", "writes"),
                     Query(f"increase(prometheus_tsdb_head_truncations_failed_total[{RANGE}])", "truncations"),
                     Query(f"increase(prometheus_tsdb_compactions_failed_total[{RANGE}])", "compactions"),
                 ),
-                decimals=0,
-                base="green",
-                thresholds=ANY,
             ),
         ),
     )
@@ -243,26 +228,18 @@ def _rules() -> Row:
     return Row(
         "Rules",
         (
-            Panel(
+            any_is_bad(
                 "Rule evaluation failures",
                 "Alert rules that could not be reckoned, in the chosen time: such an alert cannot fire. Any: the page "
                 "Alerts of Prometheus names the rule; alert PrometheusRuleFailures has the runbook.",
-                "stat",
                 (Query(f"sum(increase(prometheus_rule_evaluation_failures_total[{RANGE}]))"),),
-                decimals=0,
-                base="green",
-                thresholds=ANY,
                 width=8,
             ),
-            Panel(
+            any_is_bad(
                 "Rule evaluations missed",
                 "Rounds of rules that were left out because the one before took too long. Any: the server is "
                 "overloaded, look at its CPU on the host's dashboard.",
-                "stat",
                 (Query(f"sum(increase(prometheus_rule_group_iterations_missed_total[{RANGE}]))"),),
-                decimals=0,
-                base="green",
-                thresholds=ANY,
                 width=8,
             ),
             Panel(
@@ -287,26 +264,18 @@ def _alerting() -> Row:
     return Row(
         "Alerting",
         (
-            Panel(
+            any_is_bad(
                 "Failed on the way to people",
                 "Messages that Slack, e-mail or another receiver refused in the chosen time. Any: docker logs --tail "
                 "50 crowsnest-alertmanager-1 says why; then playbooks/alert_test.yml proves that it works again.",
-                "stat",
                 (Query(failed),),
-                decimals=0,
-                base="green",
-                thresholds=ANY,
                 width=4,
             ),
-            Panel(
+            any_is_bad(
                 "Failed on the way to Alertmanager",
                 "Alerts that Prometheus could not hand over, and that it threw away, in the chosen time. Any: docker "
                 "ps -a on the server; alert PrometheusNotificationsFailing has the runbook.",
-                "stat",
                 (Query(errors, "errors"), Query(dropped, "dropped")),
-                decimals=0,
-                base="green",
-                thresholds=ANY,
                 width=4,
             ),
             Panel(
@@ -368,15 +337,11 @@ def _grafana() -> Row:
                 stacked=True,
                 width=12,
             ),
-            Panel(
+            any_is_bad(
                 "Failed queries of dashboards",
                 "Questions to Prometheus that came back with an error, in the chosen time. Any: open the panel with "
                 "the red corner; a plugin or a changed metric; docker logs --tail 50 crowsnest-grafana-1.",
-                "stat",
                 (Query(f"sum({failed}) or vector(0)"),),
-                decimals=0,
-                base="green",
-                thresholds=ANY,
                 width=12,
             ),
         ),
