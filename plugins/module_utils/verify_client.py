@@ -40,9 +40,11 @@ class Sample(NamedTuple):
 Answer = Union[list[Sample], ServiceError]
 
 
-def fetch(url: str, timeout_seconds: float = 5, user: str = "", password: str = "") -> tuple[int, str]:
+def fetch(
+    url: str, timeout_seconds: float = 5, user: str = "", password: str = "", method: str = "GET"
+) -> tuple[int, str]:
     """(HTTP status, text) whatever the status is. Raises NoAnswerError."""
-    request = urllib.request.Request(url)  # noqa: S310 - made by the plan
+    request = urllib.request.Request(url, method=method)  # noqa: S310 - made by the plan
     if user:
         request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
     try:

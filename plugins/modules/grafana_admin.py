@@ -73,18 +73,14 @@ waited_seconds:
   returned: success
 """
 
-import base64
 import json
 import subprocess
 import time
-import urllib.error
-import urllib.request
-from http.client import HTTPException
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_client import NoAnswerError, fetch
 
 LOGS = "See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 grafana` on the host."
 # https://grafana.com/docs/grafana/latest/administration/cli/#reset-admin-password
@@ -100,9 +96,9 @@ def wait_until_ready(url: str, timeout_seconds: float) -> float:
     start = time.monotonic()
     while True:
         try:
-            with DIRECT.open(f"{url}/api/health", timeout=10) as answer:
-                state = json.load(answer).get("database")
-        except (OSError, HTTPException, ValueError) as error:
+            status, text = fetch(f"{url}/api/health", 10)
+            state = json.loads(text).get("database") if status == 200 else f"HTTP {status}"
+        except (NoAnswerError, ValueError) as error:
             state = str(error)
         waited = time.monotonic() - start
         if state == "ok":
@@ -128,19 +124,15 @@ class Grafana:
 
     def ask(self, path: str, method: str = "GET") -> Any:
         """The JSON of an answer. Raises LoginError or GrafanaError."""
-        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        headers = {"Authorization": f"Basic {login}"}
-        request = urllib.request.Request(self.url + path, headers=headers, method=method)  # noqa: S310 - loopback
         try:
-            with DIRECT.open(request, timeout=30) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code == 401:
-                raise LoginError("Grafana refuses the password.") from None
-            words = error.read().decode(errors="replace")[:300]
-            raise GrafanaError(f"Grafana answers {method} {path} with status {error.code}: {words} {LOGS}") from None
-        except (OSError, HTTPException, ValueError) as error:
+            status, text = fetch(self.url + path, 30, self.user, self.password, method)
+            if status == 200:
+                return json.loads(text)
+        except (NoAnswerError, ValueError) as error:
             raise GrafanaError(f"Grafana does not answer {method} {path}: {error}. {LOGS}") from None
+        if status == 401:
+            raise LoginError("Grafana refuses the password.")
+        raise GrafanaError(f"Grafana answers {method} {path} with status {status}: {text[:300]} {LOGS}")
 
     def logs_in(self) -> bool:
         """Whether Grafana takes user and password."""
