@@ -19,6 +19,8 @@ IMAGES = state.LAB_FILES / "images"
 SHOP_IMAGES = {"postgres": "postgres:17", "redis": "redis:8"}
 SHOP = "crowsnest/lab-shop:1"
 SHOP_FOLDER = state.LAB_FILES / "shop"
+# Images whose build fetches packages from PyPI or npm, by a script that knows this machine's way there.
+FROM_REGISTRIES = {"shop", "uptime_kuma"}
 BUILD_SECONDS = 600
 
 
@@ -53,7 +55,10 @@ def build(client: Client, name: str, context: Path, base: str, arguments: Mappin
         client.images.get(tag)
     except ImageNotFound:
         with step(f"Building the image {name}"):
-            _docker_build(client, tag, context, {"BASE": base} | given)
+            if name in FROM_REGISTRIES:
+                _build_from_registries(tag, context, {"BASE": base} | given)
+            else:
+                _docker_build(client, tag, context, {"BASE": base} | given)
     return tag
 
 
@@ -73,19 +78,19 @@ def _docker_build(client: Client, tag: str, context: Path, arguments: dict[str, 
         raise LabError(f"The image {tag} can't be built ({context}): {error.explanation}") from None
 
 
+def _build_from_registries(tag: str, context: Path, arguments: dict[str, str]) -> None:
+    """docker build with the proxies, indexes and certificates of this machine."""
+    options = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    script = state.LAB_FILES / "build_from_registries.sh"
+    run([str(script), str(context), tag, *options, "--label", f"{LABEL}=shared"], BUILD_SECONDS)
+
+
 def build_shop(client: Client, base: str) -> str:
-    """Name of the image of the sample app, built by its own script, which knows the way to PyPI."""
-    tag = f"crowsnest-lab/shop:{content_hash(SHOP_FOLDER, client.images.get(base).id, {})}"
+    """Name of the image of the sample app."""
     try:
-        client.images.get(tag)
-    except ImageNotFound:
-        options = ["--build-arg", f"BASE={base}", "--label", f"{LABEL}=shared"]
-        with step("Building the image of the sample app"):
-            try:
-                run([str(SHOP_FOLDER / "build.sh"), tag, *options], BUILD_SECONDS)
-            except LabError as error:
-                raise LabError(f"{error}; `up --no-app` goes without the sample app.") from None
-    return tag
+        return build(client, "shop", SHOP_FOLDER, base)
+    except LabError as error:
+        raise LabError(f"{error}; `up --no-app` goes without the sample app.") from None
 
 
 def remove_all(client: Client) -> None:
