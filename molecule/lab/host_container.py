@@ -11,7 +11,7 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from lab import ports
+from lab import pip_settings, ports
 from lab.engine import LABEL, Client
 from lab.progress import LabError, wait_until
 
@@ -132,6 +132,7 @@ def prepare(container: Client, host: Host, public_key: str, resolver: str, mirro
         # The second mirror is never asked; with two there is an order that a run has to keep.
         own_settings = {"max-concurrent-downloads": 2, "registry-mirrors": [mirror, "http://127.0.0.1:5999"]}
         files["etc/docker/daemon.json"] = (json.dumps(own_settings, indent=2) + "\n", 0o644)
+    files |= pip_settings.host_files()
     container.put_archive("/", archive(files))
     container.put_archive("/", archive({"home/deploy/.ssh/authorized_keys": (public_key, 0o600)}, owner=DEPLOY_ID))
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from stat import S_IMODE
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils import python_environment
+
 PROJECT_LABEL = "com.docker.compose.project=crowsnest"
 SERVICE_LABEL = "com.docker.compose.service"
 NODE_EXPORTER = "prometheus-node-exporter"
@@ -38,6 +40,8 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
         "ports": listening_ports(),
         "published": published_ports(),
         "data": owners(data_path),
+        "python": python(),
+        "toolbox": toolbox(),
         "files": {path: _read(path) for path in files if Path(path).is_file()},
     }
 
@@ -156,6 +160,17 @@ def node_exporter(folder: str = "/proc") -> dict[str, Any]:
         if Path(words[0]).name == NODE_EXPORTER:
             return {"installed": True, "flags": words[1:]}
     return {"installed": shutil.which(NODE_EXPORTER) is not None, "flags": None}
+
+
+def python() -> dict[str, Any]:
+    """{"version": "3.13", "ensurepip": bool}: this Python, and whether it can make environments as it is."""
+    ensurepip = importlib.util.find_spec("ensurepip") is not None
+    return {"version": python_environment.python_version(), "ensurepip": ensurepip}
+
+
+def toolbox(path: str = "/opt/crowsnest/toolbox") -> str:
+    """Name of the Python environment of the role toolbox; "" when something is left to do, if only to tidy up."""
+    return "" if python_environment.leftovers(Path(path)) else python_environment.in_force(Path(path))
 
 
 def docker_facts() -> dict[str, Any]:

@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 module: host_facts
 short_description: Read what the plan must know of a host
 description:
-  - Memory, disk, ports in use, the operating system and the Docker engine, in one call and without changing anything.
+  - Memory, disk, ports in use, the operating system, Python and the Docker engine, in one call and without changing
+    anything.
 options:
   data_path:
     description: Where the stack's data will lie. It need not exist yet.
@@ -54,6 +55,8 @@ host:
     ports: {"22": ["0.0.0.0", "::"]}
     published: [{container: shop-web-1, address: 127.0.0.1, port: 8000}]
     data: {/var/lib/crowsnest: "0:0:0755", /var/lib/crowsnest/prometheus: "21090:21090:0750"}
+    python: {version: "3.13", ensurepip: true}
+    toolbox: 3.13-0123456789ab
     files: {/etc/default/prometheus-node-exporter: ARGS=""}
 """
 

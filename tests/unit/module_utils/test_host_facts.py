@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -134,6 +135,45 @@ def test_a_node_exporter_that_does_not_run_may_still_be_installed(
     assert host_facts.node_exporter(str(tmp_path)) == {"installed": False, "flags": None}
     programs(**{"prometheus-node-exporter": "exit 0"})
     assert host_facts.node_exporter(str(tmp_path)) == {"installed": True, "flags": None}
+
+
+# --- the toolbox ---
+
+NAME, OTHER = "3.13-0123456789ab", "3.11-0123456789ab"
+# Files in the folder, and where `current` points: what is said of it.
+TOOLBOXES: list[tuple[list[str], str | None, str]] = [
+    ([], None, ""),
+    ([f"{NAME}/bin/python"], NAME, NAME),
+    ([f"{NAME}/bin/python", "notes.txt"], NAME, NAME),
+    ([f"{NAME}/bin/python"], None, ""),  # cut off before it came into force
+    ([f"{NAME}/lib/x"], NAME, ""),  # damaged
+    ([f"{NAME}/bin/python", f"{OTHER}/lib/x"], NAME, ""),  # cut off before the older one was removed
+    ([f"{NAME}/bin/python"], OTHER, ""),
+    (["mine/bin/python"], "mine", ""),
+]
+
+
+@pytest.mark.parametrize("files, link, expected", TOOLBOXES)
+def test_the_toolbox_is_there_when_nothing_is_left_to_do(
+    tmp_path: Path, files: list[str], link: str | None, expected: str
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    if link:
+        (tmp_path / "current").symlink_to(link)
+    assert host_facts.toolbox(str(tmp_path)) == expected
+
+
+def test_a_host_without_a_toolbox_has_none(tmp_path: Path) -> None:
+    assert host_facts.toolbox(str(tmp_path / "none")) == ""
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_whether_python_can_make_environments_is_seen(monkeypatch: pytest.MonkeyPatch, found: bool) -> None:
+    monkeypatch.setattr(host_facts.importlib.util, "find_spec", lambda name: name if found else None)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert host_facts.python() == {"version": version, "ensurepip": found}
 
 
 # --- Docker, played by small programs on PATH ---
