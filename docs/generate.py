@@ -80,9 +80,7 @@ _WRONG: dict[str, Any] = {
 
 def declaration_page() -> str:
     """docs/declaration.md: every variable and every key, from the model."""
-    sections = [
-        f"## {_title(cls)}\n\n{' '.join((cls.__doc__ or '').split())}\n\n{fields_table(cls)}" for cls in _models()
-    ]
+    sections = [f"## {_title(cls)}\n\n{_about(cls)}\n\n{fields_table(cls)}" for cls in _models()]
     return page(
         "plugins/plugin_utils/declaration.py",
         "The declaration",
@@ -104,8 +102,24 @@ def _models() -> list[type[BaseModel]]:
     for field in model.Declaration.model_fields.values():
         for cls in _models_in(field.annotation):
             below = [inner for item in cls.model_fields.values() for inner in _models_in(item.annotation)]
-            found += [each for each in (cls, *below) if each not in found]
+            found += [each for each in (*_shared(cls)[::-1], cls, *below) if each not in found]
     return found
+
+
+def _shared(cls: type[BaseModel]) -> list[type[BaseModel]]:
+    """The models, nearest first, whose many keys are told once for all that have them."""
+    return [base for base in cls.__mro__[1:] if issubclass(base, model.Strict) and len(base.model_fields) > 1]
+
+
+def _about(cls: type[BaseModel]) -> str:
+    """What a model is, in its own words, and which keys it has beside its own."""
+    words = " ".join((cls.__doc__ or "").split())
+    links = " and ".join(f"[{_title(base)}](#{_anchor(base)})" for base in _shared(cls))
+    return f"{words} Beside its own keys it has those of {links}." if links else words
+
+
+def _anchor(cls: type[BaseModel]) -> str:
+    return _title(cls).lower().replace(" ", "-")
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -124,6 +138,7 @@ def fields_table(cls: type[BaseModel], prefix: str = "") -> str:
     rows = [
         [f"`{prefix}{name}`", _allowed(field.annotation, field.metadata), _default(field), field.description or ""]
         for name, field in cls.model_fields.items()
+        if not any(name in base.model_fields for base in _shared(cls))
     ]
     return table(["Key", "Allowed", "Default", "What it says"], rows)
 
@@ -133,7 +148,12 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if isinstance(field.default, BaseModel):
         return "as below"
-    return "" if field.default is None else f"`{json.dumps(field.default)}`"
+    return "" if field.default is None else f"`{json.dumps(field.default, default=_set)}`"
+
+
+def _set(value: BaseModel) -> dict[str, Any]:
+    """Only what is not a default itself."""
+    return value.model_dump(mode="json", exclude_unset=True)
 
 
 def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
@@ -152,9 +172,9 @@ def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     if get_origin(annotation) is list:
         return "list: " + _allowed(alternatives[0])
     if get_origin(annotation) is dict:
-        return "service: " + _allowed(alternatives[1])
+        return "name: " + _allowed(alternatives[1])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return f"[{_title(annotation)}](#{_title(annotation).lower().replace(' ', '-')})"
+        return f"[{_title(annotation)}](#{_anchor(annotation)})"
     return _plain(annotation, metadata)
 
 
@@ -163,14 +183,17 @@ def _flat(metadata: Sequence[Any]) -> list[Any]:
 
 
 def _validator_words(metadata: Sequence[Any], secret: bool) -> str:
-    """A validator's own words on what it takes, from its refusal; only one of them takes the first probe."""
-    for item in metadata:
+    """A validator's own words on what it takes, from its refusal; of several the last one, which is the strictest."""
+    for item in reversed(metadata):
         for probe in ("1s", "") if isinstance(item, AfterValidator) else ():
             try:
                 item.func(SecretStr(probe) if secret else probe)
             except ValueError as refusal:
                 return f"{refusal} (a secret)" if secret else str(refusal)
     return ""
+
+
+_WORDS = {str: "text", int: "whole number", float: "number", bool: "yes or no", SecretStr: "text (a secret)"}
 
 
 def _plain(annotation: Any, metadata: Sequence[Any]) -> str:
@@ -182,7 +205,7 @@ def _plain(annotation: Any, metadata: Sequence[Any]) -> str:
     }
     if "pattern" in limits:
         return f"text of the form `{limits['pattern']}`"
-    words = {str: "text", int: "whole number", float: "number", SecretStr: "text (a secret)"}[annotation]
+    words = _WORDS[annotation]
     phrases = {"ge": "at least", "gt": "more than", "le": "at most"}
     return ", ".join([words, *(f"{phrases[name]} {limit}" for name, limit in limits.items())])
 
@@ -260,7 +283,13 @@ def _prose(text: str | list[str]) -> str:
 _RUNBOOKS_INTRO = """\
 Every alert there is, and what to do when it arrives. The link in a message leads to the same pages. Severity and
 threshold are those in force without settings of your own; *words in italics* are filled in by the message."""
-_FILES = {"host": "Hosts", "app": "Apps", "probes": "Addresses and health endpoints", "stack": "The monitoring itself"}
+_FILES = {
+    "host": "Hosts",
+    "app": "Apps",
+    "probes": "Addresses and health endpoints",
+    "uptime": "Monitors of Uptime Kuma",
+    "stack": "The monitoring itself",
+}
 
 
 def runbooks_page() -> str:

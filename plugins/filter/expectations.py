@@ -13,7 +13,7 @@ name: expectations
 short_description: What must be true after a run
 version_added: 0.1.0
 author: crowsnest contributors
-positional: variables, secret_key, hostvars, inventory_dir, limited
+positional: variables, secrets, hostvars, inventory_dir, limited
 description:
   - Makes of the plan what the module M(crowsnest.core.verify) compares with what runs. Holds no secrets.
 options:
@@ -25,9 +25,9 @@ options:
     description: All variables C(crowsnest_*) of the inventory.
     type: dict
     required: true
-  secret_key:
-    description: Key with which Grafana encrypts what is secret in its database.
-    type: str
+  secrets:
+    description: Secrets by name, as given by the filter P(crowsnest.core.generated_secrets#filter).
+    type: dict
     required: true
   hostvars:
     description: The variable C(hostvars) of Ansible; a host that did not answer has no C(preflight_look).
@@ -46,7 +46,7 @@ options:
 EXAMPLES = r"""
 - name: Ask whether everything is as declared
   crowsnest.core.verify:
-    expected: "{{ plan | crowsnest.core.expectations(declaration, secret_key, hostvars, inventory_dir) }}"
+    expected: "{{ plan | crowsnest.core.expectations(declaration, secrets, hostvars, inventory_dir) }}"
 """
 
 RETURN = r"""

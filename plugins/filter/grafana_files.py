@@ -24,9 +24,9 @@ options:
     description: All variables C(crowsnest_*) of the inventory.
     type: dict
     required: true
-  secret_key:
-    description: The key of a digest over what Grafana reads only at its start; it is not in the files.
-    type: str
+  secrets:
+    description: Secrets by name, as given by the filter P(crowsnest.core.generated_secrets#filter).
+    type: dict
     required: true
 """
 
@@ -34,7 +34,7 @@ EXAMPLES = r"""
 - name: Write the configuration
   crowsnest.core.config_directory:
     path: /opt/crowsnest/grafana
-    files: "{{ plan | crowsnest.core.grafana_files(declaration, secret_key) }}"
+    files: "{{ plan | crowsnest.core.grafana_files(declaration, secrets) }}"
 """
 
 RETURN = r"""

@@ -10,12 +10,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import secr
 
 DOCUMENTATION = r"""
 name: secret_digests
-short_description: Digests of all secret files
+short_description: Digests of the secret files of all services
 version_added: 0.1.0
 author: crowsnest contributors
-positional: variables, admin_password, secret_key
+positional: variables, secrets
 description:
-  - Gives the SHA-256 digest of each secret file, so that the module M(crowsnest.core.verify) can compare it.
+  - Gives the SHA-256 digest of each secret file, with which P(crowsnest.core.verify#module) compares what is there.
 options:
   _input:
     description: The plan, as made by the filter P(crowsnest.core.plan#filter).
@@ -25,21 +25,17 @@ options:
     description: All variables C(crowsnest_*) of the inventory.
     type: dict
     required: true
-  admin_password:
-    description: Password of Grafana's user admin.
-    type: str
-    required: true
-  secret_key:
-    description: Key with which Grafana encrypts what is secret in its database.
-    type: str
+  secrets:
+    description: Secrets by name, as given by the filter P(crowsnest.core.generated_secrets#filter).
+    type: dict
     required: true
 """
 
 EXAMPLES = r"""
 - name: Ask whether everything is as declared
   crowsnest.core.verify:
-    expected: "{{ expected }}"
-    secrets: "{{ plan | crowsnest.core.secret_digests(declaration, admin_password, secret_key) }}"
+    expected: "{{ plan | crowsnest.core.expectations(declaration, secrets, hostvars, inventory_dir) }}"
+    secrets: "{{ plan | crowsnest.core.secret_digests(declaration, secrets) }}"
 """
 
 RETURN = r"""

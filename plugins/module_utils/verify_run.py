@@ -25,6 +25,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_client impor
     ServiceError,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_grafana import grafana_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_kuma import kuma_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_server import (
     container_checks,
     file_checks,
@@ -51,6 +52,7 @@ _PAUSE_SECONDS = 2.0
 _ASKED = {
     "prometheus": "targets, rules, alerts, delivery, panels, certificates, hosts",
     "grafana": "login, data sources, dashboards",
+    "uptime_kuma": "monitors, status pages",
 }
 # How far back deliveries count: an hour, but not into the time of another configuration of Alertmanager, which may have
 # had another webhook. A rate needs at least this much.
@@ -104,8 +106,10 @@ def all_checks(
     if "prometheus" in metrics:
         parts.append(lambda: prometheus_checks(expected, now))
     if "grafana" in metrics:
-        url = services["grafana"]["url"]
-        parts.append(lambda: grafana_checks(url, "admin", password, expected["dashboards"]))
+        parts.append(lambda: grafana_checks(services["grafana"]["url"], "admin", password, expected["dashboards"]))
+    if "uptime_kuma" in metrics:
+        kuma = services["uptime_kuma"]["url"]
+        parts.append(lambda: kuma_checks(kuma, metrics["uptime_kuma"], expected["monitors"], expected["status_pages"]))
     with ThreadPoolExecutor(len(parts)) as pool:
         return [check for checks in pool.map(lambda part: part(), parts) for check in checks]
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
     SEVERITIES,
-    WEEKDAYS,
     Declaration,
     DiscordReceiver,
     EmailReceiver,
@@ -21,10 +20,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
     SlackReceiver,
     SnsReceiver,
     WebhookReceiver,
-    duration_seconds,
     receiver_name,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.maintenance import muted, time_intervals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import HEARTBEAT_KEY, push_url
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import days_of, duration_seconds
 
 # Where the container sees the current release, and the alert that always fires (files/rules/stack.yml).
 CURRENT = "/etc/crowsnest/current"
@@ -51,41 +52,53 @@ def dashboard_template(plan: Plan, language: str) -> str:
     text = slack = url = ""
     if "grafana" in plan.services:
         base, word = plan.services["grafana"].external_url.rstrip("/") + "/d", _DASHBOARD_WORD[language]
-        apps = "|".join(app.name for app in plan.settings.apps if app.metrics)
-        url = (
-            f'{{{{ if match "^({"|".join(plan.services)})$" .Labels.job }}}}{base}/stack'
-            f"{{{{ else if .Labels.probe }}}}{base}/probes"
-            + (f'{{{{ else if match "^({apps})$" .Labels.app }}}}{base}/app-{{{{ .Labels.app }}}}' if apps else "")
-            + f"{{{{ else if .Labels.host }}}}{base}/host?var-host={{{{ .Labels.host | urlquery }}}}"
-            f"{{{{ else }}}}{base}/overview{{{{ end }}}}"
-        )
+        found = "{{ else ".join(f"if {labels} }}}}{base}/{page}" for labels, page in _pages(plan).items())
+        url = f"{{{{ {found}{{{{ else }}}}{base}/overview{{{{ end }}}}"
         named = '{{ template "crowsnest.dashboard.url" . }}'
         text, slack = f"{word}: {named}\n", f"<{named}|{word}>  "
     parts = {"url": url, "text": text, "slack": slack}
     return "".join(f'{{{{ define "crowsnest.dashboard.{name}" }}}}{it}{{{{ end }}}}\n' for name, it in parts.items())
 
 
-def alertmanager_config(declaration: Declaration, server: str) -> dict[str, Any]:
+def _pages(plan: Plan) -> dict[str, str]:
+    """{condition on an alert's labels: its dashboard}; the first one that holds counts."""
+    apps = "|".join(app.name for app in plan.settings.apps if app.metrics)
+    return {
+        **({".Labels.monitor_name": "uptime"} if "uptime_kuma" in plan.services else {}),
+        f'match "^({"|".join(plan.services)})$" .Labels.job': "stack",
+        ".Labels.probe": "probes",
+        **({f'match "^({apps})$" .Labels.app': "app-{{ .Labels.app }}"} if apps else {}),
+        ".Labels.host": "host?var-host={{ .Labels.host | urlquery }}",
+    }
+
+
+def alertmanager_config(declaration: Declaration, plan: Plan) -> dict[str, Any]:
     """alertmanager.yml: https://prometheus.io/docs/alerting/latest/configuration/
 
-    `server` is the inventory name of the host that runs the stack: it can never be down while it alerts, so HostDown of
-    the server only means that its node exporter is gone, and silences nothing.
+    The server can never be down while it alerts, so HostDown of the server only means that its node exporter is gone,
+    and silences nothing.
     """
     return {
         "global": {"resolve_timeout": "5m"},
         "templates": [f"{CURRENT}/templates/*.tmpl"],
         "route": _route(declaration),
-        "inhibit_rules": _inhibit_rules(server),
-        "time_intervals": [_office_hours(declaration)],
+        "inhibit_rules": _inhibit_rules(plan.server),
+        "time_intervals": [
+            _office_hours(declaration),
+            *time_intervals(declaration.maintenance, declaration.timezone),
+        ],
         "receivers": [
             *({"name": severity, **_integrations(declaration, severity)} for severity in SEVERITIES),
-            {"name": "heartbeat", **_heartbeat(declaration)},
+            {"name": "heartbeat", **_heartbeat(declaration, plan)},
         ],
     }
 
 
-def alertmanager_secrets(declaration: Declaration) -> dict[str, str]:
-    """{"secrets/slack_webhook_url": …}: every secret of the receivers as a file below the configuration."""
+def alertmanager_secrets(declaration: Declaration, plan: Plan, push_key: str) -> dict[str, str]:
+    """{"secrets/slack_webhook_url": …}: every secret of the receivers as a file below the configuration.
+
+    `push_key` makes the address at which Uptime Kuma takes the heartbeat.
+    """
     files = {
         _secret_file(receiver, field): value.get_secret_value()
         for receiver in declaration.receivers
@@ -95,6 +108,8 @@ def alertmanager_secrets(declaration: Declaration) -> dict[str, str]:
     }
     if declaration.heartbeat_url:
         files["secrets/heartbeat"] = declaration.heartbeat_url.get_secret_value()
+    if "uptime_kuma" in plan.services:
+        files["secrets/heartbeat_uptime_kuma"] = push_url(plan, push_key, HEARTBEAT_KEY)
     profiles = [_aws_profile(receiver) for receiver in declaration.receivers if isinstance(receiver, SnsReceiver)]
     if any(profiles):
         files["secrets/aws_credentials"] = "".join(profiles)
@@ -136,7 +151,28 @@ def _route(declaration: Declaration) -> dict[str, Any]:
 
 def _severity_route(severity: Severity, declaration: Declaration) -> dict[str, Any]:
     route = {"matchers": [f'severity="{severity}"'], "receiver": severity, **_promise(severity, declaration)}
-    return {**route, "active_time_intervals": ["office-hours"]} if severity == "low" else route
+    return {**route, **_hours(severity), **_muted(severity, declaration)}
+
+
+def _hours(severity: Severity) -> dict[str, list[str]]:
+    return {"active_time_intervals": ["office-hours"]} if severity == "low" else {}
+
+
+def _muted(severity: Severity, declaration: Declaration) -> dict[str, Any]:
+    """Windows of maintenance: those of everything on the route itself, those of apps on a route for each of them.
+
+    A route below another one takes over its times of grouping, not the hours in which it is active.
+    """
+    windows = declaration.maintenance
+    apps = dict.fromkeys(app for window in windows for app in window.apps)
+    routes = [
+        {"matchers": [f'app="{app}"'], **_hours(severity), "mute_time_intervals": muted(windows, app)} for app in apps
+    ]
+    everything = muted(windows)
+    return {
+        **({"mute_time_intervals": everything} if everything else {}),
+        **({"routes": routes} if routes else {}),
+    }
 
 
 def _promise(severity: Severity, declaration: Declaration) -> dict[str, str]:
@@ -154,10 +190,10 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
             "target_matchers": ['alertname!="HostDown"'],
             "equal": ["host"],
         },
-        # An app that is down silences its probes, errors and slowness.
+        # An app that is down silences its probes, monitors, errors and slowness; not its jobs and certificates.
         {
             "source_matchers": ['alertname="AppDown"'],
-            "target_matchers": ['alertname=~"App.+|Probe.+"', 'alertname!="AppDown"'],
+            "target_matchers": ['alertname=~"App.+|Probe.+|MonitorDown"', 'alertname!="AppDown"'],
             "equal": ["app"],
         },
         # The same thing at a higher severity silences the lower ones; test alerts of all severities must arrive.
@@ -165,7 +201,7 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
             {
                 "source_matchers": [f'severity="{severity}"', 'test!="true"'],
                 "target_matchers": [f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
-                "equal": ["alertname", "app", "host", "instance", "mountpoint"],
+                "equal": ["alertname", "app", "host", "instance", "mountpoint", "monitor_name"],
             }
             for rank, severity in enumerate(SEVERITIES[:-1])
         ),
@@ -175,25 +211,19 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
 def _office_hours(declaration: Declaration) -> dict[str, Any]:
     hours = declaration.office_hours
     interval = {
-        "weekdays": _days(hours.weekdays),
+        "weekdays": days_of(hours.weekdays),
         "times": [{"start_time": hours.start, "end_time": hours.end}],
         "location": declaration.timezone,
     }
     return {"name": "office-hours", "time_intervals": [interval]}
 
 
-def _days(weekdays: str) -> list[str]:
-    """`friday:monday` → its four days: a range of Alertmanager's own cannot pass the end of its week, Saturday."""
-    first, _, last = weekdays.partition(":")
-    start = WEEKDAYS.index(first)
-    days = [*WEEKDAYS[start:], *WEEKDAYS[:start]]
-    return days[: days.index(last or first) + 1]
-
-
-def _heartbeat(declaration: Declaration) -> dict[str, Any]:
-    if not declaration.heartbeat_url:
-        return {}
-    return {"webhook_configs": [{"url_file": f"{CURRENT}/secrets/heartbeat", "send_resolved": False}]}
+def _heartbeat(declaration: Declaration, plan: Plan) -> dict[str, Any]:
+    """To a service outside, which notices when the server is gone, and to Uptime Kuma, which notices the rest."""
+    files = ["heartbeat"] if declaration.heartbeat_url else []
+    files += ["heartbeat_uptime_kuma"] if "uptime_kuma" in plan.services else []
+    webhooks = [{"url_file": f"{CURRENT}/secrets/{name}", "send_resolved": False} for name in files]
+    return {"webhook_configs": webhooks} if webhooks else {}
 
 
 def _integrations(declaration: Declaration, severity: Severity) -> dict[str, list[dict[str, Any]]]:

@@ -13,23 +13,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, Planned
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, KEYS_DIRECTORY
 
 PROJECT = "crowsnest"
 # Paths inside every container.
 CONFIG_IN_CONTAINER = "/etc/crowsnest/current"
 DATA_IN_CONTAINER = "/data"
+KEYS_IN_CONTAINER = "/etc/crowsnest-keys"
 # Go programs collect garbage harder near this share of their limit instead of being killed at it.
 GO_MEMORY_SHARE = 0.9
 
 
 @dataclass(frozen=True)
 class _Own:
-    """What a container has of its own; `command` goes to the entry point of its image."""
+    """What a container has of its own; `command` goes to the entry point of its image.
+
+    `configured`: it reads files of its configuration directory.
+    """
 
     command: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    volumes: list[str] = field(default_factory=list)
     tmpfs: list[str] = field(default_factory=list)
+    configured: bool = True
 
 
 def compose_file(plan: Plan) -> dict[str, Any]:
@@ -44,6 +50,7 @@ def fragment(plan: Plan, service: str, labels: Mapping[str, str] | None = None) 
 
 
 def _container(service: Planned, own: _Own) -> dict[str, Any]:
+    configuration = [f"{service.config_directory}:/etc/crowsnest:ro"] if own.configured else []
     data = [f"{service.data_directory}:{DATA_IN_CONTAINER}"] if CATALOGUE[service.name].data else []
     command = [word.replace("$", "$$") for word in own.command]  # compose fills in variables
     return {
@@ -58,7 +65,9 @@ def _container(service: Planned, own: _Own) -> dict[str, Any]:
         "mem_limit": f"{service.limit_mib}m",
         "memswap_limit": f"{service.limit_mib}m",
         "environment": {"GOMEMLIMIT": f"{int(service.limit_mib * GO_MEMORY_SHARE)}MiB", **own.environment},
-        "volumes": [f"{service.config_directory}:/etc/crowsnest:ro", *data],
+        "volumes": [*configuration, *data, *own.volumes],
+        # Some images bring one; readiness is asked from outside.
+        "healthcheck": {"disable": True},
         "restart": "unless-stopped",
         "stop_grace_period": "60s",
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}},
@@ -77,7 +86,8 @@ def _prometheus(plan: Plan) -> _Own:
             f"--web.external-url={service.external_url}",
             "--web.route-prefix=/",  # a proxy takes the path of the external URL off
             "--web.enable-lifecycle",
-        ]
+        ],
+        volumes=[f"{KEYS_DIRECTORY}:{KEYS_IN_CONTAINER}:ro"] if "uptime_kuma" in plan.services else [],
     )
 
 
@@ -120,9 +130,30 @@ def _grafana(_plan: Plan) -> _Own:
     )
 
 
+def _uptime_kuma(plan: Plan) -> _Own:
+    """SQLite, so that nobody is asked at its start.
+
+    https://github.com/louislam/uptime-kuma/wiki/Environment-Variables
+    """
+    service = plan.services["uptime_kuma"]
+    return _Own(
+        environment={
+            "DATA_DIR": DATA_IN_CONTAINER,
+            "UPTIME_KUMA_DB_TYPE": "sqlite",
+            "UPTIME_KUMA_HOST": "127.0.0.1",
+            "UPTIME_KUMA_PORT": str(service.port),
+            # The rest of the limit is for SQLite's cache and for buffers.
+            "NODE_OPTIONS": f"--max-old-space-size={service.limit_mib * 2 // 3}",
+        },
+        tmpfs=["/tmp"],  # noqa: S108 - the container's own
+        configured=False,
+    )
+
+
 _OWN: dict[str, Callable[[Plan], _Own]] = {
     "prometheus": _prometheus,
     "alertmanager": _alertmanager,
     "blackbox": _blackbox,
     "grafana": _grafana,
+    "uptime_kuma": _uptime_kuma,
 }

@@ -9,98 +9,32 @@ are made from this file. What a mistake looks like to the user is in `mistakes.p
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import Job, Maintenance, Monitor, StatusPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
+    Clock,
+    Duration,
+    Folder,
+    HostAndPort,
+    HttpUrl,
+    Image,
+    MetricsTarget,
+    Name,
+    Password,
+    PathOrUrl,
+    Port,
+    SecretUrl,
+    Strict,
+    TimeZone,
+    Weekdays,
+    duration_seconds,
+)
 
 Severity = Literal["critical", "high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
-
-# Longest first, the order in which Prometheus takes them.
-_UNIT_SECONDS = {"y": 31536000, "w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
-_DURATION = "".join(f"(?:([0-9]+){unit})?" for unit in _UNIT_SECONDS)
-# Prometheus counts in nanoseconds with 63 bits.
-_LONGEST_SECONDS = 2**63 // 10**9
-
-
-def duration_seconds(text: str) -> int:
-    """Seconds of a Prometheus duration such as `90s`, `5m`, `15d` or `1h30m`.
-
-    Units and their lengths: https://prometheus.io/docs/prometheus/latest/querying/basics/#float-literals-and-time-durations
-    Raises ValueError for anything else.
-    """
-    found = re.fullmatch(_DURATION, text)
-    if not text or not found:
-        raise ValueError("a duration: whole numbers with y, w, d, h, m, s in this order, such as 30s, 5m, 1h30m or 15d")
-    seconds = sum(int(number) * unit for number, unit in zip(found.groups("0"), _UNIT_SECONDS.values(), strict=True))
-    if seconds > _LONGEST_SECONDS:
-        raise ValueError("a duration of at most 292y")
-    return seconds
-
-
-def _duration(text: str) -> str:
-    if duration_seconds(text) == 0:
-        raise ValueError("a duration longer than zero, such as 30s or 5m")
-    return text
-
-
-def _timezone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("a time zone name of the IANA database, such as Asia/Seoul or Europe/Berlin")
-    return name
-
-
-def _http_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is no number, an unclosed bracket
-        usable = False
-    if not usable or re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise ValueError("a full URL such as https://shop.example.com/")
-    return url
-
-
-def _secret_url(url: SecretStr) -> SecretStr:
-    _http_url(url.get_secret_value())
-    if not re.fullmatch("[!-~]+", url.get_secret_value()):
-        raise ValueError("a full URL of plain ASCII characters")
-    return url
-
-
-def _password(password: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[!-~][ -~]{10,126}[!-~]", password.get_secret_value()):
-        raise ValueError("12 to 128 plain ASCII characters without a space or a line's end around them")
-    return password
-
-
-def _path_or_url(text: str) -> str:
-    return text if re.fullmatch(r"/\S*", text) else _http_url(text)
-
-
-def _metrics_target(text: str) -> str:
-    found = re.fullmatch(r"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})(/[^\s?#]*)?", text)
-    if not found or not 0 < int(found[2]) < 65536:
-        raise ValueError("host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000")
-    return text
-
-
-Duration = Annotated[str, AfterValidator(_duration)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-# Lower ports are for root, and no container is root.
-Port = Annotated[int, Field(ge=1024, le=65535)]
-Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]{64})?$")]
-
-
-class Strict(BaseModel):
-    """A mapping of the declaration: no unknown keys, no silent change of a value's type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Thresholds(Strict):
@@ -124,10 +58,10 @@ class Thresholds(Strict):
 class Health(Strict):
     """Health endpoints that are asked from outside the app, as a load balancer would."""
 
-    basic: Annotated[str, AfterValidator(_path_or_url)] | None = Field(
+    basic: PathOrUrl | None = Field(
         None, description="Answers 200 when the app is well. A path such as /health/ is on the host of the app's `url`."
     )
-    detailed: Annotated[str, AfterValidator(_path_or_url)] | None = Field(
+    detailed: PathOrUrl | None = Field(
         None, description='Answers {"services": {"database": {"status": "healthy"}, …}}.'
     )
     components: list[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]] = Field(
@@ -164,10 +98,14 @@ class App(Strict):
     container: str | None = Field(
         None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of its main container, for alert messages."
     )
-    metrics: list[Annotated[str, AfterValidator(_metrics_target)]] = Field(
+    metrics: list[MetricsTarget] = Field(
         [], description="Where metrics are read: host:port/path as `curl` on that host reaches it. Path: /metrics."
     )
     health: Health = Field(Health(), description="Health endpoints.")
+    tcp: dict[Name, HostAndPort] = Field(
+        {}, description="TCP ports it needs, such as {database: 127.0.0.1:5432}; each is watched by Uptime Kuma."
+    )
+    jobs: list[Job] = Field([], description="Scheduled jobs that report each success.")
     thresholds: Thresholds = Field(Thresholds(), description="When its alerts fire.")
 
     @model_validator(mode="after")
@@ -175,6 +113,12 @@ class App(Strict):
         relative = [path for path in (self.health.basic, self.health.detailed) if path and path.startswith("/")]
         if relative and not self.url:
             raise ValueError(f"`url`, or a full URL instead of the path {relative[0]} in health")
+        return self
+
+    @model_validator(mode="after")
+    def _jobs_once(self) -> App:
+        if len({job.name for job in self.jobs}) < len(self.jobs):
+            raise ValueError("each name of `jobs` once")
         return self
 
 
@@ -256,34 +200,29 @@ Receiver = Annotated[
 ]
 
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-
-
 class OfficeHours(Strict):
     """When alerts of severity low may arrive."""
 
-    weekdays: str = Field("monday:friday", pattern=r"^[a-z]+(:[a-z]+)?$", description="A day or a range of days.")
-    start: str = Field("09:00", pattern=_CLOCK, description="Hour:minute in the time zone.")
-    end: str = Field("18:00", pattern=_CLOCK, description="Hour:minute in the time zone.")
+    weekdays: Weekdays = Field("monday:friday", description="A day or a range of days.")
+    start: Clock = Field("09:00", description="Hour:minute in the time zone.")
+    end: Clock = Field("18:00", description="Hour:minute in the time zone.")
 
     @model_validator(mode="after")
     def _start_before_end(self) -> OfficeHours:
-        unknown = [day for day in self.weekdays.split(":") if day not in WEEKDAYS]
-        if unknown or self.start >= self.end:
-            raise ValueError(f"weekdays out of {', '.join(WEEKDAYS)} and a start before the end")
+        if self.start >= self.end:
+            raise ValueError("a start before the end")
         return self
 
 
 def _scrape_interval(text: str) -> str:
     """The shortest window of our rules is one minute, and a rate needs two samples in it."""
-    if duration_seconds(_duration(text)) > 30:
+    if duration_seconds(text) > 30:
         raise ValueError("a duration of at most 30s: the rules look at windows of one minute")
     return text
 
 
 def _repeat_guard(text: str) -> str:
-    if duration_seconds(_duration(text)) < 600:
+    if duration_seconds(text) < 600:
         raise ValueError("a duration of at least 10m: the same alert is not repeated sooner")
     return text
 
@@ -292,15 +231,15 @@ class Settings(Strict):
     """Everything but the receivers and their secrets: what the plan is made of."""
 
     environment: Name = Field("production", description="Label `environment` on every series; never mixed.")
-    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
-        "Asia/Seoul", description="For times in messages and for office hours."
-    )
+    timezone: TimeZone = Field("Asia/Seoul", description="For times in messages and for office hours.")
     language: Literal["en", "ko"] = Field("en", description="Language of alert texts.")
     apps: list[App] = Field([], description="The team's apps.")
-    scrape_interval: Annotated[str, AfterValidator(_scrape_interval)] = Field(
+    scrape_interval: Annotated[Duration, AfterValidator(_scrape_interval)] = Field(
         "15s", description="How often metrics are read and rules evaluated; 30s at most."
     )
-    retention: Duration = Field("15d", description="How long metrics are kept.")
+    retention: Duration = Field(
+        "92d", description="How long metrics are kept; availability over 90 days needs 90 days of them."
+    )
     retention_size_mib: int | None = Field(
         None, ge=256, description="How much disk metrics may take, in MiB. Default: from the size of the disk."
     )
@@ -335,13 +274,28 @@ class Declaration(Settings):
     heartbeat_url: SecretUrl | None = Field(
         None, description="Dead man's switch: posted every minute while alerting works; its silence must alert you."
     )
-    grafana_admin_password: Annotated[SecretStr, AfterValidator(_password)] | None = Field(
+    grafana_admin_password: Password | None = Field(
         None, description="Password of Grafana's user admin. Default: made once, in the inventory's folder secrets/."
     )
-    repeat_after: Annotated[str, AfterValidator(_repeat_guard)] = Field(
+    repeat_after: Annotated[Duration, AfterValidator(_repeat_guard)] = Field(
         "10m", description="An alert that goes on is repeated no sooner than this; lower severities later."
     )
     office_hours: OfficeHours = Field(OfficeHours(), description="When low alerts may arrive.")
+    secrets_directory: Folder | None = Field(
+        None, description="Folder on your machine for generated secrets. Default: secrets/ of the inventory."
+    )
+    maintenance: list[Maintenance] = Field([], description="Windows of planned work.")
+    monitors: list[Monitor] = Field([], description="Monitors of Uptime Kuma beside those of the apps.")
+    status_pages: list[StatusPage] = Field(
+        [StatusPage(slug="status", title="Status")], description="Status pages of Uptime Kuma."
+    )
+    uptime_kuma_admin_password: Password | None = Field(
+        None,
+        description="Password of Uptime Kuma's user admin. Default: made once, in the inventory's folder secrets/.",
+    )
+    uptime_kuma_keep_days: int = Field(
+        180, ge=1, le=3650, description="How many days Uptime Kuma keeps what it measured."
+    )
 
 
 def read(variables: dict[str, Any]) -> Declaration:

@@ -19,7 +19,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import PROJ
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import Dashboard, queries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
     Declaration,
-    duration_seconds,
     receiver_name,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
@@ -27,8 +26,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config i
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     CATALOGUE,
     CONFIG_ROOT,
+    KEYS_DIRECTORY,
     NODE_EXPORTER_PORT,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import duration_seconds
 
 # Path and text of all files of a service, and the facts of a host.
 Files = Mapping[str, str]
@@ -41,14 +42,15 @@ def expectations(
     files: Mapping[str, Files],
     compose: str,
     dashboards: Sequence[Dashboard],
+    uptime: Mapping[str, Any],
     facts: Mapping[str, Facts],
     limited: bool,
 ) -> dict[str, Any]:
     """Parameter `expected` of the module `verify`; it holds no secrets.
 
-    `files` is {service: its generated files}, `compose` the text of the compose project, `facts` {host: what
-    `host_facts` found}, without hosts that did not answer or, when the run is `limited`, were left out. `checks` are
-    those that are decided here.
+    `files` is {service: its generated files}, `compose` the text of the compose project, `uptime` the objects of Uptime
+    Kuma, `facts` {host: what `host_facts` found}, without hosts that did not answer or, when the run is `limited`, were
+    left out. `checks` are those that are decided here.
     """
     # As long as Grafana's: four scrapes, so that a rate finds two samples even when one scrape is lost.
     window = f"{4 * duration_seconds(plan.settings.scrape_interval)}s"
@@ -64,6 +66,10 @@ def expectations(
         if "blackbox" in plan.services
         else [],
         "dashboards": {each.uid: each.title for each in dashboards},
+        "monitors": [
+            it["name"] for it in uptime.get("monitors", []) if it["type"] != "push" and it.get("active", True)
+        ],
+        "status_pages": [it["slug"] for it in uptime.get("status_pages", [])],
         "queries": [
             {"dashboard": it.dashboard, "panel": it.panel, "expr": it.expr, "empty": it.empty, "app": it.app}
             for each in dashboards
@@ -93,6 +99,7 @@ def _service(plan: Plan, name: str, files: Files) -> dict[str, Any]:
         "environment": container["environment"],
         "labels": container.get("labels", {}),
         "reloads": CATALOGUE[name].reloads,
+        "key": f"{KEYS_DIRECTORY}/{name}" if name == "uptime_kuma" else "",
         "files": {path: digest(text) for path, text in files.items()},
     }
 

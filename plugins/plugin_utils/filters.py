@@ -8,7 +8,7 @@ files of a service are {relative path: text}, ready for the module `config_direc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config i
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import plan_table, report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, HEADER, ROOT, images, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, own_rule_mistakes, rule_files
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, DATA_ROOT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
+    CATALOGUE,
+    DATA_ROOT,
+    KEYS_DIRECTORY,
+    SECRETS,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import kuma
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import job_urls
 from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report import verify_report as verify_report
 
 
@@ -82,13 +89,17 @@ def compose_project(plan: Mapping[str, Any]) -> str:
 def data_directories(plan: Mapping[str, Any], found: Mapping[str, str]) -> list[dict[str, str]]:
     """[{"path", "user", "mode"}] of the folders for data that are missing or not as they should be.
 
-    They are a common parent and one folder for each service; `found` is the fact `data` of the host.
+    They are a common parent, a folder for each service, and one for the keys that Prometheus needs; `found` is the fact
+    `data` of the host.
     """
     services = Plan.model_validate(plain(plan)).services
     own = [service for name, service in services.items() if CATALOGUE[name].data]
+    folders = {service.data_directory: service.user for service in own}
+    if "uptime_kuma" in services:
+        folders[KEYS_DIRECTORY] = services["prometheus"].user
     wanted = [
         {"path": DATA_ROOT, "user": "0", "mode": "0755"},
-        *({"path": service.data_directory, "user": str(service.user), "mode": "0750"} for service in own),
+        *({"path": path, "user": str(user), "mode": "0750"} for path, user in folders.items()),
     ]
     return [it for it in wanted if found.get(it["path"]) != f"{it['user']}:{it['user']}:{it['mode']}"]
 
@@ -128,7 +139,7 @@ def alertmanager_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) ->
     time = f'{{{{ . | tz "{declared.timezone}" | date "2006-01-02 15:04 MST" }}}}'  # Go's way to name a format
     template = FILES / "slack" / f"crowsnest.{declared.language}.tmpl"
     return {
-        "alertmanager.yml": yaml_text(alertmanager.alertmanager_config(declared, typed.server)),
+        "alertmanager.yml": yaml_text(alertmanager.alertmanager_config(declared, typed)),
         "templates/crowsnest.tmpl": template.read_text(),
         "templates/time.tmpl": '{{ define "crowsnest.time" }}' + time + "{{ end }}\n",
         "templates/dashboard.tmpl": alertmanager.dashboard_template(typed, declared.language),
@@ -136,7 +147,7 @@ def alertmanager_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) ->
     }
 
 
-def grafana_files(plan: Mapping[str, Any], variables: Mapping[str, Any], secret_key: str) -> dict[str, str]:
+def grafana_files(plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, str]:
     """grafana.ini, data sources, dashboards and the compose fragment; `variables` are all `crowsnest_*`.
 
     Dashboards are read again while it runs. What it reads only at its start is part of a label, which recreates it.
@@ -148,8 +159,8 @@ def grafana_files(plan: Mapping[str, Any], variables: Mapping[str, Any], secret_
         "provisioning/datasources/crowsnest.yml": yaml_text(grafana.datasources(typed)),
         "provisioning/dashboards/crowsnest.yml": yaml_text(grafana.dashboard_providers(shown)),
     }
-    secrets = grafana.grafana_secrets(declared, "", str(secret_key))
-    labels = {"crowsnest.configuration": grafana.start_digest(at_start.values(), secrets)}
+    read_at_start = grafana.grafana_secrets(declared, "", str(secrets.get("grafana_secret_key", "")))
+    labels = {"crowsnest.configuration": grafana.start_digest(at_start.values(), read_at_start)}
     return {
         **at_start,
         **{grafana.dashboard_path(each): dashboard_json(each, declared.timezone) for each in shown},
@@ -163,14 +174,59 @@ def grafana_datasources(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def grafana_secrets(variables: Mapping[str, Any], admin_password: str, secret_key: str) -> dict[str, str]:
-    """{relative path: secret} of Grafana; never part of a plan, a diff or a log."""
-    return grafana.grafana_secrets(declaration.read(plain(variables)), str(admin_password), str(secret_key))
+def uptime_kuma_files(plan: Mapping[str, Any]) -> dict[str, str]:
+    """The compose fragment; everything else in Uptime Kuma is made through its API."""
+    return {"compose.yml": yaml_text(fragment(Plan.model_validate(plain(plan)), "uptime_kuma"))}
 
 
-def alertmanager_secrets(variables: Mapping[str, Any]) -> dict[str, str]:
-    """{relative path: secret} of all receivers; never part of a plan, a diff or a log."""
-    return alertmanager.alertmanager_secrets(declaration.read(plain(variables)))
+def uptime_kuma_objects(
+    plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str]
+) -> dict[str, Any]:
+    """Options of the module `uptime_kuma`; `variables` are all `crowsnest_*`. Some values are secret."""
+    declared = declaration.read(plain(variables))
+    return kuma.objects(Plan.model_validate(plain(plan)), declared, str(secrets.get("uptime_kuma_push_key", "")))
+
+
+def generated_secrets(directory: str, variables: Mapping[str, Any]) -> dict[str, str]:
+    """{name: value} of `SECRETS`: the declared one, else the one in the folder. Those that are nowhere are left out."""
+    declared = declaration.read(plain(variables))
+    found = {name: path.read_text().strip() for name in SECRETS if (path := Path(directory, name)).is_file()}
+    given = {name: value.get_secret_value() for name in SECRETS if (value := getattr(declared, name, None)) is not None}
+    return found | given
+
+
+def missing_secrets(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[dict[str, str]]:
+    """[{"name", "service", "data"}] of the secrets that planned services need and nobody gave; data: their folder."""
+    services = Plan.model_validate(plain(plan)).services
+    return [
+        {"name": name, "service": service, "data": services[service].data_directory}
+        for name, service in SECRETS.items()
+        if service in services and name not in secrets
+    ]
+
+
+def secret_files(
+    plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """{service: {relative path: secret}} of all planned services; never part of a plan, a diff or a log.
+
+    `secrets` are those of `generated_secrets`; on a first run in check mode some are not there yet.
+    """
+    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
+    given = {name: str(secrets.get(name, "")) for name in SECRETS}
+    push_key = given["uptime_kuma_push_key"]
+    makers: dict[str, Callable[[], dict[str, str]]] = {
+        "alertmanager": lambda: alertmanager.alertmanager_secrets(declared, typed, push_key),
+        "grafana": lambda: grafana.grafana_secrets(
+            declared, given["grafana_admin_password"], given["grafana_secret_key"]
+        ),
+        "uptime_kuma": lambda: {
+            "secrets/admin_password": given["uptime_kuma_admin_password"],
+            "secrets/push_key": push_key,
+            **job_urls(typed, push_key),
+        },
+    }
+    return {name: make() for name, make in makers.items() if name in typed.services}
 
 
 def alert_deliveries(variables: Mapping[str, Any]) -> dict[str, dict[str, int]]:
@@ -196,12 +252,12 @@ def _verdict(row: Mapping[str, Any]) -> str:
 def expectations(
     plan: Mapping[str, Any],
     variables: Mapping[str, Any],
-    secret_key: str,
+    secrets: Mapping[str, str],
     hostvars: Mapping[str, Mapping[str, Any]],
     inventory_dir: str,
     limited: bool = False,
 ) -> dict[str, Any]:
-    """Parameter `expected` of the module `verify`; `secret_key` is Grafana's, which makes one of its labels.
+    """Parameter `expected` of the module `verify`; one of the `secrets` makes a label of Grafana.
 
     `limited`: the run was told to leave out hosts.
     """
@@ -210,7 +266,8 @@ def expectations(
         "prometheus": lambda: prometheus_files(plan, inventory_dir),
         "alertmanager": lambda: alertmanager_files(plan, variables),
         "blackbox": lambda: blackbox_files(plan),
-        "grafana": lambda: grafana_files(plan, variables, secret_key),
+        "grafana": lambda: grafana_files(plan, variables, secrets),
+        "uptime_kuma": lambda: uptime_kuma_files(plan),
     }
     looks = {name: hostvars[name].get("preflight_look", {}) for name in typed.hosts}
     return verification.expectations(
@@ -219,21 +276,17 @@ def expectations(
         {name: makers[name]() for name in typed.services},
         compose_project(plan),
         dashboards(typed) if "grafana" in typed.services else [],
+        uptime_kuma_objects(plan, variables, {}) if "uptime_kuma" in typed.services else {},
         {name: plain(look["host"]) for name, look in looks.items() if "host" in look},
         limited,
     )
 
 
 def secret_digests(
-    plan: Mapping[str, Any], variables: Mapping[str, Any], admin_password: str, secret_key: str
+    plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
-    """{service: {relative path: sha256}} of all secret files of the planned services."""
-    secrets = {
-        "alertmanager": alertmanager_secrets(variables),
-        "grafana": grafana_secrets(variables, admin_password, secret_key),
-    }
+    """{service: {relative path: sha256}} of `secret_files`."""
     return {
-        name: {path: verification.digest(text) for path, text in secrets[name].items()}
-        for name in secrets
-        if name in plan["services"]
+        name: {path: verification.digest(text) for path, text in files.items()}
+        for name, files in secret_files(plan, variables, secrets).items()
     }

@@ -13,13 +13,14 @@ import re
 import types
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, NODE_EXPORTER_PORT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_mistakes import nearest, uptime_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import Monitor
 
 PREFIX = "crowsnest_"
 # Hosts that only the app's own machine understands; see App.metrics.
@@ -41,6 +42,7 @@ def mistakes(
         *_service_mistakes(variables),
         *_alert_mistakes(variables.get("crowsnest_disabled_alerts"), alert_names),
         *_receiver_mistakes(variables.get("crowsnest_receivers")),
+        *uptime_mistakes(variables),
     ]
     return [" ".join(line.splitlines()) for line in lines]
 
@@ -75,21 +77,26 @@ def _sentence(error: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
     path = _path(location, variables)
     if kind == "missing":
         return f"{path}: is missing. {_description(models, location)}"
-    if kind == "union_tag_not_found":
-        return f"{path}: `type` is missing. Allowed: {_receiver_types()}."
-    if kind == "union_tag_invalid":
-        nearest = _nearest(context["tag"], list(_RECEIVERS))
-        found = _HIDDEN if _is_secret(models, [*location, "type"], context["tag"]) else repr(context["tag"])
-        return f"{path}.type: {found} is not known.{nearest} Allowed: {_receiver_types()}."
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        return _type_mistake(path, models, location, context.get("tag"))
     found = _HIDDEN if _is_secret(models, location, error["input"]) else _shown(error["input"])
     allowed = str(context["error"]) if kind == "value_error" else _allowed(kind, context, str(error["msg"]))
-    nearest = ""
+    meant = ""
     if kind == "literal_error":
-        nearest = _nearest(str(error["input"]), allowed.replace("'", "").replace(" or ", ", ").split(", "))
+        meant = nearest(str(error["input"]), allowed.replace("'", "").replace(" or ", ", ").split(", "))
     if kind == "value_error" and isinstance(error["input"], dict):
         return f"{path}: its keys do not fit together. Allowed: {allowed}."
     why = _description(models, location)
-    return f"{path}: {found} does not fit.{nearest} Allowed: {allowed.rstrip('.')}. {why}".rstrip()
+    return f"{path}: {found} does not fit.{meant} Allowed: {allowed.rstrip('.')}. {why}".rstrip()
+
+
+def _type_mistake(path: str, models: Sequence[type[BaseModel]], location: list[Any], tag: str | None) -> str:
+    """A `type` that is missing (None) or not known."""
+    known = list(_TYPED[str(location[0])])
+    if tag is None:
+        return f"{path}: `type` is missing. Allowed: {', '.join(known)}."
+    found = _HIDDEN if _is_secret(models, [*location, "type"], tag) else repr(tag)
+    return f"{path}.type: {found} is not known.{nearest(tag, known)} Allowed: {', '.join(known)}."
 
 
 # Types of pydantic's errors as a person who writes YAML would call them.
@@ -119,25 +126,24 @@ def _unknown_key(path: str, key: str, models: Sequence[type[BaseModel]], top: bo
     if top:
         known = [PREFIX + name for name in known]
         key = PREFIX + key
-    return f"{path}: unknown key.{_nearest(key, known)} Allowed: {', '.join(known)}."
+    return f"{path}: unknown key.{nearest(key, known)} Allowed: {', '.join(known)}."
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" Did you mean `{close[0]}`?" if close else ""
+# Keys that tell one entry of a list from another, the best first.
+_NAMES = ("name", "title", "slug", "type")
 
 
 def _path(location: Sequence[str | int], variables: Mapping[str, Any]) -> str:
-    """`crowsnest_apps[1] (shop).thresholds.error_ratio`; the tag that pydantic adds for a receiver is left out."""
+    """`crowsnest_apps[1] (shop).thresholds.error_ratio`; the type that pydantic adds for a receiver is left out."""
     path = ""
     value: Any = variables
     for index, part in enumerate(location):
         if isinstance(part, int):
             path += f"[{part}]"
             value = value[part] if isinstance(value, list) and part < len(value) else None
-            name = value.get("name", value.get("type")) if isinstance(value, dict) else None
+            name = next((value[key] for key in _NAMES if key in value), None) if isinstance(value, dict) else None
             path += f" ({name})" if re.fullmatch(r"[\w .-]{1,40}", str(name or "")) else ""
-        elif not (index == 2 and location[0] == "receivers" and part in _RECEIVERS):
+        elif not (index == 2 and part in _TYPED.get(str(location[0]), {})):
             key = PREFIX + part if index == 0 else part
             path += key if index == 0 else f".{part}"
             value = value.get(key) if isinstance(value, dict) else None
@@ -157,22 +163,24 @@ def _kind(value: Any) -> str:
 
 # --- the model along a location -------------------------------------------------------------------------------------
 
-_RECEIVERS = {
-    str(get_args(model.model_fields["type"].annotation)[0]): model
-    for model in get_args(get_args(declaration.Receiver)[0])
+# {setting: {type: model}} of lists whose entries have a `type`.
+_TYPED: dict[str, dict[str, type[BaseModel]]] = {
+    setting: {
+        str(kind): model
+        for model in get_args(get_args(union)[0])
+        for kind in get_args(model.model_fields["type"].annotation)
+    }
+    for setting, union in (("receivers", declaration.Receiver), ("monitors", Monitor))
 }
-
-
-def _receiver_types() -> str:
-    return ", ".join(_RECEIVERS)
 
 
 def _models_on(location: Sequence[str | int]) -> list[type[BaseModel]]:
     """The models one passes on the way to a location, outermost first."""
     models: list[type[BaseModel]] = [declaration.Declaration]
-    for part in location[:-1]:
-        if part in _RECEIVERS and location[0] == "receivers":
-            models.append(_RECEIVERS[str(part)])
+    typed = _TYPED.get(str(location[0]), {})
+    for index, part in enumerate(location[:-1]):
+        if index == 2 and part in typed:
+            models.append(typed[str(part)])
         elif isinstance(part, str) and part in models[-1].model_fields:
             model = _model_in(models[-1].model_fields[part].annotation)
             models += [model] if model else []
@@ -218,7 +226,7 @@ def _app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[st
         host = app.get("host")
         if host is not None and host not in hosts:
             yield (
-                f"{path}.host: {host!r} is no host of group `monitored`.{_nearest(str(host), hosts)} "
+                f"{path}.host: {host!r} is no host of group `monitored`.{nearest(str(host), hosts)} "
                 f"Allowed: {', '.join(hosts)}. Or add the host to the inventory."
             )
         elif host is not None and host not in servers:
@@ -246,7 +254,7 @@ def _service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
         for name in _mapping(variables.get(setting)):
             if name not in CATALOGUE:
                 known = ", ".join(CATALOGUE)
-                yield f"{setting}.{name}: no such service.{_nearest(name, list(CATALOGUE))} Allowed: {known}."
+                yield f"{setting}.{name}: no such service.{nearest(name, list(CATALOGUE))} Allowed: {known}."
     declared = _mapping(variables.get("crowsnest_ports"))
     ports = {name: str(declared.get(name, service.port)) for name, service in CATALOGUE.items()}
     ports["node_exporter"] = str(NODE_EXPORTER_PORT)
@@ -259,7 +267,7 @@ def _service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
 def _alert_mistakes(disabled: Any, alert_names: Sequence[str]) -> Iterator[str]:
     for index, name in enumerate(disabled if isinstance(disabled, list) and alert_names else []):
         if name not in alert_names:
-            yield f"crowsnest_disabled_alerts[{index}]: {name!r} is no alert.{_nearest(str(name), list(alert_names))}"
+            yield f"crowsnest_disabled_alerts[{index}]: {name!r} is no alert.{nearest(str(name), list(alert_names))}"
 
 
 def _receiver_mistakes(receivers: Any) -> Iterator[str]:

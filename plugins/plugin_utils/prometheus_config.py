@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urljoin
 
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, duration_seconds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import KEYS_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CONFIG_ROOT, NODE_EXPORTER_PORT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import duration_seconds
 
 PROMETHEUS_YML = f"{CONFIG_ROOT}/prometheus/current/prometheus.yml"
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
@@ -21,7 +23,8 @@ PROBE_INTERVAL = "30s"
 # Of a service with thousands of series, only those that a panel or an alert uses: a small host pays for each.
 _KEPT = {
     "grafana": "process_.+|go_memstats_.+|grafana_build_info|grafana_stat_totals?_.+|grafana_stat_active_.+"
-    "|grafana_http_request_duration_seconds_(count|sum)|grafana_datasource_request_total"
+    "|grafana_http_request_duration_seconds_(count|sum)|grafana_datasource_request_total",
+    "uptime_kuma": "monitor_.+|process_.+|nodejs_heap_size_(total|used)_bytes|nodejs_eventloop_lag_p99_seconds",
 }
 # What a component of a detailed health answer says when it is well.
 WELL = ("healthy", "ok", "up", "pass")
@@ -53,18 +56,53 @@ def _targets(plan: Plan, address: str, **labels: str) -> dict[str, Any]:
 
 
 def _stack_jobs(plan: Plan) -> list[dict[str, Any]]:
+    own: dict[str, dict[str, Any]] = {"uptime_kuma": _uptime_kuma_login()}
     return [
         {
             "job_name": name,
+            **own.get(name, {}),
             "static_configs": [_targets(plan, f"127.0.0.1:{service.port}", host=plan.server)],
-            **({"metric_relabel_configs": [_only(_KEPT[name])]} if name in _KEPT else {}),
+            **({"metric_relabel_configs": _relabelled(plan, name)} if name in _KEPT else {}),
         }
         for name, service in plan.services.items()
     ]
 
 
-def _only(names: str) -> dict[str, Any]:
-    return {"source_labels": ["__name__"], "regex": names, "action": "keep"}
+def _relabelled(plan: Plan, service: str) -> list[dict[str, Any]]:
+    """What is kept of a service's series, under which labels."""
+    kept = {"source_labels": ["__name__"], "regex": _KEPT[service], "action": "keep"}
+    return [kept, *(_monitor_labels(plan.settings.apps) if service == "uptime_kuma" else [])]
+
+
+def _uptime_kuma_login() -> dict[str, Any]:
+    """Kuma takes one of its API keys as the password, whoever the user is."""
+    return {"basic_auth": {"username": "crowsnest", "password_file": f"{KEYS_IN_CONTAINER}/uptime_kuma"}}
+
+
+def _monitor_labels(apps: Sequence[App]) -> list[dict[str, Any]]:
+    """Labels `app` and `probe` as the job `probe` has them, from the names that uptime/monitors.py gives.
+
+    Kuma's other labels go: ids that change when a monitor is made again, addresses with what may be secret in them, and
+    one for each tag, which comes and goes.
+    """
+    names, components = _any_of(app.name for app in apps), _any_of(it for app in apps for it in app.health.components)
+    part = {"url": "website", "health": "health", "$2": f"({components})" if components else ""}
+    return [
+        *([_labelled("app", f"({names})(: .+)?", "$1")] if names else []),
+        *(_labelled("probe", f"({names}): {pattern}", value) for value, pattern in part.items() if names and pattern),
+        {
+            "regex": "__name__|job|instance|environment|host|app|probe|monitor_name|monitor_type|window",
+            "action": "labelkeep",
+        },
+    ]
+
+
+def _labelled(label: str, name: str, value: str) -> dict[str, Any]:
+    return {"source_labels": ["monitor_name"], "regex": name, "target_label": label, "replacement": value}
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "|".join(sorted(set(words)))
 
 
 def _node_job(plan: Plan) -> dict[str, Any]:

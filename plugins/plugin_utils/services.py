@@ -49,12 +49,24 @@ CATALOGUE: dict[str, Service] = {
         # Not measured by us: the official image cannot be had in the laboratory. The limit leaves room for Grafana's
         # command line, a second process in the container, which sets a new password.
         Service("grafana", 3000, need_mib=200, limit_mib=512, needed=False, data=True, reloads=False),
+        Service("uptime_kuma", 3001, need_mib=200, limit_mib=384, needed=False, data=True, reloads=False),
     )
 }
+
+# Secrets that are made once on the machine that runs crowsnest, and the service whose data depend on them.
+SECRETS = {
+    "grafana_admin_password": "grafana",
+    "grafana_secret_key": "grafana",
+    "uptime_kuma_admin_password": "uptime_kuma",
+    "uptime_kuma_push_key": "uptime_kuma",
+}
+# Keys that a service gives out while it runs, for Prometheus: a file named as the service.
+KEYS_DIRECTORY = f"{DATA_ROOT}/prometheus_keys"
 
 # Services with a page for people, the first to open first, and what they do there.
 PAGES = {
     "grafana": "these dashboards",
+    "uptime_kuma": "see what answers from outside; the status page is for everybody",
     "prometheus": "try queries, see which target is silent (Status, Targets)",
     "alertmanager": "silence an alert during planned work",
 }

@@ -75,7 +75,7 @@ def write(folder: Path, declared: dict[str, Any]) -> Path:
     files = {
         **filters.prometheus_files(plan, str(folder)),
         **filters.alertmanager_files(plan, variables),
-        **filters.alertmanager_secrets(variables),
+        **filters.secret_files(plan, variables, {})["alertmanager"],
     }
     for name, text in files.items():
         path = folder / name
@@ -204,6 +204,8 @@ ROUTES = {
     "alertname=AppLatencyHigh severity=high": "high",
     "alertname=AppLatencyHigh severity=medium": "medium",
     "alertname=HostRebooted severity=low": "low",
+    "alertname=MonitorDown monitor_name=Payment severity=critical": "critical",
+    "alertname=JobSilent app=shop severity=high": "high",
     "alertname=OrdersStopped severity=page": "high",
     "alertname=OrdersStopped": "high",
     "alertname=AlertingPathAlive severity=none": "heartbeat",
@@ -231,6 +233,9 @@ DASHBOARDS: dict[tuple[tuple[str, str], ...], str] = {
     (("app", "app-django"), ("host", "web1")): "/d/app-app-django",
     (("app", "page"), ("host", "web1")): "/d/host?var-host=web1",
     (("app", "app-django"), ("host", "web1"), ("job", "probe"), ("probe", "url")): "/d/probes",
+    (("app", "app-django"), ("job", "uptime_kuma"), ("monitor_name", "a: website"), ("probe", "url")): "/d/uptime",
+    (("host", "web1"), ("job", "uptime_kuma"), ("monitor_name", "Payment partner")): "/d/uptime",
+    (("host", "web1"), ("job", "uptime_kuma")): "/d/stack",
     (("host", "web 1"),): "/d/host?var-host=web+1",
     (("host", "web1"), ("job", "prometheus")): "/d/stack",
     (("app", "app-django"), ("host", "web1"), ("job", "app")): "/d/app-app-django",

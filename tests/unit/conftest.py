@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,7 @@ Answer = Callable[[str, str, bytes], tuple[int, str]]
 
 
 class Server(ThreadingHTTPServer):
-    """Answers as `answer` says and keeps what was asked as (method, path, body)."""
+    """Answers as `answer` says and keeps what was asked as (method, path, body), and logins as `user:password`."""
 
     daemon_threads = True
 
@@ -27,6 +28,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer = answer
         self.asked: list[tuple[str, str, bytes]] = []
+        self.logins: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, *_: Any) -> None:
@@ -41,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append((self.command, self.path, body))
+        if login := self.headers.get("Authorization", "").removeprefix("Basic "):
+            self.server.logins.append(b64decode(login).decode())
         status, text = self.server.answer(self.command, self.path, body)
         self.send_response(status)
         self.end_headers()

@@ -180,7 +180,8 @@ def test_commands_exist(page: Path) -> None:
 
 def test_every_dependency_has_its_reason_and_no_other_has_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    toolbox = re.findall(r"(?m)^[a-z].*", (ROOT / "files/toolbox/requirements.in").read_text())
+    packages = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *toolbox]
     collections = yaml.safe_load((ROOT / "requirements.yml").read_text())["collections"]
     wanted = {package.split("==")[0] for package in packages} | {entry["name"] for entry in collections}
     listed = re.findall(r"(?m)^- ((?:`[\w.-]+`(?:, )?)+): ", (DOCS / "decisions.md").read_text())

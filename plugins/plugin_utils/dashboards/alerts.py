@@ -51,6 +51,7 @@ def firing_table(plan: Plan, selector: str = EVERY_ALERT) -> Panel:
             "app": "App",
             "host": "Host",
             "instance": "Instance",
+            **({"monitor_name": "Monitor"} if "uptime_kuma" in plan.services else {}),
             "Value": "Since",
             "page": "Dashboard",
         },
@@ -69,8 +70,8 @@ def alert_history(selector: str = EVERY_ALERT) -> Panel:
         "timeline",
         (
             Query(
-                f"max by (severity, alertname, app, host) ({states})",
-                "{{severity}} {{alertname}} {{app}} {{host}}",
+                f"max by (severity, alertname, app, host, monitor_name) ({states})",
+                "{{severity}} {{alertname}} {{app}} {{host}} {{monitor_name}}",
             ),
         ),
         width=24,
@@ -82,12 +83,18 @@ def alert_history(selector: str = EVERY_ALERT) -> Panel:
 
 def _with_page(plan: Plan, expr: str) -> str:
     """The series of `expr` with label `page`, the uid of the dashboard that shows the cause; the last match counts."""
-    pages = [("stack", "alertname", ".+"), ("host", "host", ".+"), ("stack", "alertname", "(Prometheus|Alert).+")]
+    pages = [
+        ("stack", "alertname", ".+"),
+        ("host", "host", ".+"),
+        ("stack", "alertname", "(Prometheus|Alert|Monitors).+"),
+    ]
     if probed_apps(plan):
         pages.append(("probes", "app", ".+"))
     with_metrics = [app.name for app in plan.settings.apps if app.metrics]
     if with_metrics:
         pages.append(("app-$1", "app", f"({'|'.join(with_metrics)})"))
+    if "uptime_kuma" in plan.services:
+        pages.append(("uptime", "monitor_name", ".+"))
     for page, label, pattern in pages:
         expr = f'label_replace({expr}, "page", "{page}", "{label}", "{pattern}")'
     return expr

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +17,6 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
-    RANGE,
     WIDTH,
     Dashboard,
     Link,
@@ -27,6 +27,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
 
 PROMETHEUS_UID, ALERTMANAGER_UID = "prometheus", "alertmanager"
 SOURCE = models.DataSourceRef(type_val="prometheus", uid=PROMETHEUS_UID)
+# A window of days, or the time that is looked at.
+_LONG_WINDOW = re.compile(r"\[([0-9]+d|\$__range)\]")
 # Every dashboard has this tag, by which the menu on top of each finds them all.
 TAG = "crowsnest"
 
@@ -122,8 +124,8 @@ def _target(panel: Panel, number: int, query: Query) -> prometheus.Dataquery:
     target.legend_format(query.legend or "__auto")
     if panel.kind == "table":
         return target.instant().format(PromQueryFormat.TABLE)
-    # A stat over the chosen time has one number; asking for it at each step would read all of that time each time.
-    once = panel.kind == "bars" or (panel.kind == "stat" and RANGE in query.expr)
+    # A stat over a long time has one number; asking for it at each step would read all of that time each time.
+    once = panel.kind == "bars" or (panel.kind == "stat" and _LONG_WINDOW.search(query.expr))
     return target.instant() if once else target.range()
 
 
@@ -189,7 +191,20 @@ def _table(panel: Panel) -> table.Panel:
     keep = {"include": {"names": list(panel.columns)}}
     rename = {"indexByName": order, "renameByName": panel.columns, "excludeByName": {}}
     built = table.Panel().with_transformation(models.DataTransformerConfig(id_val="filterFieldsByName", options=keep))
+    if len(panel.queries) > 1:
+        built.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
+        for name, title in panel.columns.items():
+            if name.startswith("Value"):
+                built.override_by_name(title, _column_looks(panel, name))
     return built.with_transformation(models.DataTransformerConfig(id_val="organize", options=rename))
+
+
+def _column_looks(panel: Panel, name: str) -> list[models.DynamicConfigValue]:
+    """What a column of numbers has instead of the panel's unit, or beside it."""
+    looks: dict[str, object] = {"custom.cellOptions": {"type": "color-text"}}
+    if name in panel.plain_columns:
+        looks = {"unit": "none", "decimals": panel.plain_columns[name]}
+    return [models.DynamicConfigValue(id_val=key, value=value) for key, value in looks.items()]
 
 
 def _text(panel: Panel) -> text.Panel:

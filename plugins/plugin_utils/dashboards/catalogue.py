@@ -10,6 +10,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.overview
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.probes import probed_apps, probes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.stack import stack
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.uptime import uptime
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
 
@@ -20,5 +21,6 @@ def dashboards(plan: Plan) -> list[Dashboard]:
         host(plan),
         stack(plan),
         *([probes(plan)] if probed_apps(plan) else []),
+        *([uptime(plan)] if "uptime_kuma" in plan.services else []),
         *(app_dashboard(plan, app) for app in plan.settings.apps if app.metrics),
     ]

@@ -22,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
     SECONDS,
     SHARE,
     TO_STACK,
+    TO_UPTIME,
     UP,
     WIDTH,
     Dashboard,
@@ -33,6 +34,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.probes import probed_apps
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.uptime import availability_bars, watched_apps
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import PAGES
 
@@ -46,8 +48,11 @@ def overview(plan: Plan) -> Dashboard:
     if measured:
         serving = [app.name for app in measured if app.framework in FRAMEWORKS]
         rows.append(Row("Apps", (_apps_up(), *(_requests(serving) if serving else ()))))
-    if probed_apps(plan):
-        rows.append(Row("Addresses", (_addresses(),)))
+    addresses = [_addresses()] if probed_apps(plan) else []
+    if watched_apps(plan):
+        addresses.append(availability_bars())
+    if addresses:
+        rows.append(Row("Addresses", tuple(addresses)))
     rows += [Row("Hosts", _hosts()), Row("History", (alert_history(),)), Row("Where to look", (_portal(plan),))]
     return Dashboard(
         uid="overview",
@@ -55,7 +60,11 @@ def overview(plan: Plan) -> Dashboard:
         folder=FOLDER_OVERVIEW,
         description="Is anything wrong? Begin here, then click the app or the host.",
         rows=tuple(rows),
-        links=(TO_STACK, runbook_link(plan.settings.runbook_url)),
+        links=(
+            TO_STACK,
+            *([TO_UPTIME] if "uptime_kuma" in plan.services else []),
+            runbook_link(plan.settings.runbook_url),
+        ),
     )
 
 
@@ -168,7 +177,7 @@ def _full(title: str, expr: str, description: str) -> Panel:
 def _portal(plan: Plan) -> Panel:
     """Links to all pages of the stack, with the addresses at which people open them."""
     pages = [
-        f"| [{name.capitalize()}]({service.external_url}) | {PAGES[name]} |"
+        f"| [{name.replace('_', ' ').title()}]({service.external_url}) | {PAGES[name]} |"
         for name, service in plan.services.items()
         if name in PAGES
     ]

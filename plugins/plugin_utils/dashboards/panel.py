@@ -16,10 +16,11 @@ Kind = Literal["timeseries", "stat", "table", "bars", "timeline", "text"]
 Color = Literal["green", "yellow", "orange", "red", "blue", "text"]
 
 # Units as Grafana names them: https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
-PERCENT, SHARE, SECONDS, BYTES, BYTES_RATE, PER_SECOND, COUNT, DAYS, SINCE = (
+PERCENT, SHARE, SECONDS, MILLISECONDS, BYTES, BYTES_RATE, PER_SECOND, COUNT, DAYS, SINCE = (
     "percent",  # 0 to 100
     "percentunit",  # 0 to 1
     "s",
+    "ms",
     "bytes",  # powers of two
     "binBps",
     "reqps",
@@ -66,6 +67,8 @@ class Panel:
     `description` says what it shows and what to do when it looks wrong. `empty` names the reason for which it may have
     no data while all is well; without one, no data is a fault. `base` is the colour below all thresholds.
     Columns of a table: `columns` renames labels, in this order, and `Value` is the number; other labels are left out.
+    A table of several queries has one row per set of labels and the columns `Value #A`, `Value #B`, …, coloured by the
+    thresholds; those in `plain_columns` have no unit, no colour and this many decimals instead.
     `values` names numbers, such as {0: ("down", "red")}.
     """
 
@@ -83,6 +86,7 @@ class Panel:
     thresholds: tuple[Threshold, ...] = ()
     values: dict[float, tuple[str, Color]] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
+    plain_columns: dict[str, int] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
     stacked: bool = False
     text: str = ""
@@ -128,6 +132,13 @@ FOLDER_OVERVIEW, FOLDER_DEVELOPMENT, FOLDER_OPERATIONS = "Overview", "Developmen
 
 UP: dict[float, tuple[str, Color]] = {0: ("down", "red"), 1: ("up", "green")}
 OK: dict[float, tuple[str, Color]] = {0: ("failed", "red"), 1: ("ok", "green")}
+# Of a monitor of Uptime Kuma.
+MONITOR_STATES: dict[float, tuple[str, Color]] = {
+    0: ("down", "red"),
+    1: ("up", "green"),
+    2: ("pending", "yellow"),
+    3: ("maintenance", "blue"),
+}
 # Percent of something that ends, such as memory or a disk: the alerts on hosts begin at 80 and 90.
 FULL = (Threshold(80, "yellow"), Threshold(90, "red"))
 # A count of which even one is bad.
@@ -164,9 +175,11 @@ KEEP_TIME = "${__url_time_range}"
 TO_OVERVIEW = Link("Overview", "/d/overview")
 TO_STACK = Link("Monitoring stack", "/d/stack")
 TO_PROBES = Link("Probes", "/d/probes")
+TO_UPTIME = Link("Uptime", "/d/uptime")
 APP_OF_SERIES = Link("Dashboard of ${__field.labels.app}", f"/d/app-${{__field.labels.app}}?{KEEP_TIME}")
 HOST_OF_SERIES = Link("Host ${__field.labels.host}", f"/d/host?var-host=${{__field.labels.host}}&{KEEP_TIME}")
 PROBES_OF_SERIES = Link("Probes of ${__field.labels.app}", f"/d/probes?var-app=${{__field.labels.app}}&{KEEP_TIME}")
+UPTIME_OF_SERIES = Link("Uptime of all apps", f"/d/uptime?{KEEP_TIME}")
 
 
 def host_link(host: str) -> Link:

@@ -14,6 +14,7 @@ from lab.play import Lab, Run
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.alertmanager_config import alertmanager_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, read
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from bench import cli, faults, host, parts, scaling
 from bench.host import NAME, OFFSET, BenchError, apps, must
 
@@ -90,19 +91,26 @@ def test_the_generated_fleet_is_what_was_asked_for() -> None:
     assert scaling.seconds(20, 7) > 0
 
 
+def alerting(variables: dict[str, Any]) -> dict[str, Any]:
+    """alertmanager.yml of a declaration on the lab's host."""
+    hostvars = {"lab1": {"preflight_look": {"host": scaling.host_facts(0)}}}
+    plan = Plan.model_validate(filters.plan(variables, "lab1", ["lab1"], hostvars))
+    return alertmanager_config(read(variables), plan)
+
+
 def test_every_severity_is_measured_and_none_is_silenced_by_a_higher_one() -> None:
     (group,) = faults.rule_file()["groups"]
     assert [rule["labels"]["severity"] for rule in group["rules"]] == list(SEVERITIES)
     assert len({rule["alert"] for rule in group["rules"]}) == len(SEVERITIES)
-    declared = read({"crowsnest_apps": faults.declared(["bench1"]), "crowsnest_office_hours": faults.ALWAYS})
-    for rule in alertmanager_config(declared, "lab1")["inhibit_rules"]:
+    declared = {"crowsnest_apps": faults.declared(["bench1"]), "crowsnest_office_hours": faults.ALWAYS}
+    for rule in alerting(declared)["inhibit_rules"]:
         matchers = " ".join(rule["source_matchers"])
         by_name = 'alertname="HostDown"' in matchers or 'alertname="AppDown"' in matchers
         assert by_name or "alertname" in rule["equal"], f"{rule} may silence an alert of the bench"
 
 
 def test_each_fault_has_a_group_and_a_message_of_its_own() -> None:
-    assert "app" in alertmanager_config(read({}), "lab1")["route"]["group_by"]
+    assert "app" in alerting({})["route"]["group_by"]
     assert all("by (app)" in rule["expr"] for rule in faults.rule_file()["groups"][0]["rules"])
     texts = [faults.summary(name, severity) for name in ("bench1", "bench11") for severity in faults.SEVERITIES]
     assert not [(one, other) for one in texts for other in texts if one != other and one in other]

@@ -99,8 +99,9 @@ def rule(name: str, health: str = "ok", error: str = "") -> dict[str, str]:
     return {"name": name, "health": health, **({"lastError": error} if error else {}), "type": "alerting"}
 
 
-def group(file: str, *rules: dict[str, str], name: str = "host_cpu") -> dict[str, Any]:
-    return {"name": name, "file": f"/etc/crowsnest/current/rules/{file}", "rules": list(rules)}
+def group(file: str, *rules: dict[str, str], interval: int = 15) -> dict[str, Any]:
+    path = f"/etc/crowsnest/current/rules/{file}"
+    return {"name": "host_cpu", "file": path, "rules": list(rules), "interval": interval}
 
 
 TEAM = group("own-1-team.yml", rule("Mine"))
@@ -140,6 +141,11 @@ WRONG_RULES: dict[str, tuple[list[Any], float, tuple[str, str]]] = {
         120,
         ("FAIL", "1 not evaluated yet: b"),
     ),
+    "a slow group that had its time": (
+        [group("host.yml", rule("a"), rule("b", "unknown"), interval=300), TEAM],
+        301,
+        ("FAIL", "1 not evaluated yet: b"),
+    ),
 }
 
 
@@ -147,6 +153,16 @@ WRONG_RULES: dict[str, tuple[list[Any], float, tuple[str, str]]] = {
 def test_a_rule_that_is_not_as_declared_is_named(case: str) -> None:
     groups, age, expected = WRONG_RULES[case]
     assert [line for line in lines(watching.rule_checks(GROUPS, groups, age)) if line[0] != "PASS"] == [expected]
+
+
+def test_a_slow_group_is_not_waited_for() -> None:
+    found = [group("host.yml", rule("a"), rule("b", "unknown"), interval=300), TEAM]
+    assert lines(watching.rule_checks(GROUPS, found, 300)) == [
+        (
+            "PASS",
+            "2 of 3 rules in 2 groups evaluate without an error, 1 of a slow group have not had their turn yet",
+        )
+    ]
 
 
 # --- panels ---

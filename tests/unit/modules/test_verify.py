@@ -22,6 +22,7 @@ IMAGES = {
     "prometheus": "sha256:aaaaaaaaaaaaaaaa",
     "alertmanager": "sha256:bbbbbbbbbbbbbbbb",
     "grafana": "sha256:cccccccccccccccc",
+    "uptime_kuma": "sha256:dddddddddddddddd",
 }
 NODE = {"job": "node", "address": "127.0.0.1:9100", "path": "/metrics", "app": "", "probe": "", "host": "web1"}
 ACTIVE = {
@@ -30,7 +31,14 @@ ACTIVE = {
     "health": "up",
     "lastError": "",
 }
-RULES = [{"name": "cpu", "file": "/etc/crowsnest/current/rules/host.yml", "rules": [{"name": "A", "health": "ok"}]}]
+RULES = [
+    {
+        "name": "cpu",
+        "file": "/etc/crowsnest/current/rules/host.yml",
+        "interval": 15,
+        "rules": [{"name": "A", "health": "ok"}],
+    }
+]
 PANEL = {"dashboard": "host", "panel": "CPU", "expr": "cpu", "empty": "", "app": ""}
 
 
@@ -146,7 +154,8 @@ def service(name: str, url: str, folder: Path) -> dict[str, Any]:
         "command": ["--a"],
         "environment": {},
         "labels": {},
-        "reloads": name != "grafana",
+        "reloads": name in ("prometheus", "alertmanager"),
+        "key": "",
         "files": {"config.yml": sha256(name)},
     }
 
@@ -283,6 +292,23 @@ def test_grafana_is_asked_when_it_is_planned(
         "grafana: Grafana refuses the password of admin: changed by hand, declared since, or wrong logins locked it"
     ]
     assert "of-the-user-admin" not in json.dumps(result["report"])
+
+
+def test_uptime_kuma_is_asked_with_its_key_when_it_is_planned(
+    run_module: Run, expected: dict[str, Any], serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("prometheus", "alertmanager", "uptime_kuma")
+    kuma = serve(lambda _, path, __: (200, 'monitor_status{monitor_name="shop"} 1' if path == "/metrics" else "{}"))
+    (tmp_path / "kuma.key").write_text("uk1_of-kuma")
+    expected["services"]["uptime_kuma"] = {
+        **service("uptime_kuma", kuma.url, tmp_path),
+        "key": str(tmp_path / "kuma.key"),
+    }
+    expected |= {"monitors": ["shop", "blog"], "status_pages": ["status"]}
+    docker(tmp_path, monkeypatch, {name: container(name) for name in names})
+    result = run_module(verify, expected=expected, secrets=secrets(*names))
+    assert lines(result, "FAIL") == ["uptime: 1 of 2 declared monitors give no state: blog"]
+    assert "uk1_of-kuma" not in json.dumps(result["report"])
 
 
 def test_what_may_be_right_in_a_moment_is_asked_again(

@@ -10,8 +10,6 @@ import pytest
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 
-SERVICES = ("prometheus", "alertmanager", "blackbox", "grafana")
-
 
 def host_facts(
     total_mib: int = 1950,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +14,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.alertmanager_config
     deliveries,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names
+
+MakePlan = Callable[..., Plan]
+MakeConfig = Callable[..., dict[str, Any]]
+# A server that is too small for Uptime Kuma.
+SMALL = {"total_mib": 945, "used_mib": 120}
+PUSH_KEY = "hush-push-key"
 
 SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush-slack", "channel": "#alerts"}
 DISCORD = {"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/hush-discord"}
@@ -33,18 +43,25 @@ SNS = {
 ALL = {"receivers": [SLACK, DISCORD, WEBHOOK, EMAIL, SNS], "heartbeat_url": "https://hc-ping.com/hush-heartbeat"}
 
 
-def config(**declared: Any) -> dict[str, Any]:
-    return alertmanager_config(Declaration.model_validate(declared), "web1")
+@pytest.fixture
+def config(plan: MakePlan) -> MakeConfig:
+    """alertmanager.yml of a declaration, on a server web1 with everything."""
+
+    def make(**declared: Any) -> dict[str, Any]:
+        return alertmanager_config(Declaration.model_validate(declared), plan())
+
+    return make
 
 
-def receivers(**declared: Any) -> dict[str, dict[str, Any]]:
-    return {receiver.pop("name"): receiver for receiver in config(**declared)["receivers"]}
+def receivers(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {receiver.pop("name"): receiver for receiver in config["receivers"]}
 
 
-def severity_routes(**declared: Any) -> dict[str, dict[str, Any]]:
-    return {route["receiver"]: route for route in config(**declared)["route"]["routes"] if "repeat_interval" in route}
+def severity_routes(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {route["receiver"]: route for route in config["route"]["routes"] if "repeat_interval" in route}
 
 
+SECRETS = "/etc/crowsnest/current/secrets"
 # For each severity the group's wait, its interval, and the interval of repetition.
 PROMISES = {
     "critical": ("10s", "15s", "10m"),
@@ -55,8 +72,8 @@ PROMISES = {
 
 
 @pytest.mark.parametrize("severity", PROMISES)
-def test_each_severity_has_its_promise(severity: str) -> None:
-    route = severity_routes()[severity]
+def test_each_severity_has_its_promise(config: MakeConfig, severity: str) -> None:
+    route = severity_routes(config())[severity]
     assert route["matchers"] == [f'severity="{severity}"']
     assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == PROMISES[severity]
     assert ("active_time_intervals" in route) == (severity == "low")
@@ -72,19 +89,37 @@ REPEATS = {
 
 
 @pytest.mark.parametrize("repeat_after", REPEATS)
-def test_no_alert_is_repeated_sooner_than_declared(repeat_after: str) -> None:
-    routes = severity_routes(repeat_after=repeat_after)
+def test_no_alert_is_repeated_sooner_than_declared(config: MakeConfig, repeat_after: str) -> None:
+    routes = severity_routes(config(repeat_after=repeat_after))
     root = config(repeat_after=repeat_after)["route"]
     found = [*(routes[severity]["repeat_interval"] for severity in SEVERITIES), root["repeat_interval"]]
     assert found == REPEATS[repeat_after]
 
 
-def test_what_has_no_known_severity_goes_the_way_of_high() -> None:
+def test_what_has_no_known_severity_goes_the_way_of_high(config: MakeConfig) -> None:
     route = config()["route"]
     assert (route["receiver"], route["group_by"]) == ("high", ["alertname", "app", "host", "environment"])
 
 
-def test_the_heartbeat_is_sent_every_minute_and_never_as_resolved() -> None:
+# (a service outside is declared, Uptime Kuma runs): the files with the addresses at which the heartbeat is posted
+HEARTBEATS: dict[tuple[bool, bool], list[str]] = {
+    (True, True): ["heartbeat", "heartbeat_uptime_kuma"],
+    (True, False): ["heartbeat"],
+    (False, True): ["heartbeat_uptime_kuma"],
+    (False, False): [],
+}
+
+
+@pytest.mark.parametrize("case", HEARTBEATS, ids=str)
+def test_the_heartbeat_goes_to_the_service_outside_and_to_uptime_kuma(plan: MakePlan, case: tuple[bool, bool]) -> None:
+    declared = Declaration.model_validate({"heartbeat_url": ALL["heartbeat_url"]} if case[0] else {})
+    planned = plan(**({} if case[1] else SMALL))
+    found = receivers(alertmanager_config(declared, planned))["heartbeat"].get("webhook_configs", [])
+    assert found == [{"url_file": f"{SECRETS}/{name}", "send_resolved": False} for name in HEARTBEATS[case]]
+    assert list(alertmanager_secrets(declared, planned, PUSH_KEY)) == [f"secrets/{name}" for name in HEARTBEATS[case]]
+
+
+def test_the_heartbeat_is_sent_every_minute(config: MakeConfig) -> None:
     route = config()["route"]["routes"][0]
     assert route == {
         "matchers": ['alertname="AlertingPathAlive"'],
@@ -93,13 +128,9 @@ def test_the_heartbeat_is_sent_every_minute_and_never_as_resolved() -> None:
         "group_interval": "1m",
         "repeat_interval": "50s",
     }
-    assert receivers(**ALL)["heartbeat"] == {
-        "webhook_configs": [{"url_file": "/etc/crowsnest/current/secrets/heartbeat", "send_resolved": False}]
-    }
-    assert receivers()["heartbeat"] == {}
 
 
-def test_test_alerts_come_one_by_one_at_once_and_at_any_hour() -> None:
+def test_test_alerts_come_one_by_one_at_once_and_at_any_hour(config: MakeConfig) -> None:
     route = config()["route"]["routes"][1]
     assert (route["matchers"], route["group_by"], route["group_wait"]) == (['test="true"'], ["..."], "1s")
     assert route["routes"] == [{"matchers": [f'severity="{name}"'], "receiver": name} for name in SEVERITIES]
@@ -116,7 +147,7 @@ WEEKDAYS = {
 
 
 @pytest.mark.parametrize("weekdays", WEEKDAYS)
-def test_office_hours_are_the_declared_ones_in_the_declared_time_zone(weekdays: str) -> None:
+def test_office_hours_are_the_declared_ones_in_the_declared_time_zone(config: MakeConfig, weekdays: str) -> None:
     hours = {"weekdays": weekdays, "start": "08:30", "end": "17:00"}
     assert config(office_hours=hours, timezone="Europe/Berlin")["time_intervals"] == [
         {
@@ -132,7 +163,7 @@ def test_office_hours_are_the_declared_ones_in_the_declared_time_zone(weekdays: 
     ]
 
 
-def test_a_host_that_is_down_silences_what_runs_on_it_except_on_the_server_itself() -> None:
+def test_a_host_that_is_down_silences_what_runs_on_it_except_on_the_server_itself(config: MakeConfig) -> None:
     assert config()["inhibit_rules"][0] == {
         "source_matchers": ['alertname="HostDown"', 'host!="web1"'],
         "target_matchers": ['alertname!="HostDown"'],
@@ -140,7 +171,24 @@ def test_a_host_that_is_down_silences_what_runs_on_it_except_on_the_server_itsel
     }
 
 
-def test_a_higher_severity_silences_the_lower_ones_of_the_same_thing_but_no_test() -> None:
+def test_an_app_that_is_down_silences_what_is_seen_of_it_from_outside_but_not_its_jobs_and_certificates(
+    config: MakeConfig,
+) -> None:
+    rule = next(each for each in config()["inhibit_rules"] if 'alertname="AppDown"' in each["source_matchers"])
+    pattern = re.fullmatch(r'alertname=~"(.+)"', rule["target_matchers"][0])
+    silenced = [name for name in alert_names() if pattern and re.fullmatch(pattern[1], name)]
+    others = {"ProbeFailed", "ProbeComponentFailed", "ProbeSlow", "MonitorDown"}
+    assert set(silenced) == others | {name for name in alert_names() if name.startswith("App")}
+    assert rule["equal"] == ["app"]
+
+
+def test_a_certificate_that_expires_soon_does_not_silence_that_of_another_monitor(config: MakeConfig) -> None:
+    """Monitors of no app share all labels but their name."""
+    rules = [rule for rule in config()["inhibit_rules"] if "severity" in rule["source_matchers"][0]]
+    assert rules and all({"alertname", "app", "host", "monitor_name"} <= set(rule["equal"]) for rule in rules)
+
+
+def test_a_higher_severity_silences_the_lower_ones_of_the_same_thing_but_no_test(config: MakeConfig) -> None:
     rules = [rule for rule in config()["inhibit_rules"] if "severity" in rule["source_matchers"][0]]
     assert [(rule["source_matchers"], rule["target_matchers"]) for rule in rules] == [
         (['severity="critical"', 'test!="true"'], ['severity=~"high|medium|low"']),
@@ -161,20 +209,19 @@ WANTED = {
 
 
 @pytest.mark.parametrize("severity", WANTED)
-def test_a_severity_reaches_the_receivers_that_want_it(severity: str) -> None:
-    assert list(receivers(**ALL)[severity]) == WANTED[severity]
+def test_a_severity_reaches_the_receivers_that_want_it(config: MakeConfig, severity: str) -> None:
+    assert list(receivers(config(**ALL))[severity]) == WANTED[severity]
 
 
-def test_a_receiver_can_choose_its_severities() -> None:
+def test_a_receiver_can_choose_its_severities(config: MakeConfig) -> None:
     entries = [{**SLACK, "severities": ["low"]}, {**SLACK, "name": "oncall", "severities": ["critical", "low"]}]
-    found = receivers(receivers=entries)
+    found = receivers(config(receivers=entries))
     files = {name: [it["api_url_file"] for it in found[name].get("slack_configs", [])] for name in SEVERITIES}
     slack, oncall = (f"/etc/crowsnest/current/secrets/{name}_webhook_url" for name in ("slack", "oncall"))
     assert files == {"critical": [oncall], "high": [], "medium": [], "low": [slack, oncall]}
 
 
 TITLE, TEXT = '{{ template "crowsnest.title" . }}', '{{ template "crowsnest.text" . }}'
-SECRETS = "/etc/crowsnest/current/secrets"
 INTEGRATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (
         SLACK,
@@ -232,41 +279,48 @@ INTEGRATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("declared", "expected"), INTEGRATIONS, ids=lambda entry: entry.get("type", ""))
-def test_a_receiver_becomes_an_integration(declared: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert receivers(receivers=[declared])["critical"] == {f"{declared['type']}_configs": [expected]}
+def test_a_receiver_becomes_an_integration(
+    config: MakeConfig, declared: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert receivers(config(receivers=[declared]))["critical"] == {f"{declared['type']}_configs": [expected]}
 
 
-def test_secrets_are_files_of_their_own_and_stand_nowhere_else() -> None:
+def test_secrets_are_files_of_their_own_and_stand_nowhere_else(plan: MakePlan) -> None:
     declared = Declaration.model_validate(ALL)
-    assert alertmanager_secrets(declared) == {
+    found = alertmanager_secrets(declared, plan(), PUSH_KEY)
+    assert found == {
         "secrets/slack_webhook_url": SLACK["webhook_url"],
         "secrets/discord_webhook_url": DISCORD["webhook_url"],
         "secrets/webhook_url": WEBHOOK["url"],
         "secrets/email_password": "hush-email",
         "secrets/heartbeat": "https://hc-ping.com/hush-heartbeat",
+        "secrets/heartbeat_uptime_kuma": "http://127.0.0.1:3001/api/push/TOKEN",
         "secrets/aws_credentials": "[sns]\naws_access_key_id = AKIA\naws_secret_access_key = hush-sns\n",
     }
-    assert "hush" not in str(alertmanager_config(declared, "web1"))
+    text = str(alertmanager_config(declared, plan()))
+    assert "hush" not in text
+    assert found["secrets/heartbeat_uptime_kuma"] not in text
 
 
-def test_every_file_that_is_named_is_written_and_the_other_way_round() -> None:
+def test_every_file_that_is_named_is_written_and_the_other_way_round(plan: MakePlan) -> None:
     entries = [{**WEBHOOK, "name": "heartbeat"}, *ALL["receivers"]]  # a name that could clash
     declared = Declaration.model_validate({**ALL, "receivers": entries})
     named = {
         value.removeprefix("/etc/crowsnest/current/")
-        for receiver in alertmanager_config(declared, "web1")["receivers"]
+        for receiver in alertmanager_config(declared, plan())["receivers"]
         for entries in receiver.values()
         if isinstance(entries, list)
         for entry in entries
         for key, value in entry.items()
         if key.endswith("_file")
     }
-    assert named | {"secrets/aws_credentials"} == set(alertmanager_secrets(declared))
-    assert alertmanager_secrets(declared)["secrets/heartbeat_url"] == WEBHOOK["url"]
+    found = alertmanager_secrets(declared, plan(), PUSH_KEY)
+    assert named | {"secrets/aws_credentials"} == set(found)
+    assert found["secrets/heartbeat_url"] == WEBHOOK["url"]
 
 
-def test_without_receivers_there_are_no_secrets() -> None:
-    assert alertmanager_secrets(Declaration()) == {}
+def test_without_receivers_there_are_no_secrets(plan: MakePlan) -> None:
+    assert alertmanager_secrets(Declaration(), plan(**SMALL), "") == {}
 
 
 def test_deliveries_count_the_receivers_of_each_severity() -> None:

@@ -26,7 +26,7 @@ def container(plan: Plan, service: str) -> dict[str, Any]:
 def test_the_project_includes_the_fragment_in_force_of_each_service(plan: MakePlan) -> None:
     assert compose_file(plan()) == {
         "name": "crowsnest",
-        "include": [f"{name}/current/compose.yml" for name in SERVICES],
+        "include": [f"{name}/current/compose.yml" for name in USERS],
     }
 
 
@@ -35,14 +35,19 @@ def test_what_is_switched_off_is_not_in_the_project(plan: MakePlan) -> None:
     assert made["include"] == ["prometheus/current/compose.yml", "alertmanager/current/compose.yml"]
 
 
-SERVICES = ("prometheus", "alertmanager", "blackbox", "grafana")
-USERS = dict(zip(SERVICES, ("21090:21090", "21093:21093", "21115:21115", "15000:15000"), strict=True))
+USERS = {
+    "prometheus": "21090:21090",
+    "alertmanager": "21093:21093",
+    "blackbox": "21115:21115",
+    "grafana": "15000:15000",
+    "uptime_kuma": "15001:15001",
+}
 
 
 @per_service
 def test_every_container_is_locked_down(plan: MakePlan, service: str) -> None:
     made = container(plan(), service)
-    flags = ("user", "read_only", "cap_drop", "security_opt", "network_mode", "restart", "logging")
+    flags = ("user", "read_only", "cap_drop", "security_opt", "network_mode", "restart", "logging", "healthcheck")
     assert {flag: made[flag] for flag in flags} == {
         "user": USERS[service],
         "read_only": True,
@@ -51,11 +56,15 @@ def test_every_container_is_locked_down(plan: MakePlan, service: str) -> None:
         "network_mode": "host",
         "restart": "unless-stopped",
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}},
+        # An image's own would run a program in the container each time.
+        "healthcheck": {"disable": True},
     }
     assert not {"privileged", "cap_add", "ports", "devices", "entrypoint"} & set(made)
 
 
-@pytest.mark.parametrize("service", ["prometheus", "alertmanager", "blackbox"])  # Grafana: test_grafana_config.py
+@pytest.mark.parametrize(
+    "service", ["prometheus", "alertmanager", "blackbox"]
+)  # Grafana: test_grafana_config.py, Kuma: below
 def test_every_container_listens_on_loopback_only_at_its_planned_port(plan: MakePlan, service: str) -> None:
     made = container(plan({"ports": {service: 15000}}), service)
     listening = [word for word in made["command"] if "listen-address" in word and not word.endswith("=")]
@@ -77,16 +86,27 @@ def test_every_container_has_the_planned_image_and_memory(plan: MakePlan, servic
 
 
 DATA = {
-    "prometheus": ["/opt/crowsnest/prometheus:/etc/crowsnest:ro", "/var/lib/crowsnest/prometheus:/data"],
+    "prometheus": [
+        "/opt/crowsnest/prometheus:/etc/crowsnest:ro",
+        "/var/lib/crowsnest/prometheus:/data",
+        "/var/lib/crowsnest/prometheus_keys:/etc/crowsnest-keys:ro",
+    ],
     "alertmanager": ["/opt/crowsnest/alertmanager:/etc/crowsnest:ro", "/var/lib/crowsnest/alertmanager:/data"],
     "blackbox": ["/opt/crowsnest/blackbox:/etc/crowsnest:ro"],
     "grafana": ["/opt/crowsnest/grafana:/etc/crowsnest:ro", "/var/lib/crowsnest/grafana:/data"],
+    "uptime_kuma": ["/var/lib/crowsnest/uptime_kuma:/data"],
 }
 
 
 @per_service
 def test_a_container_sees_its_configuration_and_its_data_and_nothing_else(plan: MakePlan, service: str) -> None:
     assert container(plan(), service)["volumes"] == DATA[service]
+
+
+def test_prometheus_sees_no_keys_when_nothing_asks_for_one(plan: MakePlan) -> None:
+    made = plan(total_mib=945, used_mib=120)
+    assert "uptime_kuma" in made.switched_off
+    assert container(made, "prometheus")["volumes"] == DATA["prometheus"][:2]
 
 
 def test_metrics_are_kept_as_planned(plan: MakePlan) -> None:
@@ -120,6 +140,22 @@ def test_grafana_finds_its_configuration_and_writes_only_to_its_data(plan: MakeP
         "GF_PATHS_LOGS": "/data/log",
     }
     assert made["tmpfs"] == ["/tmp"]
+
+
+def test_uptime_kuma_asks_nothing_at_its_start_listens_on_loopback_and_leaves_room_beside_its_heap(
+    plan: MakePlan,
+) -> None:
+    made = container(plan({"ports": {"uptime_kuma": 13001}}), "uptime_kuma")
+    assert made["environment"] == {
+        "GOMEMLIMIT": made["environment"]["GOMEMLIMIT"],
+        "DATA_DIR": "/data",
+        "UPTIME_KUMA_DB_TYPE": "sqlite",
+        "UPTIME_KUMA_HOST": "127.0.0.1",
+        "UPTIME_KUMA_PORT": "13001",
+        "NODE_OPTIONS": "--max-old-space-size=256",
+    }
+    assert (made["mem_limit"], made["tmpfs"]) == ("384m", ["/tmp"])
+    assert "command" not in made
 
 
 def test_a_changed_label_is_all_that_a_changed_configuration_leaves(plan: MakePlan) -> None:

@@ -145,7 +145,7 @@ def test_a_wrong_value_is_refused(declared: dict[str, Any]) -> None:
 def test_an_empty_declaration_has_the_documented_defaults() -> None:
     declared = read({})
     assert (declared.environment, declared.timezone, declared.language) == ("production", "Asia/Seoul", "en")
-    assert (declared.scrape_interval, declared.retention, declared.repeat_after) == ("15s", "15d", "10m")
+    assert (declared.scrape_interval, declared.retention, declared.repeat_after) == ("15s", "92d", "10m")
     assert (declared.apps, declared.receivers, declared.heartbeat_url) == ([], [], None)
 
 

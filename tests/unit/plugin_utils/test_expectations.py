@@ -24,6 +24,12 @@ SHOP = {
     "metrics": [":8000/metrics", "127.0.0.1:8001/m"],
     "health": {"basic": "/health/", "detailed": "/health/d/", "components": ["database"]},
 }
+SECRETS = {
+    "grafana_admin_password": "a-password",
+    "grafana_secret_key": "a-key",
+    "uptime_kuma_admin_password": "kuma-password",
+    "uptime_kuma_push_key": "kuma-key",
+}
 SLACK = {"type": "slack", "name": "team", "webhook_url": "https://hooks.slack.com/services/T0/B0/secret-of-slack"}
 
 
@@ -36,14 +42,14 @@ def expect(plan: Callable[..., Plan], facts: Facts, tmp_path: Path) -> Callable[
         planned = plan(settings, hosts=hosts, total_mib=8000).model_dump(mode="json")
         looks = {name: {} if name in silent else {"preflight_look": {"host": facts(**host)}} for name in hosts}
         variables = {f"crowsnest_{name}": value for name, value in declared.items()}
-        return filters.expectations(planned, variables, "key", looks, str(tmp_path))
+        return filters.expectations(planned, variables, SECRETS, looks, str(tmp_path))
 
     return make
 
 
 def test_every_planned_service_is_expected_as_its_compose_fragment_says(expect: Callable[..., dict[str, Any]]) -> None:
     services = expect({"ports": {"prometheus": 19090}})["services"]
-    assert list(services) == ["prometheus", "alertmanager", "blackbox", "grafana"]
+    assert list(services) == ["prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma"]
     prometheus, grafana = services["prometheus"], services["grafana"]
     assert (prometheus["url"], prometheus["container"]) == ("http://127.0.0.1:19090", "crowsnest-prometheus-1")
     assert "--web.listen-address=127.0.0.1:19090" in prometheus["command"]
@@ -73,7 +79,14 @@ def test_a_dollar_that_compose_would_fill_in_is_expected_once(plan: Callable[...
 def test_targets_are_those_of_prometheus_yml(expect: Callable[..., dict[str, Any]]) -> None:
     targets = expect({"apps": [SHOP]}, hosts=("web1", "web2"))["targets"]
     rows = [tuple(target[key] for key in ("job", "address", "path", "app", "probe", "host")) for target in targets]
-    assert rows[4:] == [
+    assert [row[:2] for row in rows[:5]] == [
+        ("prometheus", "127.0.0.1:9090"),
+        ("alertmanager", "127.0.0.1:9093"),
+        ("blackbox", "127.0.0.1:9115"),
+        ("grafana", "127.0.0.1:3000"),
+        ("uptime_kuma", "127.0.0.1:3001"),
+    ]
+    assert rows[5:] == [
         ("node", "127.0.0.1:9100", "/metrics", "", "", "web1"),
         ("node", "203.0.113.2:9100", "/metrics", "", "", "web2"),
         ("app", "127.0.0.1:8000", "/metrics", "shop", "", "web1"),
@@ -113,16 +126,20 @@ def test_no_secret_is_in_what_is_expected(expect: Callable[..., dict[str, Any]])
 
 def test_secrets_are_handed_on_as_digests(plan: Callable[..., Plan]) -> None:
     planned = plan(total_mib=8000).model_dump(mode="json")
-    found = filters.secret_digests(planned, {"crowsnest_receivers": [SLACK]}, "a-password", "a-key")
+    found = filters.secret_digests(planned, {"crowsnest_receivers": [SLACK]}, SECRETS)
     webhook = hashlib.sha256(SLACK["webhook_url"].encode()).hexdigest()
-    assert found["alertmanager"] == {"secrets/team_webhook_url": webhook}
+    assert list(found) == ["alertmanager", "grafana", "uptime_kuma"]
+    assert found["alertmanager"]["secrets/team_webhook_url"] == webhook
     assert found["grafana"]["secrets/admin_password"] == hashlib.sha256(b"a-password").hexdigest()
+    assert found["uptime_kuma"]["secrets/push_key"] == hashlib.sha256(b"kuma-key").hexdigest()
+    files = filters.secret_files(planned, {"crowsnest_receivers": [SLACK]}, SECRETS)
+    assert {name: list(paths) for name, paths in found.items()} == {name: list(it) for name, it in files.items()}
 
 
 def test_secrets_of_a_service_that_is_not_planned_are_left_out(plan: Callable[..., Plan]) -> None:
     planned = plan(total_mib=8000).model_dump(mode="json")
-    del planned["services"]["grafana"]
-    assert list(filters.secret_digests(planned, {}, "a-password", "a-key")) == ["alertmanager"]
+    del planned["services"]["grafana"], planned["services"]["uptime_kuma"]
+    assert filters.secret_digests(planned, {}, SECRETS) == {"alertmanager": {}}
 
 
 def test_every_panel_is_asked_with_a_window_of_four_scrapes(expect: Callable[..., dict[str, Any]]) -> None:
@@ -136,7 +153,7 @@ def test_every_panel_is_asked_with_a_window_of_four_scrapes(expect: Callable[...
 def test_without_grafana_no_panel_is_asked(plan: Callable[..., Plan], facts: Facts, tmp_path: Path) -> None:
     planned = plan(total_mib=950, used_mib=500).model_dump(mode="json")
     assert "grafana" not in planned["services"]
-    found = filters.expectations(planned, {}, "", {"web1": {"preflight_look": {"host": facts()}}}, str(tmp_path))
+    found = filters.expectations(planned, {}, {}, {"web1": {"preflight_look": {"host": facts()}}}, str(tmp_path))
     assert (found["queries"], found["dashboards"]) == ([], {})
     assert [check["detail"].split(":")[0] for check in found["checks"] if check["status"] == "WARN"] == [
         f"{name} is switched off" for name in planned["switched_off"]

@@ -21,6 +21,14 @@ VARIABLES: dict[str, Any] = {
 }
 
 
+GIVEN = {
+    "grafana_admin_password": "a-grafana-password",
+    "grafana_secret_key": "a-secret-key",
+    "uptime_kuma_admin_password": "a-kuma-password",
+    "uptime_kuma_push_key": "a-push-key",
+}
+
+
 @pytest.fixture
 def plan(facts: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     hostvars = {"web1": {"preflight_look": {"host": facts()}}, "web2": {"ansible_host": "203.0.113.2"}, "web3": {}}
@@ -75,7 +83,7 @@ def test_blackbox_gets_its_configuration_and_container(plan: dict[str, Any]) -> 
 
 
 def test_grafana_gets_its_configuration_dashboards_and_container(plan: dict[str, Any]) -> None:
-    files = filters.grafana_files(plan, VARIABLES, "a-secret-key")
+    files = filters.grafana_files(plan, VARIABLES, GIVEN)
     assert {name for name in files if not name.startswith("dashboards/")} == {
         "grafana.ini",
         "provisioning/datasources/crowsnest.yml",
@@ -88,7 +96,7 @@ def test_grafana_gets_its_configuration_dashboards_and_container(plan: dict[str,
 
 def test_a_changed_dashboard_does_not_restart_grafana_and_a_changed_start_does(plan: dict[str, Any]) -> None:
     def files(plan: dict[str, Any], **declared: Any) -> dict[str, str]:
-        return filters.grafana_files(plan, {**VARIABLES, **declared}, "a-secret-key")
+        return filters.grafana_files(plan, {**VARIABLES, **declared}, GIVEN)
 
     def compose(plan: dict[str, Any], **declared: Any) -> str:
         return files(plan, **declared)["compose.yml"]
@@ -124,9 +132,6 @@ def test_alertmanager_gets_templates_in_the_declared_language_and_time_zone(plan
         '{{ define "crowsnest.time" }}{{ . | tz "Asia/Seoul" | date "2006-01-02 15:04 MST" }}{{ end }}\n'
     )
     assert "hush" not in "".join(files.values())
-    assert filters.alertmanager_secrets(VARIABLES) == {
-        "secrets/slack_webhook_url": "https://hooks.slack.com/services/T/B/hush"
-    }
 
 
 def test_every_yaml_file_says_who_made_it_and_is_the_same_each_time(plan: dict[str, Any]) -> None:

@@ -102,7 +102,11 @@ def build(declared: dict[str, Any], folder: str, facts: dict[str, Any]) -> None:
     assert Plan.model_validate(plan).model_dump(mode="json") == plan
     filters.prometheus_files(plan, folder)
     filters.alertmanager_files(plan, declared)
-    filters.alertmanager_secrets(declared)
+    filters.secret_files(plan, declared, {})
+    if "uptime_kuma" in plan["services"]:
+        objects = filters.uptime_kuma_objects(plan, declared)
+        keys = [each["key"] for each in objects["monitors"]]
+        assert len(set(keys)) == len(keys)
     filters.blackbox_files(plan)
     filters.compose_project(plan)
     filters.plan_table_of(plan)

@@ -71,11 +71,14 @@ def test_a_scrape_has_to_end_before_the_next_one(plan: MakePlan, interval: str) 
 
 
 def test_the_stack_watches_itself(jobs: dict[str, Any]) -> None:
-    assert {name: targets(jobs[name]) for name in ("prometheus", "alertmanager", "blackbox", "grafana")} == {
+    assert {
+        name: targets(jobs[name]) for name in ("prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma")
+    } == {
         "prometheus": {"127.0.0.1:9090": {"host": "web1"}},
         "alertmanager": {"127.0.0.1:9093": {"host": "web1"}},
         "blackbox": {"127.0.0.1:9115": {"host": "web1"}},
         "grafana": {"127.0.0.1:3000": {"host": "web1"}},
+        "uptime_kuma": {"127.0.0.1:3001": {"host": "web1"}},
     }
 
 
@@ -145,7 +148,7 @@ def test_without_blackbox_nothing_is_probed(plan: MakePlan) -> None:
 
 def test_a_declaration_without_apps_has_no_empty_jobs(plan: MakePlan) -> None:
     jobs = [job["job_name"] for job in prometheus_config(plan())["scrape_configs"]]
-    assert jobs == ["prometheus", "alertmanager", "blackbox", "grafana", "node"]
+    assert jobs == ["prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma", "node"]
 
 
 # --- blackbox.yml ---

@@ -123,6 +123,34 @@ def test_only_grafana_s_own_pages_get_the_time(made: list[Dashboard]) -> None:
         assert links and all(keep == url.startswith("/d/") for url, keep in links.items())
 
 
+def test_a_table_of_several_queries_has_one_row_for_each_app_and_colours_only_shares(made: list[Dashboard]) -> None:
+    uptime = as_json(next(each for each in made if each.uid == "uptime"))
+    table = next(each for each in uptime["panels"] if each["title"] == "Availability")
+    columns = ["app", "Value #A", "Value #B", "Value #C", "Value #D", "Value #E"]
+    assert [each["refId"] for each in table["targets"]] == ["A", "B", "C", "D", "E"]
+    kept, merged, organised = table["transformations"]
+    assert kept == {"id": "filterFieldsByName", "options": {"include": {"names": columns}}}
+    assert merged == {"id": "merge", "options": {}}
+    assert organised["options"]["indexByName"] == {name: index for index, name in enumerate(columns)}
+    looks = {
+        each["matcher"]["options"]: {it["id"]: it["value"] for it in each["properties"]}
+        for each in table["fieldConfig"]["overrides"]
+    }
+    share, number = {"custom.cellOptions": {"type": "color-text"}}, {"unit": "none", "decimals": 1}
+    assert looks == {
+        **dict.fromkeys(("24 hours", "30 days", "90 days"), share),
+        **dict.fromkeys(("Down in 30 days (minutes)", "Measured for (days)"), number),
+    }
+    defaults = table["fieldConfig"]["defaults"]
+    assert (defaults["unit"], defaults["decimals"]) == ("percentunit", 3)
+
+
+def test_a_table_of_one_query_is_as_it_was(made: list[Dashboard]) -> None:
+    table = next(each for each in as_json(made[0])["panels"] if each["title"] == "Alerts firing now")
+    assert [each["id"] for each in table["transformations"]] == ["filterFieldsByName", "organize"]
+    assert not table["fieldConfig"].get("overrides")
+
+
 def test_a_number_over_the_chosen_time_is_asked_once(made: list[Dashboard]) -> None:
     asked = {
         panel["title"]: {(each.get("instant", False), each.get("range", False)) for each in panel["targets"]}
@@ -131,4 +159,5 @@ def test_a_number_over_the_chosen_time_is_asked_once(made: list[Dashboard]) -> N
         if panel.get("targets")
     }
     assert asked["Storage failures"] == asked["Disk used"] == asked["Ten slowest endpoints"] == {(True, False)}
+    assert asked["Scheduled jobs"] == asked["Available in 30 days"] == {(True, False)}
     assert asked["Firing alerts"] == asked["CPU by mode"] == {(False, True)}

@@ -35,6 +35,7 @@ LABELS = {
     *("environment", "host", "app", "job", "instance", "probe", "alertname", "alertstate", "severity"),
     *("mode", "device", "mountpoint", "phase", "state", "receiver_name", "code", "status_code"),
     *("view", "handler", "route", "path", "method", "status", "type", "alias", "backend", "le", "what", "page"),
+    *("monitor_name", "monitor_type"),
 }
 
 
@@ -47,6 +48,11 @@ def full(plan: MakePlan) -> Plan:
 def panels(dashboard: Dashboard) -> Iterator[Panel]:
     for row in dashboard.rows:
         yield from row.panels
+
+
+def without(plan: Plan, service: str) -> Plan:
+    """The plan of a host on which this service has no room."""
+    return plan.model_copy(update={"services": {k: v for k, v in plan.services.items() if k != service}})
 
 
 def titles(dashboard: Dashboard) -> list[str]:
@@ -72,6 +78,7 @@ def test_addresses_never_change(full: Plan) -> None:
         "host": ("Operations", ""),
         "stack": ("Operations", ""),
         "probes": ("Operations", ""),
+        "uptime": ("Operations", ""),
         "app-shop": ("Development", "shop"),
         "app-api": ("Development", "api"),
         "app-node-app": ("Development", "node-app"),
@@ -88,21 +95,45 @@ def test_titles_differ_within_a_folder_and_within_a_dashboard(full: Plan) -> Non
 
 def test_without_apps_nothing_of_apps_is_asked(plan: MakePlan) -> None:
     made = {each.uid: each for each in dashboards(plan({}))}
-    assert set(made) == {"overview", "host", "stack"}
-    assert not re.search(r"app:|probe_|job=\"(app|probe)\"", asked(made["overview"]))
+    assert set(made) == {"overview", "host", "stack", "uptime"}
+    for uid in ("overview", "uptime"):
+        assert not re.search(r"app:|probe_|job=\"(app|probe)\"", asked(made[uid]))
 
 
 @pytest.mark.parametrize(("blackbox", "apps"), [(False, [SHOP]), (True, [GENERIC])])
 def test_without_probes_nothing_of_probes_is_asked(full: Plan, plan: MakePlan, blackbox: bool, apps: list[Any]) -> None:
     made = plan({"apps": apps}, total_mib=8000)
-    if not blackbox:
-        made = made.model_copy(update={"services": {k: v for k, v in made.services.items() if k != "blackbox"}})
-    kept = dashboards(made)
+    kept = dashboards(made if blackbox else without(made, "blackbox"))
     assert "probes" not in {each.uid for each in kept}
     assert not [each.uid for each in kept if "probe_" in asked(each).replace("blackbox_", "")]
     assert ("blackbox" in str(kept)) == blackbox
     assert "/d/probes" not in str(kept)
     assert "/d/probes" in str(dashboards(full))  # the pattern finds what it looks for
+
+
+def test_without_uptime_kuma_nothing_of_monitors_is_asked(full: Plan) -> None:
+    """Only the history of alerts keeps the label: alerts of the time before may have it."""
+    words = re.compile(r"/d/uptime|uptime_kuma|app:available|monitor_(status|response|cert)|\bMonitor\b")
+    assert words.search(str(dashboards(full)))
+    kept = dashboards(without(full, "uptime_kuma"))
+    assert "uptime" not in {each.uid for each in kept}
+    assert not words.search(str(kept))
+
+
+@pytest.mark.parametrize(
+    ("app", "measured"),
+    [
+        (PAGE, True),
+        ({"name": "inner", "health": {"basic": "http://127.0.0.1:8000/health/"}}, True),
+        ({"name": "parts", "health": {"detailed": "http://127.0.0.1:8000/d/", "components": ["database"]}}, False),
+        (GENERIC, False),
+    ],
+)
+def test_availability_is_shown_for_apps_with_an_address_or_a_health_endpoint(
+    plan: MakePlan, app: dict[str, Any], measured: bool
+) -> None:
+    made = {each.uid: titles(each) for each in dashboards(plan({"apps": [app]}, total_mib=8000))}
+    assert ("Availability" in made["uptime"]) == ("Available in 30 days" in made["overview"]) == measured
 
 
 # --- what panels say --------------------------------------------------------------------------------------------------
@@ -140,7 +171,7 @@ def test_links_lead_to_dashboards_that_exist(full: Plan) -> None:
     made = {each.uid for each in dashboards(full)}
     links = re.findall(r"'(/d/[^']*)'", str(dashboards(full)))
     fixed = {link.split("?")[0].removeprefix("/d/") for link in links if "${__" not in link.split("?")[0]}
-    assert fixed >= {"overview", "host", "stack", "probes"} and fixed <= made
+    assert fixed >= {"overview", "host", "stack", "probes", "uptime"} and fixed <= made
     variable = {link.split("?")[0] for link in links} - {f"/d/{uid}" for uid in fixed}
     assert variable == {"/d/app-${__field.labels.app}", "/d/${__data.fields.page}"}
 
@@ -159,11 +190,18 @@ def test_a_firing_alert_leads_to_a_dashboard_that_exists(full: Plan) -> None:
     assert "page" in table.columns
 
 
+def test_a_firing_alert_of_a_monitor_leads_to_the_monitors_whatever_app_it_has(full: Plan) -> None:
+    table = next(panel for panel in panels(dashboards(full)[0]) if panel.title == "Alerts firing now")
+    assert table.queries[0].expr.endswith(', "page", "uptime", "monitor_name", ".+")')
+    assert table.columns["monitor_name"] == "Monitor"
+
+
 def test_the_portal_has_the_addresses_people_open(plan: MakePlan) -> None:
     made = plan({"external_urls": {"prometheus": "https://watch.example.com/prometheus"}, "runbook_url": "https://w/r"})
     text = next(panel.text for panel in panels(dashboards(made)[0]) if panel.kind == "text")
     assert "(https://watch.example.com/prometheus)" in text
     assert "(http://127.0.0.1:9093)" in text and "(https://w/r)" in text
+    assert "[Uptime Kuma](" in text
 
 
 # --- what panels ask --------------------------------------------------------------------------------------------------
@@ -245,6 +283,50 @@ def test_dashboards_stay_the_same_while_the_host_works(plan: MakePlan) -> None:
     assert dashboards(plan({"apps": APPS}, used_mib=200)) == dashboards(plan({"apps": APPS}, used_mib=230))
 
 
+# --- availability and monitors ----------------------------------------------------------------------------------------
+
+
+def uptime_panel(plan: Plan, title: str) -> Panel:
+    uptime = next(each for each in dashboards(plan) if each.uid == "uptime")
+    return next(panel for panel in panels(uptime) if panel.title == title)
+
+
+def test_the_table_of_availability_says_the_share_the_minutes_lost_and_for_how_long_it_was_measured(full: Plan) -> None:
+    table = uptime_panel(full, "Availability")
+    assert list(table.columns.values()) == [
+        *("App", "24 hours", "30 days", "90 days", "Down in 30 days (minutes)", "Measured for (days)")
+    ]
+    *shares, lost, measured = [query.expr for query in table.queries]
+    assert [re.findall(r"\[(\w+)\]", expr) for expr in shares] == [["1d"] * 2, ["30d"] * 2, ["90d"] * 2]
+    # One value of the recorded series stands for five minutes, as its rule's group says.
+    groups = yaml.safe_load(rule_files(full, "")["rules/uptime.yml"])["groups"]
+    assert [each["interval"] for each in groups if each["name"] == "uptime_availability"] == ["5m"]
+    assert lost.startswith("5 * ") and measured.startswith("5 / (24 * 60) * ")
+    assert [(each.value, each.color) for each in table.thresholds] == [(0.99, "yellow"), (0.999, "green")]
+
+
+@pytest.mark.parametrize("title", ["Monitors", "Monitors over time", "Response time"])
+def test_jobs_and_groups_are_no_monitors_that_look_at_something(full: Plan, title: str) -> None:
+    assert 'monitor_type!~"push|group"' in uptime_panel(full, title).queries[0].expr
+
+
+def test_a_response_that_never_came_is_no_response_time(full: Plan) -> None:
+    """Uptime Kuma exports -1 for it."""
+    assert ">= 0" in uptime_panel(full, "Response time").queries[0].expr
+
+
+def test_each_state_of_a_monitor_has_its_own_name_and_colour(full: Plan) -> None:
+    for title in ("Monitors", "Alerting path", "Monitors over time", "Scheduled jobs"):
+        values = uptime_panel(full, title).values
+        assert {number: name for number, (name, _) in values.items()} == {
+            0: "down",
+            1: "up",
+            2: "pending",
+            3: "maintenance",
+        }
+        assert len({color for _, color in values.values()}) == 4
+
+
 # --- frameworks -------------------------------------------------------------------------------------------------------
 
 # What an app of a framework exports that no other does, or does under other names.
@@ -304,10 +386,18 @@ def test_messages_name_the_declared_container(full: Plan) -> None:
     assert "docker logs --tail 50 shop-web-1" in shop.description
 
 
-def test_no_panel_asks_for_a_metric_of_grafana_that_is_not_kept(plan: Callable[..., Plan]) -> None:
-    jobs = {job["job_name"]: job for job in prometheus_config(plan())["scrape_configs"]}
-    kept = jobs["grafana"]["metric_relabel_configs"][0]["regex"]
-    exprs = [query.expr for each in dashboards(plan()) for query in queries(each, "1m")]
-    asked = {name for expr in exprs for name in re.findall(r"\bgrafana_\w+", expr)}
+@pytest.mark.parametrize(
+    ("job", "series"),
+    [
+        ("grafana", r"\bgrafana_\w+"),
+        ("uptime_kuma", r"\bmonitor_\w+\b(?!\s*(?:=|!|\)|,|\"))"),
+        ("uptime_kuma", r"\bprocess_\w+"),
+    ],
+)
+def test_no_panel_asks_for_a_metric_of_a_service_that_is_not_kept(full: Plan, job: str, series: str) -> None:
+    jobs = {each["job_name"]: each for each in prometheus_config(full)["scrape_configs"]}
+    kept = jobs[job]["metric_relabel_configs"][0]["regex"]
+    exprs = [query.expr for each in dashboards(full) for query in queries(each, "1m")]
+    asked = {name for expr in exprs for name in re.findall(series, expr)}
     assert asked
     assert [name for name in asked if not re.fullmatch(kept, name)] == []

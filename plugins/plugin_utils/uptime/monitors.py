@@ -1,0 +1,224 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What Uptime Kuma watches: the monitors of the apps, of the alerting path, and the team's own. Pure.
+
+A monitor is a mapping as the module `uptime_kuma` takes it: `key` finds it again, `group` and `notifications` name
+other keys, the rest are Kuma's own fields. Some of them are secret: tokens, passwords, headers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urljoin
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import WELL
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import notifications
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import (
+    HEARTBEAT_KEY,
+    job_key,
+    push_token,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import (
+    DnsMonitor,
+    DockerMonitor,
+    GroupMonitor,
+    HttpMonitor,
+    JsonMonitor,
+    KeywordMonitor,
+    Monitor,
+    PingMonitor,
+    PortMonitor,
+    PushMonitor,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import duration_seconds, host_and_port
+
+Fields = dict[str, Any]
+
+# One look a minute, and a second one half a minute after a failure: a blip is no outage.
+_PACE = {"interval": 60, "maxretries": 1, "retryInterval": 30}
+# Alertmanager reports every minute; two reports in a row may get lost.
+_HEARTBEAT_SECONDS = 150
+ALERTING_PATH = "Alerting path"
+_ALERTING_KEY = "crowsnest/alerting-path"
+_IN_KEYS = str.maketrans({"(": "%28", ")": "%29", "%": "%25"})
+
+
+def monitors(plan: Plan, declaration: Declaration, push_key: str) -> list[Fields]:
+    """All monitors; the token of a push monitor is made from the key."""
+    watched = [
+        *(monitor for app in plan.settings.apps for monitor in app_monitors(app)),
+        *alerting_path(plan, notifications.names(declaration)),
+        *(own_monitor(each, declaration) for each in declaration.monitors),
+    ]
+    return [_with_token(each, push_key) if each["type"] == "push" else each for each in watched]
+
+
+def _with_token(monitor: Fields, push_key: str) -> Fields:
+    return {**monitor, "pushToken": push_token(push_key, monitor["key"])}
+
+
+def docker_hosts(declaration: Declaration) -> list[Fields]:
+    """The engines that are asked for containers."""
+    engines = sorted({each.engine for each in declaration.monitors if isinstance(each, DockerMonitor)})
+    return [{"name": engine, "dockerType": "tcp", "dockerDaemon": engine} for engine in engines]
+
+
+# --- the apps -------------------------------------------------------------------------------------------------------
+
+
+def app_monitors(app: App) -> list[Fields]:
+    """A group named as the app, and in it everything that can be asked from outside; nothing when there is nothing."""
+    parts = list(_parts(app))
+    return [{"key": app.name, "name": app.name, "type": "group", **_PACE}, *parts] if parts else []
+
+
+def _parts(app: App) -> Iterator[Fields]:
+    """The names are part of the contract with prometheus_config, which makes the labels `app` and `probe` of them."""
+    if app.url:
+        yield _of(app, "website", "website", _http(app.url))
+    if app.health.basic:
+        yield _of(app, "health", "health", _http(urljoin(app.url or "", app.health.basic)))
+    for component in app.health.components:
+        yield _of(app, f"component/{component}", component, _component(app, component))
+    for name, address in app.tcp.items():
+        host, port = host_and_port(address)
+        yield _of(app, f"tcp/{name}", f"{name} port", {"type": "port", "hostname": host, "port": port, **_PACE})
+    for job in app.jobs:
+        push = {"type": "push", "interval": job.silent_seconds, "maxretries": 0, "retryInterval": 60}
+        yield _of(app, job_key(app, job).removeprefix(f"{app.name}/"), f"job {job.name}", push)
+
+
+def _of(app: App, key: str, name: str, fields: Fields) -> Fields:
+    return {"key": f"{app.name}/{key}", "name": f"{app.name}: {name}", "group": app.name, **fields}
+
+
+def _http(url: str) -> Fields:
+    return {"type": "http", "url": url, "expiryNotification": url.startswith("https:"), **_PACE}
+
+
+def _component(app: App, component: str) -> Fields:
+    """One component of a detailed health answer; the page may say 503 because of another component."""
+    well = json.dumps(WELL)
+    return {
+        **_http(urljoin(app.url or "", app.health.detailed or "")),
+        "type": "json-query",
+        "accepted_statuscodes": ["200-299", "503"],
+        "jsonPath": f"services.{component}.status in {well}",
+        "jsonPathOperator": "==",
+        "expectedValue": "true",
+    }
+
+
+# --- the alerting path ----------------------------------------------------------------------------------------------
+
+
+def alerting_path(plan: Plan, receivers: list[str]) -> list[Fields]:
+    """Watches what sends all other alerts, so Kuma tells the receivers of this one group itself, once for all of it."""
+    return [
+        {"key": _ALERTING_KEY, "name": ALERTING_PATH, "type": "group", "notifications": receivers, **_PACE},
+        {
+            "key": HEARTBEAT_KEY,
+            "name": f"{ALERTING_PATH}: heartbeat",
+            "group": _ALERTING_KEY,
+            "type": "push",
+            "interval": _HEARTBEAT_SECONDS,
+            "maxretries": 0,
+            "retryInterval": 60,
+        },
+        *(
+            {
+                "key": f"{_ALERTING_KEY}/{name}",
+                "name": f"{ALERTING_PATH}: {name.capitalize()}",
+                "group": _ALERTING_KEY,
+                **_http(f"http://127.0.0.1:{plan.services[name].port}/-/healthy"),
+            }
+            for name in ("prometheus", "alertmanager")
+        ),
+    ]
+
+
+# --- the team's own -------------------------------------------------------------------------------------------------
+
+
+def own_key(name: str) -> str:
+    """Key of a monitor that the team declares itself; no app, whatever its name, has such a part.
+
+    Brackets are written in another way: Kuma's description of a monitor has its key between brackets.
+    """
+    return f"crowsnest/extra/{name.translate(_IN_KEYS)}"
+
+
+def group_key(declaration: Declaration, name: str) -> str:
+    """Key of the group of this name: a declared one, or an app."""
+    declared = {each.name: own_key(each.id or each.name) for each in declaration.monitors if each.type == "group"}
+    return declared.get(name, name)
+
+
+def own_monitor(monitor: Monitor, declaration: Declaration) -> Fields:
+    """A declared monitor in Kuma's words."""
+    seconds = duration_seconds(monitor.interval)
+    return {
+        "key": own_key(monitor.id or monitor.name),
+        "name": monitor.name,
+        "type": monitor.type,
+        "active": not monitor.paused,
+        "interval": seconds,
+        "retryInterval": min(seconds, 60),
+        "maxretries": 0 if isinstance(monitor, PushMonitor) else monitor.retries,
+        **({"group": group_key(declaration, monitor.group)} if monitor.group else {}),
+        **({"description": monitor.description} if monitor.description else {}),
+        "notifications": monitor.notifications,
+        "tags": [{"name": name, "value": value} for name, value in monitor.tags.items()],
+        **_own_fields(monitor),
+    }
+
+
+def _own_fields(monitor: Monitor) -> Fields:
+    match monitor:
+        case PortMonitor():
+            host, port = host_and_port(monitor.address)
+            return {"hostname": host, "port": port}
+        case PingMonitor():
+            return {"hostname": monitor.hostname}
+        case DnsMonitor():
+            return {
+                "hostname": monitor.hostname,
+                "port": 53,
+                "dns_resolve_server": monitor.server,
+                "dns_resolve_type": monitor.record,
+            }
+        case DockerMonitor():
+            return {"docker_container": monitor.container, "docker_host": monitor.engine}
+        case PushMonitor() | GroupMonitor():
+            return {}
+        case KeywordMonitor():
+            return {**_own_http(monitor), "keyword": monitor.keyword, "invertKeyword": monitor.absent}
+        case JsonMonitor():
+            how = {"jsonPath": monitor.query, "jsonPathOperator": monitor.operator, "expectedValue": monitor.expected}
+            return {**_own_http(monitor), **how}
+        case _:
+            return _own_http(monitor)
+
+
+def _own_http(monitor: HttpMonitor | KeywordMonitor | JsonMonitor) -> Fields:
+    login: Fields = {"authMethod": "basic", "basic_auth_user": monitor.username} if monitor.username else {}
+    if monitor.password:
+        login["basic_auth_pass"] = monitor.password.get_secret_value()
+    # Kuma takes headers as the text of a JSON mapping.
+    headers = json.dumps({name: value.get_secret_value() for name, value in monitor.headers.items()})
+    return {
+        "url": monitor.url,
+        "method": monitor.method,
+        **({"body": monitor.body} if monitor.body else {}),
+        **({"headers": headers} if monitor.headers else {}),
+        **login,
+        "accepted_statuscodes": monitor.accepted_status,
+        "maxredirects": monitor.redirects,
+        "timeout": duration_seconds(monitor.timeout),
+        "expiryNotification": monitor.certificate and monitor.url.startswith("https:"),
+        "ignoreTls": not monitor.verify_tls,
+    }

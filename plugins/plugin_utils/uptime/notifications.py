@@ -1,0 +1,67 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The receivers of alerts as notifications of Uptime Kuma, which tells them only what Alertmanager cannot. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
+    Declaration,
+    DiscordReceiver,
+    EmailReceiver,
+    Receiver,
+    SlackReceiver,
+    WebhookReceiver,
+    receiver_name,
+)
+
+# Port of SMTP with TLS from the first byte (RFC 8314); all others begin with STARTTLS.
+_TLS_PORT = "465"
+
+
+def able(receivers: Sequence[Receiver]) -> list[Receiver]:
+    """Those that Kuma can tell; it knows no way to Amazon SNS without a gateway."""
+    return [each for each in receivers if each.type != "sns"]
+
+
+def names(declaration: Declaration) -> list[str]:
+    """Names of the receivers that are told when the alerting path itself is broken: those of critical alerts."""
+    return [receiver_name(each) for each in able(declaration.receivers) if "critical" in each.severities]
+
+
+def notifications(declaration: Declaration) -> list[dict[str, Any]]:
+    """One notification per receiver, as the module `uptime_kuma` takes it; `key` is the receiver's name. Secrets are in."""
+    return [
+        {"key": receiver_name(each), "name": receiver_name(each), "isDefault": False, **_options(each)}
+        for each in able(declaration.receivers)
+    ]
+
+
+def _options(receiver: Receiver) -> dict[str, Any]:
+    """Options of Kuma's providers: https://github.com/louislam/uptime-kuma/tree/master/server/notification-providers"""
+    match receiver:
+        case SlackReceiver():
+            channel = {"slackchannel": receiver.channel} if receiver.channel else {}
+            url = receiver.webhook_url.get_secret_value()
+            return {"type": "slack", "slackwebhookURL": url, "slackusername": receiver.username, **channel}
+        case DiscordReceiver():
+            return {"type": "discord", "discordWebhookUrl": receiver.webhook_url.get_secret_value()}
+        case WebhookReceiver():
+            return {"type": "webhook", "webhookURL": receiver.url.get_secret_value(), "webhookContentType": "json"}
+        case EmailReceiver():
+            host, _, port = receiver.smarthost.rpartition(":")
+            login: dict[str, Any] = {"smtpUsername": receiver.username} if receiver.username else {}
+            if receiver.password:
+                login["smtpPassword"] = receiver.password.get_secret_value()
+            return {
+                "type": "smtp",
+                "smtpHost": host,
+                "smtpPort": int(port),
+                "smtpSecure": port == _TLS_PORT,
+                "smtpFrom": receiver.sender,
+                "smtpTo": ", ".join(receiver.to),
+                **login,
+            }
+    raise ValueError(f"Uptime Kuma has no way to {receiver.type}")

@@ -1,0 +1,159 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What monitors, windows of maintenance and status pages say of each other, of apps and of receivers. Pure.
+
+It reads the raw variables, as `mistakes.py` does, so that it also finds something when single values are wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import ALERTING_PATH, app_monitors
+
+# The tag by which Kuma's objects are known as ours.
+MARK = "crowsnest"
+
+
+def uptime_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+    """One line per mistake in the variables `crowsnest_*`."""
+    apps, broken = _apps(variables)
+    monitors = _mappings(variables, "crowsnest_monitors")
+    yield from _name_mistakes(monitors, apps)
+    yield from _monitor_mistakes(monitors, apps, _receivers(variables), broken)
+    yield from _window_mistakes(_mappings(variables, "crowsnest_maintenance"), apps, broken)
+    known = [*_made(apps), *(str(each.get("name")) for each in monitors)]
+    yield from _page_mistakes(_mappings(variables, "crowsnest_status_pages"), known, broken)
+
+
+def _apps(variables: Mapping[str, Any]) -> tuple[list[App], bool]:
+    """The apps that have no mistake of their own, and whether others have one."""
+    apps, broken = [], False
+    for raw in _mappings(variables, "crowsnest_apps"):
+        try:
+            apps.append(App.model_validate(raw))
+        except ValidationError:
+            broken = True
+    return apps, broken
+
+
+def _made(apps: Sequence[App]) -> list[str]:
+    """Names of the monitors that are made from the apps."""
+    return [monitor["name"] for app in apps for monitor in app_monitors(app)]
+
+
+def _receivers(variables: Mapping[str, Any]) -> dict[str, str]:
+    """{name: type} of the declared receivers."""
+    return {
+        str(each.get("name") or each.get("type")): str(each.get("type"))
+        for each in _mappings(variables, "crowsnest_receivers")
+    }
+
+
+def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -> Iterator[str]:
+    made = {*_made(apps), *(app.name for app in apps)}
+    names = Counter(str(each.get("name")) for each in monitors)
+    keys = Counter(str(each.get("id") or each.get("name")) for each in monitors)
+    for index, monitor in enumerate(monitors):
+        name, key = str(monitor.get("name")), str(monitor.get("id") or monitor.get("name"))
+        path = f"crowsnest_monitors[{index}] ({name})"
+        if names[name] > 1:
+            yield f"{path}.name: {name!r} is declared {names[name]} times. Allowed: each name once."
+        elif keys[key] > 1:
+            yield f"{path}.id: {key!r} is declared {keys[key]} times. Allowed: each once; without `id` it is the name."
+        if name in made or name.startswith(f"{ALERTING_PATH}:") or name == ALERTING_PATH:
+            yield f"{path}.name: a monitor of this name is made by crowsnest. Allowed: another name."
+        if MARK in _mapping(monitor.get("tags")):
+            yield f"{path}.tags.{MARK}: the tag by which crowsnest finds its monitors. Allowed: other tags."
+
+
+def _monitor_mistakes(
+    monitors: Sequence[Mapping[str, Any]], apps: Sequence[App], receivers: Mapping[str, str], broken: bool
+) -> Iterator[str]:
+    groups = {str(each.get("name")): each.get("group") for each in monitors if each.get("type") == "group"}
+    there = [*(app.name for app in apps if app_monitors(app)), *groups]
+    for index, monitor in enumerate(monitors):
+        path = f"crowsnest_monitors[{index}] ({monitor.get('name', 'no name')})"
+        group = monitor.get("group")
+        if group is not None and group not in there and not broken:
+            what = "Allowed, apps with something to watch and monitors of `type: group`:"
+            yield f"{path}.group: {group!r} is no group.{nearest(group, there)} {what} {_listed(there)}."
+        if monitor.get("type") == "group" and _circles(str(monitor.get("name")), groups):
+            yield f"{path}.group: {group!r} leads back to itself. Allowed: groups within groups, without a circle."
+        for position, name in enumerate(_list(monitor.get("notifications"))):
+            if receivers.get(str(name)) == "sns":
+                yield f"{path}.notifications[{position}]: Uptime Kuma cannot tell {name!r}, a receiver of type sns."
+            elif name not in receivers:
+                where, known = f"{path}.notifications[{position}]", list(receivers)
+                yield f"{where}: {name!r} is no receiver.{nearest(name, known)} Allowed: {_listed(known)}."
+
+
+def _circles(name: str, groups: Mapping[str, Any]) -> bool:
+    """Whether a group is within itself; Kuma 2.5 then hangs for ever."""
+    above = groups.get(name)
+    for _ in groups:
+        if above == name:
+            return True
+        above = groups.get(str(above))
+    return False
+
+
+def _window_mistakes(windows: Sequence[Mapping[str, Any]], apps: Sequence[App], broken: bool) -> Iterator[str]:
+    known = [app.name for app in apps]
+    titles = Counter(str(each.get("title")) for each in windows)
+    for index, window in enumerate(windows):
+        title = str(window.get("title", "no title"))
+        path = f"crowsnest_maintenance[{index}] ({title})"
+        if titles[title] > 1:
+            yield f"{path}.title: {title!r} is declared {titles[title]} times. Allowed: each title once."
+        for position, name in enumerate(_list(window.get("apps"))):
+            if name not in known and not broken:
+                where = f"{path}.apps[{position}]"
+                yield f"{where}: {name!r} is no app.{nearest(name, known)} Allowed: {_listed(known)}."
+
+
+def _page_mistakes(pages: Sequence[Mapping[str, Any]], known: Sequence[str], broken: bool) -> Iterator[str]:
+    slugs = Counter(str(each.get("slug")) for each in pages)
+    domains = Counter(str(name) for each in pages for name in _list(each.get("domains")))
+    for index, page in enumerate(pages):
+        slug = str(page.get("slug", "no slug"))
+        path = f"crowsnest_status_pages[{index}] ({slug})"
+        if slugs[slug] > 1:
+            yield f"{path}.slug: {slug!r} is declared {slugs[slug]} times. Allowed: each once."
+        for name in _list(page.get("domains")):
+            if (count := domains[str(name)]) > 1:
+                yield f"{path}.domains: {name!r} is declared {count} times. Allowed: each domain once, for one page."
+        for group, content in enumerate(_list(page.get("groups"))):
+            for position, name in enumerate(_list(_mapping(content).get("monitors"))):
+                if name not in known and not broken:
+                    where = f"{path}.groups[{group}].monitors[{position}]"
+                    yield f"{where}: {name!r} is no monitor.{nearest(name, known)} Allowed: {_listed(known)}."
+
+
+def nearest(word: Any, known: Sequence[str]) -> str:
+    """A question whether a similar known word was meant, with a blank before it; or nothing."""
+    close = get_close_matches(str(word), known, n=1, cutoff=0.6)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def _listed(known: Sequence[str]) -> str:
+    return ", ".join(known) or "none yet"
+
+
+def _mappings(variables: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    return [_mapping(each) for each in _list(variables.get(name))]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """What is no mapping is the model's to refuse."""
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

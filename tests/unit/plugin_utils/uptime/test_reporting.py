@@ -1,0 +1,61 @@
+"""Addresses at which jobs report: known before Kuma has the monitor, and for nobody else to guess."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import (
+    HEARTBEAT_KEY,
+    job_key,
+    job_urls,
+    push_token,
+    push_url,
+)
+
+MakePlan = Callable[..., Plan]
+BACKUP = {"name": "backup", "every": "1d"}
+
+
+def test_a_token_never_changes() -> None:
+    """Else jobs on other machines would report to an address that is gone."""
+    assert push_token("a-push-key", "shop/job/backup") == "8be71c7f0c4f4e0d"
+
+
+def test_a_token_is_what_kuma_takes_and_differs_by_key_and_monitor() -> None:
+    tokens = [push_token(key, monitor) for key in ("one", "two") for monitor in ("shop/job/a", "shop/job/b", "")]
+    assert len(set(tokens)) == len(tokens)
+    assert all(re.fullmatch("[0-9a-f]{32}", token) for token in tokens)
+    assert not any("one" in token for token in tokens)
+
+
+def test_an_address_is_on_loopback_at_the_planned_port(plan: MakePlan) -> None:
+    token = push_token("k", HEARTBEAT_KEY)
+    url = push_url(plan({"ports": {"uptime_kuma": 13001}}), "k", HEARTBEAT_KEY)
+    assert url == f"http://127.0.0.1:13001/api/push/{token}"
+
+
+def test_each_job_has_a_file_with_its_address(plan: MakePlan) -> None:
+    apps = [{"name": "shop", "jobs": [BACKUP, {"name": "mail", "every": "1h"}]}, {"name": "blog", "jobs": [BACKUP]}]
+    planned = plan({"apps": apps})
+    assert job_urls(planned, "k") == {
+        "secrets/jobs/shop/backup": push_url(planned, "k", "shop/job/backup"),
+        "secrets/jobs/shop/mail": push_url(planned, "k", "shop/job/mail"),
+        "secrets/jobs/blog/backup": push_url(planned, "k", "blog/job/backup"),
+    }
+
+
+def test_hyphens_in_names_do_not_make_one_file_of_two(plan: MakePlan) -> None:
+    apps = [{"name": "shop", "jobs": [{"name": "eu-backup", "every": "1d"}]}, {"name": "shop-eu", "jobs": [BACKUP]}]
+    assert len(job_urls(plan({"apps": apps}), "k")) == 2
+
+
+def test_without_jobs_there_are_no_files(plan: MakePlan) -> None:
+    assert job_urls(plan({"apps": [{"name": "shop"}]}), "k") == {}
+
+
+def test_a_job_is_watched_under_the_key_of_its_address() -> None:
+    app = App.model_validate({"name": "shop", "jobs": [BACKUP]})
+    assert job_key(app, app.jobs[0]) == "shop/job/backup"
