@@ -108,7 +108,8 @@ def _models() -> list[type[BaseModel]]:
 
 def _shared(cls: type[BaseModel]) -> list[type[BaseModel]]:
     """The models, nearest first, whose many keys are told once for all that have them."""
-    return [base for base in cls.__mro__[1:] if issubclass(base, model.Strict) and len(base.model_fields) > 1]
+    bases = [base for base in cls.__mro__[1:] if issubclass(base, model.Strict) and base is not model.Settings]
+    return [base for base in bases if len(base.model_fields) > 1]
 
 
 def _about(cls: type[BaseModel]) -> str:

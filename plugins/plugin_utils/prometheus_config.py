@@ -20,11 +20,13 @@ PROMETHEUS_YML = f"{CONFIG_ROOT}/prometheus/current/prometheus.yml"
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
 APP_SAMPLE_LIMIT = 20_000
 PROBE_INTERVAL = "30s"
+# Monitors look once a minute; Kuma logs a line for each question, and refuses more than 60 a minute.
+_UPTIME_KUMA_INTERVAL = "30s"
 # Of a service with thousands of series, only those that a panel or an alert uses: a small host pays for each.
 _KEPT = {
     "grafana": "process_.+|go_memstats_.+|grafana_build_info|grafana_stat_totals?_.+|grafana_stat_active_.+"
     "|grafana_http_request_duration_seconds_(count|sum)|grafana_datasource_request_total",
-    "uptime_kuma": "monitor_.+|process_.+|nodejs_heap_size_(total|used)_bytes|nodejs_eventloop_lag_p99_seconds",
+    "uptime_kuma": "monitor_(status|response_time|cert_days_remaining)|process_.+",
 }
 # What a component of a detailed health answer says when it is well.
 WELL = ("healthy", "ok", "up", "pass")
@@ -56,7 +58,7 @@ def _targets(plan: Plan, address: str, **labels: str) -> dict[str, Any]:
 
 
 def _stack_jobs(plan: Plan) -> list[dict[str, Any]]:
-    own: dict[str, dict[str, Any]] = {"uptime_kuma": _uptime_kuma_login()}
+    own: dict[str, dict[str, Any]] = {"uptime_kuma": _uptime_kuma_asked()}
     return [
         {
             "job_name": name,
@@ -74,21 +76,25 @@ def _relabelled(plan: Plan, service: str) -> list[dict[str, Any]]:
     return [kept, *(_monitor_labels(plan.settings.apps) if service == "uptime_kuma" else [])]
 
 
-def _uptime_kuma_login() -> dict[str, Any]:
+def _uptime_kuma_asked() -> dict[str, Any]:
     """Kuma takes one of its API keys as the password, whoever the user is."""
-    return {"basic_auth": {"username": "crowsnest", "password_file": f"{KEYS_IN_CONTAINER}/uptime_kuma"}}
+    login = {"username": "crowsnest", "password_file": f"{KEYS_IN_CONTAINER}/uptime_kuma"}
+    return {"scrape_interval": _UPTIME_KUMA_INTERVAL, "basic_auth": login}
 
 
 def _monitor_labels(apps: Sequence[App]) -> list[dict[str, Any]]:
-    """Labels `app` and `probe` as the job `probe` has them, from the names that uptime/monitors.py gives.
+    """Labels `app`, `host` and `probe` as the job `probe` has them, from the names that uptime/monitors.py gives.
+
+    A port has the label of the component of its name, so that one fault of both is told once.
 
     Kuma's other labels go: ids that change when a monitor is made again, addresses with what may be secret in them, and
     one for each tag, which comes and goes.
     """
     names, components = _any_of(app.name for app in apps), _any_of(it for app in apps for it in app.health.components)
-    part = {"url": "website", "health": "health", "$2": f"({components})" if components else ""}
+    part = {"url": "website", "health": "health", "$2": f"({components})( port)?" if components else ""}
     return [
         *([_labelled("app", f"({names})(: .+)?", "$1")] if names else []),
+        *(_labelled("host", f"{app.name}(: .+)?", app.host) for app in apps if app.host),
         *(_labelled("probe", f"({names}): {pattern}", value) for value, pattern in part.items() if names and pattern),
         {
             "regex": "__name__|job|instance|environment|host|app|probe|monitor_name|monitor_type|window",

@@ -32,7 +32,7 @@ def names(declaration: Declaration) -> list[str]:
 
 
 def notifications(declaration: Declaration) -> list[dict[str, Any]]:
-    """One notification per receiver, as the module `uptime_kuma` takes it; `key` is the receiver's name. Secrets are in."""
+    """One notification per receiver, as the module `uptime_kuma` takes it; `key` is its name, secrets are in it."""
     return [
         {"key": receiver_name(each), "name": receiver_name(each), "isDefault": False, **_options(each)}
         for each in able(declaration.receivers)
