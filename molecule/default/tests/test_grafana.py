@@ -98,9 +98,11 @@ def test_the_password_is_rotated_by_a_run(lab: Any, server: Any, password: str) 
 
 
 def test_a_machine_without_the_secrets_makes_no_others(lab: Any, password: str, tmp_path: Path) -> None:
-    run = lab.play(grafana_secrets_directory=str(tmp_path))
+    run = lab.play(crowsnest_secrets_directory=str(tmp_path))
     assert run.status != 0
-    assert f"{tmp_path}/grafana_admin_password, {tmp_path}/grafana_secret_key" in " ".join(run.output.split())
+    words = " ".join(run.output.split())
+    assert "not on this machine: grafana_admin_password, grafana_secret_key" in words
+    assert f" in {tmp_path}. Nothing was changed on any host." in words
     assert run.recap["changed"] == 0
     assert list(tmp_path.iterdir()) == []
 
