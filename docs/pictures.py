@@ -57,6 +57,24 @@ def dashboard(uid: str) -> Callable[[Browser, Path], None]:
     return take
 
 
+def kuma(path_of_page: str, height: int) -> Callable[[Browser, Path], None]:
+    """A page of Uptime Kuma, logged in as admin."""
+
+    def take(browser: Browser, path: Path) -> None:
+        page = browser.new_page(viewport={"width": WIDTH, "height": height})
+        page.goto(url("uptime_kuma") + "/dashboard", wait_until="networkidle")
+        page.locator("#floatingInput").fill("admin")
+        page.locator("#floatingPassword").fill((LAB / "secrets/uptime_kuma_admin_password").read_text().strip())
+        page.locator("button[type=submit]").click()
+        page.wait_for_timeout(3000)
+        page.goto(url("uptime_kuma") + path_of_page, wait_until="networkidle")
+        page.wait_for_timeout(3000)
+        page.screenshot(path=path)
+        page.close()
+
+    return take
+
+
 def web(
     service: str, path_of_page: str, height: int, prepare: Callable[[Page], None] | None = None
 ) -> Callable[[Browser, Path], None]:
@@ -96,7 +114,9 @@ def terminal(*command: str) -> Callable[[Browser, Path], None]:
 
 
 TAKERS: dict[str, Callable[[Browser, Path], None]] = {
-    **{f"dashboard-{uid}": dashboard(uid) for uid in ("overview", "host", "stack", "probes", "app-shop")},
+    **{f"dashboard-{uid}": dashboard(uid) for uid in ("overview", "host", "stack", "probes", "app-shop", "uptime")},
+    "monitors": kuma("/dashboard", 1000),
+    "status-page": web("uptime_kuma", "/status/status", 900),
     "prometheus-targets": web("prometheus", "/classic/targets", 1000),
     "prometheus-alerts": web("prometheus", "/classic/alerts", 900),
     "slack-message": newest_alert,

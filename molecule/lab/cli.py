@@ -105,9 +105,12 @@ def _urls(options: argparse.Namespace) -> None:
     for service, port in lab["hosts"][0]["ports"].items():
         if service != "ssh" and _answers(port):
             print(f"{service:14} http://127.0.0.1:{port}/{'  a double' if service in lab['doubles'] else ''}")
-    password = state.directory(options.name) / "secrets/grafana_admin_password"
-    if password.is_file():
-        print(f"Grafana's user is admin, the password is in {password.relative_to(state.REPOSITORY)}")
+        if service == "uptime_kuma":
+            print(f"{'status page':14} http://127.0.0.1:{port}/status/status  for everybody")
+    for title in ("Grafana", "Uptime Kuma"):
+        password = state.directory(options.name) / "secrets" / f"{title.lower().replace(' ', '_')}_admin_password"
+        if password.is_file():
+            print(f"{title}'s user is admin, the password is in {password.relative_to(state.REPOSITORY)}")
 
 
 def _answers(port: int) -> bool:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma_fields import (
     EMPTY,
@@ -21,6 +23,8 @@ from ansible_collections.crowsnest.core.plugins.module_utils.kuma_fields import 
     OF_STRATEGY,
     OF_TYPE,
     STATUS_PAGE,
+    data,
+    moment,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma_objects import CSS_MARK, MARK
 
@@ -77,16 +81,27 @@ _OF_MONITOR = {
 _OF_WINDOW = {"key", "monitors", "status_pages", *MAINTENANCE}
 _OF_PAGE = {"slug", "groups", "incident", *STATUS_PAGE}
 _OF_HOST = {"name", "dockerType", "dockerDaemon"}
+_LISTS = {"notifications", "tags", "accepted_statuscodes", "monitors", "status_pages", "groups", "domainNameList"}
+_LISTS |= {"dateRange", "timeRange", "weekdays", "daysOfMonth"}
+_OF_DICTS = {"tags", "groups", "timeRange"}
 _LIMITS = {"interval": (20, 2073600), "retryInterval": (20, 2073600), "maxretries": (0, None), "port": (1, 65535)}
 
 
 def mistakes(given: Given, providers: Mapping[str, Iterable[str]]) -> list[str]:
     """One sentence for each; `providers` are the types of notifications with the options that each needs."""
+    if shapes := [*_shapes(given)]:
+        return shapes  # the other checks need lists where lists belong
     return [
         *(
             f"settings: {name} cannot be set here, it would lock this module out"
             for name in given["settings"]
             if name == "disableAuth"
+        ),
+        *(
+            mistake
+            for zone in [given["settings"].get("serverTimezone")]
+            if zone
+            for mistake in _zone("settings: serverTimezone", zone)
         ),
         *_unique(given),
         *(mistake for each in given["notifications"] for mistake in _notification(each, providers)),
@@ -102,6 +117,19 @@ def mistakes(given: Given, providers: Mapping[str, Iterable[str]]) -> list[str]:
         *(mistake for each in given["maintenances"] for mistake in _window(each, given)),
         *(mistake for each in given["status_pages"] for mistake in _page(each, given)),
     ]
+
+
+def _shapes(given: Given) -> Iterator[str]:
+    for what in ("monitors", "maintenances", "status_pages"):
+        for each in given[what]:
+            for name in sorted(_LISTS & set(each)):
+                value = each[name] or []
+                if not isinstance(value, list):
+                    yield f"{_title(what, each)}: {name} is no list"
+                elif name in _OF_DICTS and not all(isinstance(item, dict) for item in value):
+                    yield f"{_title(what, each)}: {name} is no list of dictionaries"
+            if not isinstance(each.get("incident") or {}, dict):
+                yield f"{_title(what, each)}: incident is no dictionary"
 
 
 def _unique(given: Given) -> Iterator[str]:
@@ -136,9 +164,6 @@ def _unknown(title: str, each: Given, known: Iterable[str]) -> Iterator[str]:
 
 
 def _references(title: str, what: str, keys: Any, known: Iterable[Any]) -> Iterator[str]:
-    if not isinstance(keys or [], list):
-        yield f"{title}: {what}s is no list"
-        return
     unknown = set(keys or []) - set(known)
     yield from (f"{title}: unknown {what} {key}" for key in sorted(unknown, key=str))
 
@@ -169,6 +194,8 @@ def _monitor(each: Given, given: Given) -> Iterator[str]:
     if re.search(r"[()\n]", str(each.get("key") or "")):
         yield f"{title}: the key {each['key']} has a bracket or a line end"
     yield from _numbers(title, each)
+    if each.get("headers") and not isinstance(data(each["headers"]), dict):
+        yield f"{title}: headers is neither a dictionary nor the JSON text of one"
     for code in each.get("accepted_statuscodes") or []:
         if not re.fullmatch(r"[1-9]\d\d(-[1-9]\d\d)?", str(code)):
             yield f"{title}: accepted_statuscodes has {code}, which is neither like 404 nor like 200-299"
@@ -230,13 +257,34 @@ def _window(each: Given, given: Given) -> Iterator[str]:
         "cron": ("cron", "durationMinutes"),
     }
     yield from _missing(title, each, needed.get(strategy or "", ()), {})
-    for date in dates:
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?", str(date)):
-            yield f"{title}: dateRange has {date}, which is not like 2026-12-24 22:00"
+    yield from (
+        f"{title}: dateRange has {it}, which is not like 2026-12-24 22:00" for it in dates if not _is_moment(it)
+    )
+    if strategy == "cron" and each.get("cron") and not re.fullmatch(r"(\S+\s+){4}\S+", str(each["cron"]).strip()):
+        yield f"{title}: cron is not five words: {each['cron']}"
+    if each.get("timezone") not in (None, "", "SAME_AS_SERVER"):
+        yield from _zone(f"{title}: timezone", each["timezone"])
     yield from _references(title, "monitor", each.get("monitors"), [it.get("key") for it in given["monitors"]])
     yield from _references(
         title, "status page", each.get("status_pages"), [it.get("slug") for it in given["status_pages"]]
     )
+
+
+def _is_moment(date: Any) -> bool:
+    try:
+        return bool(datetime.strptime(moment(date), "%Y-%m-%d %H:%M:%S"))
+    except ValueError:
+        return False
+
+
+def _zone(what: str, name: Any) -> Iterator[str]:
+    """Kuma stores an unknown zone before it looks at it, and then fails at every maintenance window, also at logins."""
+    try:
+        ZoneInfo("Europe/Berlin")  # a host without any zones cannot tell
+        ZoneInfo(str(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        if "Berlin" not in str(error):
+            yield f"{what}: {name} is no time zone such as Europe/Berlin"
 
 
 def _page(each: Given, given: Given) -> Iterator[str]:

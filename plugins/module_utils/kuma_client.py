@@ -85,24 +85,24 @@ class Kuma:
         with contextlib.suppress(Exception):
             self.api.disconnect()
 
-    def call(self, event: str, *arguments: Any, seconds: float = ANSWER_SECONDS) -> Any:
-        """Kuma's answer. Raises LostError or RefusedError."""
+    def call(self, event: str, *arguments: Any, seconds: float = ANSWER_SECONDS, then: Any = None) -> Any:
+        """Kuma's answer, or what `then` returns at the very moment of the answer. Raises LostError or RefusedError."""
         answers: queue.Queue[Any] = queue.Queue()
         deadline = time.monotonic() + seconds
         try:
-            self.api.sio.emit(event, arguments, callback=lambda *answer: answers.put(answer[0] if answer else None))
+            self.api.sio.emit(event, arguments, callback=lambda *answer: answers.put((*answer, None, then and then())))
         except Exception as error:  # noqa: BLE001 - the socket's library has many
             raise self.lost(error) from None
         while True:
             try:
-                answer = answers.get(timeout=0.1)
+                answer, *_, after = answers.get(timeout=0.1)
             except queue.Empty:
                 if not self.api.sio.connected or time.monotonic() > deadline:
                     raise self.lost(f"no answer to {event}") from None
                 continue
             if isinstance(answer, dict) and answer.get("ok") is False:
                 raise RefusedError(_words(answer.get("msg")))
-            return answer
+            return after if then else answer
 
     def lost(self, error: object) -> LostError:
         """What to say when the connection breaks off."""
@@ -153,7 +153,7 @@ class Kuma:
         if answer.get("tokenRequired"):
             raise KumaError(
                 f"The account {username} of Uptime Kuma at {self.url} has two-factor authentication, which a program "
-                f"cannot pass. Turn it off: `{_in_container(container)} npm run remove-2fa`, or in Settings, Security."
+                f"cannot pass. Turn it off: `{_in_container(container)} node extra/remove-2fa.js`, or in Settings, Security."
             )
         self.token = answer["token"]
 
@@ -201,10 +201,9 @@ class Kuma:
     def read(self) -> Live:
         """All there is."""
         version = self.version()
-        if version < (2, 0):  # it goes on sending lists to everyone after its answers: wait for those that are new
-            self.call("getMonitorList")
-            self.call("getMaintenanceList")
-        maintenances = self._list(self.api.get_maintenances)
+        # These two lists Kuma, above all 1.23, also sends some time after the end of an earlier session: older ones.
+        monitors = plain(self.call("getMonitorList", then=self.api.get_monitors))
+        maintenances = plain(self.call("getMaintenanceList", then=self.api.get_maintenances))
         for each in maintenances:
             if window_key(each):
                 each["monitors"] = [row["id"] for row in self.call("getMonitorMaintenance", each["id"])["monitors"]]
@@ -216,7 +215,7 @@ class Kuma:
             notifications=self._list(self.api.get_notifications),
             docker_hosts=self._list(self.api.get_docker_hosts),
             tags=self.call("getTags")["tags"],
-            monitors=self._list(self.api.get_monitors),
+            monitors=monitors,
             maintenances=maintenances,
             status_pages=[
                 {**each, **self.public_page(each["slug"])} if page_is_ours(each) else each
@@ -263,5 +262,5 @@ def _in_container(container: str) -> str:
 def _refused(url: str, username: str, container: str, words: str) -> str:
     return (
         f"Uptime Kuma at {url} refuses the login of {username} ({words}). Set the declared password by "
-        f"`{_in_container(container)} npm run reset-password`, or declare the one that it has. It was tried once only."
+        f"`{_in_container(container)} node extra/reset-password.js`, or declare the one that it has. It was tried once only."
     )

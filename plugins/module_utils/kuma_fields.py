@@ -211,7 +211,8 @@ DOCKER_HOST: Mapping[str, Field] = {"dockerType": Field("socket"), "dockerDaemon
 def moment(value: Any) -> str:
     """`2026-12-24 22:00:00` for `2026-12-24T22:00` and the like."""
     day, _, clock = str(value).strip().replace("T", " ").partition(" ")
-    return f"{day} {(clock or '00:00') + ':00' if clock.count(':') < 2 else clock}"
+    clock = clock or "00:00"
+    return f"{day} {clock}:00" if clock.count(":") < 2 else f"{day} {clock}"
 
 
 def moments(value: Any) -> list[str]:

@@ -51,7 +51,7 @@ _SECRET_OPTION = re.compile("url|hook|token|pass|secret|auth|.key", re.IGNORECAS
 
 
 def secrets(given: Given) -> set[str]:
-    """What must not be seen in any message: the password, secret options of notifications, secret fields of monitors."""
+    """What no message shows: the password, secret options of notifications, secret fields of monitors."""
     values = [given["password"]]
     for each in given["notifications"] or []:
         values += [value for name, value in each.items() if _SECRET_OPTION.search(name)]

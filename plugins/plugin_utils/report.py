@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import PAGES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.kuma import status_pages
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import monitors
 
 
 def plan_table(plan: Plan) -> list[str]:
@@ -43,20 +45,32 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str, secr
     return [
         *_columns(pages),
         *_tunnel(plan, host),
-        *_login(plan, declaration, secrets),
+        *_logins(plan, declaration, secrets),
+        *_status_pages(plan, declaration),
         "",
         *_alerts(declaration, inventory),
         *(f"{name} is switched off: {reason}" for name, reason in plan.switched_off.items()),
     ]
 
 
-def _login(plan: Plan, declaration: Declaration, secrets: str) -> list[str]:
-    """Who may open Grafana."""
-    if "grafana" not in plan.services:
+def _logins(plan: Plan, declaration: Declaration, secrets: str) -> list[str]:
+    """Who may open which page."""
+    lines = []
+    for service, title in (("grafana", "Grafana"), ("uptime_kuma", "Uptime Kuma")):
+        if service in plan.services:
+            name = f"{service}_admin_password"
+            where = f"the declared crowsnest_{name}" if getattr(declaration, name) else f"in {secrets}/{name}"
+            lines.append(f"{title}'s user is admin, the password is {where}.")
+    return lines
+
+
+def _status_pages(plan: Plan, declaration: Declaration) -> list[str]:
+    """What everybody may read who reaches it."""
+    if "uptime_kuma" not in plan.services:
         return []
-    generated = f"in {secrets}/grafana_admin_password"
-    where = "the declared crowsnest_grafana_admin_password" if declaration.grafana_admin_password else generated
-    return [f"Grafana's user is admin, the password is {where}."]
+    url = plan.services["uptime_kuma"].external_url.rstrip("/")
+    pages = status_pages(plan, declaration, monitors(plan, declaration, ""))
+    return [f"Status page without a login: {url}/status/{page['slug']}" for page in pages]
 
 
 def _tunnel(plan: Plan, host: str) -> list[str]:

@@ -245,7 +245,7 @@ def test_a_wrong_password_changes_nothing_and_says_how_to_set_it(lab: Any) -> No
     run = lab.play(crowsnest_uptime_kuma_admin_password="an-0ther-Passw0rd", crowsnest_monitors=[EXTRA_PING])
     assert run.status != 0
     assert "refuses the login of admin" in lines(run.output)
-    assert "npm run reset-password" in lines(run.output)
+    assert "node extra/reset-password.js" in lines(run.output)
     assert "an-0ther-Passw0rd" not in run.output
     assert lab.play().status == 0
 

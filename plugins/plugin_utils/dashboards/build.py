@@ -124,8 +124,9 @@ def _target(panel: Panel, number: int, query: Query) -> prometheus.Dataquery:
     target.legend_format(query.legend or "__auto")
     if panel.kind == "table":
         return target.instant().format(PromQueryFormat.TABLE)
-    # A stat over a long time has one number; asking for it at each step would read all of that time each time.
-    once = panel.kind == "bars" or (panel.kind == "stat" and _LONG_WINDOW.search(query.expr))
+    # A state is what is now: what is gone has none. A stat over a long time has one number; asking for it at each step
+    # would read all of that time each time.
+    once = panel.kind == "bars" or (panel.kind == "stat" and (panel.values or _LONG_WINDOW.search(query.expr)))
     return target.instant() if once else target.range()
 
 

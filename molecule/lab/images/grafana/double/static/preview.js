@@ -268,14 +268,22 @@ function drawTimeline(panel, body, found, defaults) {
 function drawTable(panel, body, found, defaults) {
   const step = (id) => panel.transformations.find((each) => each.id === id).options;
   const { renameByName, indexByName } = step("organize");
-  const rows = found.map((each) => ({ Time: each.points[0][0], ...each.labels, Value: lastOf(each.points) }));
+  const many = panel.targets.length > 1, merged = new Map(); // of several queries: a row per set of labels, a column per query
+  found.forEach((each, at) => {
+    const key = many ? JSON.stringify(each.labels) : at, value = many ? `Value #${each.target.refId}` : "Value";
+    merged.set(key, { Time: each.points[0][0], ...each.labels, ...merged.get(key), [value]: lastOf(each.points) });
+  });
+  const rows = [...merged.values()];
+  /** The defaults with what is said of one column. */
+  const looks = (name) => Object.assign({ ...defaults }, ...(panel.fieldConfig.overrides || [])
+    .filter((each) => each.matcher.options === renameByName[name]).flatMap((each) => each.properties.map(({ id, value }) => ({ [id]: value }))));
   const columns = step("filterFieldsByName").include.names.filter((name) => rows.some((row) => name in row)).sort((a, b) => indexByName[a] - indexByName[b]);
-  const kind = (name) => (["Value", "Time"].includes(name) ? "number" : "");
+  const kind = (name) => (/^(Value( #\w+)?|Time)$/.test(name) ? "number" : "");
   const lines = rows.slice(0, 200).map((row) => make("tr", {}, ...columns.map((name) => {
     if (!kind(name)) return make("td", { title: row[name] || "" }, row[name] || "");
-    const value = name === "Time" ? { text: when(row.Time, FULL), color: COLORS.text } : shown(row[name], defaults);
+    const value = name === "Time" ? { text: when(row.Time, FULL), color: COLORS.text } : shown(row[name], looks(name));
     const href = linked(panel, row), inner = make(href ? "a" : "span", { ...(href && { href }) }, value.text);
-    if (!href || value.named) inner.style.color = value.color;
+    if ((!href || value.named) && (!many || looks(name)["custom.cellOptions"])) inner.style.color = value.color;
     return make("td", { className: "number" }, inner);
   })));
   const head = make("tr", {}, ...columns.map((name) => make("th", { className: kind(name) }, renameByName[name] || name)));
