@@ -61,7 +61,9 @@ def seconds(hosts: int, apps: int) -> float:
     filters.blackbox_files(plan)
     filters.alertmanager_files(plan, variables)
     if "grafana" in plan["services"]:
-        filters.grafana_files(plan, variables, "key")
+        filters.grafana_files(plan, variables, {})
+    if "uptime_kuma" in plan["services"]:
+        filters.uptime_kuma_objects(plan, variables, {})
     filters.compose_project(plan)
     taken = time.perf_counter() - start
     if files["prometheus.yml"].count(":9100\n") != hosts:

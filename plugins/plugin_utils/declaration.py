@@ -70,9 +70,11 @@ class Health(Strict):
 
     @model_validator(mode="after")
     def _detailed_with_components(self) -> Health:
-        taken = {"url", "health"} & set(self.components)
+        taken = {"url", "health", "website"} & set(self.components)
         if taken or len(set(self.components)) < len(self.components):
-            raise ValueError("each component once, and none called url or health: these are probes of their own")
+            raise ValueError(
+                "each component once, and none called url, website or health: these are probes of their own"
+            )
         if self.components and not self.detailed:
             raise ValueError("`detailed` beside `components`: the endpoint whose answer has these components")
         if self.detailed and not self.components:

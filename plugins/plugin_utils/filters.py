@@ -45,7 +45,7 @@ def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any]
     raw = plain(variables)
     paths = raw.get("crowsnest_rule_files")
     own = own_rule_mistakes(paths, inventory_dir) if isinstance(paths, list) else []
-    return [*mistakes(raw, plain(groups), alert_names()), *own]
+    return [*mistakes(raw, plain(groups), alert_names()), *(" ".join(line.splitlines()) for line in own)]
 
 
 def plan(

@@ -95,7 +95,8 @@ def _type_mistake(path: str, models: Sequence[type[BaseModel]], location: list[A
     known = list(_TYPED[str(location[0])])
     if tag is None:
         return f"{path}: `type` is missing. Allowed: {', '.join(known)}."
-    found = _HIDDEN if _is_secret(models, [*location, "type"], tag) else repr(tag)
+    secret = _is_secret(models, [*location, "type"], tag) or not re.fullmatch(r"[\w .-]{1,40}", tag)
+    found = _HIDDEN if secret else repr(tag)
     return f"{path}.type: {found} is not known.{nearest(tag, known)} Allowed: {', '.join(known)}."
 
 

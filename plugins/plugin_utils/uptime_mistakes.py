@@ -7,6 +7,7 @@ It reads the raw variables, as `mistakes.py` does, so that it also finds somethi
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -17,8 +18,8 @@ from pydantic import ValidationError
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import ALERTING_PATH, app_monitors
 
-# The tag by which Kuma's objects are known as ours.
-MARK = "crowsnest"
+# The tag by which Kuma's monitors are known as ours, and labels of their series, as Kuma makes a label of each tag.
+_RESERVED_TAGS = ("crowsnest", "app", "probe", "window")
 
 
 def uptime_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
@@ -49,11 +50,9 @@ def _made(apps: Sequence[App]) -> list[str]:
 
 
 def _receivers(variables: Mapping[str, Any]) -> dict[str, str]:
-    """{name: type} of the declared receivers."""
-    return {
-        str(each.get("name") or each.get("type")): str(each.get("type"))
-        for each in _mappings(variables, "crowsnest_receivers")
-    }
+    """{name: type} of the declared receivers; what is no name may be a webhook in the wrong place."""
+    named = {str(each.get("name") or each.get("type")): each for each in _mappings(variables, "crowsnest_receivers")}
+    return {name: str(each.get("type")) for name, each in named.items() if re.fullmatch("[a-z][a-z0-9-]{0,39}", name)}
 
 
 def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -> Iterator[str]:
@@ -69,8 +68,9 @@ def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -
             yield f"{path}.id: {key!r} is declared {keys[key]} times. Allowed: each once; without `id` it is the name."
         if name in made or name.startswith(f"{ALERTING_PATH}:") or name == ALERTING_PATH:
             yield f"{path}.name: a monitor of this name is made by crowsnest. Allowed: another name."
-        if MARK in _mapping(monitor.get("tags")):
-            yield f"{path}.tags.{MARK}: the tag by which crowsnest finds its monitors. Allowed: other tags."
+        for tag in _mapping(monitor.get("tags")):
+            if tag in _RESERVED_TAGS or str(tag).startswith("monitor_"):
+                yield f"{path}.tags.{tag}: a mark, or a label of the monitor's metrics. Allowed: other tags."
 
 
 def _monitor_mistakes(
@@ -89,7 +89,7 @@ def _monitor_mistakes(
         for position, name in enumerate(_list(monitor.get("notifications"))):
             if receivers.get(str(name)) == "sns":
                 yield f"{path}.notifications[{position}]: Uptime Kuma cannot tell {name!r}, a receiver of type sns."
-            elif name not in receivers:
+            elif str(name) not in receivers:
                 where, known = f"{path}.notifications[{position}]", list(receivers)
                 yield f"{where}: {name!r} is no receiver.{nearest(name, known)} Allowed: {_listed(known)}."
 

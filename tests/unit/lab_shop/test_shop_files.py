@@ -28,7 +28,7 @@ def test_every_service_restarts_is_limited_and_checked(name: str) -> None:
 
 def test_ports_are_on_loopback_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert ports == ["127.0.0.1:8000:8000", "127.0.0.1:8001:8001"]
+    assert ports == [f"127.0.0.1:{port}:{port}" for port in (8000, 8001, 5432, 6379)]
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "traffic"])

@@ -294,7 +294,7 @@ def test_secrets_are_files_of_their_own_and_stand_nowhere_else(plan: MakePlan) -
         "secrets/webhook_url": WEBHOOK["url"],
         "secrets/email_password": "hush-email",
         "secrets/heartbeat": "https://hc-ping.com/hush-heartbeat",
-        "secrets/heartbeat_uptime_kuma": "http://127.0.0.1:3001/api/push/TOKEN",
+        "secrets/heartbeat_uptime_kuma": "http://127.0.0.1:3001/api/push/a30f1b86d0f269b8966860ae0574355a",
         "secrets/aws_credentials": "[sns]\naws_access_key_id = AKIA\naws_secret_access_key = hush-sns\n",
     }
     text = str(alertmanager_config(declared, plan()))

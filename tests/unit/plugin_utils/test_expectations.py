@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.crowsnest.core.plugins.plugin_utils import expectations as module
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import push_token
 from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report import verify_report
 
 Facts = Callable[..., dict[str, Any]]
@@ -119,9 +120,34 @@ def test_receivers_heartbeat_and_certificates_are_as_declared(expect: Callable[.
     assert (bare["receivers"], bare["heartbeat"], bare["certificates"]) == ({}, False, [])
 
 
+def test_monitors_that_look_by_themselves_and_status_pages_are_expected(expect: Callable[..., dict[str, Any]]) -> None:
+    own = [
+        {"name": "Office", "type": "ping", "hostname": "10.0.0.1"},
+        {"name": "Later", "type": "ping", "hostname": "10.0.0.2", "paused": True},
+        {"name": "Cron", "type": "push"},
+    ]
+    found = expect({"apps": [{**SHOP, "jobs": [{"name": "backup", "every": "1d"}]}], "monitors": own})
+    assert found["monitors"] == [
+        *("shop", "shop: website", "shop: health", "shop: database"),
+        *("Alerting path", "Alerting path: Prometheus", "Alerting path: Alertmanager", "Office"),
+    ]
+    assert found["status_pages"] == ["status"]
+    assert {name: service["key"] for name, service in found["services"].items() if service["key"]} == {
+        "uptime_kuma": "/var/lib/crowsnest/prometheus_keys/uptime_kuma"
+    }
+
+
 def test_no_secret_is_in_what_is_expected(expect: Callable[..., dict[str, Any]]) -> None:
-    declared = {"receivers": [SLACK], "heartbeat_url": "https://hc.example/secret-of-heartbeat"}
-    assert "secret-of" not in json.dumps(expect(declared))
+    api = {"name": "API", "type": "http", "url": "https://a.example.com/", "headers": {"A": "secret-of-header"}}
+    declared = {
+        "receivers": [SLACK],
+        "heartbeat_url": "https://hc.example/secret-of-heartbeat",
+        "monitors": [api, {"name": "Cron", "type": "push"}],
+    }
+    text = json.dumps(expect(declared))
+    assert "secret-of" not in text
+    assert push_token(SECRETS["uptime_kuma_push_key"], "crowsnest/extra/Cron") not in text
+    assert [secret for secret in SECRETS.values() if secret in text] == []
 
 
 def test_secrets_are_handed_on_as_digests(plan: Callable[..., Plan]) -> None:
@@ -155,6 +181,7 @@ def test_without_grafana_no_panel_is_asked(plan: Callable[..., Plan], facts: Fac
     assert "grafana" not in planned["services"]
     found = filters.expectations(planned, {}, {}, {"web1": {"preflight_look": {"host": facts()}}}, str(tmp_path))
     assert (found["queries"], found["dashboards"]) == ([], {})
+    assert (found["monitors"], found["status_pages"]) == ([], [])
     assert [check["detail"].split(":")[0] for check in found["checks"] if check["status"] == "WARN"] == [
         f"{name} is switched off" for name in planned["switched_off"]
     ]

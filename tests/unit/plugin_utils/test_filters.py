@@ -75,6 +75,7 @@ def test_prometheus_gets_its_configuration_rules_and_container(plan: dict[str, A
         "rules/probes.yml",
         "rules/profile_django.yml",
         "rules/stack.yml",
+        "rules/uptime.yml",
     ]
 
 
@@ -132,6 +133,147 @@ def test_alertmanager_gets_templates_in_the_declared_language_and_time_zone(plan
         '{{ define "crowsnest.time" }}{{ . | tz "Asia/Seoul" | date "2006-01-02 15:04 MST" }}{{ end }}\n'
     )
     assert "hush" not in "".join(files.values())
+
+
+def test_uptime_kuma_gets_its_container_and_everything_else_through_its_api(plan: dict[str, Any]) -> None:
+    assert list(filters.uptime_kuma_files(plan)) == ["compose.yml"]
+    objects = filters.uptime_kuma_objects(plan, VARIABLES, GIVEN)
+    assert list(objects) == [
+        *("settings", "notifications", "docker_hosts", "monitors", "maintenances", "status_pages", "metrics_key")
+    ]
+    assert objects["settings"]["serverTimezone"] == "Asia/Seoul"
+    assert [each["key"] for each in objects["notifications"]] == ["slack"]
+    # On a first run in check mode the key is not there yet.
+    without = filters.uptime_kuma_objects(plan, VARIABLES, {})
+    assert [each["key"] for each in without["monitors"]] == [each["key"] for each in objects["monitors"]]
+
+
+# --- folders for data ---
+
+FOLDERS = [
+    {"path": "/var/lib/crowsnest", "user": "0", "mode": "0755"},
+    {"path": "/var/lib/crowsnest/prometheus", "user": "21090", "mode": "0750"},
+    {"path": "/var/lib/crowsnest/alertmanager", "user": "21093", "mode": "0750"},
+    {"path": "/var/lib/crowsnest/grafana", "user": "15000", "mode": "0750"},
+    {"path": "/var/lib/crowsnest/uptime_kuma", "user": "15001", "mode": "0750"},
+    {"path": "/var/lib/crowsnest/prometheus_keys", "user": "21090", "mode": "0750"},
+]
+RIGHT = {folder["path"]: f"{folder['user']}:{folder['user']}:{folder['mode']}" for folder in FOLDERS}
+
+
+def test_each_service_with_data_has_a_folder_and_prometheus_one_for_keys(plan: dict[str, Any]) -> None:
+    assert filters.data_directories(plan, {}) == FOLDERS
+    assert filters.data_directories(plan, RIGHT) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder["path"])
+@pytest.mark.parametrize("found", ["0:0:0750", "15001:21090:0750", "21090:21090:0700"])
+def test_a_folder_that_is_not_as_it_should_be_is_put_right(
+    plan: dict[str, Any], folder: dict[str, str], found: str
+) -> None:
+    assert filters.data_directories(plan, {**RIGHT, folder["path"]: found}) == [folder]
+
+
+def test_without_kuma_there_is_no_folder_for_keys(plan: dict[str, Any]) -> None:
+    services = {name: it for name, it in plan["services"].items() if name != "uptime_kuma"}
+    assert filters.data_directories({**plan, "services": services}, {}) == FOLDERS[:4]
+
+
+# --- secrets ---
+
+
+def test_a_secret_is_the_declared_one_else_that_in_the_folder_and_else_missing(tmp_path: Path) -> None:
+    (tmp_path / "grafana_admin_password").write_text("from-the-folder\n")
+    (tmp_path / "grafana_secret_key").write_text("a-key\n")
+    (tmp_path / "another").write_text("not ours")
+    (tmp_path / "uptime_kuma_push_key").mkdir()
+    declared = {"crowsnest_grafana_admin_password": "from-the-declaration"}
+    assert filters.generated_secrets(str(tmp_path), {}) == {
+        "grafana_admin_password": "from-the-folder",
+        "grafana_secret_key": "a-key",
+    }
+    assert filters.generated_secrets(str(tmp_path), declared) == {
+        "grafana_admin_password": "from-the-declaration",
+        "grafana_secret_key": "a-key",
+    }
+    assert filters.generated_secrets(str(tmp_path / "nowhere"), declared) == {
+        "grafana_admin_password": "from-the-declaration"
+    }
+
+
+def test_each_password_can_be_declared(tmp_path: Path) -> None:
+    declared = {f"crowsnest_{name}": f"declared-{name}" for name in GIVEN if name.endswith("password")}
+    assert filters.generated_secrets(str(tmp_path), declared) == {
+        "grafana_admin_password": "declared-grafana_admin_password",
+        "uptime_kuma_admin_password": "declared-uptime_kuma_admin_password",
+    }
+
+
+GRAFANA, KUMA = "/var/lib/crowsnest/grafana", "/var/lib/crowsnest/uptime_kuma"
+MISSING = [
+    {"name": "grafana_admin_password", "service": "grafana", "data": GRAFANA},
+    {"name": "grafana_secret_key", "service": "grafana", "data": GRAFANA},
+    {"name": "uptime_kuma_admin_password", "service": "uptime_kuma", "data": KUMA},
+    {"name": "uptime_kuma_push_key", "service": "uptime_kuma", "data": KUMA},
+]
+
+
+def test_a_missing_secret_is_named_with_the_service_and_the_data_that_depend_on_it(plan: dict[str, Any]) -> None:
+    assert filters.missing_secrets(plan, {}) == MISSING
+    assert filters.missing_secrets(plan, GIVEN) == []
+    for row in MISSING:
+        given = {name: it for name, it in GIVEN.items() if name != row["name"]}
+        assert filters.missing_secrets(plan, given) == [row]
+
+
+def test_a_service_that_is_not_planned_misses_nothing(plan: dict[str, Any]) -> None:
+    services = {name: it for name, it in plan["services"].items() if name != "uptime_kuma"}
+    assert filters.missing_secrets({**plan, "services": services}, {}) == MISSING[:2]
+
+
+def test_secret_files_are_those_of_planned_services_and_stand_in_no_other_file(plan: dict[str, Any]) -> None:
+    apps = [{"name": "shop", "jobs": [{"name": "backup", "every": "1d"}]}]
+    with_job = {**plan, "settings": {**plan["settings"], "apps": apps}}
+    found = filters.secret_files(with_job, {**VARIABLES, "crowsnest_apps": apps}, GIVEN)
+    beat, job = found["alertmanager"]["secrets/heartbeat_uptime_kuma"], found["uptime_kuma"]["secrets/jobs/shop/backup"]
+    assert found == {
+        "alertmanager": {
+            "secrets/slack_webhook_url": "https://hooks.slack.com/services/T/B/hush",
+            "secrets/heartbeat_uptime_kuma": beat,
+        },
+        "grafana": {"secrets/admin_password": "a-grafana-password", "secrets/secret_key": "a-secret-key"},
+        "uptime_kuma": {
+            "secrets/admin_password": "a-kuma-password",
+            "secrets/push_key": "a-push-key",
+            "secrets/jobs/shop/backup": job,
+        },
+    }
+    # Each address has the token of the monitor at which it reports.
+    tokens = {
+        each["key"]: each["pushToken"]
+        for each in filters.uptime_kuma_objects(with_job, VARIABLES, GIVEN)["monitors"]
+        if each["type"] == "push"
+    }
+    base = "http://127.0.0.1:3001/api/push"
+    assert tokens == {
+        "shop/job/backup": job.removeprefix(f"{base}/"),
+        "crowsnest/alerting-path/heartbeat": beat.removeprefix(f"{base}/"),
+    }
+    texts = [
+        *filters.prometheus_files(with_job, "/nowhere").values(),
+        *filters.alertmanager_files(with_job, VARIABLES).values(),
+        *filters.grafana_files(with_job, VARIABLES, GIVEN).values(),
+        *filters.uptime_kuma_files(with_job).values(),
+    ]
+    secrets = [*GIVEN.values(), *tokens.values(), "hush"]
+    assert [secret for secret in secrets if secret in "".join(texts)] == []
+
+
+def test_secret_files_of_what_is_switched_off_are_not_written(plan: dict[str, Any]) -> None:
+    services = {name: it for name, it in plan["services"].items() if name not in ("grafana", "uptime_kuma")}
+    assert filters.secret_files({**plan, "services": services}, VARIABLES, {}) == {
+        "alertmanager": {"secrets/slack_webhook_url": "https://hooks.slack.com/services/T/B/hush"}
+    }
 
 
 def test_every_yaml_file_says_who_made_it_and_is_the_same_each_time(plan: dict[str, Any]) -> None:

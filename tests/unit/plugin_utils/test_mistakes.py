@@ -36,7 +36,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
-        "Allowed: container, framework, health, host, metrics, name, thresholds, url.",
+        "Allowed: container, framework, health, host, jobs, metrics, name, tcp, thresholds, url.",
     ),
     (
         app(thresholds={"zzz": 1}),
@@ -161,11 +161,11 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"ports": {"promethus": 9091}},
         "crowsnest_ports.promethus: no such service. Did you mean `prometheus`? "
-        "Allowed: prometheus, alertmanager, blackbox, grafana.",
+        "Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma.",
     ),
     (
         {"images": {"zabbix": "zabbix:1"}},
-        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana.",
+        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma.",
     ),
     (
         {"ports": {"prometheus": 9093}},

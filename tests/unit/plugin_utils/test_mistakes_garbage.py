@@ -36,6 +36,8 @@ VALID: dict[str, Any] = {
             "metrics": [":8000/metrics"],
             "health": {"basic": "/health/", "detailed": "/d/", "components": ["database"]},
             "thresholds": {"error_ratio": 0.1, "down_for": "1m"},
+            "tcp": {"queue": "127.0.0.1:5672"},
+            "jobs": [{"name": "backup", "every": "1d", "grace": "1h"}],
         },
         {"name": "blog", "host": "web2", "metrics": [":8000"]},
     ],
@@ -43,6 +45,33 @@ VALID: dict[str, Any] = {
         {"type": "slack", "webhook_url": SECRET},
         {"type": "discord", "webhook_url": SECRET, "severities": ["low"]},
         {"type": "sns", "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall"},
+    ],
+    "crowsnest_monitors": [
+        {"name": "Net", "type": "group", "group": "shop"},
+        {"name": "Router", "type": "ping", "hostname": "10.0.0.1", "group": "Net", "tags": {"team": "net"}},
+        {
+            "name": "API",
+            "type": "json-query",
+            "url": "https://api.example.com/",
+            "query": "a",
+            "expected": "1",
+            "headers": {"Authorization": "Bearer x"},
+        },
+        {"name": "DB", "type": "docker", "container": "db", "engine": "tcp://127.0.0.1:2375", "interval": "5m"},
+        {"name": "Cron", "type": "push"},
+    ],
+    "crowsnest_maintenance": [
+        {"title": "Move", "start": "2026-12-01 02:00", "end": "2026-12-02 03:00", "apps": ["shop"]},
+        {"title": "Nightly", "start": "02:00", "end": "03:00", "weekdays": "monday:friday"},
+    ],
+    "crowsnest_status_pages": [
+        {"slug": "status", "title": "Status", "domains": ["status.example.com"]},
+        {
+            "slug": "own",
+            "title": "Own",
+            "groups": [{"name": "All", "monitors": ["Router", "shop: website"]}],
+            "incident": {"title": "Slow", "content": "We are on it."},
+        },
     ],
 }
 GARBAGE: list[Any] = [
@@ -69,11 +98,11 @@ def mutated(chance: random.Random) -> dict[str, Any]:
             case 0 if isinstance(container, dict) and container is not declared:
                 container[chance.choice([*map(str, GARBAGE[:20]), "name", "type", 5])] = container.pop(key)
             case 1 if isinstance(container, list):
-                container.append(chance.choice(GARBAGE))
+                container.append(copy.deepcopy(chance.choice(GARBAGE)))
             case 2:
                 del container[key]
             case _:
-                container[key] = chance.choice(GARBAGE)
+                container[key] = copy.deepcopy(chance.choice(GARBAGE))
     return declared
 
 
@@ -104,7 +133,7 @@ def build(declared: dict[str, Any], folder: str, facts: dict[str, Any]) -> None:
     filters.alertmanager_files(plan, declared)
     filters.secret_files(plan, declared, {})
     if "uptime_kuma" in plan["services"]:
-        objects = filters.uptime_kuma_objects(plan, declared)
+        objects = filters.uptime_kuma_objects(plan, declared, {})
         keys = [each["key"] for each in objects["monitors"]]
         assert len(set(keys)) == len(keys)
     filters.blackbox_files(plan)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import blackbox_config, prometheus_config
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import app_monitors
 
 MakePlan = Callable[..., Plan]
 DECLARED: dict[str, Any] = {
@@ -149,6 +151,164 @@ def test_without_blackbox_nothing_is_probed(plan: MakePlan) -> None:
 def test_a_declaration_without_apps_has_no_empty_jobs(plan: MakePlan) -> None:
     jobs = [job["job_name"] for job in prometheus_config(plan())["scrape_configs"]]
     assert jobs == ["prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma", "node"]
+
+
+# --- Uptime Kuma ---
+
+
+def test_uptime_kuma_is_read_with_a_key_that_lies_outside_the_configuration(jobs: dict[str, Any]) -> None:
+    assert jobs["uptime_kuma"]["basic_auth"] == {
+        "username": "crowsnest",
+        "password_file": "/etc/crowsnest-keys/uptime_kuma",
+    }
+    assert [name for name, job in jobs.items() if "basic_auth" in job] == ["uptime_kuma"]
+
+
+def relabelled(rules: list[dict[str, Any]], labels: dict[str, str]) -> dict[str, str] | None:
+    """What Prometheus makes of a series; None: it is dropped. Expressions are anchored at both ends.
+
+    https://prometheus.io/docs/prometheus/latest/configuration/configuration/#relabel_config
+    """
+    made = dict(labels)
+    for rule in rules:
+        if rule.get("action") == "labelkeep":
+            made = {name: value for name, value in made.items() if re.fullmatch(rule["regex"], name)}
+            continue
+        found = re.fullmatch(rule["regex"], ";".join(made.get(name, "") for name in rule["source_labels"]))
+        if rule.get("action") == "keep":
+            if not found:
+                return None
+        elif found:
+            made[rule["target_label"]] = found.expand(rule["replacement"].replace("$", "\\"))
+    return made
+
+
+TCP = {"database": "127.0.0.1:5432", "queue": "127.0.0.1:5672"}
+SHOP = {**DECLARED["apps"][0], "tcp": TCP}
+SHOP_EU = {"name": "shop-eu", "url": "https://eu.example.com/", "host": "web2", "tcp": {"queue": "10.0.0.2:5672"}}
+IDLE = {"name": "idle", "metrics": [":9000"]}
+WATCHED = [SHOP, SHOP_EU, IDLE]
+# Name of a monitor: its labels `app` and `probe`, None for none.
+NAMES: dict[str, tuple[str | None, str | None]] = {
+    "shop": ("shop", None),
+    "shop: website": ("shop", "url"),
+    "shop: health": ("shop", "health"),
+    "shop: database": ("shop", "database"),
+    "shop: redis": ("shop", "redis"),
+    "shop: database port": ("shop", "database"),  # one fault of both is told once
+    "shop: queue port": ("shop", None),
+    "shop: job nightly-backup": ("shop", None),
+    "shop: websites": ("shop", None),
+    "shop-eu: website": ("shop-eu", "url"),
+    "shop-eu: queue port": ("shop-eu", None),
+    "idle": ("idle", None),
+    "Alerting path": (None, None),
+    "Alerting path: heartbeat": (None, None),
+    "Alerting path: Prometheus": (None, None),
+    "website": (None, None),
+    "shops: website": (None, None),
+    "My shop: website": (None, None),
+    "shop:website": (None, None),
+    "blog: website": (None, None),  # an app that is no longer declared
+    "": (None, None),
+}
+OF_MONITOR = {
+    "__name__": "monitor_status",
+    "job": "uptime_kuma",
+    "instance": "127.0.0.1:3001",
+    "environment": "staging",
+    "host": "web1",
+    "monitor_type": "http",
+}
+OF_KUMA = {
+    "monitor_id": "7",
+    "monitor_url": "https://shop.example.com/?token=hush",
+    "monitor_hostname": "db",
+    "monitor_port": "5432",
+    "crowsnest": "shop/website",
+    "team": "web",
+}
+
+
+@pytest.fixture
+def rules(plan: MakePlan) -> Callable[..., list[dict[str, Any]]]:
+    """Relabelling of the job uptime_kuma for these apps."""
+
+    def make(*apps: dict[str, Any]) -> list[dict[str, Any]]:
+        (job,) = (
+            job
+            for job in prometheus_config(plan({"apps": apps}, hosts=["web1", "web2"]))["scrape_configs"]
+            if job["job_name"] == "uptime_kuma"
+        )
+        return list(job["metric_relabel_configs"])
+
+    return make
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_monitors_have_the_labels_of_their_app_and_none_that_come_and_go(
+    rules: Callable[..., list[dict[str, Any]]], name: str
+) -> None:
+    made = relabelled(rules(*WATCHED), {**OF_MONITOR, **OF_KUMA, "monitor_name": name})
+    app, probe = NAMES[name]
+    own = {"app": app, "probe": probe, "host": "web2" if app == "shop-eu" else "web1"}
+    assert made == {**OF_MONITOR, "monitor_name": name, **{label: it for label, it in own.items() if it}}
+
+
+def test_a_monitor_is_labelled_as_the_probe_of_the_same_thing(rules: Callable[..., Any], plan: MakePlan) -> None:
+    found = [each for app in WATCHED for each in app_monitors(App.model_validate(app))]
+    made = [relabelled(rules(*WATCHED), {**OF_MONITOR, "monitor_name": each["name"]}) or {} for each in found]
+    jobs = prometheus_config(plan({"apps": WATCHED}, hosts=["web1", "web2"]))["scrape_configs"]
+    (probes,) = (job["static_configs"] for job in jobs if job["job_name"] == "probe")
+    same = ("app", "host", "probe")
+    assert {tuple(labels[name] for name in same) for labels in made if "probe" in labels} == {
+        tuple(entry["labels"][name] for name in same) for entry in probes
+    }
+    assert len(made) == 10
+    assert {labels["app"] for labels in made} == {"shop", "shop-eu"}
+
+
+@pytest.mark.parametrize("apps", [[], [IDLE]], ids=["no app", "an app without monitors"])
+def test_without_monitors_of_apps_the_rest_is_as_always(rules: Callable[..., Any], apps: list[dict[str, Any]]) -> None:
+    for name in ("Office", "Alerting path: heartbeat", "shop: website"):
+        labels = {**OF_MONITOR, "monitor_name": name}
+        assert relabelled(rules(*apps), {**labels, **OF_KUMA}) == labels
+
+
+def test_two_apps_with_the_same_component_need_no_second_rule(rules: Callable[..., Any]) -> None:
+    health = {"detailed": "http://127.0.0.1/d", "components": ["database"]}
+    apps = [{"name": name, "health": health} for name in ("shop", "blog")]
+    one, two = rules(apps[0]), rules(*apps)
+    assert len(one) == len(two)
+    assert (relabelled(two, {**OF_MONITOR, "monitor_name": "blog: database"}) or {})["probe"] == "database"
+
+
+# Series of Kuma: whether they are kept.
+SERIES = {
+    "monitor_status": True,
+    "monitor_response_time": True,
+    "monitor_cert_days_remaining": True,
+    "process_resident_memory_bytes": True,
+    "monitor_cert_is_valid": False,
+    "monitor_uptime_ratio": False,
+    "nodejs_heap_size_used_bytes": False,
+    "nodejs_eventloop_lag_p99_seconds": False,
+    "nodejs_heap_space_size_used_bytes": False,
+    "nodejs_gc_duration_seconds_bucket": False,
+    "nodejs_version_info": False,
+    "app_version": False,
+}
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_of_kumas_series_only_the_used_ones_are_kept(rules: Callable[..., Any], name: str) -> None:
+    labels = {"__name__": name, "job": "uptime_kuma"}
+    assert relabelled(rules(*WATCHED), labels) == (labels if SERIES[name] else None)
+
+
+def test_a_host_without_kuma_is_not_asked_for_it(plan: MakePlan) -> None:
+    config = prometheus_config(plan(total_mib=945, used_mib=120))
+    assert "uptime_kuma" not in [job["job_name"] for job in config["scrape_configs"]]
 
 
 # --- blackbox.yml ---

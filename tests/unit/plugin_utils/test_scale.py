@@ -38,7 +38,7 @@ def seconds(facts: Facts, hosts: int, apps: int) -> float:
         files = filters.prometheus_files(plan, "/nowhere")
         filters.blackbox_files(plan)
         filters.alertmanager_files(plan, declared)
-        objects = filters.uptime_kuma_objects(plan, declared)
+        objects = filters.uptime_kuma_objects(plan, declared, {})
         filters.compose_project(plan)
         times.append(time.perf_counter() - start)
     assert files["prometheus.yml"].count(":9100\n") == hosts

@@ -187,7 +187,7 @@ def test_a_declared_page_shows_what_it_says_in_its_order(made: MakeObjects) -> N
         "certificates": True,
         "groups": [
             {"name": "Inside", "monitors": ["Router", "shop: database"]},
-            {"name": "Whole apps", "monitors": ["blog", "Alerting path"]},
+            {"name": "Whole apps", "monitors": ["blog", "worker: queue port"]},
         ],
         "incident": {"title": "Slow", "content": "We are on it."},
     }
@@ -204,7 +204,7 @@ def test_a_declared_page_shows_what_it_says_in_its_order(made: MakeObjects) -> N
             "showCertificateExpiry": True,
             "groups": [
                 {"name": "Inside", "monitors": ["crowsnest/extra/Router", "shop/component/database"]},
-                {"name": "Whole apps", "monitors": ["blog", "crowsnest/alerting-path"]},
+                {"name": "Whole apps", "monitors": ["blog", "worker/tcp/queue"]},
             ],
             "incident": {"title": "Slow", "content": "We are on it.", "style": "warning"},
         },

@@ -1,0 +1,79 @@
+"""What a person reads at the end of a run: the pages, who may open them, where alerts go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report import report
+
+MakePlan = Callable[..., Plan]
+SMALL = {"total_mib": 945, "used_mib": 520}
+SHOP = {"apps": [{"name": "shop", "url": "https://shop.example.com/"}]}
+URL = {"external_urls": {"uptime_kuma": "https://status.example.com/"}}
+
+
+def lines(plan: MakePlan, declared: dict[str, Any], **host: Any) -> list[str]:
+    settings = {name: value for name, value in declared.items() if not name.endswith("password")}
+    return report(plan(settings, **host), Declaration.model_validate(declared), "deploy@web1", "inventories/x", "s")
+
+
+def test_every_page_has_its_address(plan: MakePlan) -> None:
+    assert lines(plan, {"ports": {"uptime_kuma": 13001}})[:4] == [
+        "grafana       http://127.0.0.1:3000",
+        "uptime_kuma   http://127.0.0.1:13001",
+        "prometheus    http://127.0.0.1:9090",
+        "alertmanager  http://127.0.0.1:9093",
+    ]
+
+
+PASSWORDS = {"grafana_admin_password": "a-long-password", "uptime_kuma_admin_password": "another-password"}
+# (declared): where the passwords of Grafana and Uptime Kuma are
+LOGINS: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["in s/grafana_admin_password", "in s/uptime_kuma_admin_password"]),
+    (PASSWORDS, [f"the declared crowsnest_{name}" for name in PASSWORDS]),
+]
+
+
+@pytest.mark.parametrize(("declared", "places"), LOGINS, ids=["made once", "declared"])
+def test_it_says_where_each_password_is_and_never_which(
+    plan: MakePlan, declared: dict[str, Any], places: list[str]
+) -> None:
+    found = lines(plan, declared)
+    assert [line for line in found if "user is admin" in line] == [
+        f"{title}'s user is admin, the password is {place}."
+        for title, place in zip(("Grafana", "Uptime Kuma"), places, strict=True)
+    ]
+    assert [secret for secret in PASSWORDS.values() if secret in " ".join(found)] == []
+
+
+def test_what_is_switched_off_has_no_page_and_no_login_but_a_reason(plan: MakePlan) -> None:
+    found = lines(plan, {**SHOP, **URL}, **SMALL)
+    assert "user is admin" not in " ".join(found)
+    assert "/status/" not in " ".join(found)
+    assert "uptime_kuma is switched off: needs 200 MiB of memory, 17 MiB are left" in found
+
+
+# What is declared: addresses of pages that everybody may read
+PAGES: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, []),
+    (SHOP, ["http://127.0.0.1:3001/status/status"]),
+    ({**SHOP, **URL}, ["https://status.example.com/status/status"]),
+    ({**SHOP, "status_pages": []}, []),
+    (
+        {**SHOP, "status_pages": [{"slug": name, "title": name} for name in ("a", "b")]},
+        ["http://127.0.0.1:3001/status/a", "http://127.0.0.1:3001/status/b"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("declared", "addresses"), PAGES, ids=str)
+def test_status_pages_are_named_as_they_need_no_login(
+    plan: MakePlan, declared: dict[str, Any], addresses: list[str]
+) -> None:
+    found = [line for line in lines(plan, declared) if "/status/" in line]
+    assert found == [f"Status page without a login: {address}" for address in addresses]
