@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A connection to Uptime Kuma: first set-up, login, reading all there is. Python 3.9, library uptime_kuma_api.
 
-The library (https://pypi.org/project/uptime-kuma-api2/) connects, logs in and keeps the lists that Kuma sends at a
+The library (https://github.com/pbarone/uptime-kuma-api2) connects, logs in and keeps the lists that Kuma sends at a
 login. What is written goes through `Kuma.call`, in the words of Kuma's own pages: the library's methods for writing
 refuse some fields (pushToken of a new monitor, our mark in a notification) and read whole lists again at each call,
 and they would wait out their timeout when Kuma dies.
@@ -153,7 +153,7 @@ class Kuma:
         if answer.get("tokenRequired"):
             raise KumaError(
                 f"The account {username} of Uptime Kuma at {self.url} has two-factor authentication, which a program "
-                f"cannot pass. Turn it off: `{_in_container(container)} node extra/remove-2fa.js`, or in Settings, Security."
+                f"cannot pass. Turn it off by `{_in_container(container)} node extra/remove-2fa.js` or in its settings."
             )
         self.token = answer["token"]
 
@@ -262,5 +262,5 @@ def _in_container(container: str) -> str:
 def _refused(url: str, username: str, container: str, words: str) -> str:
     return (
         f"Uptime Kuma at {url} refuses the login of {username} ({words}). Set the declared password by "
-        f"`{_in_container(container)} node extra/reset-password.js`, or declare the one that it has. It was tried once only."
+        f"`{_in_container(container)} node extra/reset-password.js`, or declare the one that it has. It was tried once."
     )

@@ -65,7 +65,7 @@ class Change(NamedTuple):
         value = thing.fields.get(field)
         if value is not None and _is_secret(self.kind, field):
             return f"(secret{changed if self.verb == CHANGE else ''})"
-        return _text(value)
+        return _ADDRESS_LOGIN.sub("//(secret)@", _text(value))
 
 
 def _is_secret(kind: str, field: str) -> bool:
@@ -80,9 +80,8 @@ def _text(value: Any) -> str:
     """One line, as in YAML."""
     if isinstance(value, list) and all(isinstance(each, (str, int)) for each in value):
         return "[" + ", ".join(str(each) for each in value) + "]"
-    if isinstance(value, str):
-        value = _ADDRESS_LOGIN.sub("//(secret)@", value)
-        return value if value and "\n" not in value else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value and "\n" not in value:
+        return value
     return json.dumps(value, ensure_ascii=False)
 
 

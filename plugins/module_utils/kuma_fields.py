@@ -169,12 +169,12 @@ MONITOR: Mapping[str, Field] = {
     "location": Field(since=(2, 1)),
     "protocol": Field(since=(2, 1)),
     "expectedTlsAlert": Field(since=(2, 1)),
-    "screenshot_delay": Field(0, number, since=(2, 1)),
+    "screenshot_delay": Field(0, number, since=(2, 5)),
     "ntpStratumThreshold": Field(5, number, since=(2, 5)),
     "ntpTimeOffsetThreshold": Field(1000, number, since=(2, 5)),
     "ntpRootDispersionThreshold": Field(500, number, since=(2, 5)),
-    "bearer_token": Field(secret=True, since=(2, 5)),
-    "gamedigToken": Field(secret=True, since=(2, 5)),
+    "bearer_token": Field(secret=True, since=(2, 4)),
+    "gamedigToken": Field(secret=True, since=(2, 4)),
 }
 
 # Where the default depends on the type. Without an operator Kuma 2.x calls a json-query monitor invalid.

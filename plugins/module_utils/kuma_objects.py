@@ -70,6 +70,11 @@ class Live(NamedTuple):
 NOTHING = Live((), {}, [], [], [], [], [], [])
 
 
+def tidy(value: Any) -> str | None:
+    """A text beside a mark of ours, without the blank lines around it."""
+    return str(value or "").strip() or None
+
+
 def described(key: str, description: Any) -> str:
     """The description of a monitor: what people wrote, and the sentence that marks it."""
     sentence = f"Managed by crowsnest ({key}). Change the declaration, not this monitor: the next run puts it right."
@@ -80,7 +85,7 @@ def undescribed(key: str, description: Any) -> str | None:
     """What people wrote of it; a description whose mark was taken off is another one."""
     whole = description or ""
     mark = described(key, None)
-    return whole[: -len(mark)].rstrip("\n") or None if whole.endswith(mark) else whole + _UNMARKED
+    return tidy(whole[: -len(mark)]) if whole.endswith(mark) else whole + _UNMARKED
 
 
 def commented(key: str, description: Any) -> str:
@@ -106,7 +111,7 @@ def _wanted_monitor(given: Mapping[str, Any]) -> Thing:
     fields: dict[str, Any] = {
         "name": given["name"],
         "type": kind,
-        "description": given.get("description") or None,
+        "description": tidy(given.get("description")),
         "group": given.get("group") or None,
         "notifications": sorted(given.get("notifications") or []),
         "tags": sorted([[MARK, key], *([tag["name"], str(tag.get("value") or "")] for tag in given.get("tags") or [])]),
@@ -120,7 +125,7 @@ def _wanted_monitor(given: Mapping[str, Any]) -> Thing:
 
 
 def _wanted_window(given: Mapping[str, Any]) -> Thing:
-    every = canonical(MAINTENANCE, given)
+    every = canonical(MAINTENANCE, {**given, "description": tidy(given.get("description"))})
     fields = {name: every[name] for name in OF_STRATEGY[given["strategy"]]}
     fields["monitors"] = sorted(given.get("monitors") or [])
     fields["status_pages"] = sorted(given.get("status_pages") or [])
@@ -128,9 +133,11 @@ def _wanted_window(given: Mapping[str, Any]) -> Thing:
 
 
 def _wanted_page(given: Mapping[str, Any]) -> Thing:
-    fields = canonical(STATUS_PAGE, given)
+    fields = canonical(STATUS_PAGE, {**given, "customCSS": tidy(given.get("customCSS"))})
     fields["groups"] = [[group["name"], list(group.get("monitors") or [])] for group in given.get("groups") or []]
-    fields["incident"] = canonical(INCIDENT, given["incident"]) if given.get("incident") else None
+    fields["incident"] = None
+    if incident := given.get("incident"):
+        fields["incident"] = canonical(INCIDENT, {**incident, "content": tidy(incident["content"])})
     return Thing(given["slug"], given["slug"], fields)
 
 
@@ -142,7 +149,7 @@ def _wanted_tags(given: Mapping[str, Any]) -> dict[str, Thing]:
     return {name: Thing(name, name, {"color": colour} if colour else {}) for name, colour in colours.items()}
 
 
-def groups_by_key(monitors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def groups_first(monitors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Groups before what is in them, outer groups before inner ones; then the others, as declared."""
     by_key = {each["key"]: each for each in monitors}
 
@@ -172,7 +179,7 @@ def wanted_things(given: Mapping[str, Any]) -> Things:
             for each in given["docker_hosts"]
         },
         TAG: _wanted_tags(given),
-        MONITORS: {each["key"]: _wanted_monitor(each) for each in groups_by_key(given["monitors"])},
+        MONITORS: {each["key"]: _wanted_monitor(each) for each in groups_first(given["monitors"])},
         PAGE: {each["slug"]: _wanted_page(each) for each in given["status_pages"]},
         WINDOW: {each["key"]: _wanted_window(each) for each in given["maintenances"]},
     }
@@ -259,7 +266,7 @@ def our_incident(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _found_page(raw: Mapping[str, Any], names: Mapping[str, Mapping[Any, str]]) -> Thing:
-    css = (raw.get("customCSS") or "").replace(CSS_MARK, "", 1).lstrip("\n")
+    css = tidy((raw.get("customCSS") or "").replace(CSS_MARK, "", 1))
     fields = _found(STATUS_PAGE, {**raw, "customCSS": css})
     fields["groups"] = [
         [
@@ -274,8 +281,8 @@ def _found_page(raw: Mapping[str, Any], names: Mapping[str, Mapping[Any, str]]) 
     incident = our_incident(raw)
     fields["incident"] = None
     if incident:
-        content = incident["content"][: -len(INCIDENT_MARK)].rstrip()
-        fields["incident"] = canonical(INCIDENT, {**incident, "content": content})
+        content = incident["content"][: -len(INCIDENT_MARK)]
+        fields["incident"] = canonical(INCIDENT, {**incident, "content": tidy(content)})
     return Thing(raw["slug"], raw["slug"], fields, raw["id"], raw)
 
 

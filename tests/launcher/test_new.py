@@ -48,7 +48,7 @@ def test_flags_answer_every_question(new):
         "crowsnest_environment": "staging",
         "crowsnest_timezone": "Asia/Seoul",
         "crowsnest_language": "ko",
-        "crowsnest_retention": "15d",
+        "crowsnest_retention": "92d",
         "crowsnest_open_ports": [22, 80, 443],
         "crowsnest_apps": [
             {"name": "shop", "framework": "fastapi", "url": "https://shop.test/", "metrics": [":8000", ":8001/m"]}

@@ -80,7 +80,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"monitors": [ping(tags={"crowsnest": "a"})]},
         [
-            "crowsnest_monitors[0] (Office).tags.crowsnest: the tag by which crowsnest finds its monitors. "
+            "crowsnest_monitors[0] (Office).tags.crowsnest: a mark, or a label of the monitor's metrics. "
             "Allowed: other tags."
         ],
     ),
