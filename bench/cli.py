@@ -25,8 +25,10 @@ ENOUGH = 5  # runs, for figures that go on the page
 NOTES = (
     "Runs are those of `ansible-playbook site.yml` over SSH with pipelining, from the start of the program to its end, "
     "on one host with one app. Executed tasks are those that Ansible counts as ok.",
-    "A first run finds Docker, all images and node exporter's package on the host, but no container of the stack, no "
-    "`/opt/crowsnest` and no `/var/lib/crowsnest`: nothing is downloaded.",
+    "A first run finds Docker, all images, node exporter's package and the toolbox's Python libraries on the host, but "
+    "no container of the stack, nothing else in `/opt/crowsnest` and no `/var/lib/crowsnest`: nothing is downloaded.",
+    "The task for Uptime Kuma is one call of the module over SSH, start of Python included: one connection, one login, "
+    "everything read and compared.",
     "Memory of containers is what `docker stats` shows: the control group's usage without file pages that nobody uses; "
     "looked at some minutes after the start, with the app under its usual light load. "
     "That of node exporter is the resident memory of its process (VmRSS), its program file included.",

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,11 +17,13 @@ from bench.faults import faults
 from bench.host import BenchError, apps, must, on_host, say, wait
 from bench.table import Figure, first_field, stats
 
-# Everything of the stack but what was downloaded: images, Docker and node exporter's package stay.
+# Everything of the stack but what was downloaded: images, Docker, node exporter's package and Python's libraries stay.
 REMOVE = (
     "docker ps --all --quiet --filter label=com.docker.compose.project=crowsnest | xargs --no-run-if-empty docker rm -f"
-    "; rm -rf /opt/crowsnest /var/lib/crowsnest"
+    "; find /opt/crowsnest -mindepth 1 -maxdepth 1 ! -name toolbox -exec rm -rf {} +; rm -rf /var/lib/crowsnest"
 )
+# As the callback profile_tasks sums it up.
+_KUMA_TASK = re.compile(r"Make Uptime Kuma hold what is declared -+ ([\d.]+)s")
 SAMPLE_PAUSE = 5.0  # seconds between two looks at memory and series
 SETTLED = 180  # seconds after which a started Prometheus has scraped everything often enough for a rate
 
@@ -114,12 +118,32 @@ def verify(lab: Lab, runs: int) -> list[Figure]:
     return _runs("verify.yml", found)
 
 
+def uptime(lab: Lab, runs: int) -> list[Figure]:
+    """The task that makes Uptime Kuma hold what is declared: with 100 more monitors, again, and without them."""
+    many = [{"name": f"Port {number}", "type": "port", "address": "127.0.0.1:22"} for number in range(100)]
+    cases = {"100 monitors created": many, "100 monitors, nothing to do": many, "100 monitors removed": []}
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    os.environ["ANSIBLE_CALLBACKS_ENABLED"] = "ansible.posix.profile_tasks"
+    try:
+        for index in range(runs):
+            for name, monitors in cases.items():
+                found = _KUMA_TASK.search(must(lab.play(crowsnest_monitors=monitors)).output)
+                if not found:
+                    raise BenchError("the play does not say how long its tasks took")
+                seconds[name].append(float(found[1]))
+                say(f"{name} {index + 1}: {seconds[name][-1]:.1f} s")
+    finally:
+        del os.environ["ANSIBLE_CALLBACKS_ENABLED"]
+    return [Figure(f"Task for Uptime Kuma, {name}", "s", values) for name, values in seconds.items()]
+
+
 PARTS: dict[str, Callable[[Any, int], list[Figure]]] = {
     "second": second,
     "change": change,
     "verify": verify,
     "memory": memory,
     "series": series,
+    "uptime": uptime,
     "faults": faults,
     "first": first,
     "generate": generate,

@@ -68,6 +68,7 @@ def test_every_dashboard_is_in_its_folder(grafana: GrafanaApi) -> None:
         "host": "folder-operations",
         "stack": "folder-operations",
         "probes": "folder-operations",
+        "uptime": "folder-operations",
         "app-shop": "folder-development",
     }
 
@@ -101,7 +102,8 @@ def test_a_machine_without_the_secrets_makes_no_others(lab: Any, password: str, 
     run = lab.play(crowsnest_secrets_directory=str(tmp_path))
     assert run.status != 0
     words = " ".join(run.output.split())
-    assert "not on this machine: grafana_admin_password, grafana_secret_key" in words
+    assert "There is data of grafana and uptime_kuma on lab1 already" in words
+    assert "not on this machine: grafana_admin_password, grafana_secret_key, uptime_kuma_admin_password" in words
     assert f" in {tmp_path}. Nothing was changed on any host." in words
     assert run.recap["changed"] == 0
     assert list(tmp_path.iterdir()) == []

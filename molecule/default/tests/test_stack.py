@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-CONTAINERS = [f"crowsnest-{name}-1" for name in ("prometheus", "alertmanager", "blackbox", "grafana")]
-# Grafana's double is a program of Python.
-OWN_PROGRAMS = ("prometheus", "alertmanager", "blackbox", "prometheus-node", "grafana", "python3")
+CONTAINERS = [f"crowsnest-{name}-1" for name in ("prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma")]
+# Grafana's double is a program of Python, Uptime Kuma one of Node.
+OWN_PROGRAMS = ("prometheus", "alertmanager", "blackbox", "prometheus-node", "grafana", "python3", "node")
 
 
 @pytest.fixture(scope="module", params=CONTAINERS)
@@ -55,7 +55,7 @@ def test_every_target_is_up(lab: Any, eventually: Any) -> None:
 
     eventually(all_up, 60)
     jobs = {labels["job"] for labels, _ in lab.query("up")}
-    assert jobs == {"prometheus", "alertmanager", "blackbox", "grafana", "node", "app", "probe"}
+    assert jobs == {"prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma", "node", "app", "probe"}
 
 
 def test_every_series_names_its_environment(lab: Any) -> None:

@@ -116,6 +116,11 @@ BROKEN: dict[str, tuple[list[str], list[str], str]] = {
         ["dashboards", "host"],
         "",
     ),
+    "a lost key": (
+        ["rm /var/lib/crowsnest/prometheus_keys/uptime_kuma"],
+        ["services", "no key for its metrics"],
+        "",
+    ),
     "a memory limit changed by hand": (
         ["docker update --memory 300m --memory-swap 300m crowsnest-alertmanager-1"],
         ["containers", "alertmanager"],

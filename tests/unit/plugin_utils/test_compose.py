@@ -154,7 +154,7 @@ def test_uptime_kuma_asks_nothing_at_its_start_listens_on_loopback_and_leaves_ro
         "UPTIME_KUMA_PORT": "13001",
         "NODE_OPTIONS": "--max-old-space-size=298",
     }
-    assert (made["mem_limit"], made["tmpfs"]) == ("384m", ["/tmp"])
+    assert (made["mem_limit"], made["tmpfs"]) == ("448m", ["/tmp"])
     assert "command" not in made
 
 
