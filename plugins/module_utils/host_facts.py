@@ -42,6 +42,7 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
         "data": owners(data_path),
         "python": python(),
         "toolbox": toolbox(),
+        "ping_groups": ping_groups(),
         "files": {path: _read(path) for path in files if Path(path).is_file()},
     }
 
@@ -171,6 +172,15 @@ def python() -> dict[str, Any]:
 def toolbox(path: str = "/opt/crowsnest/toolbox") -> str:
     """Name of the Python environment of the role toolbox; "" when something is left to do, if only to tidy up."""
     return "" if python_environment.leftovers(Path(path)) else python_environment.in_force(Path(path))
+
+
+def ping_groups(path: str = "/proc/sys/net/ipv4/ping_group_range") -> list[int]:
+    """[first, last] of the groups that may ping without any rights (icmp(7)); [1, 0], the kernel's default, is none."""
+    try:
+        first, last = _read(path).split()
+    except (OSError, ValueError):
+        return [1, 0]
+    return [int(first), int(last)]
 
 
 def docker_facts() -> dict[str, Any]:

@@ -57,6 +57,7 @@ host:
     data: {/var/lib/crowsnest: "0:0:0755", /var/lib/crowsnest/prometheus: "21090:21090:0750"}
     python: {version: "3.13", ensurepip: true}
     toolbox: 3.13-0123456789ab
+    ping_groups: [0, 2147483647]
     files: {/etc/default/prometheus-node-exporter: ARGS=""}
 """
 

@@ -137,6 +137,16 @@ def test_a_node_exporter_that_does_not_run_may_still_be_installed(
     assert host_facts.node_exporter(str(tmp_path)) == {"installed": True, "flags": None}
 
 
+# --- who may ping ---
+
+
+@pytest.mark.parametrize(("text", "groups"), [("0\t2147483647\n", [0, 2147483647]), ("1\t0\n", [1, 0]), ("", [1, 0])])
+def test_the_groups_that_may_ping(tmp_path: Path, text: str, groups: list[int]) -> None:
+    (tmp_path / "range").write_text(text)
+    assert host_facts.ping_groups(str(tmp_path / "range")) == groups
+    assert host_facts.ping_groups(str(tmp_path / "none")) == [1, 0]
+
+
 # --- the toolbox ---
 
 NAME, OTHER = "3.13-0123456789ab", "3.11-0123456789ab"
