@@ -228,7 +228,7 @@ def _numbers(title: str, each: Given) -> Iterator[str]:
 
 def _circles(monitors: Iterable[Given]) -> Iterator[str]:
     """A group that contains itself: the server would never answer again."""
-    outer = {each.get("key"): each.get("group") for each in monitors}
+    outer = {each["key"]: each.get("group") for each in monitors if each.get("key")}
     for key in outer:
         seen, at = {key}, outer[key]
         while at in outer and at not in seen:

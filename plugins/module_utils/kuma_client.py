@@ -250,9 +250,11 @@ def connected(url: str, timeout_seconds: float) -> Kuma:
 
 
 def _words(message: object) -> str:
-    """Kuma's words, without the SQL statement that holds all values."""
-    found = re.search(r"(SQLITE_\w+: .*|ER_\w+: .*)$", str(message))
-    return (found[1] if found else str(message))[:300]
+    """Kuma's words, without an SQL statement, which holds all values: `insert into … - SQLITE_ERROR: no column x`."""
+    words = str(message)
+    if re.match(r"\s*(insert|update|select|delete)\b", words, re.IGNORECASE):
+        words = "SQL error " + words.rpartition(" - ")[2] if " - " in words else "SQL error"
+    return words[:300]
 
 
 def _in_container(container: str) -> str:

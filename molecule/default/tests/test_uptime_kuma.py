@@ -181,13 +181,13 @@ def test_what_people_made_stays_and_what_they_changed_of_ours_is_put_right(
     lab: Any, kuma: UptimeKumaApi, eventually: Any
 ) -> None:
     ours = {monitor["name"]: monitor["id"] for monitor in kuma.get_monitors()}
-    tag = kuma.add_tag(name="by hand", color="#ff0000")
-    added = kuma.add_monitor(type=MonitorType.HTTP, name="by hand", url="http://127.0.0.1:8000/", interval=120)
+    tag = kuma.add_tag(name="of mine", color="#ff0000")
+    added = kuma.add_monitor(type=MonitorType.HTTP, name="of mine", url="http://127.0.0.1:8000/", interval=120)
     mine = added["monitorID"]
     kuma.add_monitor_tag(tag["id"], mine, "x")
     hook = {"webhookURL": "http://127.0.0.1:8065/services/T/B/x", "webhookContentType": "json"}
-    told = kuma.add_notification(name="by hand", type=NotificationType.WEBHOOK, **hook)["id"]
-    kuma.add_status_page("by-hand", "By hand")
+    told = kuma.add_notification(name="of mine", type=NotificationType.WEBHOOK, **hook)["id"]
+    kuma.add_status_page("by-hand", "Of mine")
     kuma.edit_monitor(ours["shop: website"], name="Web!", interval=300, headers='{"X-A": "b"}')
     kuma.delete_monitor(ours["shop: health"])
     kuma.pause_monitor(ours["shop: celery"])
@@ -199,18 +199,18 @@ def test_what_people_made_stays_and_what_they_changed_of_ours_is_put_right(
         for part in ("name: Web!", "interval: 300", "interval: 60", "monitor shop: health", "active: true"):
             assert part in output, part
         assert "X-A" not in output
-        assert "by hand" not in output
+        assert "of mine" not in output
     assert run.status == 0, run.output
     assert lab.play().recap["changed"] == 0
 
     kuma.sio.call("getMonitorList")
     monitors = {monitor["name"]: monitor for monitor in kuma.get_monitors()}
-    assert sorted(monitors) == sorted([*MADE, "by hand"])
+    assert sorted(monitors) == sorted([*MADE, "of mine"])
     website = monitors["shop: website"]
     assert (website["id"], website["interval"], website["headers"]) == (ours["shop: website"], 60, None)
     assert monitors["shop: celery"]["active"]
     assert kuma.get_monitor(mine) == before
-    assert "by hand" in {notification["name"] for notification in kuma.get_notifications()}
+    assert "of mine" in {notification["name"] for notification in kuma.get_notifications()}
     assert page(lab, "by-hand").status_code == 200
 
     refused = lab.play(crowsnest_status_pages=[{"slug": "by-hand", "title": "Mine"}])
