@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import Job, Maintenance, Monitor, StatusPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Job, Maintenance, Monitor, StatusPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
     Clock,
     Duration,

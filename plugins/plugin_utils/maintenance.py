@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import Maintenance
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Maintenance
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import days_of
 
 

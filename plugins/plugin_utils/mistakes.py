@@ -19,8 +19,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, NODE_EXPORTER_PORT
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_mistakes import nearest, uptime_mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import Monitor
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.mistakes import nearest, uptime_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Monitor
 
 PREFIX = "crowsnest_"
 # Hosts that only the app's own machine understands; see App.metrics.

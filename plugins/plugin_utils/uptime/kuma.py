@@ -11,7 +11,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import KEYS_DIRECTORY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import monitors, notifications
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import Maintenance, StatusGroup, StatusPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Maintenance, StatusGroup, StatusPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import WEEKDAYS, days_of
 
 Fields = dict[str, Any]

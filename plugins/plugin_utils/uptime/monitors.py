@@ -17,12 +17,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import WELL
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import notifications
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import (
-    HEARTBEAT_KEY,
-    job_key,
-    push_token,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import (
     DnsMonitor,
     DockerMonitor,
     GroupMonitor,
@@ -33,6 +28,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import
     PingMonitor,
     PortMonitor,
     PushMonitor,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import (
+    HEARTBEAT_KEY,
+    job_key,
+    push_token,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import duration_seconds, host_and_port
 

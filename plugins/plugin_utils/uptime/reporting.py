@@ -12,7 +12,7 @@ import hmac
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime_model import Job
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Job
 
 # The monitor to which Alertmanager's heartbeat goes.
 HEARTBEAT_KEY = "crowsnest/alerting-path/heartbeat"
