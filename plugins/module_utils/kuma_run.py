@@ -36,14 +36,14 @@ from ansible_collections.crowsnest.core.plugins.module_utils.kuma_diff import (
     too_new,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma_fields import MONITOR
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma_found import found_things
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma_metrics_key import NAME, key_change, write_key
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma_objects import (
     NOTHING,
     TAG,
     Things,
-    found_things,
-    wanted_things,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma_wanted import wanted_things
 
 Given = Mapping[str, Any]
 # Of a notification, and not its key. The others, such as a host name, would black out ordinary words of a message.

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma_check import NEEDED, mistakes
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma_check import mistakes
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma_check_monitor import NEEDED
 
 PROVIDERS = {"slack": {"slackwebhookURL"}, "webhook": {"webhookURL"}}
 WELL: dict[str, Any] = {
@@ -151,7 +152,7 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"name": "x", "dockerType": "ssh"},
         "docker host x: dockerType is socket or tcp, not ssh",
     ),
-    "tag": ("tags", {"name": "x"}, "tags[1]: color is missing"),
+    "tag": ("tags", {"name": "x"}, "tag x: color is missing"),
     "strategy": (
         "maintenances",
         {"key": "x", "title": "x", "strategy": "odd"},

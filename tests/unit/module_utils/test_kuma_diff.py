@@ -9,14 +9,14 @@ import pytest
 
 from ansible_collections.crowsnest.core.plugins.module_utils import kuma_diff as diff
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma_fields import MONITOR, STATUS_PAGE
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma_found import found_things
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma_objects import (
     NOTHING,
     Live,
     commented,
     described,
-    found_things,
-    wanted_things,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma_wanted import wanted_things
 
 EMPTY: dict[str, Any] = {
     "settings": {},
