@@ -37,6 +37,7 @@ RESTART, ACCOUNT, KEY = "container", "account", "API key"  # what changes beside
 REMOVED = (WINDOW, PAGE, MONITORS, HOST, NOTIFICATION)  # kinds in the order of removal; tags and settings stay
 NO_THING = Thing("", "", {})
 _ADDRESS_LOGIN = re.compile(r"//[^/@\s]+@")
+_QUERY_VALUE = re.compile(r"([?&][^=&\s]+=)[^&\s]+")
 _SECRET_SETTING = re.compile("key|token|secret|password", re.IGNORECASE)
 
 
@@ -65,7 +66,7 @@ class Change(NamedTuple):
         value = thing.fields.get(field)
         if value is not None and _is_secret(self.kind, field):
             return f"(secret{changed if self.verb == CHANGE else ''})"
-        return _ADDRESS_LOGIN.sub("//(secret)@", _text(value))
+        return _QUERY_VALUE.sub(r"\1(secret)", _ADDRESS_LOGIN.sub("//(secret)@", _text(value)))
 
 
 def _is_secret(kind: str, field: str) -> bool:

@@ -145,6 +145,7 @@ def _route(declaration: Declaration) -> dict[str, Any]:
                 "routes": [{"matchers": [f'severity="{name}"'], "receiver": name} for name in SEVERITIES],
             },
             *(_severity_route(severity, declaration) for severity in SEVERITIES),
+            *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
         ],
     }
 

@@ -9,6 +9,7 @@ are made from this file. What a mistake looks like to the user is in `mistakes.p
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -229,6 +230,14 @@ def _repeat_guard(text: str) -> str:
     return text
 
 
+def _not_too_weak(password: SecretStr) -> SecretStr:
+    """Uptime Kuma's own rule: https://github.com/deanilvincent/check-password-strength"""
+    kinds = ("[a-z]", "[A-Z]", "[0-9]", "[^A-Za-z0-9 ]")
+    if sum(bool(re.search(kind, password.get_secret_value())) for kind in kinds) < 2:
+        raise ValueError("12 to 128 characters of at least two kinds: small letters, capitals, digits, others")
+    return password
+
+
 class Settings(Strict):
     """Everything but the receivers and their secrets: what the plan is made of."""
 
@@ -291,7 +300,7 @@ class Declaration(Settings):
     status_pages: list[StatusPage] = Field(
         [StatusPage(slug="status", title="Status")], description="Status pages of Uptime Kuma."
     )
-    uptime_kuma_admin_password: Password | None = Field(
+    uptime_kuma_admin_password: Annotated[Password, AfterValidator(_not_too_weak)] | None = Field(
         None,
         description="Password of Uptime Kuma's user admin. Default: made once, in the inventory's folder secrets/.",
     )

@@ -36,7 +36,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     SECRETS,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import kuma
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import job_urls
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import job_urls, own_urls
 from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report import verify_report as verify_report
 
 
@@ -224,6 +224,7 @@ def secret_files(
             "secrets/admin_password": given["uptime_kuma_admin_password"],
             "secrets/push_key": push_key,
             **job_urls(typed, push_key),
+            **own_urls(typed, declared, push_key),
         },
     }
     return {name: make() for name, make in makers.items() if name in typed.services}

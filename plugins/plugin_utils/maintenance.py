@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Maintenance
-from ansible_collections.crowsnest.core.plugins.plugin_utils.values import days_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import WEEKDAYS, days_of
 
 
 def time_intervals(windows: Sequence[Maintenance], timezone: str) -> list[dict[str, Any]]:
@@ -40,12 +40,19 @@ def _parts(window: Maintenance) -> Iterator[dict[str, Any]]:
     if window.once:
         yield from _days(datetime.fromisoformat(window.start), datetime.fromisoformat(window.end))
         return
-    days: dict[str, Any] = {}
-    if window.weekdays:
-        days = {"weekdays": days_of(window.weekdays)}
-    elif window.days_of_month:
-        days = {"days_of_month": [str(day) for day in sorted(window.days_of_month)]}
-    yield {**days, "times": [{"start_time": window.start, "end_time": window.end}]}
+    days = days_of(window.weekdays) if window.weekdays else []
+    if window.overnight:
+        next_days = [WEEKDAYS[(WEEKDAYS.index(day) + 1) % len(WEEKDAYS)] for day in days]
+        yield {**_weekdays(days), "times": [{"start_time": window.start, "end_time": "24:00"}]}
+        if window.end != "00:00":
+            yield {**_weekdays(next_days), "times": [{"start_time": "00:00", "end_time": window.end}]}
+        return
+    dates = {"days_of_month": [str(day) for day in sorted(window.days_of_month)]} if window.days_of_month else {}
+    yield {**_weekdays(days), **dates, "times": [{"start_time": window.start, "end_time": window.end}]}
+
+
+def _weekdays(days: list[str]) -> dict[str, list[str]]:
+    return {"weekdays": days} if days else {}
 
 
 def _days(start: datetime, end: datetime) -> Iterator[dict[str, Any]]:

@@ -102,7 +102,7 @@ def _type_mistake(path: str, models: Sequence[type[BaseModel]], location: list[A
 
 # Types of pydantic's errors as a person who writes YAML would call them.
 _TYPES = {
-    "string_type": "text",
+    "string_type": "text, in quotes if it looks like something else",
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
@@ -245,6 +245,14 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
             )
     health = _mapping(app.get("health"))
     urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}
+    for position, job in enumerate(_listed(app.get("jobs"))):
+        yield (
+            f"{path}.jobs[{position}] ({_mapping(job).get('name', 'no name')}): Uptime Kuma listens on the server's "
+            f"loopback, where a job on {host} cannot report. Allowed: jobs of apps on the server."
+        )
+    for name, address in _mapping(app.get("tcp")).items():
+        if _LOOPBACK.match(str(address)):
+            yield f"{path}.tcp.{name}: {address!r} {why}. Allowed: an address of {host} that the server reaches."
     for key, url in urls.items():
         if _LOOPBACK.match(str(url).partition("://")[2]):
             yield f"{path}.{key}: {url!r} {why}. Allowed: a URL with the address of {host}."
@@ -277,6 +285,10 @@ def _receiver_mistakes(receivers: Any) -> Iterator[str]:
     for name, count in names.items():
         if count > 1:
             yield f"crowsnest_receivers: {count} receivers are called {name!r}. Give each a `name` of its own."
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import PAGES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.kuma import status_pages
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import monitors
 
@@ -48,9 +49,13 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str, secr
         *_logins(plan, declaration, secrets),
         *_status_pages(plan, declaration),
         "",
-        *_alerts(declaration, inventory),
-        *(f"{name} is switched off: {reason}" for name, reason in plan.switched_off.items()),
+        *_alerts(plan, declaration, inventory),
+        *(f"{name} is switched off: {reason}{_WITHOUT.get(name, '')}" for name, reason in plan.switched_off.items()),
     ]
+
+
+# What a service that is switched off does not do, where its name does not say it.
+_WITHOUT = {"uptime_kuma": "; jobs, ports and monitors of your own are not watched, and there is no status page"}
 
 
 def _logins(plan: Plan, declaration: Declaration, secrets: str) -> list[str]:
@@ -83,7 +88,7 @@ def _tunnel(plan: Plan, host: str) -> list[str]:
     return [f"They listen on the host's loopback. From your machine: ssh -N {forwards} {host}"]
 
 
-def _alerts(declaration: Declaration, inventory: str) -> list[str]:
+def _alerts(plan: Plan, declaration: Declaration, inventory: str) -> list[str]:
     receivers = [f"{receiver_name(it)} ({', '.join(it.severities)})" for it in declaration.receivers]
     lines = [f"Alerts go to {'; '.join(receivers)}. Prove it: ./crowsnest alert-test -i {inventory}"]
     if not receivers:
@@ -91,6 +96,11 @@ def _alerts(declaration: Declaration, inventory: str) -> list[str]:
     unheard = [name for name in SEVERITIES if not any(name in it.severities for it in declaration.receivers)]
     if receivers and unheard:
         lines.append(f"No receiver gets alerts of severity {', '.join(unheard)}.")
+    if "uptime_kuma" in plan.services and not notifications.names(declaration):
+        lines.append(
+            "Uptime Kuma can tell nobody when the alerting path is broken: declare a receiver of critical alerts of "
+            "type slack, discord, email or webhook."
+        )
     if not declaration.heartbeat_url:
         lines.append("Nothing outside notices when alerting itself dies: declare crowsnest_heartbeat_url.")
     return lines

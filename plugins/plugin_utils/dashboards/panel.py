@@ -145,9 +145,11 @@ FULL = (Threshold(80, "yellow"), Threshold(90, "red"))
 ANY = (Threshold(1, "red"),)
 
 
-def any_is_bad(title: str, description: str, queries: tuple[Query, ...], width: int = 6) -> Panel:
+def any_is_bad(title: str, description: str, queries: tuple[Query, ...], width: int = 6, empty: str = "") -> Panel:
     """A count of which even one is bad."""
-    return Panel(title, description, "stat", queries, width=width, decimals=0, base="green", thresholds=ANY)
+    return Panel(
+        title, description, "stat", queries, width=width, decimals=0, base="green", thresholds=ANY, empty=empty
+    )
 
 
 def percent_bars(

@@ -35,6 +35,7 @@ _AVAILABLE = "app:available:ratio5m"
 # One value of app:available:ratio5m stands for this many minutes.
 _MINUTES = 5
 _FEW_DATA = "Uptime Kuma has measured the apps for less than five minutes."
+_STARTED = "Uptime Kuma was started less than two minutes ago and has not looked yet."
 _NINES = (Threshold(0.99, "yellow"), Threshold(0.999, "green"))
 
 
@@ -76,6 +77,7 @@ def _down() -> Panel:
         "says why; alert MonitorDown has the runbook.",
         (Query('count(monitor_status{monitor_type!="group"} == 0) or 0 * count(monitor_status)'),),
         width=4,
+        empty=_STARTED,
     )
 
 
@@ -88,6 +90,7 @@ def _monitors() -> Panel:
         (Query(f"max by (monitor_name) (monitor_status{{{_LOOKING}, {_CHOSEN}}})", "{{monitor_name}}"),),
         values=MONITOR_STATES,
         width=14,
+        empty=_STARTED,
     )
 
 
@@ -105,6 +108,7 @@ def _alerting_path() -> Panel:
         ),
         values=MONITOR_STATES,
         width=6,
+        empty=_STARTED,
     )
 
 
@@ -191,6 +195,7 @@ def _history() -> Panel:
         values=MONITOR_STATES,
         width=12,
         height=12,
+        empty=_STARTED,
     )
 
 
@@ -205,6 +210,7 @@ def _response_times() -> Panel:
         minimum=0,
         width=12,
         height=12,
+        empty=_STARTED,
     )
 
 

@@ -12,6 +12,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import KEYS_DIRECTORY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import monitors, notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Maintenance, StatusGroup, StatusPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import ALERTING_KEY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import WEEKDAYS, days_of
 
 Fields = dict[str, Any]
@@ -50,9 +51,13 @@ def settings(plan: Plan, declaration: Declaration) -> Fields:
 
 
 def maintenance(window: Maintenance, timezone: str, watched: list[Fields], slugs: list[str]) -> Fields:
-    """A window in Kuma's words; it holds for the named apps with all in their groups, or for everything."""
-    groups = set(window.apps)
-    names = [each["key"] for each in watched if not groups or each["key"] in groups or each.get("group") in groups]
+    """A window in Kuma's words; it holds for what is in the groups of the named apps, or for everything.
+
+    Not for groups and push monitors: a report within a window is one of maintenance, after which Kuma calls the monitor
+    down at once (beat() of server/model/monitor.js); Alertmanager keeps silent about them. Nor for the alerting path.
+    """
+    looking = [each for each in watched if each["type"] not in ("group", "push") and each.get("group") != ALERTING_KEY]
+    names = [each["key"] for each in looking if not window.apps or each.get("group") in window.apps]
     return {
         "key": window.title,
         "title": window.title,

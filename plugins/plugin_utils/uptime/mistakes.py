@@ -66,8 +66,11 @@ def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -
             yield f"{path}.name: {name!r} is declared {names[name]} times. Allowed: each name once."
         elif keys[key] > 1:
             yield f"{path}.id: {key!r} is declared {keys[key]} times. Allowed: each once; without `id` it is the name."
-        if name in made or name.startswith(f"{ALERTING_PATH}:") or name == ALERTING_PATH:
-            yield f"{path}.name: a monitor of this name is made by crowsnest. Allowed: another name."
+        if name in made or name.startswith((ALERTING_PATH, *(f"{app.name}:" for app in apps))):
+            yield (
+                f"{path}.name: names of apps, alone or with a colon, and {ALERTING_PATH!r} are for monitors that "
+                "crowsnest makes. Allowed: another name."
+            )
         for tag in _mapping(monitor.get("tags")):
             if tag in _RESERVED_TAGS or str(tag).startswith("monitor_"):
                 yield f"{path}.tags.{tag}: a mark, or a label of the monitor's metrics. Allowed: other tags."

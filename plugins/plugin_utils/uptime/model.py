@@ -13,7 +13,7 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
     Duration,
@@ -35,6 +35,11 @@ def _interval(text: str) -> str:
     return text
 
 
+def _as_text(code: object) -> object:
+    """YAML makes a number of 204."""
+    return str(code) if isinstance(code, int) and not isinstance(code, bool) else code
+
+
 def _status_codes(text: str) -> str:
     if not re.fullmatch(r"(?P<hundred>[1-5])00-(?P=hundred)99|[1-9][0-9]{2}", text):
         raise ValueError("a status such as 204, or a hundred of them such as 200-299")
@@ -52,8 +57,9 @@ def _hostname(text: str) -> str:
 
 
 Interval = Annotated[Duration, AfterValidator(_interval)]
-StatusCodes = Annotated[str, AfterValidator(_status_codes)]
+StatusCodes = Annotated[str, BeforeValidator(_as_text), AfterValidator(_status_codes)]
 Hostname = Annotated[str, AfterValidator(_hostname)]
+Domain = Annotated[Hostname, AfterValidator(str.lower)]
 # What people read: one line, no blanks around it.
 Title = Annotated[str, Field(pattern=r"^\S(.{0,98}\S)?$")]
 
@@ -82,8 +88,8 @@ class AnyMonitor(Strict):
 
     secrets: ClassVar[tuple[str, ...]] = ()
     name: Title = Field(description="What it watches, in words; unique.")
-    id: Name | None = Field(
-        None, description="Keeps the history when `name` changes. Default: the name; set both before you rename."
+    id: Title | None = Field(
+        None, description="By what it is found again. Default: the name. To rename one, set `id` to its first name."
     )
     group: str | None = Field(None, description="Name of an app, or of a monitor of type group, that it belongs to.")
     description: str | None = Field(None, description="A note for people.")
@@ -101,7 +107,7 @@ class AddressMonitor(AnyMonitor):
     """What all monitors of an address share."""
 
     secrets = ("password", "headers")
-    url: HttpUrl = Field(description="The address.")
+    url: HttpUrl = Field(description="The address. It is shown in diffs; a token belongs into `headers`.")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field("GET", description="Method.")
     body: str | None = Field(None, description="Body of the request, as JSON.")
     headers: dict[str, SecretStr] = Field({}, description="Headers of the request; secrets, as they may hold a token.")
@@ -110,7 +116,9 @@ class AddressMonitor(AnyMonitor):
     accepted_status: list[StatusCodes] = Field(["200-299"], min_length=1, description="Status codes that are well.")
     redirects: int = Field(10, ge=0, le=100, description="How many redirects are followed.")
     timeout: Duration = Field("48s", description="How long an answer may take.")
-    certificate: bool = Field(True, description="Whether its certificate is watched.")
+    certificate: bool = Field(
+        True, description="Whether `notifications` warn of its certificate. Alert MonitorCertificateExpiry always does."
+    )
     verify_tls: bool = Field(True, description="Whether a certificate that is not valid counts as an outage.")
 
 
@@ -230,14 +238,16 @@ class Maintenance(Strict):
     description: str = Field("", description="More for people; Markdown.")
     apps: list[str] = Field([], description="Names of the apps. Default: everything, hosts included.")
     start: Moment = Field(description='"2026-12-01 02:00" once, or "02:00" again and again; in quotes.')
-    end: Moment = Field(description="The same form as `start`, and later.")
+    end: Moment = Field(description="The same form as `start`. A time before `start` is one of the next day.")
     weekdays: Weekdays | None = Field(None, description="A day or a range of days. Default: every day.")
     days_of_month: list[Annotated[int, Field(ge=1, le=31)]] = Field([], description="Days of the month, 1 to 31.")
 
     @model_validator(mode="after")
     def _one_form(self) -> Maintenance:
-        if len(self.start) != len(self.end) or self.start >= self.end:
-            raise ValueError("`start` before `end`, both with a day or both without; cut a nightly window at 23:59")
+        if self.once != (" " in self.end) or self.start == self.end or (self.once and self.start > self.end):
+            raise ValueError("`start` before `end`, both with a day or both without")
+        if self.overnight and self.days_of_month:
+            raise ValueError("`weekdays` for a window over midnight, or an `end` later than `start`")
         if self.weekdays and self.days_of_month:
             raise ValueError("`weekdays` or `days_of_month`, not both")
         if self.once and (self.weekdays or self.days_of_month):
@@ -248,6 +258,11 @@ class Maintenance(Strict):
     def once(self) -> bool:
         """It has a day of its own."""
         return " " in self.start
+
+    @property
+    def overnight(self) -> bool:
+        """It ends on the day after it begins, again and again."""
+        return not self.once and self.start > self.end
 
 
 class Incident(Strict):
@@ -275,7 +290,7 @@ class StatusPage(Strict):
     description: str | None = Field(None, description="Text under the heading; Markdown.")
     footer: str | None = Field(None, description="Text at the end; Markdown.")
     theme: Literal["auto", "light", "dark"] = Field("auto", description="Colours.")
-    domains: list[Hostname] = Field([], description="Domain names at which Uptime Kuma shows this page at once.")
+    domains: list[Domain] = Field([], description="Domain names at which Uptime Kuma shows this page at once.")
     certificates: bool = Field(False, description="Whether it shows when certificates expire.")
     groups: list[StatusGroup] | None = Field(
         None, description="What it shows. Default: a group per app with its address and health endpoint."

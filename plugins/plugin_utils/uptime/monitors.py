@@ -32,6 +32,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import (
     HEARTBEAT_KEY,
     job_key,
+    own_key,
     push_token,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import duration_seconds, host_and_port
@@ -42,9 +43,10 @@ Fields = dict[str, Any]
 _PACE = {"interval": 60, "maxretries": 1, "retryInterval": 30}
 # Alertmanager reports every minute; two reports in a row may get lost.
 _HEARTBEAT_SECONDS = 150
+# Told again after so many looks, that is every ten minutes, as Alertmanager does with what is critical.
+_RESEND_BEATS = 10
 ALERTING_PATH = "Alerting path"
-_ALERTING_KEY = "crowsnest/alerting-path"
-_IN_KEYS = str.maketrans({"(": "%28", ")": "%29", "%": "%25"})
+ALERTING_KEY = "crowsnest/alerting-path"
 
 
 def monitors(plan: Plan, declaration: Declaration, push_key: str) -> list[Fields]:
@@ -119,11 +121,19 @@ def _component(app: App, component: str) -> Fields:
 def alerting_path(plan: Plan, receivers: list[str]) -> list[Fields]:
     """Watches what sends all other alerts, so Kuma tells the receivers of this one group itself, once for all of it."""
     return [
-        {"key": _ALERTING_KEY, "name": ALERTING_PATH, "type": "group", "notifications": receivers, **_PACE},
+        {
+            "key": ALERTING_KEY,
+            "name": ALERTING_PATH,
+            "type": "group",
+            "description": f"Runbook: {plan.settings.runbook_url.rstrip('/')}/AlertingPathAlive.md",
+            "notifications": receivers,
+            "resendInterval": _RESEND_BEATS,
+            **_PACE,
+        },
         {
             "key": HEARTBEAT_KEY,
             "name": f"{ALERTING_PATH}: heartbeat",
-            "group": _ALERTING_KEY,
+            "group": ALERTING_KEY,
             "type": "push",
             "interval": _HEARTBEAT_SECONDS,
             "maxretries": 0,
@@ -131,9 +141,9 @@ def alerting_path(plan: Plan, receivers: list[str]) -> list[Fields]:
         },
         *(
             {
-                "key": f"{_ALERTING_KEY}/{name}",
+                "key": f"{ALERTING_KEY}/{name}",
                 "name": f"{ALERTING_PATH}: {name.capitalize()}",
-                "group": _ALERTING_KEY,
+                "group": ALERTING_KEY,
                 **_http(f"http://127.0.0.1:{plan.services[name].port}/-/healthy"),
             }
             for name in ("prometheus", "alertmanager")
@@ -142,14 +152,6 @@ def alerting_path(plan: Plan, receivers: list[str]) -> list[Fields]:
 
 
 # --- the team's own -------------------------------------------------------------------------------------------------
-
-
-def own_key(name: str) -> str:
-    """Key of a monitor that the team declares itself; no app, whatever its name, has such a part.
-
-    Brackets are written in another way: Kuma's description of a monitor has its key between brackets.
-    """
-    return f"crowsnest/extra/{name.translate(_IN_KEYS)}"
 
 
 def group_key(declaration: Declaration, name: str) -> str:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from urllib.parse import quote
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Job
 
 # The monitor to which Alertmanager's heartbeat goes.
 HEARTBEAT_KEY = "crowsnest/alerting-path/heartbeat"
+_IN_KEYS = str.maketrans({"(": "%28", ")": "%29", "%": "%25"})
 # Length of a token that Kuma 2 makes itself.
 _TOKEN_LENGTH = 32
 
@@ -33,6 +35,23 @@ def push_token(push_key: str, monitor_key: str) -> str:
 def push_url(plan: Plan, push_key: str, monitor_key: str) -> str:
     """Where to report a success: https://github.com/louislam/uptime-kuma/wiki/Internal-API"""
     return f"http://127.0.0.1:{plan.services['uptime_kuma'].port}/api/push/{push_token(push_key, monitor_key)}"
+
+
+def own_key(name: str) -> str:
+    """Key of a monitor that the team declares itself; no app, whatever its name, has such a part.
+
+    Brackets are written in another way: Kuma's description of a monitor has its key between brackets.
+    """
+    return f"crowsnest/extra/{name.translate(_IN_KEYS)}"
+
+
+def own_urls(plan: Plan, declaration: Declaration, push_key: str) -> dict[str, str]:
+    """{"secrets/push/import": url}: a file for each push monitor that the team declares itself, named as its id."""
+    return {
+        f"secrets/push/{quote(each.id or each.name, safe=' ')}": push_url(plan, push_key, own_key(each.id or each.name))
+        for each in declaration.monitors
+        if each.type == "push"
+    }
 
 
 def job_urls(plan: Plan, push_key: str) -> dict[str, str]:
