@@ -66,7 +66,8 @@ class Change(NamedTuple):
         value = thing.fields.get(field)
         if value is not None and _is_secret(self.kind, field):
             return f"(secret{changed if self.verb == CHANGE else ''})"
-        return _QUERY_VALUE.sub(r"\1(secret)", _ADDRESS_LOGIN.sub("//(secret)@", _text(value)))
+        text = _ADDRESS_LOGIN.sub("//(secret)@", _text(value))
+        return _QUERY_VALUE.sub(r"\1(secret)", text) if field == "url" else text
 
 
 def _is_secret(kind: str, field: str) -> bool:

@@ -8,7 +8,7 @@ Asked through uptime-kuma-api2, as a person would through its pages.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -73,15 +73,18 @@ def kuma(lab: Any, password: str) -> Iterator[UptimeKumaApi]:
         yield api
 
 
-def names(kuma: UptimeKumaApi) -> list[str]:
-    return sorted(monitor["name"] for monitor in kuma.get_monitors())
+@pytest.fixture
+def monitors(lab: Any, password: str) -> Callable[[], dict[str, dict[str, Any]]]:
+    """{name: monitor} as they are now: a run may have restarted Kuma, which ends a login."""
 
+    def look() -> dict[str, dict[str, Any]]:
+        with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
+            api.login("admin", password)
+            found = api.get_monitors()
+        assert len({monitor["name"] for monitor in found}) == len(found), "a name twice"
+        return {monitor["name"]: monitor for monitor in found}
 
-def pages(lab: Any, password: str) -> list[dict[str, Any]]:
-    """All status pages; Kuma sends their list at a login only."""
-    with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
-        api.login("admin", password)
-        return api.get_status_pages()
+    return look
 
 
 def page(lab: Any, slug: str) -> requests.Response:
@@ -133,12 +136,12 @@ def test_secrets_are_in_no_list_of_processes_and_for_root_only(server: Any, pass
 
 
 def test_all_kinds_of_objects_come_and_go_with_the_declaration(
-    lab: Any, server: Any, kuma: UptimeKumaApi, password: str, eventually: Any
+    lab: Any, server: Any, monitors: Any, password: str, eventually: Any
 ) -> None:
     server.check_output("sysctl -w net.ipv4.ping_group_range='1 0'")  # as a kernel has it by itself
     predicted = lab.play("--check", "--diff", **EXTRA)
     assert predicted.status == 0, predicted.output
-    assert names(kuma) == sorted(MADE)
+    assert set(monitors()) == set(MADE)
     run = lab.play("--diff", **EXTRA)
     assert run.status == 0, run.output
     for name in ("Search", "Import", "Engine"):
@@ -146,11 +149,14 @@ def test_all_kinds_of_objects_come_and_go_with_the_declaration(
         assert f"monitor {name}" in run.output
     assert predicted.recap["changed"] > 0
     assert lab.play(**EXTRA).recap["changed"] == 0
-    assert names(kuma) == sorted([*MADE, *(it["name"] for it in EXTRA["crowsnest_monitors"])])
-    stock = next(monitor for monitor in kuma.get_monitors() if monitor["name"] == "Stock")
-    assert {(tag["name"], tag["value"]) for tag in stock["tags"]} >= {("team", "stock"), ("tier", "1")}
-    assert not next(monitor for monitor in kuma.get_monitors() if monitor["name"] == "Name")["active"]
-    assert {window["title"] for window in kuma.get_maintenances()} == {"Weekly", "New disk"}
+    found = monitors()
+    assert set(found) == {*MADE, *(it["name"] for it in EXTRA["crowsnest_monitors"])}
+    assert {(tag["name"], tag["value"]) for tag in found["Stock"]["tags"]} >= {("team", "stock"), ("tier", "1")}
+    assert not found["Name"]["active"]
+    with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
+        api.login("admin", password)
+        assert {window["title"] for window in api.get_maintenances()} == {"Weekly", "New disk"}
+        assert {each["slug"] for each in api.get_status_pages()} == {"status", "partners"}
     assert server.check_output("sysctl -n net.ipv4.ping_group_range").split() == ["15001", "15001"]
     assert page(lab, "partners").json()["incident"]["title"] == "Slow search"
     by_name = requests.get(lab.url("uptime_kuma"), headers={"Host": "partners.example.com"}, timeout=10)
@@ -164,15 +170,15 @@ def test_all_kinds_of_objects_come_and_go_with_the_declaration(
     assert run.status == 0, run.output
     assert "accepted_statuscodes" in run.output
     assert lab.play(**fewer).recap["changed"] == 0
-    kuma.sio.call("getMonitorList")
-    stock = next(monitor for monitor in kuma.get_monitors() if monitor["name"] == "Stock")
+    stock = monitors()["Stock"]
     assert ({tag["name"] for tag in stock["tags"]}, stock["accepted_statuscodes"]) == ({"crowsnest"}, ["200-299"])
 
     run = lab.play()
     assert run.status == 0, run.output
-    kuma.sio.call("getMonitorList")
-    assert names(kuma) == sorted(MADE)
-    assert [each["slug"] for each in pages(lab, password)] == ["status"]
+    assert set(monitors()) == set(MADE)
+    with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
+        api.login("admin", password)
+        assert [each["slug"] for each in api.get_status_pages()] == ["status"]
 
 
 STOCK_LESS = {
@@ -185,7 +191,7 @@ STOCK_LESS = {
 
 
 def test_what_people_made_stays_and_what_they_changed_of_ours_is_put_right(
-    lab: Any, kuma: UptimeKumaApi, eventually: Any
+    lab: Any, kuma: UptimeKumaApi, monitors: Any, eventually: Any
 ) -> None:
     ours = {monitor["name"]: monitor["id"] for monitor in kuma.get_monitors()}
     tag = kuma.add_tag(name="of mine", color="#ff0000")
@@ -210,12 +216,11 @@ def test_what_people_made_stays_and_what_they_changed_of_ours_is_put_right(
     assert run.status == 0, run.output
     assert lab.play().recap["changed"] == 0
 
-    kuma.sio.call("getMonitorList")
-    monitors = {monitor["name"]: monitor for monitor in kuma.get_monitors()}
-    assert sorted(monitors) == sorted([*MADE, "of mine"])
-    website = monitors["shop: website"]
+    found = monitors()
+    assert set(found) == {*MADE, "of mine"}
+    website = found["shop: website"]
     assert (website["id"], website["interval"], website["headers"]) == (ours["shop: website"], 60, None)
-    assert monitors["shop: celery"]["active"]
+    assert found["shop: celery"]["active"]
     assert kuma.get_monitor(mine) == before
     assert "of mine" in {notification["name"] for notification in kuma.get_notifications()}
     assert page(lab, "by-hand").status_code == 200
@@ -231,7 +236,7 @@ def test_what_people_made_stays_and_what_they_changed_of_ours_is_put_right(
 
 
 def test_a_run_that_is_cut_off_is_gone_on_with_and_makes_nothing_twice(
-    lab: Any, server: Any, kuma: UptimeKumaApi, eventually: Any, figure: Any
+    lab: Any, server: Any, kuma: UptimeKumaApi, monitors: Any, eventually: Any, figure: Any
 ) -> None:
     many = [{"name": f"Port {n}", "type": "port", "address": "127.0.0.1:22", "paused": True} for n in range(60)]
     begun = lab.start(crowsnest_monitors=many)
@@ -246,9 +251,7 @@ def test_a_run_that_is_cut_off_is_gone_on_with_and_makes_nothing_twice(
     run = lab.play(crowsnest_monitors=many)
     figure("run that goes on with 60 monitors", f"{time.monotonic() - start:.1f} s")
     assert run.status == 0, run.output
-    with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
-        api.login("admin", (ROOT / ".lab" / lab.name / "secrets/uptime_kuma_admin_password").read_text().strip())
-        assert names(api) == sorted([*MADE, *(monitor["name"] for monitor in many)])
+    assert set(monitors()) == {*MADE, *(monitor["name"] for monitor in many)}
     assert lab.play(crowsnest_monitors=many).recap["changed"] == 0
     assert lab.play().status == 0
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration
@@ -57,7 +57,8 @@ def maintenance(window: Maintenance, timezone: str, watched: list[Fields], slugs
     down at once (beat() of server/model/monitor.js); Alertmanager keeps silent about them. Nor for the alerting path.
     """
     looking = [each for each in watched if each["type"] not in ("group", "push") and each.get("group") != ALERTING_KEY]
-    names = [each["key"] for each in looking if not window.apps or each.get("group") in window.apps]
+    outer = {each["key"]: each.get("group") for each in watched}
+    names = [each["key"] for each in looking if not window.apps or set(_groups(each, outer)) & set(window.apps)]
     return {
         "key": window.title,
         "title": window.title,
@@ -67,6 +68,14 @@ def maintenance(window: Maintenance, timezone: str, watched: list[Fields], slugs
         "monitors": names,
         "status_pages": slugs,
     }
+
+
+def _groups(monitor: Fields, outer: Mapping[str, str | None]) -> Iterator[str]:
+    """Keys of the groups that a monitor is in, the nearest first; the outermost one may be an app's."""
+    group = monitor.get("group")
+    while group:
+        yield group
+        group = outer.get(group)
 
 
 def _when(window: Maintenance) -> Fields:

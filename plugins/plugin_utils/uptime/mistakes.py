@@ -123,14 +123,14 @@ def _window_mistakes(windows: Sequence[Mapping[str, Any]], apps: Sequence[App], 
 
 def _page_mistakes(pages: Sequence[Mapping[str, Any]], known: Sequence[str], broken: bool) -> Iterator[str]:
     slugs = Counter(str(each.get("slug")) for each in pages)
-    domains = Counter(str(name) for each in pages for name in _list(each.get("domains")))
+    domains = Counter(str(name).lower() for each in pages for name in _list(each.get("domains")))
     for index, page in enumerate(pages):
         slug = str(page.get("slug", "no slug"))
         path = f"crowsnest_status_pages[{index}] ({slug})"
         if slugs[slug] > 1:
             yield f"{path}.slug: {slug!r} is declared {slugs[slug]} times. Allowed: each once."
         for name in _list(page.get("domains")):
-            if (count := domains[str(name)]) > 1:
+            if (count := domains[str(name).lower()]) > 1:
                 yield f"{path}.domains: {name!r} is declared {count} times. Allowed: each domain once, for one page."
         for group, content in enumerate(_list(page.get("groups"))):
             for position, name in enumerate(_list(_mapping(content).get("monitors"))):

@@ -57,7 +57,7 @@ def _hostname(text: str) -> str:
 
 
 Interval = Annotated[Duration, AfterValidator(_interval)]
-StatusCodes = Annotated[str, BeforeValidator(_as_text), AfterValidator(_status_codes)]
+StatusCodes = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), AfterValidator(_status_codes)]
 Hostname = Annotated[str, AfterValidator(_hostname)]
 Domain = Annotated[Hostname, AfterValidator(str.lower)]
 # What people read: one line, no blanks around it.
@@ -176,6 +176,14 @@ class PushMonitor(AnyMonitor):
     """Something that reports by itself: silence longer than `interval` is an outage."""
 
     type: Literal["push"]
+
+    @model_validator(mode="after")
+    def _names_a_file(self) -> PushMonitor:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}", self.id or self.name):
+            raise ValueError(
+                "an `id` of at most 60 letters, digits, blanks, dots and hyphens: its address is in a file"
+            )
+        return self
 
 
 class DockerMonitor(AnyMonitor):

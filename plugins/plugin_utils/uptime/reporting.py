@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from urllib.parse import quote
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
@@ -48,7 +47,7 @@ def own_key(name: str) -> str:
 def own_urls(plan: Plan, declaration: Declaration, push_key: str) -> dict[str, str]:
     """{"secrets/push/import": url}: a file for each push monitor that the team declares itself, named as its id."""
     return {
-        f"secrets/push/{quote(each.id or each.name, safe=' ')}": push_url(plan, push_key, own_key(each.id or each.name))
+        f"secrets/push/{each.id or each.name}": push_url(plan, push_key, own_key(each.id or each.name))
         for each in declaration.monitors
         if each.type == "push"
     }

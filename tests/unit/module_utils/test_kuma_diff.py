@@ -119,6 +119,17 @@ MONITORS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"url": "https://u:OLD@shop.example.com"},
         "url https://(secret)@shop.example.com → https://(secret)@shop.example.com",
     ),
+    "values of an address's query": (
+        {"url": "https://shop.example.com/a?token=SECRET&page=2#top"},
+        {"url": "https://u:OLD@shop.example.com/a?token=OLD"},
+        "url https://(secret)@shop.example.com/a?token=(secret) → "
+        "https://shop.example.com/a?token=(secret)&page=(secret)",
+    ),
+    "a query without values": (
+        {"url": "https://shop.example.com/a?full"},
+        {"url": "https://shop.example.com/a?full&x="},
+        "url https://shop.example.com/a?full&x= → https://shop.example.com/a?full",
+    ),
     "a token that is not declared stays": ({}, {"pushToken": "made by Kuma"}, ""),
     "a token that is declared": ({"pushToken": "mine"}, {"pushToken": "x"}, "pushToken (secret) → (secret, changed)"),
     "paused by hand": ({}, {"active": False}, "active false → true"),

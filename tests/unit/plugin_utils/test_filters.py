@@ -234,7 +234,10 @@ def test_a_service_that_is_not_planned_misses_nothing(plan: dict[str, Any]) -> N
 def test_secret_files_are_those_of_planned_services_and_stand_in_no_other_file(plan: dict[str, Any]) -> None:
     apps = [{"name": "shop", "jobs": [{"name": "backup", "every": "1d"}]}]
     with_job = {**plan, "settings": {**plan["settings"], "apps": apps}}
-    found = filters.secret_files(with_job, {**VARIABLES, "crowsnest_apps": apps}, GIVEN)
+    own = [{"name": "eu-import", "type": "push"}, {"name": "Office", "type": "ping", "hostname": "10.0.0.1"}]
+    declared = {**VARIABLES, "crowsnest_apps": apps, "crowsnest_monitors": own}
+    found = filters.secret_files(with_job, declared, GIVEN)
+    imported = found["uptime_kuma"]["secrets/push/eu-import"]
     beat, job = found["alertmanager"]["secrets/heartbeat_uptime_kuma"], found["uptime_kuma"]["secrets/jobs/shop/backup"]
     assert found == {
         "alertmanager": {
@@ -246,23 +249,25 @@ def test_secret_files_are_those_of_planned_services_and_stand_in_no_other_file(p
             "secrets/admin_password": "a-kuma-password",
             "secrets/push_key": "a-push-key",
             "secrets/jobs/shop/backup": job,
+            "secrets/push/eu-import": imported,
         },
     }
     # Each address has the token of the monitor at which it reports.
     tokens = {
         each["key"]: each["pushToken"]
-        for each in filters.uptime_kuma_objects(with_job, VARIABLES, GIVEN)["monitors"]
+        for each in filters.uptime_kuma_objects(with_job, declared, GIVEN)["monitors"]
         if each["type"] == "push"
     }
     base = "http://127.0.0.1:3001/api/push"
     assert tokens == {
         "shop/job/backup": job.removeprefix(f"{base}/"),
         "crowsnest/alerting-path/heartbeat": beat.removeprefix(f"{base}/"),
+        "crowsnest/extra/eu-import": imported.removeprefix(f"{base}/"),
     }
     texts = [
         *filters.prometheus_files(with_job, "/nowhere").values(),
-        *filters.alertmanager_files(with_job, VARIABLES).values(),
-        *filters.grafana_files(with_job, VARIABLES, GIVEN).values(),
+        *filters.alertmanager_files(with_job, declared).values(),
+        *filters.grafana_files(with_job, declared, GIVEN).values(),
         *filters.uptime_kuma_files(with_job).values(),
     ]
     secrets = [*GIVEN.values(), *tokens.values(), "hush"]

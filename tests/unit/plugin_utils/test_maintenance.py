@@ -46,6 +46,24 @@ WINDOWS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
     ),
     "daily": (NIGHT, [NIGHTLY]),
     "weekdays": ({**NIGHT, "weekdays": "saturday:monday"}, [{"weekdays": ["saturday", "sunday", "monday"], **NIGHTLY}]),
+    "over midnight": (
+        {"start": "23:00", "end": "01:30"},
+        [
+            {"times": [{"start_time": "23:00", "end_time": "24:00"}]},
+            {"times": [{"start_time": "00:00", "end_time": "01:30"}]},
+        ],
+    ),
+    "over midnight, on weekdays: the second part is one day later": (
+        {"start": "23:00", "end": "01:30", "weekdays": "saturday:sunday"},
+        [
+            {"weekdays": ["saturday", "sunday"], "times": [{"start_time": "23:00", "end_time": "24:00"}]},
+            {"weekdays": ["sunday", "monday"], "times": [{"start_time": "00:00", "end_time": "01:30"}]},
+        ],
+    ),
+    "to midnight": (
+        {"start": "22:00", "end": "00:00", "weekdays": "friday"},
+        [{"weekdays": ["friday"], "times": [{"start_time": "22:00", "end_time": "24:00"}]}],
+    ),
     "days of the month": ({**NIGHT, "days_of_month": [15, 1]}, [{"days_of_month": ["1", "15"], **NIGHTLY}]),
 }
 
@@ -103,6 +121,20 @@ def test_the_heartbeat_and_test_alerts_are_never_silent(plan: MakePlan) -> None:
     with_windows, without = config(plan(), DECLARED)["route"]["routes"], config(plan(), {})["route"]["routes"]
     assert with_windows[:2] == without[:2]
     assert "time_intervals" not in str(without[:2])
+
+
+def test_what_has_no_known_severity_goes_the_way_of_high_and_is_silent_as_well(plan: MakePlan) -> None:
+    """Alertmanager mutes routes below the root, not the root, to which a rule of a team's own may fall."""
+    *others, last = config(plan(), DECLARED)["route"]["routes"]
+    assert last == {
+        "receiver": "high",
+        "mute_time_intervals": [ALL],
+        "routes": [{"matchers": [f'app="{app}"'], "mute_time_intervals": MUTED[app]} for app in ("shop", "blog")],
+    }
+    assert all("matchers" in route for route in others), "one before it takes everything"
+    assert [route.get("matchers") for route in config(plan(), {})["route"]["routes"]] == [
+        route["matchers"] for route in others
+    ]
 
 
 def test_without_windows_nothing_is_silent(plan: MakePlan) -> None:

@@ -100,6 +100,17 @@ LINES: list[tuple[dict[str, Any], str]] = [
         "crowsnest_environment: '2026-01-01' does not fit. Allowed: text of the form ^[a-z][a-z0-9-]{0,39}$. "
         "Label `environment` on every series; never mixed.",
     ),
+    (
+        {"repeat_after": 600},
+        "crowsnest_repeat_after: 600 does not fit. Allowed: text, in quotes if it looks like something else. "
+        "An alert that goes on is repeated no sooner than this; lower severities later.",
+    ),
+    (
+        {"uptime_kuma_admin_password": "onlysmallletters"},
+        "crowsnest_uptime_kuma_admin_password: the given value (not shown: a secret) does not fit. Allowed: 12 to 128 "
+        "characters of at least two kinds: small letters, capitals, digits, others. Password of Uptime Kuma's user "
+        "admin. Default: made once, in the inventory's folder secrets/.",
+    ),
     # what belongs together
     (
         app(health={"basic": "/health/"}),
@@ -136,6 +147,21 @@ LINES: list[tuple[dict[str, Any], str]] = [
         app(host="web2", health={"basic": "http://localhost/health"}),
         "crowsnest_apps[0] (shop).health.basic: 'http://localhost/health' cannot be reached from the server, "
         "as the app runs on web2. Allowed: a URL with the address of web2.",
+    ),
+    (
+        app(host="web2", tcp={"queue": "127.0.0.1:5672"}),
+        "crowsnest_apps[0] (shop).tcp.queue: '127.0.0.1:5672' cannot be reached from the server, as the app "
+        "runs on web2. Allowed: an address of web2 that the server reaches.",
+    ),
+    (
+        app(host="web2", tcp={"database": "10.0.0.2:5432", "queue": "[::1]:5672"}),
+        "crowsnest_apps[0] (shop).tcp.queue: '[::1]:5672' cannot be reached from the server, as the app "
+        "runs on web2. Allowed: an address of web2 that the server reaches.",
+    ),
+    (
+        app(host="web2", jobs=[{"name": "backup", "every": "1d"}]),
+        "crowsnest_apps[0] (shop).jobs[0] (backup): Uptime Kuma listens on the server's loopback, where a job on web2 "
+        "cannot report. Allowed: jobs of apps on the server.",
     ),
     # receivers
     (
@@ -194,6 +220,12 @@ def test_a_typo_in_a_variable_names_the_nearest_variable() -> None:
     )
 
 
+@pytest.mark.parametrize("where", [{}, {"host": "web1"}], ids=["no host", "the server"])
+def test_an_app_on_the_server_may_use_its_loopback_and_have_jobs(where: dict[str, str]) -> None:
+    parts = {"tcp": {"queue": "127.0.0.1:5672"}, "jobs": [{"name": "backup", "every": "1d"}], "metrics": [":8000"]}
+    assert mistakes(**app(**where, **parts)) == []
+
+
 def test_each_of_two_apps_of_the_same_name_is_named() -> None:
     assert mistakes(apps=[{"name": "shop"}, {"name": "shop"}]) == [
         f"crowsnest_apps[{index}] (shop).name: 'shop' is declared 2 times. Allowed: each name once." for index in (0, 1)
@@ -235,6 +267,7 @@ LEAKS: list[dict[str, Any]] = [
     {"receivers": [{**SLACK, "name": SECRET}]},
     {"receivers": [{"type": SECRET}]},
     {"heartbeat_url": "hush"},
+    {"uptime_kuma_admin_password": "hushhushhush"},
 ]
 
 

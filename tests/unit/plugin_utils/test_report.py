@@ -55,7 +55,12 @@ def test_what_is_switched_off_has_no_page_and_no_login_but_a_reason(plan: MakePl
     found = lines(plan, {**SHOP, **URL}, **SMALL)
     assert "user is admin" not in " ".join(found)
     assert "/status/" not in " ".join(found)
-    assert "uptime_kuma is switched off: needs 200 MiB of memory, 17 MiB are left" in found
+    assert (
+        "uptime_kuma is switched off: needs 200 MiB of memory, 17 MiB are left; "
+        "jobs, ports and monitors of your own are not watched, and there is no status page"
+    ) in found
+    # The name of the others says it.
+    assert [line.count(";") for line in found if line.startswith("grafana is switched off")] == [0]
 
 
 # What is declared: addresses of pages that everybody may read
@@ -77,3 +82,31 @@ def test_status_pages_are_named_as_they_need_no_login(
 ) -> None:
     found = [line for line in lines(plan, declared) if "/status/" in line]
     assert found == [f"Status page without a login: {address}" for address in addresses]
+
+
+CRITICAL, HIGH = {"severities": ["critical"]}, {"severities": ["high"]}
+SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x"}
+SNS = {"type": "sns", "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall"}
+# Receivers: whether Uptime Kuma can tell one of them that the alerting path is broken
+TOLD: list[tuple[list[dict[str, Any]], bool]] = [
+    ([], False),
+    ([SNS], False),
+    ([{**SLACK, **HIGH}], False),
+    ([{**SLACK, **HIGH}, SNS], False),
+    ([SLACK], True),
+    ([{**SLACK, **CRITICAL}, SNS], True),
+    ([{"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/x"}], True),
+]
+NOBODY = (
+    "Uptime Kuma can tell nobody when the alerting path is broken: declare a receiver of critical alerts of "
+    "type slack, discord, email or webhook."
+)
+
+
+@pytest.mark.parametrize(("receivers", "told"), TOLD, ids=str)
+def test_it_says_when_uptime_kuma_can_tell_nobody(plan: MakePlan, receivers: list[dict[str, Any]], told: bool) -> None:
+    assert (NOBODY in lines(plan, {"receivers": receivers})) != told
+
+
+def test_an_uptime_kuma_that_is_switched_off_has_nothing_to_tell(plan: MakePlan) -> None:
+    assert NOBODY not in lines(plan, {}, **SMALL)

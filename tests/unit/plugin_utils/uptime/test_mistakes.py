@@ -41,6 +41,7 @@ RIGHT: list[dict[str, Any]] = [
     {"monitors": [ping(group="shop", notifications=["slack"]), ping("Other", tags={"team": "net"})]},
     {"monitors": [group("Net", group="shop"), group("Inner", group="Net"), ping(group="Inner")]},
     {"monitors": [ping(id="one"), ping("Two", id="two")]},
+    {"monitors": [ping("shop 2"), ping("shopping: website"), ping("Our shop: website"), ping("The Alerting path")]},
     {"maintenance": [{"title": "Upgrade", **NIGHT, "apps": ["shop", "idle"]}, {"title": "Other", **NIGHT}]},
     {"status_pages": [page("shop: website", "shop: database port", "Office")], "monitors": [ping()]},
     {"status_pages": [page("shop: website"), page("shop: website", slug="other", domains=["a.example.com"])]},
@@ -52,7 +53,10 @@ def test_what_fits_together_is_taken(declared: dict[str, Any]) -> None:
     assert found(**declared) == []
 
 
-MADE = "a monitor of this name is made by crowsnest. Allowed: another name."
+MADE = (
+    "names of apps, alone or with a colon, and 'Alerting path' are for monitors that crowsnest makes. "
+    "Allowed: another name."
+)
 GROUP_KINDS = "Allowed, apps with something to watch and monitors of `type: group`"
 CIRCLE = "leads back to itself. Allowed: groups within groups, without a circle."
 # (declared, the lines)
@@ -75,7 +79,10 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     ),
     *(
         ({"monitors": [ping(name)]}, [f"crowsnest_monitors[0] ({name}).name: {MADE}"])
-        for name in ("shop", "shop: website", "shop: database port", "idle", "Alerting path", "Alerting path: mine")
+        for name in (
+            *("shop", "shop: website", "shop: database port", "shop: of our own", "shop:x", "idle", "idle: website"),
+            *("Alerting path", "Alerting path: mine", "Alerting path 2"),
+        )
     ),
     (
         {"monitors": [ping(tags={"crowsnest": "a"})]},

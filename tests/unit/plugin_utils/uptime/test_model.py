@@ -50,13 +50,15 @@ TAKEN: list[dict[str, Any]] = [
     monitor("http", interval="20s", retries=100, id="api"),
     monitor("http", interval="24d"),
     monitor("http", accepted_status=["200-299", "100-199", "404", "500-599"]),
+    monitor("http", accepted_status=[204, "404"]),
+    *(monitor("ping", id=text) for text in ("a", "The thing", "가게 (old), 50%", "x" * 100)),
     monitor("http", method="PATCH", body="{}", headers={"A": "b"}, username="a", password="b"),
     monitor("port", address="[::1]:22"),
     *(monitor("ping", hostname=name) for name in ("a", "db.internal", "example.com.", "::1", "fd00::1", "10.0.0.1")),
     monitor("dns", hostname="_dmarc.example.com", record="TXT"),
     *(monitor("docker", engine=engine) for engine in ("tcp://10.0.0.1:2375", "http://a:1", "https://a:1")),
     monitor("group", name="x" * 100),
-    monitor("push", name="가게 (old), 50%", tags={"team": "", "a b": "c"}),
+    monitor("push", name="가게 (old), 50%", id="old", tags={"team": "", "a b": "c"}),
     job(every="1m"),
     job(every="20s", grace="1s"),
     job(every="10s", grace="10s"),
@@ -65,6 +67,9 @@ TAKEN: list[dict[str, Any]] = [
     window(**NIGHT, weekdays="saturday:sunday"),
     window(**NIGHT, days_of_month=[1, 31]),
     window(start="00:00", end="23:59"),
+    window(start="23:00", end="01:00"),
+    window(start="23:00", end="00:00", weekdays="friday:monday"),
+    window(start="03:00", end="02:00", apps=["shop"]),
     window(**ONCE, apps=["shop"], description="Why."),
     window(start="2026-12-01T02:00", end="2027-01-01T00:00:00"),
     page(),
@@ -72,6 +77,10 @@ TAKEN: list[dict[str, Any]] = [
     page(groups=[{"name": "All", "monitors": ["shop"]}], incident={"title": "a", "content": "b", "style": "danger"}),
     {"status_pages": []},
     {"uptime_kuma_admin_password": "a-long-password", "uptime_kuma_keep_days": 3650},
+    *(
+        {"uptime_kuma_admin_password": text}
+        for text in ("SMALLandlarge", "ONLY12345678", "small1234567", "1234-5678-90")
+    ),
 ]
 
 
@@ -85,7 +94,9 @@ JOB = "`every` and `grace` of 20s to 24d together, which are Uptime Kuma's bound
 STATUS = "a status such as 204, or a hundred of them such as 200-299"
 HOSTNAME = "a host name or an IP address, without a port"
 MOMENT = 'a day and a time such as "2026-12-01 02:00", or a time of day such as "02:00"'
-ORDER = "`start` before `end`, both with a day or both without; cut a nightly window at 23:59"
+ORDER = "`start` before `end`, both with a day or both without"
+OVERNIGHT = "`weekdays` for a window over midnight, or an `end` later than `start`"
+WEAK = "12 to 128 characters of at least two kinds: small letters, capitals, digits, others"
 MISSING, UNKNOWN_KEY, PATTERN = "Field required", "Extra inputs are not permitted", "String should match pattern"
 
 # (declared, words of the refusal)
@@ -106,7 +117,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (monitor("ping", url="https://a.example.com/"), UNKNOWN_KEY),
     # monitors: what all share
     *((monitor("ping", name=name), PATTERN) for name in ("", " It", "It ", "a\nb", "x" * 101)),
-    (monitor("ping", id="The thing"), PATTERN),
+    *((monitor("ping", id=text), PATTERN) for text in ("", " It", "It ", "a\nb", "x" * 101)),
     *((monitor("ping", interval=text), INTERVAL) for text in ("5s", "19s", "24d1s")),
     (monitor("ping", interval="1.5m"), "a duration: whole numbers with"),
     (monitor("ping", interval=60), "Input should be a valid string"),
@@ -118,6 +129,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (monitor("http", url="api.example.com"), "a full URL such as"),
     (monitor("http", method="BREW"), "'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS'"),
     *((monitor("http", accepted_status=[text]), STATUS) for text in ("20", "099", "200-399", "2xx", "600-699", "")),
+    *((monitor("http", accepted_status=[number]), STATUS) for number in (20, 1000, 0, -204)),
+    *((monitor("http", accepted_status=[value]), "Input should be a valid string") for value in (True, 204.0, None)),
     (monitor("http", accepted_status=[]), "at least 1 item"),
     (monitor("http", redirects=-1), "greater than or equal to 0"),
     (monitor("http", timeout="0s"), "a duration longer than zero"),
@@ -149,9 +162,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     *((window(**{**NIGHT, "start": text}), MOMENT) for text in ("2am", "24:00", "2:00", "02:00:00", "", "2026-13-01")),
     (window(start="2026-12-01 02:00+09:00", end="2026-12-01 03:00"), MOMENT),
     (window(start=120, end="03:00"), "Input should be a valid string"),  # YAML's 2:00 without quotes
-    (window(start="03:00", end="02:00"), ORDER),
     (window(start="02:00", end="02:00"), ORDER),
-    (window(start="23:00", end="01:00"), ORDER),
+    (window(start="00:00", end="00:00", weekdays="monday"), ORDER),
+    (window(start="2026-12-01 02:00", end="2026-12-01T02:00"), ORDER),
+    (window(start="23:00", end="01:00", days_of_month=[1]), OVERNIGHT),
+    (window(start="23:00", end="00:00", days_of_month=[31]), OVERNIGHT),
     (window(start="2026-12-02 02:00", end="2026-12-01 03:00"), ORDER),
     (window(start="2026-12-01 02:00", end="03:00"), ORDER),
     (window(start="02:00", end="2026-12-01 03:00"), ORDER),
@@ -175,6 +190,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (page(incident={"title": "a", "content": "b", "style": "loud"}), "'info', 'warning', 'danger', 'primary', 'light'"),
     # Uptime Kuma
     ({"uptime_kuma_admin_password": "short"}, "12 to 128 plain ASCII characters"),
+    *(
+        ({"uptime_kuma_admin_password": text}, WEAK)
+        for text in ("onlysmallletters", "ONLYCAPITALLETTERS", "123456789012", "------------")
+    ),
     ({"uptime_kuma_keep_days": 0}, "greater than or equal to 1"),
 ]
 
@@ -219,6 +238,38 @@ def test_a_moment_is_kept_in_one_form(text: str) -> None:
     end = "23:59" if len(text) == 5 else "2027-01-01 00:00"
     (made,) = Declaration.model_validate(window(start=text, end=end)).maintenance
     assert (made.start, made.once) == (MOMENTS[text], len(text) != 5)
+
+
+# (start, end): whether it ends on the day after it begins, again and again
+OVERNIGHT_OR_NOT = {
+    ("23:00", "01:00"): True,
+    ("23:00", "00:00"): True,
+    ("02:00", "03:00"): False,
+    ("00:00", "23:59"): False,
+    ("2026-12-01 23:00", "2026-12-02 01:00"): False,
+}
+
+
+@pytest.mark.parametrize("case", OVERNIGHT_OR_NOT, ids=str)
+def test_a_time_before_the_start_is_one_of_the_next_day(case: tuple[str, str]) -> None:
+    (made,) = Declaration.model_validate(window(start=case[0], end=case[1])).maintenance
+    assert made.overnight == OVERNIGHT_OR_NOT[case]
+
+
+def test_a_number_of_a_status_is_kept_as_the_text_that_kuma_takes() -> None:
+    (made,) = Declaration.model_validate(monitor("http", accepted_status=[204, "404", "500-599"])).monitors
+    assert made.model_dump()["accepted_status"] == ["204", "404", "500-599"]
+
+
+def test_domains_are_kept_in_small_letters_as_kuma_compares_them() -> None:
+    declared = Declaration.model_validate(page(domains=["Status.Example.COM", "a.de"]))
+    assert declared.status_pages[0].domains == ["status.example.com", "a.de"]
+
+
+def test_a_password_that_is_too_weak_is_not_shown() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Declaration.model_validate({"uptime_kuma_admin_password": "hushhushhush"})
+    assert "hush" not in refusal.value.errors()[0]["msg"]
 
 
 def test_a_printed_declaration_shows_no_secret_of_a_monitor() -> None:

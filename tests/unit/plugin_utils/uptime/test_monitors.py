@@ -134,14 +134,17 @@ def test_an_app_of_which_nothing_can_be_asked_has_no_group() -> None:
 
 
 def test_what_sends_alerts_is_watched_in_a_group_that_tells_for_all_of_it(plan: MakePlan) -> None:
-    found = alerting_path(plan({"ports": {"prometheus": 19090}}), ["slack", "oncall"])
+    settings = {"ports": {"prometheus": 19090}, "runbook_url": "https://example.com/runbooks/"}
+    found = alerting_path(plan(settings), ["slack", "oncall"])
     group = {"group": "crowsnest/alerting-path"}
     assert found == [
         {
             "key": "crowsnest/alerting-path",
             "name": "Alerting path",
             "type": "group",
+            "description": "Runbook: https://example.com/runbooks/AlertingPathAlive.md",
             "notifications": ["slack", "oncall"],
+            "resendInterval": 10,
             **PACE,
         },
         {

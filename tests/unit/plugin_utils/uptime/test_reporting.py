@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import (
     HEARTBEAT_KEY,
     job_key,
     job_urls,
+    own_key,
+    own_urls,
     push_token,
     push_url,
 )
@@ -59,3 +64,40 @@ def test_without_jobs_there_are_no_files(plan: MakePlan) -> None:
 def test_a_job_is_watched_under_the_key_of_its_address() -> None:
     app = App.model_validate({"name": "shop", "jobs": [BACKUP]})
     assert job_key(app, app.jobs[0]) == "shop/job/backup"
+
+
+# Id or name of a monitor of the team's own: its file, one in one folder whatever the name
+FILES = {"Import": {}, "Nightly import 2": {}, "eu/import": {"id": "eu-import"}, "가게": {"id": "Shop"}}
+
+
+def push(name: str, **keys: Any) -> dict[str, Any]:
+    return {"name": name, "type": "push", **keys}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_push_monitor_of_the_team_has_a_file_with_its_address(plan: MakePlan, name: str) -> None:
+    declared, known = Declaration.model_validate({"monitors": [push(name, **FILES[name])]}), FILES[name].get("id", name)
+    assert own_urls(plan(), declared, "k") == {f"secrets/push/{known}": push_url(plan(), "k", own_key(known))}
+
+
+@pytest.mark.parametrize("name", ["eu/import", "..", ".", "가게", "../jobs/shop/backup", "a" * 61])
+def test_what_cannot_name_a_file_needs_an_id(name: str) -> None:
+    with pytest.raises(ValueError, match="an `id` of at most 60 letters"):
+        Declaration.model_validate({"monitors": [push(name)]})
+
+
+def test_the_file_of_a_renamed_monitor_stays(plan: MakePlan) -> None:
+    """What reports there does not have to learn of it."""
+    before, after = (Declaration.model_validate({"monitors": [it]}) for it in (push("One"), push("Two", id="One")))
+    assert own_urls(plan(), before, "k") == own_urls(plan(), after, "k")
+
+
+def test_what_looks_by_itself_has_no_file(plan: MakePlan) -> None:
+    own = [{"name": "Net", "type": "group"}, {"name": "Office", "type": "ping", "hostname": "10.0.0.1"}]
+    assert own_urls(plan(), Declaration.model_validate({"monitors": own}), "k") == {}
+
+
+def test_the_key_of_a_monitor_of_the_team_has_no_brackets_and_is_one_of_its_own() -> None:
+    """Kuma's description of a monitor has its key between brackets."""
+    assert own_key("Import (old)") == "crowsnest/extra/Import %28old%29"
+    assert own_key("Import %28old%29") != own_key("Import (old)")
