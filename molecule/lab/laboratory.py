@@ -179,14 +179,19 @@ def _wait_for_hosts(lab: dict[str, Any], containers: list[Client]) -> None:
             host["systemd"] = host_container.wait_for_systemd(container)
         if host["systemd"] != "running":
             print(f"  systemd on {host['name']} is {host['systemd']}")
-        _, key = host_container.output(container, ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])
-        lines += ssh_access.known_hosts_line(host["ssh_port"], key)
+        wait_until(f"{host['name']} makes no SSH host key", lambda it=container: len(_host_key(it).split()) > 1, 30)
+        lines += ssh_access.known_hosts_line(host["ssh_port"], _host_key(container))
     Path(lab["known_hosts"]).write_text(lines, encoding="utf-8")
     Path(lab["ssh_config"]).write_text(ssh_access.client_config(lab), encoding="utf-8")
     for host in lab["hosts"]:
         with step(f"Waiting for SSH on {host['name']} (port {host['ssh_port']})"):
             words = f"SSH to {host['name']} does not work: see `molecule/lab exec {lab['name']} -- journalctl -u ssh`"
             wait_until(words, partial(_ssh_works, lab, host), 30)
+
+
+def _host_key(container: Client) -> str:
+    """The public key; on a loaded machine systemd may be up a moment before it is written."""
+    return host_container.output(container, ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])[1]
 
 
 def _ssh_works(lab: dict[str, Any], host: dict[str, Any]) -> bool:
