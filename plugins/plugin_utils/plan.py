@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,9 @@ LIMIT_STEP_MIB = 64
 SIZE_STEPS_MIB = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 # Share of the whole disk, and of what is free now, that metrics may take at most.
 DISK_SHARE_OF_TOTAL, DISK_SHARE_OF_FREE = 0.2, 0.5
+# Share of what is free that a size in force may take before it is made smaller.
+DISK_SHARE_IN_FORCE = 0.65
+PROMETHEUS_COMPOSE = f"{CONFIG_ROOT}/prometheus/current/compose.yml"
 
 
 class Planned(BaseModel):
@@ -104,7 +108,7 @@ def make_plan(
     candidates = [_planned(service, settings, len(hosts), images) for service in CATALOGUE.values()]
     rows = _memory_rows(here)
     services, switched_off, short = _fit(candidates, sum(mib for _, mib in rows), set(here["docker"]["own"]))
-    size = settings.retention_size_mib or _retention_size(here["disk"])
+    size = settings.retention_size_mib or _retention_size(here["disk"], _size_in_force(here["files"]))
     return Plan(
         settings=settings,
         server=server,
@@ -192,7 +196,19 @@ def _fit(
     return services, switched_off, refusals
 
 
-def _retention_size(disk: Mapping[str, Any]) -> int:
-    """MiB that metrics may take, from the disk of /var/lib: {"total_mib", "free_mib", "own_mib"}."""
-    ours = min(DISK_SHARE_OF_TOTAL * disk["total_mib"], DISK_SHARE_OF_FREE * (disk["free_mib"] + disk["own_mib"]))
-    return max((step for step in SIZE_STEPS_MIB if step <= ours), default=SIZE_STEPS_MIB[0])
+def _size_in_force(files: Mapping[str, str]) -> int:
+    """The size that Prometheus runs with, from the fact `files` of the server; 0 when there is none."""
+    found = re.search(r"--storage\.tsdb\.retention\.size=(\d+)MB", files.get(PROMETHEUS_COMPOSE, ""))
+    return int(found[1]) if found else 0
+
+
+def _retention_size(disk: Mapping[str, Any], in_force_mib: int) -> int:
+    """MiB that metrics may take, from the disk of /var/lib: {"total_mib", "free_mib", "own_mib"}.
+
+    What is in force stays while the disk has room for it, so that images that are pulled and logs that grow do not
+    recreate Prometheus.
+    """
+    room = disk["free_mib"] + disk["own_mib"]
+    ours = min(DISK_SHARE_OF_TOTAL * disk["total_mib"], DISK_SHARE_OF_FREE * room)
+    size = max((step for step in SIZE_STEPS_MIB if step <= ours), default=SIZE_STEPS_MIB[0])
+    return in_force_mib if size < in_force_mib <= DISK_SHARE_IN_FORCE * room else size

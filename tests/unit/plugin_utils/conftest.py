@@ -23,6 +23,7 @@ def host_facts(
     node_exporter: bool = False,
     ports: Mapping[str, Sequence[str]] | None = None,
     address: str = "172.26.3.4",
+    files: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What module host_facts says of a host. `own` is {service of ours that runs: its MiB}."""
     own = own or {}
@@ -35,7 +36,7 @@ def host_facts(
         "docker": {"version": docker, "compose": compose, "own": sorted(own), "images": [], "daemon": {}},
         "node_exporter": {"installed": node_exporter, "flags": None},
         "ports": ports or {"22": ["0.0.0.0", "::"]},
-        "files": {},
+        "files": files or {},
     }
 
 

@@ -159,6 +159,23 @@ def test_metrics_get_a_share_of_the_disk_and_leave_room_for_others(plan: MakePla
     assert (made.retention_size_mib, bool(made.refusals)) == DISKS[case]
 
 
+# MiB free, size in force: size. A fifth of this disk is 31,200 MiB.
+IN_FORCE = {
+    (66_000, 16_384): 16_384,
+    (31_000, 16_384): 16_384,
+    (26_000, 16_384): 16_384,
+    (25_000, 16_384): 8192,
+    (66_000, 8192): 16_384,
+}
+
+
+@pytest.mark.parametrize(("free", "in_force"), IN_FORCE)
+def test_the_size_in_force_stays_while_there_is_room_for_it(plan: MakePlan, free: int, in_force: int) -> None:
+    compose = f"command: [--storage.tsdb.retention.size={in_force}MB]"
+    made = plan(disk_mib=156_000, free_mib=free, files={"/opt/crowsnest/prometheus/current/compose.yml": compose})
+    assert made.retention_size_mib == IN_FORCE[free, in_force]
+
+
 def test_a_full_disk_is_refused_with_advice(plan: MakePlan) -> None:
     assert plan(disk_mib=19_500, free_mib=900).refusals == [
         "disk: 900 MiB are free below /var/lib, 3072 MiB are needed (512 MiB of them for metrics). "
