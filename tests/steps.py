@@ -89,8 +89,8 @@ def run(step: Step) -> Result:
 
 
 def run_all(chosen: Sequence[Step]) -> list[Result]:
-    """Molecule scenarios one after the other (each is a whole host), everything else beside them, two at a time."""
-    with ThreadPoolExecutor(1) as hosts, ThreadPoolExecutor(2) as rest:
+    """Two Molecule scenarios at a time (each is a whole host, and waits much), everything else beside them in turn."""
+    with ThreadPoolExecutor(2) as hosts, ThreadPoolExecutor(1) as rest:
         futures: list[Future[Result]] = [
             (hosts if step.group == "molecule" else rest).submit(run, step) for step in chosen
         ]
