@@ -74,7 +74,13 @@ def test_every_probe_of_the_app_succeeds(lab: Any, eventually: Any) -> None:
 def test_every_rule_is_healthy_and_the_app_series_have_values(lab: Any, eventually: Any) -> None:
     groups = lab.get("prometheus", "/api/v1/rules")["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
-    assert {rule["health"] for rule in rules} == {"ok"}, [rule for rule in rules if rule["health"] != "ok"]
+    # The first turn of a group that is evaluated every five minutes may be still to come.
+    early = [
+        rule for group in groups for rule in group["rules"] if group["interval"] > 60 and rule["health"] == "unknown"
+    ]
+    assert {rule["health"] for rule in rules if rule not in early} == {"ok"}, [
+        it for it in rules if it["health"] != "ok"
+    ]
     alerts = [rule for rule in rules if rule["type"] == "alerting"]
     assert len(alerts) > 30
     assert all("/docs/runbooks/" in rule["annotations"]["runbook_url"] for rule in alerts)
