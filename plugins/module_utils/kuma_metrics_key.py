@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.config_files import open_directory, write_file
+from ansible_collections.crowsnest.core.plugins.module_utils.config_release import Entry
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma_client import Kuma, KumaError
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma_diff import CHANGE, CREATE, KEY, Change
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_client import NoAnswerError, fetch
@@ -63,11 +64,6 @@ def _write(path: Path, text: str, owner: int | None) -> None:
     """At once or not at all; never readable by others, not even for a moment."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(text)
-        if owner is not None:
-            os.fchown(file.fileno(), owner, owner)
-        os.fchmod(file.fileno(), MODE)
-        file.flush()
-        os.fsync(file.fileno())
+    with open_directory(path.parent.resolve()) as folder:
+        write_file(new.name, folder, Entry(MODE, owner, owner, text.encode("ascii")))
     new.replace(path)

@@ -99,13 +99,13 @@ class Run:
                     *(too_new(wanted, self.live.version) if self.live.version else []),
                 ],
             )
-            changes = [*before, *self.changes(wanted, found)]
+            changes = self.changes(wanted, found)
             if not self.check_mode:
-                self.carry_out([each for each in changes if each not in before], found)
+                self.carry_out(changes, found)
         finally:
             if self.kuma:
                 self.kuma.close()
-        return self.report(changes, copies(wanted, found))
+        return self.report([*before, *changes], copies(wanted, found))
 
     def open(self) -> list[Change]:
         """Connects, logs in and reads; the account is made when there is none."""

@@ -18,8 +18,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries, mapping, nearest
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, NODE_EXPORTER_PORT
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.mistakes import nearest, uptime_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.mistakes import uptime_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Monitor
 
 PREFIX = "crowsnest_"
@@ -217,7 +218,7 @@ def _is_secret(models: Sequence[type[BaseModel]], location: Sequence[str | int],
 
 
 def _app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    apps = [_mapping(app) for app in apps] if isinstance(apps, list) else []
+    apps = [mapping(app) for app in entries(apps)]
     counts = Counter(str(app["name"]) for app in apps if "name" in app)
     hosts, servers = list(groups.get("monitored", [])), list(groups.get("server", []))
     for index, app in enumerate(apps):
@@ -237,20 +238,20 @@ def _app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[st
 def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator[str]:
     why = f"cannot be reached from the server, as the app runs on {host}"
     targets = app.get("metrics")
-    for position, target in enumerate(targets if isinstance(targets, list) else []):
+    for position, target in enumerate(entries(targets)):
         if _LOOPBACK.match(str(target)):
             yield (
                 f"{path}.metrics[{position}]: {target!r} {why}. "
                 f"Allowed: a port on {host}'s private address, written as `:{str(target).rsplit(':', 1)[-1]}`."
             )
-    health = _mapping(app.get("health"))
+    health = mapping(app.get("health"))
     urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}
-    for position, job in enumerate(_listed(app.get("jobs"))):
+    for position, job in enumerate(entries(app.get("jobs"))):
         yield (
-            f"{path}.jobs[{position}] ({_mapping(job).get('name', 'no name')}): Uptime Kuma listens on the server's "
+            f"{path}.jobs[{position}] ({mapping(job).get('name', 'no name')}): Uptime Kuma listens on the server's "
             f"loopback, where a job on {host} cannot report. Allowed: jobs of apps on the server."
         )
-    for name, address in _mapping(app.get("tcp")).items():
+    for name, address in mapping(app.get("tcp")).items():
         if _LOOPBACK.match(str(address)):
             yield f"{path}.tcp.{name}: {address!r} {why}. Allowed: an address of {host} that the server reaches."
     for key, url in urls.items():
@@ -260,11 +261,11 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
 
 def _service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     for setting in ("crowsnest_images", "crowsnest_ports", "crowsnest_external_urls"):
-        for name in _mapping(variables.get(setting)):
+        for name in mapping(variables.get(setting)):
             if name not in CATALOGUE:
                 known = ", ".join(CATALOGUE)
                 yield f"{setting}.{name}: no such service.{nearest(name, list(CATALOGUE))} Allowed: {known}."
-    declared = _mapping(variables.get("crowsnest_ports"))
+    declared = mapping(variables.get("crowsnest_ports"))
     ports = {name: str(declared.get(name, service.port)) for name, service in CATALOGUE.items()}
     ports["node_exporter"] = str(NODE_EXPORTER_PORT)
     for name in CATALOGUE:
@@ -280,17 +281,8 @@ def _alert_mistakes(disabled: Any, alert_names: Sequence[str]) -> Iterator[str]:
 
 
 def _receiver_mistakes(receivers: Any) -> Iterator[str]:
-    named = [_mapping(entry) for entry in receivers] if isinstance(receivers, list) else []
+    named = [mapping(entry) for entry in entries(receivers)]
     names = Counter(str(name) for entry in named if (name := entry.get("name") or entry.get("type")))
     for name, count in names.items():
         if count > 1:
             yield f"crowsnest_receivers: {count} receivers are called {name!r}. Give each a `name` of its own."
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    """What is no mapping is the model's to refuse."""
-    return value if isinstance(value, dict) else {}

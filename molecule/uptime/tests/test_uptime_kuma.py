@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,18 @@ def password(lab: Any) -> str:
     return (ROOT / ".lab" / lab.name / "secrets/uptime_kuma_admin_password").read_text().strip()
 
 
-@pytest.fixture
-def kuma(lab: Any, password: str) -> Iterator[UptimeKumaApi]:
-    """Logged in as admin; the library looks at its lists without a pause."""
+@contextmanager
+def logged_in(lab: Any, password: str) -> Iterator[UptimeKumaApi]:
+    """As admin; the library looks at its lists without a pause."""
     with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
         api.login("admin", password)
+        yield api
+
+
+@pytest.fixture
+def kuma(lab: Any, password: str) -> Iterator[UptimeKumaApi]:
+    """Logged in for the whole test."""
+    with logged_in(lab, password) as api:
         yield api
 
 
@@ -80,8 +88,7 @@ def monitors(lab: Any, password: str) -> Callable[[], dict[str, dict[str, Any]]]
     """{name: monitor} as they are now: a run may have restarted Kuma, which ends a login."""
 
     def look() -> dict[str, dict[str, Any]]:
-        with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
-            api.login("admin", password)
+        with logged_in(lab, password) as api:
             found = api.get_monitors()
         assert len({monitor["name"] for monitor in found}) == len(found), "a name twice"
         return {monitor["name"]: monitor for monitor in found}
@@ -155,8 +162,7 @@ def test_all_kinds_of_objects_come_and_go_with_the_declaration(
     assert set(found) == {*MADE, *(it["name"] for it in EXTRA["crowsnest_monitors"])}
     assert {(tag["name"], tag["value"]) for tag in found["Stock"]["tags"]} >= {("team", "stock"), ("tier", "1")}
     assert not found["Name"]["active"]
-    with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
-        api.login("admin", password)
+    with logged_in(lab, password) as api:
         assert {window["title"] for window in api.get_maintenances()} == {"Weekly", "New disk"}
         assert {each["slug"] for each in api.get_status_pages()} == {"status", "partners"}
     assert server.check_output("sysctl -n net.ipv4.ping_group_range").split() == ["15001", "15001"]
@@ -178,8 +184,7 @@ def test_all_kinds_of_objects_come_and_go_with_the_declaration(
     run = lab.play()
     assert run.status == 0, run.output
     assert set(monitors()) == set(MADE)
-    with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
-        api.login("admin", password)
+    with logged_in(lab, password) as api:
         assert [each["slug"] for each in api.get_status_pages()] == ["status"]
 
 

@@ -26,11 +26,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.probes import probed_apps
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import ALERTING_PATH
 
 # What looks at something by itself: groups only sum up, jobs report themselves.
 _LOOKING = 'monitor_type!~"push|group"'
 _CHOSEN = 'monitor_name=~"$monitor"'
-_JOBS = 'monitor_type="push", monitor_name!~"Alerting path.*"'
+_JOBS = f'monitor_type="push", monitor_name!~"{ALERTING_PATH}.*"'
 _AVAILABLE = "app:available:ratio5m"
 # One value of app:available:ratio5m stands for this many minutes.
 _MINUTES = 5
@@ -67,6 +68,11 @@ def uptime(plan: Plan) -> Dashboard:
     )
 
 
+def _states(selector: str) -> Query:
+    """The state of each monitor that PromQL's selector, without braces, chooses."""
+    return Query(f"max by (monitor_name) (monitor_status{{{selector}}})", "{{monitor_name}}")
+
+
 # --- now --------------------------------------------------------------------------------------------------------------
 
 
@@ -87,7 +93,7 @@ def _monitors() -> Panel:
         "What each monitor says now. Pending: it failed and is looked at again, wait a minute. Down: open it in Uptime "
         "Kuma, which says why; alert MonitorDown has the runbook.",
         "stat",
-        (Query(f"max by (monitor_name) (monitor_status{{{_LOOKING}, {_CHOSEN}}})", "{{monitor_name}}"),),
+        (_states(f"{_LOOKING}, {_CHOSEN}"),),
         values=MONITOR_STATES,
         width=14,
         empty=_STARTED,
@@ -100,12 +106,7 @@ def _alerting_path() -> Panel:
         "Whether Uptime Kuma finds Prometheus and Alertmanager well, and hears the alert that always fires. Down: "
         "other alerts may not leave, so Uptime Kuma tells people itself; look at the dashboard Monitoring stack.",
         "stat",
-        (
-            Query(
-                'max by (monitor_name) (monitor_status{monitor_type!="group", monitor_name=~"Alerting path.*"})',
-                "{{monitor_name}}",
-            ),
-        ),
+        (_states(f'monitor_type!="group", monitor_name=~"{ALERTING_PATH}.*"'),),
         values=MONITOR_STATES,
         width=6,
         empty=_STARTED,
@@ -191,7 +192,7 @@ def _history() -> Panel:
         "When each monitor was up (green), down (red), pending (yellow) or in maintenance (blue). Short red marks at "
         "the time of a release: the app restarts without a second instance. All at once: look at the host's dashboard.",
         "timeline",
-        (Query(f"max by (monitor_name) (monitor_status{{{_LOOKING}, {_CHOSEN}}})", "{{monitor_name}}"),),
+        (_states(f"{_LOOKING}, {_CHOSEN}"),),
         values=MONITOR_STATES,
         width=12,
         height=12,

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries, mapping, nearest
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import ALERTING_PATH, app_monitors
 
 # The tag by which Kuma's monitors are known as ours, and labels of their series, as Kuma makes a label of each tag.
@@ -56,7 +56,7 @@ def _receivers(variables: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -> Iterator[str]:
-    made = {*_made(apps), *(app.name for app in apps)}
+    taken, beginnings = [app.name for app in apps], (ALERTING_PATH, *(f"{app.name}:" for app in apps))
     names = Counter(str(each.get("name")) for each in monitors)
     keys = Counter(str(each.get("id") or each.get("name")) for each in monitors)
     for index, monitor in enumerate(monitors):
@@ -66,12 +66,12 @@ def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -
             yield f"{path}.name: {name!r} is declared {names[name]} times. Allowed: each name once."
         elif keys[key] > 1:
             yield f"{path}.id: {key!r} is declared {keys[key]} times. Allowed: each once; without `id` it is the name."
-        if name in made or name.startswith((ALERTING_PATH, *(f"{app.name}:" for app in apps))):
+        if name in taken or name.startswith(beginnings):
             yield (
                 f"{path}.name: names of apps, alone or with a colon, and {ALERTING_PATH!r} are for monitors that "
                 "crowsnest makes. Allowed: another name."
             )
-        for tag in _mapping(monitor.get("tags")):
+        for tag in mapping(monitor.get("tags")):
             if tag in _RESERVED_TAGS or str(tag).startswith("monitor_"):
                 yield f"{path}.tags.{tag}: a mark, or a label of the monitor's metrics. Allowed: other tags."
 
@@ -89,7 +89,7 @@ def _monitor_mistakes(
             yield f"{path}.group: {group!r} is no group.{nearest(group, there)} {what} {_listed(there)}."
         if monitor.get("type") == "group" and _circles(str(monitor.get("name")), groups):
             yield f"{path}.group: {group!r} leads back to itself. Allowed: groups within groups, without a circle."
-        for position, name in enumerate(_list(monitor.get("notifications"))):
+        for position, name in enumerate(entries(monitor.get("notifications"))):
             if receivers.get(str(name)) == "sns":
                 yield f"{path}.notifications[{position}]: Uptime Kuma cannot tell {name!r}, a receiver of type sns."
             elif str(name) not in receivers:
@@ -115,7 +115,7 @@ def _window_mistakes(windows: Sequence[Mapping[str, Any]], apps: Sequence[App], 
         path = f"crowsnest_maintenance[{index}] ({title})"
         if titles[title] > 1:
             yield f"{path}.title: {title!r} is declared {titles[title]} times. Allowed: each title once."
-        for position, name in enumerate(_list(window.get("apps"))):
+        for position, name in enumerate(entries(window.get("apps"))):
             if name not in known and not broken:
                 where = f"{path}.apps[{position}]"
                 yield f"{where}: {name!r} is no app.{nearest(name, known)} Allowed: {_listed(known)}."
@@ -123,26 +123,20 @@ def _window_mistakes(windows: Sequence[Mapping[str, Any]], apps: Sequence[App], 
 
 def _page_mistakes(pages: Sequence[Mapping[str, Any]], known: Sequence[str], broken: bool) -> Iterator[str]:
     slugs = Counter(str(each.get("slug")) for each in pages)
-    domains = Counter(str(name).lower() for each in pages for name in _list(each.get("domains")))
+    domains = Counter(str(name).lower() for each in pages for name in entries(each.get("domains")))
     for index, page in enumerate(pages):
         slug = str(page.get("slug", "no slug"))
         path = f"crowsnest_status_pages[{index}] ({slug})"
         if slugs[slug] > 1:
             yield f"{path}.slug: {slug!r} is declared {slugs[slug]} times. Allowed: each once."
-        for name in _list(page.get("domains")):
+        for name in entries(page.get("domains")):
             if (count := domains[str(name).lower()]) > 1:
                 yield f"{path}.domains: {name!r} is declared {count} times. Allowed: each domain once, for one page."
-        for group, content in enumerate(_list(page.get("groups"))):
-            for position, name in enumerate(_list(_mapping(content).get("monitors"))):
+        for group, content in enumerate(entries(page.get("groups"))):
+            for position, name in enumerate(entries(mapping(content).get("monitors"))):
                 if name not in known and not broken:
                     where = f"{path}.groups[{group}].monitors[{position}]"
                     yield f"{where}: {name!r} is no monitor.{nearest(name, known)} Allowed: {_listed(known)}."
-
-
-def nearest(word: Any, known: Sequence[str]) -> str:
-    """A question whether a similar known word was meant, with a blank before it; or nothing."""
-    close = get_close_matches(str(word), known, n=1, cutoff=0.6)
-    return f" Did you mean `{close[0]}`?" if close else ""
 
 
 def _listed(known: Sequence[str]) -> str:
@@ -150,13 +144,4 @@ def _listed(known: Sequence[str]) -> str:
 
 
 def _mappings(variables: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    return [_mapping(each) for each in _list(variables.get(name))]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    """What is no mapping is the model's to refuse."""
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return [mapping(each) for each in entries(variables.get(name))]
