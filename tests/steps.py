@@ -6,6 +6,7 @@ Usage: python tests/steps.py [lint|unit|rules|molecule|all …]   (default: all)
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ from pathlib import Path
 
 LOGS = Path(".cache/test")
 FIGURES = LOGS / "figures.txt"  # written by molecule/conftest.py
+# The lines of pytest and Ansible that say what failed, and how many characters of them are shown first.
+CAUSE = re.compile(r"^\s*(FAILED |ERROR |E  )|fatal: |FAILED!|UNREACHABLE!|\bfailed=[1-9]")
+CAUSE_LINES, CAUSE_WIDTH = 40, 400
 GROUPS = ("lint", "unit", "rules", "molecule")
 
 
@@ -98,21 +102,30 @@ def run_all(chosen: Sequence[Step]) -> list[Result]:
 
 
 def report(results: Sequence[Result]) -> Iterator[str]:
-    """Lines of the report: the output of failed steps, a table, the sum."""
-    for result in results:
-        if not result.passed:
-            yield f"\n===== {result.step.name} failed: {' '.join(result.step.command)[:200]}"
-            yield result.log.read_text(errors="replace").rstrip()
+    """Lines of the report: what failed, the output of failed steps, a table, the sum."""
+    failed = [result for result in results if not result.passed]
+    for result in failed:
+        yield f"\n===== {result.step.name} failed, in short:"
+        yield from causes(result.log.read_text(errors="replace"))
+    for result in failed:
+        yield f"\n===== {result.step.name} failed: {' '.join(result.step.command)[:200]}"
+        yield result.log.read_text(errors="replace").rstrip()
     width = max(len(result.step.name) for result in results)
     yield f"\n{'step':{width}}  result  seconds"
     for result in results:
         yield f"{result.step.name:{width}}  {_verdict(result):6}  {result.seconds:7.1f}"
     if FIGURES.exists():
         yield f"\n{FIGURES.read_text().rstrip()}\n"
-    failed = [result for result in results if not result.passed]
     if failed:
         yield f"Logs: {LOGS}/"
     yield f"{len(results) - len(failed)} passed, {len(failed)} failed"
+
+
+def causes(log: str) -> list[str]:
+    """The lines of a log that say what failed; its end where none does."""
+    lines = log.splitlines()
+    found = [line for line in lines if CAUSE.search(line)] or lines[-CAUSE_LINES:]
+    return [line.strip()[:CAUSE_WIDTH] for line in found[-CAUSE_LINES:]]
 
 
 def _verdict(result: Result) -> str:

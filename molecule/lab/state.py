@@ -4,18 +4,18 @@
 
 import fcntl
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from lab.progress import LabError, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-LOCK = "lock"
 LOCK_SECONDS = 1800
 LAB_FILES = Path(__file__).resolve().parent
 STATE = REPOSITORY / ".lab"
@@ -23,8 +23,8 @@ STATE = REPOSITORY / ".lab"
 
 def check_name(name: str) -> str:
     """The name itself. LabError unless it can be part of container and host names."""
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", name) or name in {"engine", LOCK}:
-        raise LabError(f"{name!r} can't name a lab: small letters, digits and hyphens, at most 20, not engine or lock.")
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", name) or name == "engine":
+        raise LabError(f"{name!r} can't name a lab: small letters, digits and hyphens, at most 20, not engine.")
     return name
 
 
@@ -73,20 +73,25 @@ def remove(name: str) -> None:
 
 def tidy() -> None:
     """Delete `.lab` itself when nothing is left in it."""
-    if STATE.is_dir() and [path.name for path in STATE.iterdir()] in ([], [LOCK]):
-        shutil.rmtree(STATE)
+    with suppress(OSError):  # it is gone already, or another lab is in it
+        STATE.rmdir()
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold back other labs that come up at the same time: images, registry and engine are made once, for all."""
-    STATE.mkdir(exist_ok=True)
-    with (STATE / LOCK).open("w", encoding="utf-8") as lock:
+    """Hold back other labs that come up at the same time: images, registry and engine are made once, for all.
+
+    The lock is on this folder: a file below `.lab` would go with the folder when another lab is removed meanwhile.
+    """
+    lock = os.open(LAB_FILES, os.O_RDONLY)
+    try:
         wait_until("Another lab is being prepared all the time; is it stuck?", partial(_locked, lock), LOCK_SECONDS)
         yield
+    finally:
+        os.close(lock)
 
 
-def _locked(lock: TextIO) -> bool:
+def _locked(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -13,11 +13,12 @@ IMAGES = {"promtool": "prometheus", "amtool": "alertmanager"}
 
 def image(tool: str) -> str:
     """Name of the image that has the tool as its entry point `tool`; built when the lab has none yet."""
-    client = engine.ensure()
     name = IMAGES[tool]
-    base, source = base_image.ensure(client, "trixie")
-    if source == "packages":
-        return image_build.build(client, name, image_build.IMAGES / name, base)
+    with state.alone():
+        client = engine.ensure()
+        base, source = base_image.ensure(client, "trixie")
+        if source == "packages":
+            return image_build.build(client, name, image_build.IMAGES / name, base)
     return str(yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))[name])
 
 
