@@ -247,7 +247,7 @@ def test_a_run_that_is_cut_off_is_gone_on_with_and_makes_nothing_twice(
 ) -> None:
     many = [{"name": f"Port {n}", "type": "port", "address": "127.0.0.1:22", "paused": True} for n in range(60)]
     begun = lab.start(crowsnest_monitors=many)
-    eventually(lambda: len(kuma.get_monitors()) > len(MADE) + 10, 60, 0.05)
+    eventually(lambda: len(kuma.get_monitors()) > len(MADE) + 10, 240, 0.05)
     server.check_output("docker kill crowsnest-uptime_kuma-1")
     run = lab.finish(begun)
     assert run.status != 0
