@@ -101,9 +101,13 @@ def _models() -> list[type[BaseModel]]:
     found: list[type[BaseModel]] = []
     for field in model.Declaration.model_fields.values():
         for cls in _models_in(field.annotation):
-            below = [inner for item in cls.model_fields.values() for inner in _models_in(item.annotation)]
-            found += [each for each in (*_shared(cls)[::-1], cls, *below) if each not in found]
+            found += [each for each in (*_shared(cls)[::-1], cls, *_below(cls)) if each not in found]
     return found
+
+
+def _below(cls: type[BaseModel]) -> list[type[BaseModel]]:
+    inner = [each for item in cls.model_fields.values() for each in _models_in(item.annotation)]
+    return list(dict.fromkeys([each for it in inner for each in (it, *_below(it))]))
 
 
 def _shared(cls: type[BaseModel]) -> list[type[BaseModel]]:
@@ -286,9 +290,11 @@ Every alert there is, and what to do when it arrives. The link in a message lead
 threshold are those in force without settings of your own; *words in italics* are filled in by the message."""
 _FILES = {
     "host": "Hosts",
+    "containers": "Containers",
     "app": "Apps",
     "probes": "Addresses and health endpoints",
     "uptime": "Monitors of Uptime Kuma",
+    "metabase": "Metabase",
     "stack": "The monitoring itself",
 }
 

@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--hosts", type=int, default=1, help="number of hosts, the first is the server")
     known = ", ".join(f"{lab} {number}" for lab, number in ports.OFFSETS.items())
     up.add_argument("--offset", type=int, help=f"added to every published port ({known})")
-    up.add_argument("--memory", type=int, default=2048, metavar="MIB", help="memory limit of each host")
+    up.add_argument("--memory", type=int, default=4096, metavar="MIB", help="memory limit of each host")
     up.add_argument(
         "--app", action=argparse.BooleanOptionalAction, default=True, help="build the image of the sample app"
     )

@@ -17,6 +17,8 @@ from lab.shell import run
 IMAGES = state.LAB_FILES / "images"
 # What the sample app needs besides its own image; the stack's images are named in files/images.yml.
 SHOP_IMAGES = {"postgres": "postgres:17", "redis": "redis:8"}
+# Services whose image lies in a folder of another name.
+OF_ANOTHER_NAME = {"metabase_database": "postgres"}
 SHOP = "crowsnest/lab-shop:1"
 SHOP_FOLDER = state.LAB_FILES / "shop"
 # Images whose build fetches packages from PyPI or npm, by a script that knows this machine's way there.
@@ -43,7 +45,8 @@ def published_names(app: bool = True) -> dict[str, str]:
     `app`: with what the sample app needs.
     """
     stack = yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))
-    names = {name: image.split("@")[0] for name, image in stack.items() if (IMAGES / name).is_dir()}
+    folders = {name: OF_ANOTHER_NAME.get(name, name) for name in stack}
+    names = {folders[name]: image.split("@")[0] for name, image in stack.items() if (IMAGES / folders[name]).is_dir()}
     return names | (SHOP_IMAGES if app else {})
 
 

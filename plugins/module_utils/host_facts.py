@@ -20,6 +20,8 @@ from ansible_collections.crowsnest.core.plugins.module_utils import python_envir
 PROJECT_LABEL = "com.docker.compose.project=crowsnest"
 SERVICE_LABEL = "com.docker.compose.service"
 NODE_EXPORTER = "prometheus-node-exporter"
+# Units that we install and start.
+UNITS = ["crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"]
 MIB = 1024 * 1024
 
 
@@ -43,6 +45,7 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
         "python": python(),
         "toolbox": toolbox(),
         "ping_groups": ping_groups(),
+        "units": units(),
         "files": {path: _read(path) for path in files if Path(path).is_file()},
     }
 
@@ -236,6 +239,23 @@ def published_ports() -> list[dict[str, Any]]:
         if match
         for port in range(int(match[2]), int(match[3] or match[2]) + 1)
     ]
+
+
+def units() -> dict[str, dict[str, bool]]:
+    """{name: {"active", "enabled", "stale"}} of our units; stale: its file changed since systemd read it.
+
+    Empty without systemd. A unit that does not exist is none of the three. Format: systemctl(1), show.
+    """
+    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *UNITS)
+    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n") if block]
+    return {
+        block["Id"]: {
+            "active": block["ActiveState"] == "active",
+            "enabled": block["UnitFileState"] == "enabled",
+            "stale": block["NeedDaemonReload"] == "yes",
+        }
+        for block in blocks
+    }
 
 
 def daemon_json(path: str = "/etc/docker/daemon.json") -> dict[str, object]:

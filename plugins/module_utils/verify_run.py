@@ -26,6 +26,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_client impor
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_grafana import grafana_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_kuma import kuma_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_metabase import metabase_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_server import (
     container_checks,
     file_checks,
@@ -53,6 +54,7 @@ _ASKED = {
     "prometheus": "targets, rules, alerts, delivery, panels, certificates, hosts",
     "grafana": "login, data sources, dashboards",
     "uptime_kuma": "monitors, status pages",
+    "metabase": "questions",
 }
 # How far back deliveries count: an hour, but not into the time of another configuration of Alertmanager, which may have
 # had another webhook. A rate needs at least this much.
@@ -110,6 +112,9 @@ def all_checks(
     if "uptime_kuma" in metrics:
         kuma = services["uptime_kuma"]["url"]
         parts.append(lambda: kuma_checks(kuma, metrics["uptime_kuma"], expected["monitors"], expected["status_pages"]))
+    if "metabase" in metrics:
+        url, business = services["metabase"]["url"], expected["business"]
+        parts.append(lambda: metabase_checks(url, business["key_file"], business["questions"]))
     with ThreadPoolExecutor(len(parts)) as pool:
         return [check for checks in pool.map(lambda part: part(), parts) for check in checks]
 

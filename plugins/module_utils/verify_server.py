@@ -219,17 +219,21 @@ def _loaded(name: str, metrics: str, swapped_at: float) -> Iterator[Check]:
 
 
 def read_metrics(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str | ServiceError]:
-    """{service: its metrics, or why there are none}, asked side by side; with a key where the service wants one."""
+    """{service: its metrics, or why there are none}, asked side by side; with a key where the service wants one.
+
+    A service without metrics is asked for its health instead; one that speaks no HTTP is left out.
+    """
+    asked = {name: service for name, service in services.items() if service["answers"]}
 
     def ask(service: Mapping[str, Any]) -> str | ServiceError:
         try:
             key = Path(service["key"]).read_text(encoding="utf-8") if service["key"] else ""
-            status, text = fetch(f"{service['url']}/metrics", user="crowsnest" if key else "", password=key)
+            status, text = fetch(service["url"] + service["answers"], user="crowsnest" if key else "", password=key)
         except ServiceError as error:
             return error
         except OSError as error:
             return ServiceError(f"no key for its metrics: {error.filename}: {error.strerror}")
         return text if status == 200 else ServiceError(f"HTTP {status}")
 
-    with ThreadPoolExecutor(len(services)) as pool:
-        return dict(zip(services, pool.map(ask, services.values())))
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return dict(zip(asked, pool.map(ask, asked.values())))

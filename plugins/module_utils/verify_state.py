@@ -42,7 +42,7 @@ def questions(window_seconds: int) -> dict[str, str]:
     return {
         "settled apps": 'min by (app) (min_over_time(up{job=~"app|probe"}[5m])) == 1'
         ' and count by (app) (up{job=~"app|probe"} offset 5m)',
-        "probes": "probe_success",
+        "probes": 'probe_success{job="probe"}',
         "attempts": f"{by_receiver} (increase(alertmanager_notifications_total{window}))",
         "failures": f"{by_receiver} (increase(alertmanager_notifications_failed_total{window})) > 0.5",
         # Receivers that got none of their messages of the last 5 minutes.

@@ -58,6 +58,7 @@ host:
     python: {version: "3.13", ensurepip: true}
     toolbox: 3.13-0123456789ab
     ping_groups: [0, 2147483647]
+    units: {crowsnest-container-metrics.timer: {active: true, enabled: true, stale: false}}
     files: {/etc/default/prometheus-node-exporter: ARGS=""}
 """
 

@@ -197,6 +197,12 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
             "target_matchers": ['alertname=~"App.+|Probe.+|MonitorDown"', 'alertname!="AppDown"'],
             "equal": ["app"],
         },
+        # The container that was killed says it better than the host.
+        {
+            "source_matchers": ['alertname="ContainerOutOfMemory"'],
+            "target_matchers": ['alertname="HostOutOfMemoryKill"'],
+            "equal": ["host"],
+        },
         # The same thing at a higher severity silences the lower ones; test alerts of all severities must arrive.
         *(
             {

@@ -20,6 +20,8 @@ PROJECT = "crowsnest"
 CONFIG_IN_CONTAINER = "/etc/crowsnest/current"
 DATA_IN_CONTAINER = "/data"
 KEYS_IN_CONTAINER = "/etc/crowsnest-keys"
+# Variables that are secret, in the configuration directory of a service that takes secrets in no other way.
+ENVIRONMENT_FILE = "secrets/environment"
 # Go programs collect garbage harder near this share of their limit instead of being killed at it.
 GO_MEMORY_SHARE = 0.9
 
@@ -28,6 +30,7 @@ GO_MEMORY_SHARE = 0.9
 class _Own:
     """What a container has of its own; `command` goes to the entry point of its image.
 
+    `env_file`: files on the host with variables that are secret. `depends_on`: services that are started before.
     `configured`: it reads files of its configuration directory.
     """
 
@@ -35,6 +38,8 @@ class _Own:
     environment: dict[str, str] = field(default_factory=dict)
     volumes: list[str] = field(default_factory=list)
     tmpfs: list[str] = field(default_factory=list)
+    env_file: list[str] = field(default_factory=list)
+    depends_on: list[str] = field(default_factory=list)
     configured: bool = True
 
 
@@ -65,6 +70,8 @@ def _container(service: Planned, own: _Own) -> dict[str, Any]:
         "mem_limit": f"{service.limit_mib}m",
         "memswap_limit": f"{service.limit_mib}m",
         "environment": {"GOMEMLIMIT": f"{int(service.limit_mib * GO_MEMORY_SHARE)}MiB", **own.environment},
+        **({"env_file": own.env_file} if own.env_file else {}),
+        **({"depends_on": own.depends_on} if own.depends_on else {}),
         "volumes": [*configuration, *data, *own.volumes],
         # Some images bring one; readiness is asked from outside.
         "healthcheck": {"disable": True},
@@ -150,10 +157,49 @@ def _uptime_kuma(plan: Plan) -> _Own:
     )
 
 
+def _metabase(plan: Plan) -> _Own:
+    """Its entry point knows no files for secrets, so these are variables of an `env_file`.
+
+    https://www.metabase.com/docs/latest/configuring-metabase/environment-variables
+    """
+    service = plan.services["metabase"]
+    return _Own(
+        environment={
+            "JAVA_OPTS": f"-Xmx{service.heap_mib}m",
+            "MB_JETTY_HOST": "127.0.0.1",
+            "MB_JETTY_PORT": str(service.port),
+            "MB_PLUGINS_DIR": f"{DATA_IN_CONTAINER}/plugins",  # where it unpacks its drivers
+        },
+        tmpfs=["/tmp"],  # noqa: S108 - the container's own
+        env_file=[f"{service.config_directory}/current/{ENVIRONMENT_FILE}"],
+        depends_on=["metabase_database"] if "metabase_database" in plan.services else [],
+        configured=False,
+    )
+
+
+def _metabase_database(plan: Plan) -> _Own:
+    """https://hub.docker.com/_/postgres; by default its image lets in everybody on loopback without a password."""
+    service = plan.services["metabase_database"]
+    return _Own(
+        ["postgres", "-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=32MB", "-c", "max_connections=30"],
+        environment={
+            "PGDATA": f"{DATA_IN_CONTAINER}/postgresql",
+            "PGPORT": str(service.port),
+            "POSTGRES_DB": "metabase",
+            "POSTGRES_USER": "metabase",
+            "POSTGRES_PASSWORD_FILE": f"{CONFIG_IN_CONTAINER}/secrets/password",
+            "POSTGRES_INITDB_ARGS": "--auth-local=trust --auth-host=scram-sha-256",
+        },
+        tmpfs=["/tmp", f"/var/run/postgresql:uid={service.user},gid={service.user},mode=0700"],  # noqa: S108
+    )
+
+
 _OWN: dict[str, Callable[[Plan], _Own]] = {
     "prometheus": _prometheus,
     "alertmanager": _alertmanager,
     "blackbox": _blackbox,
     "grafana": _grafana,
     "uptime_kuma": _uptime_kuma,
+    "metabase": _metabase,
+    "metabase_database": _metabase_database,
 }

@@ -14,10 +14,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.business.model import Business, Database, MetabaseUser
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Job, Maintenance, Monitor, StatusPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
     Clock,
     Duration,
+    Email,
     Folder,
     HostAndPort,
     HttpUrl,
@@ -109,6 +111,8 @@ class App(Strict):
         {}, description="TCP ports it needs, such as {database: 127.0.0.1:5432}; each is watched by Uptime Kuma."
     )
     jobs: list[Job] = Field([], description="Scheduled jobs that report each success.")
+    database: Database | None = Field(None, description="Its PostgreSQL database, for Metabase to read.")
+    business: Business = Field(Business(), description="What Metabase shows of its data; needs `database`.")
     thresholds: Thresholds = Field(Thresholds(), description="When its alerts fire.")
 
     @model_validator(mode="after")
@@ -173,7 +177,7 @@ class EmailReceiver(_Receiver):
 
     secrets = ("password",)
     type: Literal["email"]
-    to: list[Annotated[str, Field(pattern=r"^\S+@\S+\.\S+$")]] = Field(min_length=1, description="Addresses.")
+    to: list[Email] = Field(min_length=1, description="Addresses.")
     sender: str = Field(pattern=r"\S+@\S+\.\S+", description="The From address.")
     smarthost: str = Field(pattern=r"^\S+:[0-9]+$", description="SMTP server with port, such as smtp.example.com:587.")
     username: str | None = Field(None, description="SMTP user.")
@@ -230,6 +234,13 @@ def _repeat_guard(text: str) -> str:
     return text
 
 
+def _with_digit(password: SecretStr) -> SecretStr:
+    """Metabase's own rule: https://www.metabase.com/docs/latest/people-and-groups/changing-password-complexity"""
+    if not re.search("[0-9]", password.get_secret_value()):
+        raise ValueError("12 to 128 characters with a digit among them")
+    return password
+
+
 def _not_too_weak(password: SecretStr) -> SecretStr:
     """Uptime Kuma's own rule: https://github.com/deanilvincent/check-password-strength"""
     kinds = ("[a-z]", "[A-Z]", "[0-9]", "[^A-Za-z0-9 ]")
@@ -238,8 +249,17 @@ def _not_too_weak(password: SecretStr) -> SecretStr:
     return password
 
 
+class MetabaseDatabase(Strict):
+    """A PostgreSQL database for Metabase's own data: users, questions, dashboards."""
+
+    address: HostAndPort = Field(description="Host and port as the server reaches them.")
+    name: str = Field("metabase", min_length=1, description="Name of the database; it must exist.")
+    user: str = Field("metabase", min_length=1, description="Role that owns it.")
+    password: SecretStr = Field(description="Its password.")
+
+
 class Settings(Strict):
-    """Everything but the receivers and their secrets: what the plan is made of."""
+    """Everything but the receivers: what the plan is made of. A plan that is written down holds no secret, only ***."""
 
     environment: Name = Field("production", description="Label `environment` on every series; never mixed.")
     timezone: TimeZone = Field("Asia/Seoul", description="For times in messages and for office hours.")
@@ -262,6 +282,18 @@ class Settings(Strict):
     )
     open_ports: list[Annotated[int, Field(ge=1, le=65535)]] = Field(
         [22, 80, 443], description="TCP ports of your hosts that may be reached from outside; verify reports any other."
+    )
+    metabase: bool | None = Field(
+        None, description="Whether Metabase runs. Default: when an app has a `database`; it takes over 1 GiB of memory."
+    )
+    metabase_heap_mib: int | None = Field(
+        None,
+        ge=700,
+        description="Memory for Metabase's objects, in MiB; with less than 700 it restarts again and again. Default: a "
+        "quarter of the host's memory, 768 to 2048.",
+    )
+    metabase_database: MetabaseDatabase | None = Field(
+        None, description="Where Metabase keeps its own data. Default: a PostgreSQL of its own, in a container."
     )
     grafana_plugins: dict[
         Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+-]*$")]
@@ -295,6 +327,19 @@ class Declaration(Settings):
     secrets_directory: Folder | None = Field(
         None, description="Folder on your machine for generated secrets. Default: secrets/ of the inventory."
     )
+    metabase_admin_email: Email | None = Field(
+        None,
+        description="Metabase's first account logs in with it. Default: the first address of an e-mail receiver, else "
+        "admin@crowsnest.invalid.",
+    )
+    metabase_admin_password: Annotated[Password, AfterValidator(_with_digit)] | None = Field(
+        None, description="Its password. Default: made once, in the inventory's folder secrets/."
+    )
+    metabase_site_name: str = Field("crowsnest", min_length=1, description="Title of Metabase's pages.")
+    metabase_users: list[MetabaseUser] = Field([], description="Further people who log in to Metabase.")
+    metabase_slack_token: SecretStr | None = Field(
+        None, description="Token of a Slack app (xoxb-…), through which Metabase sends dashboards to channels."
+    )
     maintenance: list[Maintenance] = Field([], description="Windows of planned work.")
     monitors: list[Monitor] = Field([], description="Monitors of Uptime Kuma beside those of the apps.")
     status_pages: list[StatusPage] = Field(
@@ -312,6 +357,11 @@ class Declaration(Settings):
 def read(variables: dict[str, Any]) -> Declaration:
     """The declaration of `{"crowsnest_environment": …, …}`. Raises pydantic.ValidationError."""
     return Declaration.model_validate({key.removeprefix("crowsnest_"): value for key, value in variables.items()})
+
+
+def first_email_receiver(declared: Declaration) -> EmailReceiver | None:
+    """Its server also sends what Grafana and Metabase send."""
+    return next((each for each in declared.receivers if isinstance(each, EmailReceiver)), None)
 
 
 def receiver_name(receiver: _Receiver) -> str:

@@ -43,14 +43,17 @@ def expectations(
     compose: str,
     dashboards: Sequence[Dashboard],
     uptime: Mapping[str, Any],
+    business: Mapping[str, Any],
     facts: Mapping[str, Facts],
+    told: Mapping[str, Sequence[Mapping[str, str]]],
     limited: bool,
 ) -> dict[str, Any]:
     """Parameter `expected` of the module `verify`; it holds no secrets.
 
-    `files` is {service: its generated files}, `compose` the text of the compose project, `uptime` the objects of Uptime
-    Kuma, `facts` {host: what `host_facts` found}, without hosts that did not answer or, when the run is `limited`, were
-    left out. `checks` are those that are decided here.
+    `files` is {service: its generated files}, `compose` the text of the compose project, `uptime` and `business` the
+    objects of Uptime Kuma and of Metabase, `facts` {host: what `host_facts` found}, without hosts that did not answer
+    or, when the run is `limited`, were left out, `told` {status: [{"area", "message"}]} what other tasks of this run
+    could not do. `checks` are those that are decided here.
     """
     # As long as Grafana's: four scrapes, so that a rate finds two samples even when one scrape is lost.
     window = f"{4 * duration_seconds(plan.settings.scrape_interval)}s"
@@ -70,12 +73,23 @@ def expectations(
             it["name"] for it in uptime.get("monitors", []) if it["type"] != "push" and it.get("active", True)
         ],
         "status_pages": [it["slug"] for it in uptime.get("status_pages", [])],
+        "business": {
+            "key_file": business.get("key_file", ""),
+            "questions": [
+                {"key": it["key"], "app": it["collection"], "name": it["name"]} for it in business.get("questions", [])
+            ],
+        },
         "queries": [
             {"dashboard": it.dashboard, "panel": it.panel, "expr": it.expr, "empty": it.empty, "app": it.app}
             for each in dashboards
             for it in queries(each, window)
         ],
-        "checks": [*_host_checks(plan, facts, limited), *_off_checks(plan), *port_checks(plan, facts)],
+        "checks": [
+            *_host_checks(plan, facts, limited),
+            *_off_checks(plan),
+            *port_checks(plan, facts),
+            *_told(told),
+        ],
     }
 
 
@@ -99,6 +113,7 @@ def _service(plan: Plan, name: str, files: Files) -> dict[str, Any]:
         "environment": container["environment"],
         "labels": container.get("labels", {}),
         "reloads": CATALOGUE[name].reloads,
+        "answers": CATALOGUE[name].answers,
         "key": f"{KEYS_DIRECTORY}/{name}" if name == "uptime_kuma" else "",
         "files": {path: digest(text) for path, text in files.items()},
     }
@@ -167,6 +182,10 @@ def _off_checks(plan: Plan) -> list[dict[str, str]]:
         )
         for name, reason in plan.switched_off.items()
     ]
+
+
+def _told(told: Mapping[str, Sequence[Mapping[str, str]]]) -> list[dict[str, str]]:
+    return [_check(status, it["area"], it["message"]) for status, found in told.items() for it in found]
 
 
 def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:

@@ -16,9 +16,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils import alertmanager
 from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils import expectations as verification
 from ansible_collections.crowsnest.core.plugins.plugin_utils import grafana_config as grafana
+from ansible_collections.crowsnest.core.plugins.plugin_utils import metabase_config as metabase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.business import metabase as business
+from ansible_collections.crowsnest.core.plugins.plugin_utils.business.mistakes import business_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.business.questions import questions
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import compose_file, fragment
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
+from ansible_collections.crowsnest.core.plugins.plugin_utils.database_reader import databases
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import (
@@ -45,7 +50,8 @@ def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any]
     raw = plain(variables)
     paths = raw.get("crowsnest_rule_files")
     own = own_rule_mistakes(paths, inventory_dir) if isinstance(paths, list) else []
-    return [*mistakes(raw, plain(groups), alert_names()), *(" ".join(line.splitlines()) for line in own)]
+    read = [*own, *business_mistakes(raw, plain(groups), inventory_dir)]
+    return [*mistakes(raw, plain(groups), alert_names()), *(" ".join(line.splitlines()) for line in read)]
 
 
 def plan(
@@ -187,6 +193,34 @@ def uptime_kuma_objects(
     return kuma.objects(Plan.model_validate(plain(plan)), declared, str(secrets.get("uptime_kuma_push_key", "")))
 
 
+def metabase_files(plan: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """{service: {path: text}} of Metabase and its database: compose fragments. All else is made through its API."""
+    typed = Plan.model_validate(plain(plan))
+    services = [name for name in ("metabase", "metabase_database") if name in typed.services]
+    return {name: {"compose.yml": yaml_text(fragment(typed, name))} for name in services}
+
+
+def app_databases(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Option `database_reader_databases` of the role database_reader; passwords are among it."""
+    return databases(declaration.read(plain(variables)))
+
+
+def metabase_objects(
+    plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str], inventory_dir: str
+) -> dict[str, Any]:
+    """Options of the module `metabase`; `variables` are all `crowsnest_*`. Some values are secret."""
+    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
+    given = {name: str(secrets.get(name, "")) for name in SECRETS}
+    asked = {app.name: questions(app.business, Path(inventory_dir)) for app in declared.apps}
+    password = given["database_reader_password"]
+    return {
+        "key_file": f"{typed.services['metabase'].config_directory}/api_key",
+        "admin": metabase.admin(declared, given["metabase_admin_password"]),
+        "site": {"name": declared.metabase_site_name, "locale": declared.language},
+        **business.objects(declared.apps, asked, declared.metabase_users, password),
+    }
+
+
 def generated_secrets(directory: str, variables: Mapping[str, Any]) -> dict[str, str]:
     """{name: value} of `SECRETS`: the declared one, else the one in the folder. Those that are nowhere are left out."""
     declared = declaration.read(plain(variables))
@@ -226,6 +260,8 @@ def secret_files(
             **job_urls(typed, push_key),
             **own_urls(typed, declared, push_key),
         },
+        "metabase": lambda: metabase.metabase_secrets(typed, declared, given),
+        "metabase_database": lambda: {"secrets/password": given["metabase_database_password"]},
     }
     return {name: make() for name, make in makers.items() if name in typed.services}
 
@@ -269,6 +305,8 @@ def expectations(
         "blackbox": lambda: blackbox_files(plan),
         "grafana": lambda: grafana_files(plan, variables, secrets),
         "uptime_kuma": lambda: uptime_kuma_files(plan),
+        "metabase": lambda: metabase_files(plan)["metabase"],
+        "metabase_database": lambda: metabase_files(plan)["metabase_database"],
     }
     looks = {name: hostvars[name].get("preflight_look", {}) for name in typed.hosts}
     return verification.expectations(
@@ -278,9 +316,30 @@ def expectations(
         compose_project(plan),
         dashboards(typed) if "grafana" in typed.services else [],
         uptime_kuma_objects(plan, variables, {}) if "uptime_kuma" in typed.services else {},
+        metabase_objects(plan, variables, {}, inventory_dir) if "metabase" in typed.services else {},
         {name: plain(look["host"]) for name, look in looks.items() if "host" in look},
+        _told(hostvars[typed.server]),
         limited,
     )
+
+
+def _told(facts: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """{status: [{"area", "message"}]} of what the roles database_reader and metabase keep for the end of a run."""
+    kept = [
+        ("FAIL", "databases", "database_reader_failed"),
+        ("FAIL", "business", "metabase_failed"),
+        ("WARN", "databases", "database_reader_notes"),
+    ]
+    found: dict[str, list[dict[str, str]]] = {}
+    for status, area, fact in kept:
+        found.setdefault(status, []).extend({"area": area, "message": _named(it)} for it in facts.get(fact, []))
+    return found
+
+
+def _named(it: Mapping[str, str]) -> str:
+    """Metabase's words say not of what they speak."""
+    name = it.get("database") or it.get("change")
+    return f"{name}: {it['message']}" if name else it["message"]
 
 
 def secret_digests(

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import CONFIG_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.build import ALERTMANAGER_UID, PROMETHEUS_UID
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import Dashboard
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, EmailReceiver
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, first_email_receiver
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
 USER = "admin"
@@ -86,7 +86,7 @@ def _plugins(declared: Mapping[str, str]) -> dict[str, str]:
 
 def _smtp(declared: Declaration) -> dict[str, dict[str, str]]:
     """The first e-mail receiver's server, for invitations and shared dashboards."""
-    receiver = _mail(declared)
+    receiver = first_email_receiver(declared)
     if receiver is None:
         return {}
     name, address = parseaddr(receiver.sender)
@@ -105,13 +105,9 @@ def _smtp(declared: Declaration) -> dict[str, dict[str, str]]:
     }
 
 
-def _mail(declared: Declaration) -> EmailReceiver | None:
-    return next((each for each in declared.receivers if isinstance(each, EmailReceiver)), None)
-
-
 def grafana_secrets(declared: Declaration, admin_password: str, secret_key: str) -> dict[str, str]:
     """{relative path: secret}; never part of a plan, a diff or a log."""
-    mail = _mail(declared)
+    mail = first_email_receiver(declared)
     smtp = {"secrets/smtp_password": mail.password.get_secret_value()} if mail and mail.password else {}
     return {"secrets/admin_password": admin_password, "secrets/secret_key": secret_key, **smtp}
 

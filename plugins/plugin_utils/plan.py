@@ -31,6 +31,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
 HEADROOM_MIB = 128
 # Limits grow in steps, so that a further host or app seldom restarts a service.
 LIMIT_STEP_MIB = 64
+# The heap of a Java program: a quarter of the host's memory, which is Java's own default, in these bounds and steps.
+# Metabase restarts for lack of memory with less than 700 MiB; its makers recommend 1 GiB for up to 20 people:
+# https://www.metabase.com/docs/latest/installation-and-operation/running-metabase-on-docker
+HEAP_SHARE, HEAP_MINIMUM_MIB, HEAP_MAXIMUM_MIB, HEAP_STEP_MIB = 0.25, 768, 2048, 128
 # A size is rounded down to one of these, so that a plan does not change with every log line that is written.
 SIZE_STEPS_MIB = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 # Share of the whole disk, and of what is free now, that metrics may take at most.
@@ -43,8 +47,8 @@ PROMETHEUS_COMPOSE = f"{CONFIG_ROOT}/prometheus/current/compose.yml"
 class Planned(BaseModel):
     """A service that runs.
 
-    `user` is the numeric user and group of its container, `limit_mib` where the kernel stops it, `external_url` where
-    people open its page.
+    `user` is the numeric user and group of its container, `limit_mib` where the kernel stops it, `heap_mib` the part of
+    it for a Java program's objects (0: it is none), `external_url` where people open its page.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +58,7 @@ class Planned(BaseModel):
     user: int
     need_mib: int
     limit_mib: int
+    heap_mib: int = 0
     external_url: str
     config_directory: str
     data_directory: str
@@ -105,8 +110,12 @@ def make_plan(
     settings = _settings(variables)
     here = facts[server]
     hosts = {name: "127.0.0.1" if name == server else _with_brackets(addresses[name]) for name in addresses}
-    candidates = [_planned(service, settings, len(hosts), images) for service in CATALOGUE.values()]
     rows = _memory_rows(here)
+    candidates = [
+        _planned(service, settings, len(hosts), rows[0][1], images)
+        for service in CATALOGUE.values()
+        if service.name not in unwanted(settings)
+    ]
     services, switched_off, short = _fit(candidates, sum(mib for _, mib in rows), set(here["docker"]["own"]))
     size = settings.retention_size_mib or _retention_size(here["disk"], _size_in_force(here["files"]))
     return Plan(
@@ -135,7 +144,24 @@ def _with_brackets(address: str) -> str:
     return f"[{address}]" if ":" in address and not address.startswith("[") else address
 
 
-def _planned(service: Service, settings: Settings, hosts: int, images: Mapping[str, str]) -> Planned:
+def unwanted(settings: Settings) -> set[str]:
+    """Services that nobody asked for: without a database to ask, Metabase would only cost memory."""
+    wanted = settings.metabase
+    if wanted is None:
+        wanted = any(app.database for app in settings.apps)
+    if not wanted:
+        return {"metabase", "metabase_database"}
+    return {"metabase_database"} if settings.metabase_database else set()
+
+
+def _heap_mib(settings: Settings, total_mib: int) -> int:
+    """MiB of a Java program's heap. It depends on nothing that changes from run to run."""
+    share = int(total_mib * HEAP_SHARE) // HEAP_STEP_MIB * HEAP_STEP_MIB
+    return settings.metabase_heap_mib or min(max(share, HEAP_MINIMUM_MIB), HEAP_MAXIMUM_MIB)
+
+
+def _planned(service: Service, settings: Settings, hosts: int, total_mib: int, images: Mapping[str, str]) -> Planned:
+    heap = _heap_mib(settings, total_mib) if service.heap else 0
     watched = service.need_per_host_mib * (hosts - 1) + service.need_per_app_mib * max(len(settings.apps) - 1, 0)
     port = settings.ports.get(service.name, service.port)
     return Planned(
@@ -146,8 +172,9 @@ def _planned(service: Service, settings: Settings, hosts: int, images: Mapping[s
         config_directory=f"{CONFIG_ROOT}/{service.name}",
         data_directory=f"{DATA_ROOT}/{service.name}",
         user=service.user,
-        need_mib=service.need_mib + watched,
-        limit_mib=math.ceil((service.limit_mib + 2 * watched) / LIMIT_STEP_MIB) * LIMIT_STEP_MIB,
+        need_mib=service.need_mib + heap + watched,
+        limit_mib=math.ceil((service.limit_mib + heap + 2 * watched) / LIMIT_STEP_MIB) * LIMIT_STEP_MIB,
+        heap_mib=heap,
     )
 
 
@@ -178,9 +205,12 @@ def _fit(
     switched_off: dict[str, str] = {}
     left = available_mib
     for planned in candidates:
-        needed = CATALOGUE[planned.name].needed
-        if not needed and planned.name not in running and planned.need_mib > left:
-            switched_off[planned.name] = f"needs {planned.need_mib} MiB of memory, {max(left, 0)} MiB are left"
+        service = CATALOGUE[planned.name]
+        if service.part_of in switched_off:
+            continue
+        with_parts = sum(it.need_mib for it in candidates if planned.name in (it.name, CATALOGUE[it.name].part_of))
+        if not service.needed and planned.name not in running and not service.part_of and with_parts > left:
+            switched_off[planned.name] = f"needs {with_parts} MiB of memory, {max(left, 0)} MiB are left"
             continue
         services[planned.name] = planned
         left -= planned.need_mib

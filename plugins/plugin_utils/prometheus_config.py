@@ -13,7 +13,11 @@ import yaml
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import KEYS_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CONFIG_ROOT, NODE_EXPORTER_PORT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
+    CATALOGUE,
+    CONFIG_ROOT,
+    NODE_EXPORTER_PORT,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import duration_seconds
 
 PROMETHEUS_YML = f"{CONFIG_ROOT}/prometheus/current/prometheus.yml"
@@ -37,7 +41,8 @@ def prometheus_config(plan: Plan) -> dict[str, Any]:
     interval, environment = plan.settings.scrape_interval, plan.settings.environment
     jobs = [*_stack_jobs(plan), _node_job(plan), _app_job(plan)]
     if "blackbox" in plan.services:
-        jobs.append(_probe_job(plan, plan.services["blackbox"].port))
+        port = plan.services["blackbox"].port
+        jobs += [_probe_job(plan, port), _service_probe_job(plan, port)]
     return {
         "global": {
             "scrape_interval": interval,
@@ -67,6 +72,7 @@ def _stack_jobs(plan: Plan) -> list[dict[str, Any]]:
             **({"metric_relabel_configs": _relabelled(plan, name)} if name in _KEPT else {}),
         }
         for name, service in plan.services.items()
+        if CATALOGUE[name].answers == "/metrics"
     ]
 
 
@@ -156,12 +162,33 @@ def _probe_job(plan: Plan, port: int) -> dict[str, Any]:
             for app in plan.settings.apps
             for probe, module, url in _probes(app)
         ],
-        "relabel_configs": [
-            {"source_labels": ["__address__"], "target_label": "__param_target"},
-            {"source_labels": ["__param_target"], "target_label": "instance"},
-            {"target_label": "__address__", "replacement": f"127.0.0.1:{port}"},
-        ],
+        "relabel_configs": _through_blackbox(port),
     }
+
+
+def _service_probe_job(plan: Plan, port: int) -> dict[str, Any]:
+    """Services of the stack that export nothing themselves where only this host reaches it."""
+    return {
+        "job_name": "service_probe",
+        "metrics_path": "/probe",
+        "params": {"module": ["http"]},
+        "scrape_interval": PROBE_INTERVAL,
+        "static_configs": [
+            _targets(plan, f"http://127.0.0.1:{service.port}{answers}", host=plan.server, service=name)
+            for name, service in plan.services.items()
+            if (answers := CATALOGUE[name].answers) not in ("", "/metrics")
+        ],
+        "relabel_configs": _through_blackbox(port),
+    }
+
+
+def _through_blackbox(port: int) -> list[dict[str, Any]]:
+    """What was a target becomes what blackbox exporter asks."""
+    return [
+        {"source_labels": ["__address__"], "target_label": "__param_target"},
+        {"source_labels": ["__param_target"], "target_label": "instance"},
+        {"target_label": "__address__", "replacement": f"127.0.0.1:{port}"},
+    ]
 
 
 def _probes(app: App) -> Iterator[tuple[str, str, str]]:

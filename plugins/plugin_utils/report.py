@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration, receiver_name
+from ansible_collections.crowsnest.core.plugins.plugin_utils.metabase_config import admin_email
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import PAGES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import notifications
@@ -55,17 +56,22 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str, secr
 
 
 # What a service that is switched off does not do, where its name does not say it.
-_WITHOUT = {"uptime_kuma": "; jobs, ports and monitors of your own are not watched, and there is no status page"}
+_WITHOUT = {
+    "uptime_kuma": "; jobs, ports and monitors of your own are not watched, and there is no status page",
+    "metabase": "; take a larger bundle (4 GB fits it beside an app), or declare crowsnest_metabase: false",
+}
 
 
 def _logins(plan: Plan, declaration: Declaration, secrets: str) -> list[str]:
     """Who may open which page."""
     lines = []
-    for service, title in (("grafana", "Grafana"), ("uptime_kuma", "Uptime Kuma")):
+    people = {"grafana": ("Grafana", "admin"), "uptime_kuma": ("Uptime Kuma", "admin")}
+    people["metabase"] = ("Metabase", admin_email(declaration))
+    for service, (title, user) in people.items():
         if service in plan.services:
             name = f"{service}_admin_password"
             where = f"the declared crowsnest_{name}" if getattr(declaration, name) else f"in {secrets}/{name}"
-            lines.append(f"{title}'s user is admin, the password is {where}.")
+            lines.append(f"{title}'s user is {user}, the password is {where}.")
     return lines
 
 

@@ -17,6 +17,10 @@ class Service:
     whether it fits; `limit_mib` is where the kernel stops it. Both in MiB; Prometheus grows with what it watches.
     `needed` services are refused when they do not fit; the others are switched off with a reason.
     `reloads`: it takes a new configuration on `POST /-/reload` and exports when it did. The others are recreated.
+    `answers`: the path at which it says that it works; other than /metrics, blackbox exporter asks there. Empty: it
+    speaks no HTTP.
+    `heap`: a Java program; `need_mib` and `limit_mib` are what it takes beside its heap, which the plan decides.
+    `part_of`: the service without which it has no use; the two run together or not at all.
     """
 
     name: str
@@ -28,6 +32,9 @@ class Service:
     needed: bool = True
     data: bool = False
     reloads: bool = True
+    answers: str = "/metrics"
+    heap: bool = False
+    part_of: str = ""
 
     @property
     def user(self) -> int:
@@ -50,6 +57,29 @@ CATALOGUE: dict[str, Service] = {
         # command line, a second process in the container, which sets a new password.
         Service("grafana", 3000, need_mib=200, limit_mib=512, needed=False, data=True, reloads=False),
         Service("uptime_kuma", 3001, need_mib=200, limit_mib=448, needed=False, data=True, reloads=False),
+        # Not measured by us, as Grafana. Classes, compiled code and threads of a Java program of this size.
+        Service(
+            "metabase",
+            3002,
+            need_mib=320,
+            limit_mib=512,
+            needed=False,
+            data=True,
+            reloads=False,
+            answers="/api/health",
+            heap=True,
+        ),
+        Service(
+            "metabase_database",
+            5434,
+            need_mib=70,
+            limit_mib=192,
+            needed=False,
+            data=True,
+            reloads=False,
+            answers="",
+            part_of="metabase",
+        ),
     )
 }
 
@@ -59,6 +89,10 @@ SECRETS = {
     "grafana_secret_key": "grafana",
     "uptime_kuma_admin_password": "uptime_kuma",
     "uptime_kuma_push_key": "uptime_kuma",
+    "metabase_admin_password": "metabase",
+    "metabase_encryption_key": "metabase",
+    "metabase_database_password": "metabase_database",
+    "database_reader_password": "metabase",
 }
 # Keys that a service gives out while it runs, for Prometheus: a file named as the service.
 KEYS_DIRECTORY = f"{DATA_ROOT}/prometheus_keys"
@@ -66,6 +100,7 @@ KEYS_DIRECTORY = f"{DATA_ROOT}/prometheus_keys"
 # Services with a page for people, the first to open first, and what they do there.
 PAGES = {
     "grafana": "these dashboards",
+    "metabase": "what the business earns, in numbers that anybody can ask for",
     "uptime_kuma": "see what answers from outside; the status page is for everybody",
     "prometheus": "try queries, see which target is silent (Status, Targets)",
     "alertmanager": "silence an alert during planned work",

@@ -132,6 +132,7 @@ HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 MetricsTarget = Annotated[str, AfterValidator(_metrics_target)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Email = Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$")]
 # Lower ports are for root, and no container is root.
 Port = Annotated[int, Field(ge=1024, le=65535)]
 # Hour and minute, in quotes in YAML: 12:00 without them is the number 720.

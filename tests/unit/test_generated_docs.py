@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import new_inventory
+from ansible_collections.crowsnest.core.plugins.plugin_utils.business.metabase import READER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +114,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
 
 @per_page
 def test_variables_that_are_named_exist(page: Path) -> None:
-    known = {f"crowsnest_{name}" for name in Declaration.model_fields}
+    known = {f"crowsnest_{name}" for name in Declaration.model_fields} | {READER}
     assert set(re.findall(r"\bcrowsnest_[a-z]\w*", page.read_text())) - known == set()
 
 
@@ -183,7 +184,7 @@ def test_every_dependency_has_its_reason_and_no_other_has_one() -> None:
     toolbox = re.findall(r"(?m)^[a-z].*", (ROOT / "files/toolbox/requirements.in").read_text())
     packages = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *toolbox]
     collections = yaml.safe_load((ROOT / "requirements.yml").read_text())["collections"]
-    wanted = {package.split("==")[0] for package in packages} | {entry["name"] for entry in collections}
+    wanted = {re.split(r"\[|==", package)[0] for package in packages} | {entry["name"] for entry in collections}
     listed = re.findall(r"(?m)^- ((?:`[\w.-]+`(?:, )?)+): ", (DOCS / "decisions.md").read_text())
     assert {name for line in listed for name in re.findall(r"`([^`]+)`", line)} == wanted
 

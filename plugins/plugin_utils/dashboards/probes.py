@@ -46,7 +46,7 @@ def probes(plan: Plan) -> Dashboard:
             Row("Over time", (availability(_APPS), success_history(_APPS))),
             Row("Duration", (durations(_APPS), phases(_APPS))),
         ),
-        variables=(Variable("app", "App", query="label_values(probe_success, app)", multi=True),),
+        variables=(Variable("app", "App", query='label_values(probe_success{job="probe"}, app)', multi=True),),
         links=(TO_OVERVIEW, runbook_link(plan.settings.runbook_url)),
     )
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import PROJECT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
     BYTES,
     FOLDER_OPERATIONS,
@@ -26,9 +27,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import NODE_EXPORTER_NEED_MIB
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, NODE_EXPORTER_NEED_MIB
 
 _MIB = 1024 * 1024
+# Metrics of containers are written every 30 seconds.
+_CPU_RANGE = "5m"
 # Who says whether its last configuration was good, and how.
 _RELOADS = {
     "prometheus": "prometheus_config_last_reload_successful",
@@ -39,7 +42,7 @@ _RELOADS = {
 
 def stack(plan: Plan) -> Dashboard:
     """All services of the plan."""
-    rows = [_now(plan), _memory(plan), _cpu(plan), _prometheus(), _rules(), _alerting()]
+    rows = [_now(plan), _memory(plan), _cpu(plan), _starts(plan), _prometheus(), _rules(), _alerting()]
     if "grafana" in plan.services:
         rows.append(_grafana())
     return Dashboard(
@@ -53,8 +56,13 @@ def stack(plan: Plan) -> Dashboard:
 
 
 def _services(plan: Plan) -> str:
-    """PromQL selector of all containers of the plan."""
-    return f'job=~"{"|".join(plan.services)}"'
+    """PromQL selector of all services of the plan that export metrics."""
+    return f'job=~"{"|".join(name for name in plan.services if CATALOGUE[name].answers == "/metrics")}"'
+
+
+def _containers(plan: Plan) -> str:
+    """PromQL selector of all our containers."""
+    return f'project="{PROJECT}", host="{plan.server}"'
 
 
 def _now(plan: Plan) -> Row:
@@ -66,7 +74,7 @@ def _now(plan: Plan) -> Row:
                 "Whether each service of crowsnest answers. Red: docker logs --tail 50 crowsnest-NAME-1 on the "
                 "server, then run the playbook again; alert PrometheusTargetMissing has the runbook.",
                 "stat",
-                (Query(f"up{{{_services(plan)}}}", "{{job}}"),),
+                (Query(f"up{{{_services(plan)}}}", "{{job}}"), *_asked(plan)),
                 values=UP,
                 width=8,
             ),
@@ -101,31 +109,37 @@ def _now(plan: Plan) -> Row:
     )
 
 
+def _asked(plan: Plan) -> tuple[Query, ...]:
+    """Services that blackbox exporter asks, as they export nothing."""
+    asked = [name for name in plan.services if CATALOGUE[name].answers not in ("", "/metrics")]
+    return (
+        (Query('probe_success{job="service_probe"}', "{{service}}"),) if asked and "blackbox" in plan.services else ()
+    )
+
+
 def _memory(plan: Plan) -> Row:
-    """Resident memory of each process; its container holds nothing else."""
+    """What each container holds that the kernel cannot take back."""
     planned = sum(service.need_mib for service in plan.services.values()) + NODE_EXPORTER_NEED_MIB
-    server = f'process_resident_memory_bytes{{job="node", host="{plan.server}"}}'
-    ours = f"process_resident_memory_bytes{{{_services(plan)}}}"
+    ours = f"container_memory_unreclaimable_bytes{{{_containers(plan)}}}"
+    node = f'process_resident_memory_bytes{{job="node", host="{plan.server}"}}'
+    all_of_it = f'{ours} or label_replace({node}, "service", "node_exporter", "", "")'
     return Row(
         "Cost in memory",
         (
             percent_bars(
                 "Memory of each service by its limit",
-                "Resident memory as a share of the container's limit; at 100 % the kernel kills it. Over 90 %: watch "
-                "fewer series (see Series below: drop labels with many values in the app), or fewer apps on this "
-                "server.",
-                tuple(
-                    Query(f'100 * process_resident_memory_bytes{{job="{name}"}} / {service.limit_mib * _MIB}', name)
-                    for name, service in plan.services.items()
-                ),
+                "Memory as a share of the container's limit; at 100 % the kernel kills it. Over 90 %: watch fewer "
+                "series (see Series below: drop labels with many values in the app), or fewer apps on this server. "
+                "Metabase fills what its heap may take; alert MetabaseMemoryLow has the runbook.",
+                (Query(f"100 * {ours} / container_memory_limit_bytes{{{_containers(plan)}}}", "{{service}}"),),
                 width=8,
             ),
             Panel(
                 "Memory by service",
-                "Resident memory of each service on the server. One that climbs for days without an end has a leak "
+                "Memory of each service on the server. One that climbs for days without an end has a leak "
                 "or too many series: look at the series below, then docker restart crowsnest-NAME-1.",
                 "timeseries",
-                (Query(f"sum by (job) ({ours} or {server})", "{{job}}"),),
+                (Query(f"sum by (service) ({all_of_it})", "{{service}}"),),
                 unit=BYTES,
                 minimum=0,
                 stacked=True,
@@ -136,7 +150,7 @@ def _memory(plan: Plan) -> Row:
                 "What all services take on the server, beside what the plan reckoned with. Above the plan for long: "
                 "apps on the same host may run short; look at memory on the host's dashboard.",
                 "timeseries",
-                (Query(f"sum({ours} or {server})", "used"), Query(f"vector({planned * _MIB})", "planned")),
+                (Query(f"sum({all_of_it})", "used"), Query(f"vector({planned * _MIB})", "planned")),
                 unit=BYTES,
                 minimum=0,
                 width=8,
@@ -146,7 +160,9 @@ def _memory(plan: Plan) -> Row:
 
 
 def _cpu(plan: Plan) -> Row:
-    jobs = f'job=~"{"|".join([*plan.services, "node"])}", host="{plan.server}"'
+    ours = f"rate(container_cpu_seconds_total{{{_containers(plan)}}}[{_CPU_RANGE}])"
+    node = f'rate(process_cpu_seconds_total{{job="node", host="{plan.server}"}}[{_CPU_RANGE}])'
+    all_of_it = f'{ours} or label_replace({node}, "service", "node_exporter", "", "")'
     return Row(
         "Cost in CPU and scrapes",
         (
@@ -155,7 +171,7 @@ def _cpu(plan: Plan) -> Row:
                 "Share of one core that each service takes on the server. High for long: a dashboard with a heavy "
                 "query is open, or too many series are watched; docker stats --no-stream shows it live.",
                 "timeseries",
-                (Query(f"100 * sum by (job) (rate(process_cpu_seconds_total{{{jobs}}}[{RATE}]))", "{{job}}"),),
+                (Query(f"100 * sum by (service) ({all_of_it})", "{{service}}"),),
                 unit=PERCENT,
                 minimum=0,
                 stacked=True,
@@ -166,10 +182,43 @@ def _cpu(plan: Plan) -> Row:
                 "How long the slowest target of each job takes to hand out its metrics. Near 10 s the scrape fails: "
                 "the app exports too much or is overloaded; time curl -s ADDRESS/metrics on its host.",
                 "timeseries",
-                (Query('max by (job, app, host) (scrape_duration_seconds{job!="probe"})', "{{job}} {{app}} {{host}}"),),
+                (
+                    Query(
+                        'max by (job, app, host) (scrape_duration_seconds{job!~"(service_)?probe"})',
+                        "{{job}} {{app}} {{host}}",
+                    ),
+                ),
                 unit=SECONDS,
                 minimum=0,
                 thresholds=(Threshold(10, "red"),),
+                width=12,
+            ),
+        ),
+    )
+
+
+def _starts(plan: Plan) -> Row:
+    ours = _containers(plan)
+    return Row(
+        "Starts of the containers",
+        (
+            Panel(
+                "Running for",
+                "How long each service runs without a break. Short, and nobody changed anything: it ended and Docker "
+                "started it again; docker logs --tail 50 crowsnest-NAME-1 says why.",
+                "stat",
+                (Query(f"time() - container_start_time_seconds{{{ours}}}", "{{service}}"),),
+                unit=SECONDS,
+                width=12,
+            ),
+            Panel(
+                "Restarts in an hour",
+                "How often Docker started a container again, of every project on the server. Not 0 for long: alerts "
+                "ContainerRestarting and ContainerOutOfMemory say more; see docker logs --tail 50 NAME on the server.",
+                "timeseries",
+                (Query(f'round(increase(container_restarts_total{{host="{plan.server}"}}[1h]))', "{{container}}"),),
+                minimum=0,
+                decimals=0,
                 width=12,
             ),
         ),

@@ -147,6 +147,37 @@ def test_the_groups_that_may_ping(tmp_path: Path, text: str, groups: list[int]) 
     assert host_facts.ping_groups(str(tmp_path / "none")) == [1, 0]
 
 
+# --- our units ---
+
+SHOWN = """\
+printf '%s' '\
+Id=crowsnest-container-metrics.timer
+ActiveState=active
+UnitFileState=enabled
+NeedDaemonReload=no
+
+Id=crowsnest-container-metrics.service
+ActiveState=inactive
+UnitFileState=
+NeedDaemonReload=yes
+'
+"""
+
+
+def test_our_units_are_active_enabled_and_stale_or_not(programs: Callable[..., None]) -> None:
+    programs(systemctl=SHOWN)
+    assert host_facts.units() == {
+        "crowsnest-container-metrics.timer": {"active": True, "enabled": True, "stale": False},
+        "crowsnest-container-metrics.service": {"active": False, "enabled": False, "stale": True},
+    }
+
+
+@pytest.mark.parametrize("systemctl", ["exit 1", "true"])
+def test_a_host_without_systemd_has_no_units(programs: Callable[..., None], systemctl: str) -> None:
+    programs(systemctl=systemctl)
+    assert host_facts.units() == {}
+
+
 # --- the toolbox ---
 
 NAME, OTHER = "3.13-0123456789ab", "3.11-0123456789ab"

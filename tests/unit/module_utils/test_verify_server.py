@@ -226,7 +226,7 @@ def test_of_a_service_that_does_not_answer_nothing_is_said_here() -> None:
 def test_metrics_are_asked_of_all_and_a_refusal_is_kept(serve: Any, closed_url: str) -> None:
     good, bad = serve(lambda *_: (200, "up 1\n")), serve(lambda *_: (503, "starting"))
     urls = {"a": good.url, "b": bad.url, "c": closed_url}
-    found = server.read_metrics({name: {"url": url, "key": ""} for name, url in urls.items()})
+    found = server.read_metrics({name: {"url": url, "key": "", "answers": "/metrics"} for name, url in urls.items()})
     assert found["a"] == "up 1\n"
     assert str(found["b"]) == "HTTP 503"
     assert isinstance(found["c"], ServiceError)
@@ -236,7 +236,7 @@ def test_metrics_are_asked_of_all_and_a_refusal_is_kept(serve: Any, closed_url: 
 def test_a_service_with_a_key_is_asked_with_it(serve: Any, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("uk1_a-key")
     kuma = serve(lambda *_: (200, "up 1\n"))
-    service = {"url": kuma.url, "key": str(tmp_path / "key")}
+    service = {"url": kuma.url, "key": str(tmp_path / "key"), "answers": "/metrics"}
     found = server.read_metrics({"kuma": service, "lost": {**service, "key": str(tmp_path / "none")}})
     assert found["kuma"] == "up 1\n"
     assert kuma.logins == ["crowsnest:uk1_a-key"]

@@ -155,6 +155,7 @@ def service(name: str, url: str, folder: Path) -> dict[str, Any]:
         "environment": {},
         "labels": {},
         "reloads": name in ("prometheus", "alertmanager"),
+        "answers": "/metrics",
         "key": "",
         "files": {"config.yml": sha256(name)},
     }

@@ -23,8 +23,13 @@ def container(plan: Plan, service: str) -> dict[str, Any]:
     return dict(made["services"][service])
 
 
+def whole(plan: MakePlan, **declared: Any) -> Plan:
+    """A plan with every service there is."""
+    return plan({"metabase": True, **declared}, total_mib=3900)
+
+
 def test_the_project_includes_the_fragment_in_force_of_each_service(plan: MakePlan) -> None:
-    assert compose_file(plan()) == {
+    assert compose_file(whole(plan)) == {
         "name": "crowsnest",
         "include": [f"{name}/current/compose.yml" for name in USERS],
     }
@@ -41,12 +46,14 @@ USERS = {
     "blackbox": "21115:21115",
     "grafana": "15000:15000",
     "uptime_kuma": "15001:15001",
+    "metabase": "15002:15002",
+    "metabase_database": "17434:17434",
 }
 
 
 @per_service
 def test_every_container_is_locked_down(plan: MakePlan, service: str) -> None:
-    made = container(plan(), service)
+    made = container(whole(plan), service)
     flags = ("user", "read_only", "cap_drop", "security_opt", "network_mode", "restart", "logging", "healthcheck")
     assert {flag: made[flag] for flag in flags} == {
         "user": USERS[service],
@@ -78,7 +85,7 @@ def test_alertmanager_opens_no_cluster_port(plan: MakePlan) -> None:
 
 @per_service
 def test_every_container_has_the_planned_image_and_memory(plan: MakePlan, service: str) -> None:
-    made, planned = container(plan(), service), plan().services[service]
+    made, planned = container(whole(plan), service), whole(plan).services[service]
     assert made["image"] == images()[service] == planned.image
     assert made["mem_limit"] == made["memswap_limit"] == f"{planned.limit_mib}m"
     soft = int(made["environment"]["GOMEMLIMIT"].removesuffix("MiB"))
@@ -95,12 +102,17 @@ DATA = {
     "blackbox": ["/opt/crowsnest/blackbox:/etc/crowsnest:ro"],
     "grafana": ["/opt/crowsnest/grafana:/etc/crowsnest:ro", "/var/lib/crowsnest/grafana:/data"],
     "uptime_kuma": ["/var/lib/crowsnest/uptime_kuma:/data"],
+    "metabase": ["/var/lib/crowsnest/metabase:/data"],
+    "metabase_database": [
+        "/opt/crowsnest/metabase_database:/etc/crowsnest:ro",
+        "/var/lib/crowsnest/metabase_database:/data",
+    ],
 }
 
 
 @per_service
 def test_a_container_sees_its_configuration_and_its_data_and_nothing_else(plan: MakePlan, service: str) -> None:
-    assert container(plan(), service)["volumes"] == DATA[service]
+    assert container(whole(plan), service)["volumes"] == DATA[service]
 
 
 def test_prometheus_sees_no_keys_when_nothing_asks_for_one(plan: MakePlan) -> None:
@@ -168,3 +180,33 @@ def test_no_secret_is_in_a_fragment(plan: MakePlan) -> None:
     receiver = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush"}
     made = plan({"receivers": [receiver], "heartbeat_url": "https://hc-ping.com/hush"})
     assert "hush" not in str([fragment(made, service) for service in made.services])
+
+
+def test_metabase_has_its_heap_within_its_limit_and_listens_on_loopback(plan: MakePlan) -> None:
+    made = container(whole(plan, ports={"metabase": 13002}, metabase_heap_mib=900), "metabase")
+    wanted = {"JAVA_OPTS": "-Xmx900m", "MB_JETTY_HOST": "127.0.0.1", "MB_JETTY_PORT": "13002"}
+    assert {name: made["environment"][name] for name in wanted} == wanted
+    assert int(made["mem_limit"].removesuffix("m")) >= 900 + 320
+
+
+# Variables of a container are in its fragment, which everybody on the host may read.
+def test_metabase_s_secrets_are_in_a_file_of_their_own(plan: MakePlan) -> None:
+    made = container(whole(plan), "metabase")
+    assert made["env_file"] == ["/opt/crowsnest/metabase/current/secrets/environment"]
+    assert not [name for name in made["environment"] if "PASS" in name or "SECRET" in name]
+
+
+def test_metabase_s_own_database_starts_first_and_a_declared_one_needs_no_container(plan: MakePlan) -> None:
+    assert container(whole(plan), "metabase")["depends_on"] == ["metabase_database"]
+    elsewhere = whole(plan, metabase_database={"address": "db.example.com:5432", "password": "hush-hush-1"})
+    assert "metabase_database" not in elsewhere.services
+    assert "depends_on" not in container(elsewhere, "metabase")
+
+
+# The image's own rule lets everybody on 127.0.0.1 in, which is the host's here.
+def test_metabase_s_own_database_asks_for_a_password_on_loopback(plan: MakePlan) -> None:
+    made = container(whole(plan, ports={"metabase_database": 15434}), "metabase_database")
+    assert made["environment"]["POSTGRES_INITDB_ARGS"] == "--auth-local=trust --auth-host=scram-sha-256"
+    assert made["environment"]["POSTGRES_PASSWORD_FILE"] == "/etc/crowsnest/current/secrets/password"
+    assert (made["environment"]["PGPORT"], made["environment"]["PGDATA"]) == ("15434", "/data/postgresql")
+    assert "listen_addresses=127.0.0.1" in made["command"]

@@ -36,7 +36,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
-        "Allowed: container, framework, health, host, jobs, metrics, name, tcp, thresholds, url.",
+        "Allowed: business, container, database, framework, health, host, jobs, metrics, name, tcp, thresholds, url.",
     ),
     (
         app(thresholds={"zzz": 1}),
@@ -187,11 +187,12 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"ports": {"promethus": 9091}},
         "crowsnest_ports.promethus: no such service. Did you mean `prometheus`? "
-        "Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma.",
+        "Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma, metabase, metabase_database.",
     ),
     (
         {"images": {"zabbix": "zabbix:1"}},
-        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma.",
+        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma, "
+        "metabase, metabase_database.",
     ),
     (
         {"ports": {"prometheus": 9093}},

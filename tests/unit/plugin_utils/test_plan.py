@@ -354,3 +354,59 @@ def test_the_table_shows_services_memory_and_disk(plan: MakePlan) -> None:
         "",
         "Metrics are kept 92d or 8192 MiB, whichever is reached first.",
     ]
+
+
+DATABASE = {"database": {"name": "shop", "admin_user": "shop", "admin_password": "hush-hush-1"}}
+SHOP = {"apps": [{"name": "shop", **DATABASE}]}
+METABASE = ["metabase", "metabase_database"]
+# (what is declared, MiB of the host): services of Metabase that run beside an app.
+BUSINESS: list[tuple[dict[str, Any], int, list[str]]] = [
+    ({}, 3900, []),
+    (SHOP, 3900, METABASE),
+    (SHOP, 1950, []),
+    ({**SHOP, "metabase": False}, 3900, []),
+    ({"metabase": True}, 3900, METABASE),
+    ({**SHOP, "metabase_database": {"address": "db.example.com:5432", "password": "hush"}}, 3900, ["metabase"]),
+]
+
+
+@pytest.mark.parametrize(("declared", "total", "services"), BUSINESS)
+def test_metabase_runs_with_its_database_where_there_is_something_to_ask_and_memory(
+    plan: MakePlan, declared: dict[str, Any], total: int, services: list[str]
+) -> None:
+    made = plan(declared, total_mib=total, used_mib=SYSTEM + APP)
+    assert [name for name in made.services if name in METABASE] == services
+
+
+def test_metabase_is_switched_off_with_all_it_would_take(plan: MakePlan) -> None:
+    made = plan(SHOP, total_mib=1950, used_mib=SYSTEM + APP)
+    assert made.switched_off == {"metabase": "needs 1158 MiB of memory, 697 MiB are left"}
+
+
+# Memory of the host → heap in MiB; below 700 it would restart again and again.
+@pytest.mark.parametrize(("total", "heap"), [(2500, 768), (3900, 896), (4096, 1024), (7900, 1920), (16000, 2048)])
+def test_the_heap_is_a_quarter_of_the_memory_within_bounds(plan: MakePlan, total: int, heap: int) -> None:
+    service = plan(SHOP, total_mib=total, used_mib=SYSTEM).services["metabase"]
+    assert (service.heap_mib, service.need_mib) == (heap, heap + 320)
+    assert service.limit_mib >= heap + 512
+
+
+def test_the_heap_does_not_follow_what_is_free(plan: MakePlan) -> None:
+    heaps = {plan(SHOP, total_mib=3900, used_mib=used).services["metabase"].heap_mib for used in range(0, 1500, 100)}
+    assert heaps == {896}
+
+
+def test_a_declared_heap_counts(plan: MakePlan) -> None:
+    made = plan({**SHOP, "metabase_heap_mib": 700}, total_mib=3900).services["metabase"]
+    assert (made.heap_mib, made.need_mib, made.limit_mib) == (700, 1020, 1216)
+
+
+def test_metabase_that_runs_stays_with_its_database(plan: MakePlan) -> None:
+    running = {**EVERYTHING, "metabase": 1000, "metabase_database": 30}
+    made = plan(SHOP, total_mib=3900, used_mib=2400, own=running, **DOCKER, node_exporter=True)
+    assert [name for name in made.services if name in METABASE] == METABASE
+
+
+def test_passwords_of_databases_are_in_no_plan(plan: MakePlan) -> None:
+    declared = {**SHOP, "metabase_database": {"address": "db.example.com:5432", "password": "hush-hush-2"}}
+    assert "hush" not in plan(declared, total_mib=3900).model_dump_json()

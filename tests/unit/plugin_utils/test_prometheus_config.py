@@ -344,3 +344,21 @@ def test_a_component_is_well_when_its_own_status_says_so(plan: MakePlan, answer:
     module = blackbox_config(plan(DECLARED, hosts=["web1", "web2"]))["modules"]["component_database"]
     (pattern,) = module["http"]["fail_if_body_not_matches_regexp"]
     assert bool(re.search(pattern, answer)) == ANSWERS[answer]
+
+
+# Its own metrics would be open to everybody who reaches the host, so blackbox exporter asks whether it is ready.
+def test_a_service_without_metrics_is_asked_for_its_health(plan: MakePlan) -> None:
+    made = {it["job_name"]: it for it in prometheus_config(plan({"metabase": True}, total_mib=3900))["scrape_configs"]}
+    assert not {"metabase", "metabase_database"} & set(made)
+    job = made["service_probe"]
+    assert job["params"] == {"module": ["http"]}
+    assert job["static_configs"] == [
+        {
+            "targets": ["http://127.0.0.1:3002/api/health"],
+            "labels": {"environment": "production", "host": "web1", "service": "metabase"},
+        }
+    ]
+
+
+def test_without_such_a_service_there_is_no_such_job(plan: MakePlan) -> None:
+    assert "service_probe" not in {it["job_name"] for it in prometheus_config(plan())["scrape_configs"]}

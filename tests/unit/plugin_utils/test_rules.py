@@ -14,7 +14,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import s
 from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, rule_files
 
 MakePlan = Callable[..., Plan]
-ALWAYS = ["rules/host.yml", "rules/probes.yml", "rules/stack.yml", "rules/uptime.yml", "rules/app.yml"]
+STATIC = ("containers", "host", "metabase", "probes", "stack", "uptime")
+ALWAYS = [*(f"rules/{name}.yml" for name in STATIC), "rules/app.yml"]
 APPS = [{"name": "shop", "framework": "django", "metrics": [":8000"]}]
 
 

@@ -13,6 +13,15 @@ if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid=postgres --regid=postgres --init-groups "$0" "$@"
 fi
 
+# initdb asks for the name of who runs it; a numeric user of the host has none in this image. As in the official one.
+with_a_name() {
+    if getent passwd "$(id -u)" > /dev/null; then "$@"; return; fi
+    echo "postgres:x:$(id -u):$(id -g)::$PGDATA:/bin/false" > /tmp/passwd
+    echo "postgres:x:$(id -g):" > /tmp/group
+    LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD=/tmp/passwd NSS_WRAPPER_GROUP=/tmp/group "$@"
+    rm -f /tmp/passwd /tmp/group
+}
+
 # Creates the cluster with a server that listens on no network address.
 first_start() {
     user=${POSTGRES_USER:-postgres}
@@ -23,9 +32,11 @@ first_start() {
         echo "Error: POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE must be given." >&2
         exit 1
     fi
+    mkdir -p "$PGDATA"
     umask 077
     printf '%s\n' "$password" > /tmp/initdb-password
-    initdb --username="$user" --pwfile=/tmp/initdb-password --auth-local=trust --auth-host=scram-sha-256
+    # shellcheck disable=SC2086 # these are several words
+    with_a_name initdb --username="$user" --pwfile=/tmp/initdb-password ${POSTGRES_INITDB_ARGS:-}
     rm -f /tmp/initdb-password
     echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
     pg_ctl -D "$PGDATA" -o "-c listen_addresses=''" -w start

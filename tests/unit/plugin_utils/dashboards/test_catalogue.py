@@ -35,7 +35,7 @@ LABELS = {
     *("environment", "host", "app", "job", "instance", "probe", "alertname", "alertstate", "severity"),
     *("mode", "device", "mountpoint", "phase", "state", "receiver_name", "code", "status_code"),
     *("view", "handler", "route", "path", "method", "status", "type", "alias", "backend", "le", "what", "page"),
-    *("monitor_name", "monitor_type"),
+    *("monitor_name", "monitor_type", "container", "project", "service"),
 }
 
 
@@ -270,12 +270,23 @@ def test_all_that_an_app_exports_is_asked_for_the_chosen_instances(full: Plan) -
         assert all('environment="$environment"' in each for each in chosen)
 
 
-def test_memory_is_measured_by_the_limits_of_the_plan(full: Plan) -> None:
+def test_memory_is_measured_by_the_limits_of_our_containers(full: Plan) -> None:
     stack = next(each for each in dashboards(full) if each.uid == "stack")
     bars = next(panel for panel in panels(stack) if panel.title == "Memory of each service by its limit")
-    assert [(query.legend, query.expr.rsplit(" / ")[-1]) for query in bars.queries] == [
-        (name, str(service.limit_mib * 1024 * 1024)) for name, service in full.services.items()
+    ours = '{project="crowsnest", host="web1"}'
+    assert [(query.legend, query.expr) for query in bars.queries] == [
+        ("{{service}}", f"100 * container_memory_unreclaimable_bytes{ours} / container_memory_limit_bytes{ours}")
     ]
+
+
+def test_a_service_without_metrics_is_asked_by_blackbox(plan: MakePlan) -> None:
+    def services(made: Plan) -> list[str]:
+        stack = next(each for each in dashboards(made) if each.uid == "stack")
+        return [query.expr for panel in panels(stack) if panel.title == "Services" for query in panel.queries]
+
+    assert services(plan({"metabase": True}, total_mib=3900))[1:] == ['probe_success{job="service_probe"}']
+    assert services(plan())[1:] == []
+    assert "metabase" not in services(plan({"metabase": True}, total_mib=3900))[0]
 
 
 def test_dashboards_stay_the_same_while_the_host_works(plan: MakePlan) -> None:

@@ -1,0 +1,7 @@
+-- Copyright: crowsnest contributors
+-- SPDX-License-Identifier: Apache-2.0
+SELECT COALESCE(SUM(shop_order.total_krw), 0) AS revenue
+FROM public.shop_order
+WHERE shop_order.status = 'paid'
+  AND shop_order.placed_at >= date_trunc('day', now())
+  [[AND {{region}}]]

@@ -1,0 +1,105 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Metabase's settings as variables of its container: pure functions of the plan and the declaration.
+
+What is set here is fixed: Metabase shows it to its administrators, and lets nobody change it.
+Names: https://www.metabase.com/docs/latest/configuring-metabase/environment-variables
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parseaddr
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import ENVIRONMENT_FILE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, first_email_receiver
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+
+# Nobody has such an address (RFC 2606), so that nothing is ever sent to a stranger.
+NOBODY = "admin@crowsnest.invalid"
+
+
+def admin_email(declared: Declaration) -> str:
+    """The name by which the first account logs in: declared, or who gets the critical alerts by e-mail."""
+    mail = first_email_receiver(declared)
+    return declared.metabase_admin_email or (mail.to[0] if mail else NOBODY)
+
+
+def admin(declared: Declaration, password: str) -> dict[str, str]:
+    """The first account, as the module `metabase` takes it."""
+    return {"email": admin_email(declared), "first_name": "crowsnest", "last_name": "admin", "password": password}
+
+
+def metabase_secrets(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> dict[str, str]:
+    """{relative path: text} of Metabase's secret files. `secrets` are all generated ones, by name."""
+    variables = {**_settings(plan, declared), **_database(plan, declared, secrets), **_mail(declared)}
+    variables["MB_ENCRYPTION_SECRET_KEY"] = secrets["metabase_encryption_key"]
+    if declared.metabase_slack_token:
+        variables["MB_SLACK_APP_TOKEN"] = declared.metabase_slack_token.get_secret_value()
+    return {
+        ENVIRONMENT_FILE: "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()),
+        "secrets/admin_password": secrets["metabase_admin_password"],
+    }
+
+
+def _quoted(value: str) -> str:
+    """In single quotes compose takes everything as it is: https://docs.docker.com/compose/how-tos/environment-variables/"""
+    return "'" + value.replace("'", "\\'") + "'"
+
+
+def _settings(plan: Plan, declared: Declaration) -> dict[str, str]:
+    return {
+        "MB_SITE_NAME": declared.metabase_site_name,
+        "MB_SITE_URL": plan.services["metabase"].external_url,
+        "MB_SITE_LOCALE": declared.language,
+        "MB_ADMIN_EMAIL": admin_email(declared),
+        "MB_REPORT_TIMEZONE": declared.timezone,
+        "MB_START_OF_WEEK": "monday",
+        "MB_PASSWORD_LENGTH": "12",
+        "MB_ENABLE_PUBLIC_SHARING": "false",
+        "MB_LOAD_SAMPLE_CONTENT": "false",
+        # The role that reads an app's database may have ten connections at once; a run needs one of them.
+        "MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE": "8",
+        # Nothing of it calls home.
+        "MB_ANON_TRACKING_ENABLED": "false",
+        "MB_CHECK_FOR_UPDATES": "false",
+    }
+
+
+def _database(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Where Metabase keeps its own data: a declared server, else the container beside it."""
+    given = declared.metabase_database
+    if given:
+        host, _, port = given.address.rpartition(":")
+        name, user, password = given.name, given.user, given.password.get_secret_value()
+    else:
+        host, port = "127.0.0.1", str(plan.services["metabase_database"].port)
+        name, user, password = "metabase", "metabase", secrets["metabase_database_password"]
+    return {
+        "MB_DB_TYPE": "postgres",
+        "MB_DB_HOST": host.strip("[]"),
+        "MB_DB_PORT": port,
+        "MB_DB_DBNAME": name,
+        "MB_DB_USER": user,
+        "MB_DB_PASS": password,
+    }
+
+
+def _mail(declared: Declaration) -> dict[str, str]:
+    """The first e-mail receiver's server, for invitations and subscriptions."""
+    receiver = first_email_receiver(declared)
+    if receiver is None:
+        return {}
+    name, address = parseaddr(receiver.sender)
+    host, _, port = receiver.smarthost.rpartition(":")
+    login = {"MB_EMAIL_SMTP_USERNAME": receiver.username} if receiver.username else {}
+    password = {"MB_EMAIL_SMTP_PASSWORD": receiver.password.get_secret_value()} if receiver.password else {}
+    return {
+        "MB_EMAIL_SMTP_HOST": host,
+        "MB_EMAIL_SMTP_PORT": port,
+        "MB_EMAIL_SMTP_SECURITY": "ssl" if port == "465" else "starttls",
+        **login,
+        **password,
+        "MB_EMAIL_FROM_ADDRESS": address,
+        "MB_EMAIL_FROM_NAME": name or "crowsnest",
+    }

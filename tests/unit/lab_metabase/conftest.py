@@ -1,0 +1,45 @@
+"""Makes `metabase_double`, the helper beside this file, importable, and starts what the tests share."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import metabase_content
+import metabase_double as helper
+from metabase_content import Content
+from metabase_double import Metabase, Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of its own with a database for the shop, or the one of METABASE_TEST_DATABASE.
+
+    Not below pytest's folder: another run of pytest closes that for everybody but root, and PostgreSQL is not root.
+    """
+    if url := os.environ.get("METABASE_TEST_DATABASE"):
+        yield from helper.given(url)
+    else:
+        with tempfile.TemporaryDirectory() as place:
+            yield from helper.postgresql(Path(place))
+
+
+@pytest.fixture(scope="session")
+def metabase(postgres: Postgres) -> Iterator[Metabase]:
+    """A Metabase that is set up: METABASE_URL's, else the double."""
+    if url := os.environ.get("METABASE_URL"):
+        yield helper.set_up(Metabase(url.rstrip("/"), os.environ["METABASE_EMAIL"], os.environ["METABASE_PASSWORD"]))
+    else:
+        with helper.running(postgres, "contract") as double:
+            yield helper.set_up(double)
+
+
+@pytest.fixture(scope="module")
+def content(metabase: Metabase, postgres: Postgres) -> Iterator[Content]:
+    with metabase_content.made(metabase, postgres) as content:
+        yield content
