@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--hosts", type=int, default=1, help="number of hosts, the first is the server")
     known = ", ".join(f"{lab} {number}" for lab, number in ports.OFFSETS.items())
     up.add_argument("--offset", type=int, help=f"added to every published port ({known})")
-    up.add_argument("--memory", type=int, default=4096, metavar="MIB", help="memory limit of each host")
+    up.add_argument("--memory", type=int, default=2048, metavar="MIB", help="memory limit of each host")
     up.add_argument(
         "--app", action=argparse.BooleanOptionalAction, default=True, help="build the image of the sample app"
     )
@@ -107,10 +107,10 @@ def _urls(options: argparse.Namespace) -> None:
             print(f"{service:14} http://127.0.0.1:{port}/{'  a double' if service in lab['doubles'] else ''}")
         if service == "uptime_kuma":
             print(f"{'status page':14} http://127.0.0.1:{port}/status/status  for everybody")
-    for title in ("Grafana", "Uptime Kuma"):
+    for title, user in (("Grafana", "admin"), ("Uptime Kuma", "admin"), ("Metabase", "admin@crowsnest.invalid")):
         password = state.directory(options.name) / "secrets" / f"{title.lower().replace(' ', '_')}_admin_password"
         if password.is_file():
-            print(f"{title}'s user is admin, the password is in {password.relative_to(state.REPOSITORY)}")
+            print(f"{title}'s user is {user}, the password is in {password.relative_to(state.REPOSITORY)}")
 
 
 def _answers(port: int) -> bool:

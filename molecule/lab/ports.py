@@ -17,7 +17,7 @@ PAGES = {
 }
 SSH_PORT = 22
 MAX_HOSTS = 50
-OFFSETS = {"demo": 10000, "default": 20000, "fleet": 30000, "bench": 40000, "uptime": 50000}
+OFFSETS = {"demo": 10000, "default": 20000, "fleet": 30000, "bench": 40000, "uptime": 50000, "metabase": 51000}
 
 
 def offset_of(name: str, given: int | None) -> int:

@@ -324,10 +324,13 @@ def expectations(
 
 
 def _told(facts: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """{status: [{"area", "message"}]} of what the roles database_reader and metabase keep for the end of a run."""
+    """{status: [{"area", "message"}]} of what the roles database_reader and metabase keep for the end of a run.
+
+    A database that cannot be read is a warning: the app is not ours.
+    """
     kept = [
-        ("FAIL", "databases", "database_reader_failed"),
         ("FAIL", "business", "metabase_failed"),
+        ("WARN", "databases", "database_reader_failed"),
         ("WARN", "databases", "database_reader_notes"),
     ]
     found: dict[str, list[dict[str, str]]] = {}
@@ -337,9 +340,8 @@ def _told(facts: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
 
 
 def _named(it: Mapping[str, str]) -> str:
-    """Metabase's words say not of what they speak."""
-    name = it.get("database") or it.get("change")
-    return f"{name}: {it['message']}" if name else it["message"]
+    """Metabase's words do not say of what they speak."""
+    return f"{it['change']}: {it['message']}" if "change" in it else it["message"]
 
 
 def secret_digests(

@@ -328,18 +328,18 @@ def test_a_host_without_the_stack_is_one_sentence() -> None:
     assert verify_report({}) == ["The stack does not run here yet, so there is nothing to ask."]
 
 
-def test_what_other_tasks_could_not_do_is_a_fault_and_what_everybody_may_is_a_warning(
+def test_what_other_tasks_could_not_do_is_a_fault_unless_it_is_the_apps(
     plan: Callable[..., Plan], facts: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
     told = {
         "preflight_look": {"host": facts()},
         "database_reader_failed": [{"app": "shop", "message": "crowsnest_ro cannot read"}],
         "database_reader_notes": [{"app": "shop", "message": "everybody may write"}],
-        "metabase_failed": [{"database": "shop", "message": "Metabase does not reach it"}],
+        "metabase_failed": [{"change": "create person kim", "message": "HTTP 400"}],
     }
     found = filters.expectations(plan().model_dump(mode="json"), {}, SECRETS, {"web1": told}, str(tmp_path))
     assert [(it["status"], it["detail"]) for it in found["checks"] if it["area"] in ("databases", "business")] == [
-        ("FAIL", "crowsnest_ro cannot read"),
-        ("FAIL", "shop: Metabase does not reach it"),
+        ("FAIL", "create person kim: HTTP 400"),
+        ("WARN", "crowsnest_ro cannot read"),
         ("WARN", "everybody may write"),
     ]

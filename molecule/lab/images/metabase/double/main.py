@@ -28,7 +28,10 @@ TERMINATED = 143
 
 
 def main() -> int:
-    """Exit status. METABASE_DOUBLE_START_SECONDS is how long the start takes at least; Metabase needs a minute."""
+    """Exit status. METABASE_DOUBLE_START_SECONDS is how long the start takes at least; Metabase needs a minute.
+
+    Half of it passes before the application database is looked for, as Java has to start as well.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(TERMINATED))
     environment = Environment(os.environ)
@@ -61,14 +64,15 @@ def _listen(environment: Environment) -> None:
 
 def _initialize(arguments: dict[str, object], cipher: Cipher, environment: Environment) -> None:
     """StartError without an application database."""
-    rest = float(environment.get("METABASE_DOUBLE_START_SECONDS", "2"))
+    rest = float(environment.get("METABASE_DOUBLE_START_SECONDS", "10"))
     Handler.progress = 0.1
+    time.sleep(rest / 2)
     store = Store(arguments, cipher)
     Handler.progress = 0.4
     metabase = Metabase(store, environment)
     for progress in (0.5, 0.8):
         Handler.progress = progress
-        time.sleep(rest / 2)
+        time.sleep(rest / 4)
     Handler.metabase = metabase
 
 
@@ -80,6 +84,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "Metabase-contract-double", ""
     timeout = 60
+    disable_nagle_algorithm = True  # else each answer on a connection that is kept waits 40 ms
 
     def _serve(self) -> None:
         url = urlsplit(self.path)
