@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -103,12 +104,12 @@ def metabase(lab: Any, secret: Callable[[str], str]) -> Metabase:
     return found
 
 
-def sql(server: Any, statement: str, login: str = "--username shop") -> Any:
-    """The statement run by psql in the app's own container."""
-    return server.run(
-        "docker exec shop-db-1 psql --host 127.0.0.1 --dbname shop --no-align --tuples-only -v ON_ERROR_STOP=1 "
-        f"{login} --command {json.dumps(statement)}"
-    )
+def psql(server: Any, container: str, user: str, *statements: str, password: str = "") -> Any:
+    """psql over TCP in a container, one transaction each; its result."""
+    database = {"shop-db-1": "shop"}.get(container, "metabase")
+    commands = " ".join(f"--command {shlex.quote(statement)}" for statement in statements)
+    login = f"--host 127.0.0.1 --username {user} --dbname {database} --no-align --tuples-only"
+    return server.run(f"docker exec --env PGPASSWORD={password} {container} psql {login} {commands}")
 
 
 def test_the_business_dashboard_is_there_after_the_first_run_with_data_in_every_card(
@@ -121,11 +122,8 @@ def test_the_business_dashboard_is_there_after_the_first_run_with_data_in_every_
     shown = {each["card"]["name"]: metabase.rows(each["card_id"], each["id"]) for each in board["dashcards"]}
     assert [name for name, rows in shown.items() if not rows] == []
     # The same number as the app's own database gives, in the zone of the report.
-    today = (
-        "SET TIME ZONE 'Asia/Seoul'; SELECT count(*) FROM shop_order WHERE status = 'paid' "
-        "AND placed_at >= date_trunc('day', now())"
-    )
-    before = int(sql(server, today).stdout.split()[-1])
+    today = "SELECT count(*) FROM shop_order WHERE status = 'paid' AND placed_at >= date_trunc('day', now())"
+    before = int(psql(server, "shop-db-1", "shop", "SET TIME ZONE 'Asia/Seoul'", today).stdout.split()[-1])
     asked = int(shown["Orders today"][0][0])
     assert asked <= before <= asked + 200  # customers go on buying
 
@@ -142,7 +140,8 @@ def test_nothing_that_metabase_is_asked_can_write(
     metabase: Metabase, server: Any, secret: Callable[[str], str]
 ) -> None:
     (database,) = [it for it in metabase.get("database")["data"] if it["name"] == "shop"]
-    before = sql(server, "SELECT count(*) FROM shop_product").stdout
+    count = "SELECT count(*) FROM shop_product"
+    before = psql(server, "shop-db-1", "shop", count).stdout
     for statement in (
         "DELETE FROM shop_orderitem",
         "UPDATE shop_product SET price_krw = 1",
@@ -153,14 +152,11 @@ def test_nothing_that_metabase_is_asked_can_write(
         answer = metabase.post("dataset", **query)
         assert answer["status"] == "failed", statement
         assert re.search("permission denied|read-only", answer["error"]), answer["error"]
-    login = "--username crowsnest_ro"
-    sql(server, "SELECT 1")  # the app's own user may
-    refused = server.run(
-        f"docker exec --env PGPASSWORD={secret('database_reader_password')} shop-db-1 psql --host 127.0.0.1 --dbname shop "
-        f"{login} --command 'SET default_transaction_read_only = off' --command 'DELETE FROM shop_orderitem'"
-    )
+    writes = ("SET default_transaction_read_only = off", "DELETE FROM shop_orderitem")
+    password = secret("database_reader_password")
+    refused = psql(server, "shop-db-1", "crowsnest_ro", *writes, password=password)
     assert "permission denied for table shop_orderitem" in refused.stderr
-    assert sql(server, "SELECT count(*) FROM shop_product").stdout == before
+    assert psql(server, "shop-db-1", "crowsnest_ro", count, password=password).stdout == before
 
 
 def test_a_second_run_changes_nothing_and_is_fast(lab: Any, figure: Any) -> None:
@@ -292,9 +288,7 @@ def test_its_own_database_keeps_everything_over_a_restart(
     assert set(metabase.cards()) == before
     settings = server.check_output("docker exec crowsnest-metabase-1 env")
     assert "MB_DB_TYPE=postgres" in settings and "-Xmx1024m" in settings
-    refused = server.run(
-        "docker exec --env PGPASSWORD=wrong crowsnest-metabase_database-1 psql --host 127.0.0.1 --username metabase --list"
-    )
+    refused = psql(server, "crowsnest-metabase_database-1", "metabase", "SELECT 1", password="wrong")  # noqa: S106
     assert "password authentication failed" in refused.stderr
 
 
