@@ -7,8 +7,8 @@
     . .venv/bin/activate && python docs/pictures.py [NAME …]      (without names: all)
 
 Every picture is what a browser or a terminal showed, of real programs with the sample shop's data. Where the demo has
-no access to Docker Hub, Grafana is a double (molecule/lab/images/grafana) that draws a preview of each dashboard and
-says so on it.
+no access to Docker Hub, Grafana and Metabase are doubles (molecule/lab/images) that draw a preview of each dashboard and
+say so on it.
 """
 
 from __future__ import annotations
@@ -75,6 +75,22 @@ def kuma(path_of_page: str, height: int) -> Callable[[Browser, Path], None]:
     return take
 
 
+def business(browser: Browser, path: Path) -> None:
+    """The dashboard Business of Metabase, logged in as the first account."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": 900})
+    password = (LAB / "secrets/metabase_admin_password").read_text().strip()
+    login = {"username": "admin@crowsnest.invalid", "password": password}
+    answer = page.request.post(f"{url('metabase')}/api/session", data=login)
+    if not answer.ok:
+        raise SystemExit(f"Metabase refuses the login: {answer.text()}")
+    listed = page.request.get(f"{url('metabase')}/api/dashboard").json()
+    number = next(each["id"] for each in listed if each["name"] == "Business")
+    page.goto(f"{url('metabase')}/dashboard/{number}", wait_until="networkidle")
+    page.wait_for_timeout(2000)
+    page.screenshot(path=path, full_page=True)
+    page.close()
+
+
 def web(
     service: str, path_of_page: str, height: int, prepare: Callable[[Page], None] | None = None
 ) -> Callable[[Browser, Path], None]:
@@ -115,6 +131,7 @@ def terminal(*command: str) -> Callable[[Browser, Path], None]:
 
 TAKERS: dict[str, Callable[[Browser, Path], None]] = {
     **{f"dashboard-{uid}": dashboard(uid) for uid in ("overview", "host", "stack", "probes", "app-shop", "uptime")},
+    "business": business,
     "monitors": kuma("/dashboard", 1000),
     "status-page": web("uptime_kuma", "/status/status", 900),
     "prometheus-targets": web("prometheus", "/classic/targets", 1000),
