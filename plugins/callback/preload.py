@@ -1,5 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
+"""Loads the generators before Ansible forks."""
 
 from __future__ import annotations
 

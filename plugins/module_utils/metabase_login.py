@@ -85,8 +85,8 @@ def _refused(url: str, email: str, error: RefusedError) -> str:
         f"Metabase at {url} refuses the login of {email} ({error}). It was set up already, with another password or "
         "another account. Declare the account that it has (crowsnest_metabase_admin_email, "
         "crowsnest_metabase_admin_password or the file in the inventory's secrets folder), or get a token for a new "
-        f"password by `sudo docker compose -f /opt/crowsnest/compose.yaml run --rm metabase reset-password {email}` and set the "
-        "declared one on its page /auth/reset_password/TOKEN. It was tried once."
+        "password by `sudo docker compose -f /opt/crowsnest/compose.yaml run --rm metabase reset-password "
+        f"{email}` and set the declared one on its page /auth/reset_password/TOKEN. It was tried once."
     )
 
 

@@ -323,7 +323,8 @@ def test_the_demo_starts_host_stack_and_shop_and_prints_the_pages(launcher):
     assert done.returncode == 0, text(done)
     assert "argument site.yml" in done.stdout
     assert launcher.calls("python molecule/lab") == [
-        f"python molecule/lab {words}" for words in ("up demo --engine existing", "app demo up", "urls demo")
+        f"python molecule/lab {words}"
+        for words in ("up demo --engine existing --memory 4096", "app demo up", "urls demo")
     ]
 
 
