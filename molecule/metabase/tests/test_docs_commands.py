@@ -111,6 +111,7 @@ def test_removal_leaves_nothing_and_site_brings_everything_back(lab: Any, server
     assert not server.file("/var/lib/crowsnest").exists
     assert not server.package("prometheus-node-exporter").is_installed
     assert set(server.check_output("docker ps --format '{{.Names}}'").split()) == apps
+    assert server.check_output("systemctl list-unit-files --no-legend 'crowsnest-*' || true") == ""
     run = lab.play()
     assert run.status == 0, run.output
     eventually(lambda: lab.query('up{job="node"} == 1'), 60)
