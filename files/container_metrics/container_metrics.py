@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-FILE = "crowsnest_containers.prom"
+FILE = "crowsnest-containers.prom"
 ANSWER_SECONDS = 10.0
 # Engines before 23.0 answer for a container's statistics only at their next turn, once a second: wait for all together.
 WORKERS = 16

@@ -27,7 +27,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "files/container_metrics/container_metrics.py"
-FILE = "crowsnest_containers.prom"
+FILE = "crowsnest-containers.prom"
 # What an engine answers to (path, query): (status, JSON or text).
 Answer = Callable[[str, dict[str, str]], tuple[int, Any]]
 

@@ -104,6 +104,14 @@ def metabase(lab: Any, secret: Callable[[str], str]) -> Metabase:
     return found
 
 
+def ready(lab: Any) -> bool:
+    """Whether Metabase says that it is."""
+    try:
+        return requests.get(f"{lab.url('metabase')}/api/health", timeout=10).status_code == 200
+    except requests.RequestException:
+        return False
+
+
 def psql(server: Any, container: str, user: str, *statements: str, password: str = "") -> Any:
     """psql over TCP in a container, one transaction each; its result."""
     database = {"shop-db-1": "shop"}.get(container, "metabase")
@@ -284,7 +292,7 @@ def test_its_own_database_keeps_everything_over_a_restart(
     assert lab.query('probe_success{job="service_probe", service="metabase"} == 1')
     before = set(metabase.cards())
     server.check_output("docker restart crowsnest-metabase_database-1 crowsnest-metabase-1")
-    eventually(lambda: requests.get(f"{lab.url('metabase')}/api/health", timeout=10).status_code == 200, 60)
+    eventually(lambda: ready(lab), 60)
     assert set(metabase.cards()) == before
     settings = server.check_output("docker exec crowsnest-metabase-1 env")
     assert "MB_DB_TYPE=postgres" in settings and "-Xmx1024m" in settings
