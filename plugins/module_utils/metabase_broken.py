@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase_apply import unknown_column
@@ -70,10 +70,11 @@ def try_questions(
     return failing
 
 
-def sql_error(metabase: Metabase, number: Any) -> str:
+def sql_error(metabase: Metabase, number: Any, parameters: Sequence[Any] = ()) -> str:
     """PostgreSQL's words, or nothing. Metabase answers 202 also when the SQL fails. Raises LostError."""
+    body = {"ignore_cache": True, "parameters": list(parameters)}
     try:
-        answer = metabase.call("POST", f"/api/card/{number}/query", {"ignore_cache": True, "parameters": []})
+        answer = metabase.call("POST", f"/api/card/{number}/query", body)
     except RefusedError as error:
         return str(error)
     if isinstance(answer, dict) and answer.get("status") == "completed":

@@ -119,10 +119,23 @@ def make_key(metabase: Metabase, given: Given, record: Record) -> None:
             f"Metabase at {metabase.url} does not make an API key for {given['admin']['email']}: {error}. This account "
             "must be an administrator."
         ) from None
-    record.set(key=made["unmasked_key"], password=record.digest(given["admin"]["password"]))
+    admin = given["admin"]
+    record.set(key=made["unmasked_key"], password=record.digest(admin["password"]), email=admin["email"])
     with contextlib.suppress(OSError, HTTPException):  # else the login ends by itself, in time
         metabase.exchange("DELETE", "/api/session")
     metabase.headers = {"x-api-key": record.key}
+
+
+def set_email(metabase: Metabase, given: Given, record: Record) -> None:
+    """Gives the first account another address, when it had one that the file knows. Raises MetabaseError."""
+    old, new = str(record.content.get("email", "")).lower(), given["admin"]["email"]
+    numbers = {(each.get("email") or "").lower(): each["id"] for each in metabase.rows("/api/user?status=all")}
+    try:
+        if old in numbers and new.lower() not in numbers:
+            metabase.call("PUT", f"/api/user/{numbers[old]}", {"email": new})
+    except RefusedError as error:
+        raise MetabaseError(f"Metabase at {metabase.url} does not take {new} for {old}: {error}") from None
+    record.set(email=new)
 
 
 def set_password(metabase: Metabase, given: Given, record: Record) -> None:

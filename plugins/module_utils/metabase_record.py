@@ -4,7 +4,8 @@
 
 File, JSON, 0600: {"key": "mb_…", "salt": …, "password": digest, "databases": {name: digest}, "settings": {key: digest},
 "objects": {"collection:<key>": entity_id of Metabase}, "forms": {"question:<key>": {field: [digest, digest]}},
-"failing": [keys of questions whose SQL failed]}. A digest is the SHA-256, in hex, of the salt and the value.
+"missing": {database: [columns that filters name and it does not have]}, "failing": [keys of questions whose SQL fails],
+"email": of the first account}. A digest is the SHA-256, in hex, of the salt and the value.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase_client import MetabaseError
 
-_TABLES = ("databases", "settings", "objects", "forms")
+_TABLES = ("databases", "settings", "objects", "forms", "missing")
 
 
 class Record:

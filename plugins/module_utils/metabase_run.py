@@ -38,6 +38,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase_login impo
     NAME,
     log_in,
     make_key,
+    set_email,
     set_password,
     set_up,
     site_settings,
@@ -73,6 +74,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase_wanted imp
 
 Given = Mapping[str, Any]
 BASE = (SETTINGS, GROUP, USER, DATABASE)
+SHOWN = 3  # questions in a warning
 STAGES = ((COLLECTION, QUESTION), (DASHBOARD, SUBSCRIPTION))
 
 
@@ -157,6 +159,11 @@ class Run:
         if self.record.is_open():
             self.record.save()
             self.did(Change(CHANGE, KEY, f"{NAME}: rights of {self.given['key_file']}"))
+        email = self.given["admin"]["email"]
+        if self.record.content.get("email") != email:
+            if not self.check_mode:
+                set_email(self.metabase, self.given, self.record)
+            self.did(Change(CHANGE, ACCOUNT, f"{email}: e-mail"))
         if self.record.content.get("password") != self.record.digest(self.given["admin"]["password"]):
             if not self.check_mode:
                 set_password(self.metabase, self.given, self.record)
@@ -270,8 +277,13 @@ class Run:
         for name, number in ids.items():
             needed = needed_columns(self.given, name)
             there = columns_of(NOTHING._replace(tables=tables), number)
-            if not self.check_mode and (name in made or needed - set(there)):
+            missing = sorted(needed - set(there))
+            known = self.record.content["missing"].get(name, [])
+            if not self.check_mode and (name in made or set(missing) - set(known)):
                 tables[number] = wait_for_columns(self.metabase, number, needed, name in made)
+                missing = sorted(needed - set(columns_of(NOTHING._replace(tables=tables), number)))
+            if missing != known:  # so that nobody waits for them again in each run
+                self.record.set(missing={**self.record.content["missing"], name: missing})
         live = base._replace(tables=tables)
         self.apply.columns = {name: columns_of(live, number) for name, number in ids.items()}
         return live
@@ -326,10 +338,16 @@ class Run:
                     "as it is, without the questions that need it, until a run can connect it."
                     for it in databases
                 ),
-                *(
-                    f"The question {names.get(it['question'], '')} ({it['question']}): {it['message']}"
-                    for it in questions
-                ),
+                *_questions(names, self.failed[QUESTION]),
             ],
             **({"msg": self.note} if self.note else {}),
         }
+
+
+def _questions(names: Mapping[str, str], failed: Mapping[str, str]) -> list[str]:
+    """One warning for all questions without an answer, as many have the same reason."""
+    words = [f"{names.get(key, '')} ({key}): {' '.join(why.split())}" for key, why in failed.items()]
+    more = [f"and {len(words) - SHOWN} more"] if len(words) > SHOWN else []
+    shown = "; ".join([*words[:SHOWN], *more])
+    count = "1 question has" if len(words) == 1 else f"{len(words)} questions have"
+    return [f"{count} no answer, as the SQL and the database do not fit: {shown}"] if words else []

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.metabase import READER
-from ansible_collections.crowsnest.core.plugins.plugin_utils.business.model import Database
+from ansible_collections.crowsnest.core.plugins.plugin_utils.business.model import LOOPBACK, Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import host_and_port
 
@@ -28,6 +28,11 @@ SHOWN = 5
 # What PostgreSQL (or its client library) says, and what to do about it.
 ADVICE = (
     ("password authentication failed|no password supplied", "Give the right password of {user}"),
+    (
+        "deserialization failed|become|sudo|unknown user",
+        "There is no system user postgres here that could log in: declare `admin_user` and `admin_password`, for a "
+        "container those of its POSTGRES_USER and POSTGRES_PASSWORD",
+    ),
     ("(Peer|Ident) authentication failed", "Let the system user postgres log in over the socket, or give a password"),
     ("no pg_hba.conf entry", "Let {user} log in from this host, by a line in the server's pg_hba.conf"),
     ('database ".*" does not exist', "Make this database, or give the name of one that exists"),
@@ -48,7 +53,8 @@ def databases(declared: Declaration) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for app in declared.apps:
         if given := app.database:
-            made = found.setdefault((given.address, given.name), _database(app.name, given))
+            place = LOOPBACK.sub("127.0.0.1:", given.address)  # its names all mean this host
+            made = found.setdefault((place, given.name), _database(app.name, given))
             made["schemas"] += [schema for schema in given.schemas if schema not in made["schemas"]]
     return list(found.values())
 
@@ -123,7 +129,9 @@ def failure(database: Place, made: Result, granted: Result, asked_again: Result)
             said = error(result)
             advice = next((text for pattern, text in ADVICE if re.search(pattern, said)), "Put this right")
             todo = advice.format(user=database[user])
-            return f"{start}. PostgreSQL said to {database[user]}: {said}. {todo}, then run again."
+            if user == "admin_user" and not database["admin_password"]:
+                todo += "; or declare `admin_user` and `admin_password`, for a container those of its POSTGRES_USER"
+            return f"{start}. The answer to {database[user]}: {said}. {todo}, then run again."
     wrong = rows(asked_again, "wrong")
     refused = sorted({line for line in granted["query_result"][0]["refused"].splitlines() if line})
     sentences = some([row["sentence"] for row in wrong])

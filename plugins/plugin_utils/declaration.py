@@ -327,10 +327,9 @@ class Declaration(Settings):
     secrets_directory: Folder | None = Field(
         None, description="Folder on your machine for generated secrets. Default: secrets/ of the inventory."
     )
-    metabase_admin_email: Email | None = Field(
-        None,
-        description="Metabase's first account logs in with it. Default: the first address of an e-mail receiver, else "
-        "admin@crowsnest.invalid.",
+    # Nobody has an address that ends so (RFC 2606): nothing is sent to a stranger.
+    metabase_admin_email: Email = Field(
+        "admin@crowsnest.invalid", description="Metabase's first account logs in with it."
     )
     metabase_admin_password: Annotated[Password, AfterValidator(_with_digit)] | None = Field(
         None, description="Its password. Default: made once, in the inventory's folder secrets/."

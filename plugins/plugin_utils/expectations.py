@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.business.metabase import first_parameters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import PROJECT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import Dashboard, queries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
@@ -76,7 +77,8 @@ def expectations(
         "business": {
             "key_file": business.get("key_file", ""),
             "questions": [
-                {"key": it["key"], "app": it["collection"], "name": it["name"]} for it in business.get("questions", [])
+                {"key": it["key"], "app": it["collection"], "name": it["name"], "parameters": first_parameters(it)}
+                for it in business.get("questions", [])
             ],
         },
         "queries": [

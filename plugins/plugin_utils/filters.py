@@ -38,6 +38,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     CATALOGUE,
     DATA_ROOT,
     KEYS_DIRECTORY,
+    REPLACEABLE,
     SECRETS,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import kuma
@@ -230,10 +231,13 @@ def generated_secrets(directory: str, variables: Mapping[str, Any]) -> dict[str,
 
 
 def missing_secrets(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[dict[str, str]]:
-    """[{"name", "service", "data"}] of the secrets that planned services need and nobody gave; data: their folder."""
+    """[{"name", "service", "data"}] of the secrets that planned services need and nobody gave.
+
+    data: the folder of what is lost without the first one; empty where another one does as well.
+    """
     services = Plan.model_validate(plain(plan)).services
     return [
-        {"name": name, "service": service, "data": services[service].data_directory}
+        {"name": name, "service": service, "data": "" if name in REPLACEABLE else services[service].data_directory}
         for name, service in SECRETS.items()
         if service in services and name not in secrets
     ]

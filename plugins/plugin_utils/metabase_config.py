@@ -8,26 +8,27 @@ Names: https://www.metabase.com/docs/latest/configuring-metabase/environment-var
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from email.utils import parseaddr
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import ENVIRONMENT_FILE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.database_reader import databases
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, first_email_receiver
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
-# Nobody has such an address (RFC 2606), so that nothing is ever sent to a stranger.
-NOBODY = "admin@crowsnest.invalid"
-
-
-def admin_email(declared: Declaration) -> str:
-    """The name by which the first account logs in: declared, or who gets the critical alerts by e-mail."""
-    mail = first_email_receiver(declared)
-    return declared.metabase_admin_email or (mail.to[0] if mail else NOBODY)
+# Connections that the role of an app's database may have at once for Metabase; a run needs one more.
+READER_CONNECTIONS = 9
 
 
 def admin(declared: Declaration, password: str) -> dict[str, str]:
     """The first account, as the module `metabase` takes it."""
-    return {"email": admin_email(declared), "first_name": "crowsnest", "last_name": "admin", "password": password}
+    return {
+        "email": declared.metabase_admin_email,
+        "first_name": "crowsnest",
+        "last_name": "admin",
+        "password": password,
+    }
 
 
 def metabase_secrets(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -39,12 +40,17 @@ def metabase_secrets(plan: Plan, declared: Declaration, secrets: Mapping[str, st
     return {
         ENVIRONMENT_FILE: "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()),
         "secrets/admin_password": secrets["metabase_admin_password"],
+        # Nothing reads it there; it is where a second person finds it.
+        "secrets/encryption_key": secrets["metabase_encryption_key"],
     }
 
 
 def _quoted(value: str) -> str:
-    """In single quotes compose takes everything as it is: https://docs.docker.com/compose/how-tos/environment-variables/"""
-    return "'" + value.replace("'", "\\'") + "'"
+    """In single quotes compose takes everything as it is, but for what `business/mistakes.py` refuses.
+
+    https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax
+    """
+    return f"'{value}'"
 
 
 def _settings(plan: Plan, declared: Declaration) -> dict[str, str]:
@@ -52,18 +58,23 @@ def _settings(plan: Plan, declared: Declaration) -> dict[str, str]:
         "MB_SITE_NAME": declared.metabase_site_name,
         "MB_SITE_URL": plan.services["metabase"].external_url,
         "MB_SITE_LOCALE": declared.language,
-        "MB_ADMIN_EMAIL": admin_email(declared),
+        "MB_ADMIN_EMAIL": declared.metabase_admin_email,
         "MB_REPORT_TIMEZONE": declared.timezone,
         "MB_START_OF_WEEK": "monday",
         "MB_PASSWORD_LENGTH": "12",
         "MB_ENABLE_PUBLIC_SHARING": "false",
         "MB_LOAD_SAMPLE_CONTENT": "false",
-        # The role that reads an app's database may have ten connections at once; a run needs one of them.
-        "MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE": "8",
+        "MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE": str(_pool(declared)),
         # Nothing of it calls home.
         "MB_ANON_TRACKING_ENABLED": "false",
         "MB_CHECK_FOR_UPDATES": "false",
     }
+
+
+def _pool(declared: Declaration) -> int:
+    """Connections to each database; the role is limited for all databases of a server together."""
+    servers = Counter(it["host"] + str(it["port"]) for it in databases(declared))
+    return max(1, READER_CONNECTIONS // max(servers.values(), default=1))
 
 
 def _database(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> dict[str, str]:

@@ -41,6 +41,7 @@ SIZE_STEPS_MIB = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 DISK_SHARE_OF_TOTAL, DISK_SHARE_OF_FREE = 0.2, 0.5
 # Share of what is free that a size in force may take before it is made smaller.
 DISK_SHARE_IN_FORCE = 0.65
+METABASE_COMPOSE = f"{CONFIG_ROOT}/metabase/current/compose.yml"
 PROMETHEUS_COMPOSE = f"{CONFIG_ROOT}/prometheus/current/compose.yml"
 
 
@@ -116,7 +117,11 @@ def make_plan(
         for service in CATALOGUE.values()
         if service.name not in unwanted(settings)
     ]
-    services, switched_off, short = _fit(candidates, sum(mib for _, mib in rows), set(here["docker"]["own"]))
+    running = set(here["docker"]["own"])
+    services, switched_off, short = _fit(candidates, sum(mib for _, mib in rows), running)
+    grown = _heap_refusals(services, sum(mib for _, mib in rows), running, _heap_in_force(here["files"]))
+    if "metabase" in running & unwanted(settings):
+        switched_off["metabase"] = f"nobody asks for it any more; its data stay in {DATA_ROOT}/metabase_database"
     size = settings.retention_size_mib or _retention_size(here["disk"], _size_in_force(here["files"]))
     return Plan(
         settings=settings,
@@ -128,6 +133,7 @@ def make_plan(
         memory_rows=[*rows, *((service.name, -service.need_mib) for service in services.values())],
         refusals=[
             *short,
+            *grown,
             *server_refusals(here, {name: service.port for name, service in services.items()}, size),
             *host_refusals(facts, {name: address for name, address in hosts.items() if name != server}),
         ],
@@ -224,6 +230,25 @@ def _fit(
             "`ps aux --sort -rss | head` on the host shows it."
         )
     return services, switched_off, refusals
+
+
+def _heap_refusals(
+    services: Mapping[str, Planned], available_mib: int, running: set[str], in_force_mib: int
+) -> list[str]:
+    """A heap that is made larger while the program runs must fit as a new one would."""
+    short = sum(service.need_mib for service in services.values()) - available_mib
+    return [
+        f"memory: {name} would get a heap of {service.heap_mib} MiB, now it has {in_force_mib}, and {short} MiB are "
+        f"missing for it. Declare a smaller crowsnest_{name}_heap_mib, or take a larger bundle."
+        for name, service in services.items()
+        if name in running and 0 < in_force_mib < service.heap_mib and short > 0
+    ]
+
+
+def _heap_in_force(files: Mapping[str, str]) -> int:
+    """MiB of the heap that Metabase runs with, from the fact `files` of the server; 0 when it runs with none."""
+    found = re.search(r"-Xmx(\d+)m", files.get(METABASE_COMPOSE, ""))
+    return int(found[1]) if found else 0
 
 
 def _size_in_force(files: Mapping[str, str]) -> int:

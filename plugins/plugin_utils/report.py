@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration, receiver_name
-from ansible_collections.crowsnest.core.plugins.plugin_utils.metabase_config import admin_email
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import PAGES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import notifications
@@ -58,7 +57,7 @@ def report(plan: Plan, declaration: Declaration, host: str, inventory: str, secr
 # What a service that is switched off does not do, where its name does not say it.
 _WITHOUT = {
     "uptime_kuma": "; jobs, ports and monitors of your own are not watched, and there is no status page",
-    "metabase": "; take a larger bundle (4 GB fits it beside an app), or declare crowsnest_metabase: false",
+    "metabase": "; there are no numbers of the business (4 GB of memory fit it beside an app)",
 }
 
 
@@ -66,7 +65,7 @@ def _logins(plan: Plan, declaration: Declaration, secrets: str) -> list[str]:
     """Who may open which page."""
     lines = []
     people = {"grafana": ("Grafana", "admin"), "uptime_kuma": ("Uptime Kuma", "admin")}
-    people["metabase"] = ("Metabase", admin_email(declaration))
+    people["metabase"] = ("Metabase", declaration.metabase_admin_email)
     for service, (title, user) in people.items():
         if service in plan.services:
             name = f"{service}_admin_password"

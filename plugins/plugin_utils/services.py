@@ -94,6 +94,8 @@ SECRETS = {
     "metabase_database_password": "metabase_database",
     "database_reader_password": "metabase",
 }
+# Of these another one does no harm: the same run gives it to everybody who needs it.
+REPLACEABLE = {"database_reader_password"}
 # Keys that a service gives out while it runs, for Prometheus: a file named as the service.
 KEYS_DIRECTORY = f"{DATA_ROOT}/prometheus_keys"
 

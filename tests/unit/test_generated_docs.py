@@ -49,7 +49,9 @@ def test_a_generated_page_is_what_the_generator_makes(name: str) -> None:
 
 def variables(inventory: str) -> dict[str, Any]:
     files = sorted((ROOT / "inventories" / inventory / "group_vars/all").glob("*.yml"))
-    return {key: value for path in files for key, value in yaml.safe_load(path.read_text()).items()}
+    found = {key: value for path in files for key, value in yaml.safe_load(path.read_text()).items()}
+    # What Ansible fills in is text only here.
+    return {key: value for key, value in found.items() if not str(value).startswith("{{")}
 
 
 @pytest.mark.parametrize("inventory", ["example", "lab"])

@@ -100,6 +100,13 @@ def _question(app: str, ready: Ready) -> Fields:
     }
 
 
+def first_parameters(question: Mapping[str, Any]) -> list[Fields]:
+    """What the dashboard sends along when it is opened: https://www.metabase.com/docs/latest/api#tag/apicard"""
+    target = ["dimension", ["template-tag", PERIOD]]
+    shown = {"type": "date/all-options", "target": target, "value": _FIRST_PERIOD}
+    return [shown] if PERIOD in question["filters"] else []
+
+
 def _kind(tag: str) -> str:
     return "date" if tag == PERIOD else "text"
 

@@ -36,6 +36,7 @@ def business_mistakes(
         yield from _question_mistakes(f"{path}.business", business, Path(inventory_dir))
         yield from _subscription_mistakes(f"{path}.business", business, variables)
     yield from _user_mistakes(variables)
+    yield from _secret_mistakes(variables)
 
 
 def _database_mistakes(path: str, app: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -125,12 +126,11 @@ def _bracket_mistakes(where: str, code: str) -> Iterator[str]:
 
 def _subscription_mistakes(path: str, business: Mapping[str, Any], variables: Mapping[str, Any]) -> Iterator[str]:
     subscriptions = _mappings(business.get("subscriptions"))
-    types = [receiver.get("type") for receiver in _mappings(variables.get("crowsnest_receivers"))]
     if subscriptions and business.get("starter") is False and not business.get("questions"):
         yield f"{path}.subscriptions: there is no question to send. Allowed: beside `questions`, or with `starter`."
     for index, subscription in enumerate(subscriptions):
         where = f"{path}.subscriptions[{index}]"
-        if subscription.get("to") and "email" not in types:
+        if subscription.get("to") and not _mails(variables):
             yield f"{where}.to: no server for e-mail is known. Allowed: beside a receiver of type email, which has one."
         if subscription.get("channel") and not variables.get("crowsnest_metabase_slack_token"):
             yield (
@@ -141,7 +141,12 @@ def _subscription_mistakes(path: str, business: Mapping[str, Any], variables: Ma
 
 def _user_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     users = _mappings(variables.get("crowsnest_metabase_users"))
-    admin = _admin_email(variables)
+    admin = str(variables.get("crowsnest_metabase_admin_email", "")).lower()
+    if users and not _mails(variables):
+        yield (
+            "crowsnest_metabase_users: Metabase sends people the link to their first password, and no server for "
+            "e-mail is known. Allowed: beside a receiver of type email, which has one."
+        )
     emails = Counter(str(user.get("email")).lower() for user in users)
     for index, user in enumerate(users):
         email = str(user.get("email")).lower()
@@ -152,17 +157,33 @@ def _user_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
             )
         elif user.get("email") and email == admin:
             yield (
-                f"crowsnest_metabase_users[{index}].email: {email!r} is the first account already, as an e-mail "
-                "receiver or `crowsnest_metabase_admin_email` says. Allowed: another one there, or nothing here."
+                f"crowsnest_metabase_users[{index}].email: {email!r} is the first account already, as "
+                "`crowsnest_metabase_admin_email` says. Allowed: another one there, or nothing here."
             )
 
 
-def _admin_email(variables: Mapping[str, Any]) -> str:
-    """As `admin_email` of metabase_config.py, in small letters."""
-    if variables.get("crowsnest_metabase_admin_email"):
-        return str(variables["crowsnest_metabase_admin_email"]).lower()
-    mails = [each for each in _mappings(variables.get("crowsnest_receivers")) if each.get("type") == "email"]
-    return str(next(iter(entries(mails[0].get("to"))), "")).lower() if mails else ""
+def _secret_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+    """They become variables of Metabase's container, in a file in which compose reads quotes and backslashes itself."""
+    mails = {
+        f"crowsnest_receivers[{index}].password": mail.get("password") for index, mail in _mails(variables).items()
+    }
+    given = {
+        **(mails if any(app.get("database") for app in _mappings(variables.get("crowsnest_apps"))) else {}),
+        "crowsnest_metabase_database.password": mapping(variables.get("crowsnest_metabase_database")).get("password"),
+        "crowsnest_metabase_slack_token": variables.get("crowsnest_metabase_slack_token"),
+    }
+    for path, value in given.items():
+        if isinstance(value, str) and re.search(r"['\\\r\n]", value):
+            yield (
+                f"{path}: the given value (not shown: a secret) cannot be handed to Metabase. Allowed: one line "
+                "without a single quote or a backslash."
+            )
+
+
+def _mails(variables: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """{position: receiver} of those of type email."""
+    receivers = enumerate(_mappings(variables.get("crowsnest_receivers")))
+    return {index: receiver for index, receiver in receivers if receiver.get("type") == "email"}
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:

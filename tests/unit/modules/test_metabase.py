@@ -185,9 +185,12 @@ class Metabase:
         user = self.tables["user"][number]
         if not user["is_active"]:
             return 404, "Not found."
-        assert body["is_superuser"] == (2 in [each["id"] for each in body["user_group_memberships"]])
-        names = {name: body[name] for name in ("first_name", "last_name") if name in body}
-        user.update(**names, **self.memberships(body))
+        if user["email"] == self.email:
+            self.email = body.get("email", self.email)
+        user.update({name: body[name] for name in ("first_name", "last_name", "email") if name in body})
+        if "user_group_memberships" in body:
+            assert body["is_superuser"] == (2 in [each["id"] for each in body["user_group_memberships"]])
+            user.update(self.memberships(body))
         return 200, user
 
     def put_user_x_reactivate(self, number: int) -> tuple[int, Any]:
@@ -829,6 +832,16 @@ def test_rights_of_the_key_file_are_put_right(ready: Metabase, run: Runner) -> N
     assert run()["changes"] == [f"change API key crowsnest: rights of {run.file}"]
     assert stat.S_IMODE(run.file.stat().st_mode) == 0o600
     settled(run, ready)
+
+
+def test_the_first_account_gets_another_address_and_keeps_its_login(ready: Metabase, run: Runner) -> None:
+    declared = copy.deepcopy(DECLARED)
+    declared["admin"]["email"] = "ops@example.com"
+    assert run(declared, check=True)["changes"] == ["change account ops@example.com: e-mail"]
+    assert run(declared)["changes"] == ["change account ops@example.com: e-mail"]
+    assert ready.email == "ops@example.com"
+    assert not run(declared)["changed"]
+    assert run()["changes"] == ["change account admin@example.com: e-mail"]
 
 
 def test_new_passwords_are_set(ready: Metabase, run: Runner) -> None:

@@ -21,6 +21,7 @@ DATABASE = {
     "port": 5432,
     "dbname": "shop_production",
     "admin_user": "postgres",
+    "admin_password": "hush",
     "reader": "crowsnest_ro",
 }
 LOGIN = 'unable to connect to database: connection failed: connection to server at "127.0.0.1", port 5432 failed: '
@@ -95,6 +96,10 @@ ADVICE = {
     "permission denied to create role": "Give an administrator who may make and change this role",
     "connection timeout expired": "Start the server, or give its right address",
     "something new": "Put this right",
+    "Module result deserialization failed: No start of json char found": (
+        "There is no system user postgres here that could log in: declare `admin_user` and `admin_password`, for a "
+        "container those of its POSTGRES_USER and POSTGRES_PASSWORD"
+    ),
 }
 
 
@@ -102,15 +107,23 @@ ADVICE = {
 def test_what_to_do_is_told(said: str, advice: str) -> None:
     report = reader_report([DATABASE], [REFUSED], [{"item": "shop", "msg": said}], [], [])
     (failed,) = report["failed"]
-    assert failed["message"].endswith(f"PostgreSQL said to postgres: {said}. {advice}, then run again.")
+    assert failed["message"].endswith(f"The answer to postgres: {said}. {advice}, then run again.")
+
+
+def test_without_a_password_the_other_way_in_is_told_as_well() -> None:
+    database = {**DATABASE, "admin_password": "", "port": 5433}
+    (failed,) = reader_report([database], [REFUSED], [{"item": "shop", "msg": "No such file or directory"}], [], [])[
+        "failed"
+    ]
+    assert "; or declare `admin_user` and `admin_password`, for a container those of its" in failed["message"]
 
 
 def test_a_reader_that_still_cannot_log_in_is_told() -> None:
     full = {"item": "shop", "msg": LOGIN + 'FATAL:  too many connections for role "crowsnest_ro"'}
     (failed,) = reader_report([DATABASE], [full], [MADE], [GRANTED], [full])["failed"]
     assert failed["message"] == (
-        "crowsnest_ro cannot read all that is declared in database shop_production at 127.0.0.1:5432. PostgreSQL "
-        'said to crowsnest_ro: too many connections for role "crowsnest_ro". Close connections of crowsnest_ro, or let '
+        "crowsnest_ro cannot read all that is declared in database shop_production at 127.0.0.1:5432. The "
+        'answer to crowsnest_ro: too many connections for role "crowsnest_ro". Close connections of crowsnest_ro, or let '
         "their programs open fewer, then run again."
     )
 
@@ -174,3 +187,14 @@ def test_two_apps_in_one_database_share_its_reader_and_its_schemas() -> None:
     (found,) = filters.app_databases({"crowsnest_apps": apps})
     assert (found["app"], found["schemas"]) == ("web", ["public", "web", "till"])
     assert (found["admin_user"], found["admin_password"]) == ("postgres", "")
+
+
+# They would take away each other's schemas in turn.
+def test_the_names_of_loopback_are_one_server() -> None:
+    addresses = {"web": "127.0.0.1:5432", "till": "localhost:5432", "depot": "[::1]:5432"}
+    apps = [
+        {"name": name, "database": {"address": address, "name": "shop", "schemas": [name]}}
+        for name, address in addresses.items()
+    ]
+    (found,) = filters.app_databases({"crowsnest_apps": apps})
+    assert found["schemas"] == ["web", "till", "depot"]

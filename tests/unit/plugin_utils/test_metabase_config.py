@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.metabase_config import admin_email, metabase_secrets
+from ansible_collections.crowsnest.core.plugins.plugin_utils.metabase_config import metabase_secrets
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
 MAIL = {
@@ -18,7 +17,7 @@ MAIL = {
     "sender": "Shop <shop@example.com>",
     "smarthost": "smtp.example.com:587",
     "username": "shop",
-    "password": "it's a $ecret #1",
+    "password": "it is a $ecret #1",
 }
 SECRETS = {
     "metabase_encryption_key": "key-1",
@@ -31,16 +30,16 @@ MakeVariables = Callable[..., Mapping[str, str]]
 
 @pytest.fixture
 def variables(plan: Callable[..., Plan]) -> MakeVariables:
-    """{variable: value} of the declared settings, as a shell reads the file; so it must be quoted like one."""
+    """{variable: value} of the declared settings, each in single quotes."""
 
     def make(declared: Mapping[str, Any]) -> Mapping[str, str]:
         wanted = {"metabase": True, **declared}
         made = declaration.read({f"crowsnest_{name}": value for name, value in wanted.items()})
         planned = {name: it for name, it in wanted.items() if name in declaration.Settings.model_fields}
         text = metabase_secrets(plan(planned, total_mib=3900), made, SECRETS)["secrets/environment"]
-        return dict(line.replace("\\'", "'\\''").partition("=")[::2] for line in text.splitlines())
+        return dict(line.partition("=")[::2] for line in text.splitlines())
 
-    return lambda declared=None: {name: shlex.split(it)[0] for name, it in make(declared or {}).items()}
+    return lambda declared=None: {name: it[1:-1] for name, it in make(declared or {}).items()}
 
 
 def test_its_own_database_is_the_container_beside_it(variables: MakeVariables) -> None:
@@ -81,7 +80,7 @@ def test_mail_goes_through_the_first_receiver_of_that_kind(variables: MakeVariab
         "MB_EMAIL_SMTP_PORT": "587",
         "MB_EMAIL_SMTP_SECURITY": "starttls",
         "MB_EMAIL_SMTP_USERNAME": "shop",
-        "MB_EMAIL_SMTP_PASSWORD": "it's a $ecret #1",
+        "MB_EMAIL_SMTP_PASSWORD": "it is a $ecret #1",
         "MB_EMAIL_FROM_ADDRESS": "shop@example.com",
         "MB_EMAIL_FROM_NAME": "Shop",
     }
@@ -93,13 +92,19 @@ def test_slack_has_its_token_when_one_is_declared(variables: MakeVariables) -> N
     assert "MB_SLACK_APP_TOKEN" not in variables()
 
 
-@pytest.mark.parametrize(
-    ("declared", "email"),
-    [
-        ({}, "admin@crowsnest.invalid"),
-        ({"crowsnest_receivers": [MAIL]}, "ops@example.com"),
-        ({"crowsnest_receivers": [MAIL], "crowsnest_metabase_admin_email": "me@example.com"}, "me@example.com"),
-    ],
-)
-def test_the_first_account_is_a_declared_address_or_who_gets_the_alerts(declared: dict[str, Any], email: str) -> None:
-    assert admin_email(declaration.read(declared)) == email
+# A second address must not follow from who gets alerts: the account is made only once.
+def test_the_first_account_is_the_declared_address(variables: MakeVariables) -> None:
+    assert variables({"receivers": [MAIL]})["MB_ADMIN_EMAIL"] == "admin@crowsnest.invalid"
+    assert variables({"metabase_admin_email": "me@example.com"})["MB_ADMIN_EMAIL"] == "me@example.com"
+
+
+# The role may have ten connections at once on a server, whichever database they lead to.
+@pytest.mark.parametrize(("names", "pool"), [(["shop"], "9"), (["shop", "depot"], "4"), (["a", "b", "c", "d"], "2")])
+def test_all_pools_of_a_server_fit_the_limit_of_its_role(variables: MakeVariables, names: list[str], pool: str) -> None:
+    apps = [{"name": name, "database": {"name": name}} for name in names]
+    assert variables({"apps": apps})["MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE"] == pool
+
+
+def test_the_encryption_key_is_also_a_file_of_its_own(plan: Callable[..., Plan]) -> None:
+    files = metabase_secrets(plan({"metabase": True}, total_mib=3900), declaration.read({}), SECRETS)
+    assert files["secrets/encryption_key"] == "key-1"

@@ -410,3 +410,26 @@ def test_metabase_that_runs_stays_with_its_database(plan: MakePlan) -> None:
 def test_passwords_of_databases_are_in_no_plan(plan: MakePlan) -> None:
     declared = {**SHOP, "metabase_database": {"address": "db.example.com:5432", "password": "hush-hush-2"}}
     assert "hush" not in plan(declared, total_mib=3900).model_dump_json()
+
+
+HEAP = {"/opt/crowsnest/metabase/current/compose.yml": "JAVA_OPTS: -Xmx768m"}
+
+
+@pytest.mark.parametrize(("heap", "refused"), [(768, False), (896, False), (3000, True), (700, False)])
+def test_a_larger_heap_must_fit_while_metabase_runs(plan: MakePlan, heap: int, refused: bool) -> None:
+    running = {**EVERYTHING, "metabase": 900, "metabase_database": 30}
+    made = plan(
+        {**SHOP, "metabase_heap_mib": heap}, total_mib=3900, own=running, files=HEAP, **DOCKER, node_exporter=True
+    )
+    assert bool(made.refusals) == refused
+    if refused:
+        assert made.refusals[0].startswith("memory: metabase would get a heap of 3000 MiB, now it has 768, and ")
+
+
+def test_a_metabase_that_nobody_asks_for_any_more_is_named(plan: MakePlan) -> None:
+    running = {**EVERYTHING, "metabase": 900, "metabase_database": 30}
+    made = plan({}, total_mib=3900, own=running, **DOCKER, node_exporter=True)
+    assert made.switched_off == {
+        "metabase": "nobody asks for it any more; its data stay in /var/lib/crowsnest/metabase_database"
+    }
+    assert plan({}, total_mib=3900, own=EVERYTHING, **DOCKER, node_exporter=True).switched_off == {}

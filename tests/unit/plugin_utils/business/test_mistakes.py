@@ -76,7 +76,8 @@ RIGHT: list[dict[str, Any]] = [
     sent({"to": ["a@example.com"]}, receivers=[SLACK, EMAIL]),
     sent({"channel": "#sales"}, metabase_slack_token="xoxb-1"),
     sent({"channel": "#sales"}, {"channel": "#sales"}, metabase_slack_token="xoxb-1"),
-    users("a@example.com", "b@example.com"),
+    {**users("a@example.com", "b@example.com"), "receivers": [EMAIL]},
+    {"apps": [{"name": "idle"}], "receivers": [{**EMAIL, "password": "it's only Alertmanager's"}]},
     {**users("a@example.com"), "receivers": [EMAIL], "metabase_admin_email": "b@example.com"},
 ]
 
@@ -194,22 +195,44 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     ),
     # users
     (
-        users("Kim@example.com", "kim@example.com"),
+        {**users("Kim@example.com", "kim@example.com"), "receivers": [EMAIL]},
         [
             f"crowsnest_metabase_users[{index}].email: 'kim@example.com' is declared 2 times. "
             "Allowed: each address once."
             for index in (0, 1)
         ],
     ),
+    (
+        {**users("A@example.com"), "receivers": [EMAIL], "metabase_admin_email": "a@Example.com"},
+        [
+            "crowsnest_metabase_users[0].email: 'a@example.com' is the first account already, as "
+            "`crowsnest_metabase_admin_email` says. Allowed: another one there, or nothing here."
+        ],
+    ),
+    (
+        {**users("a@example.com"), "receivers": [SLACK]},
+        [
+            "crowsnest_metabase_users: Metabase sends people the link to their first password, and no server for "
+            "e-mail is known. Allowed: beside a receiver of type email, which has one."
+        ],
+    ),
+    # secrets that compose would read wrongly, and its error would show
     *(
         (
-            {**users("A@example.com"), **declared},
+            declared,
             [
-                "crowsnest_metabase_users[0].email: 'a@example.com' is the first account already, as an e-mail "
-                "receiver or `crowsnest_metabase_admin_email` says. Allowed: another one there, or nothing here."
+                f"{path}: the given value (not shown: a secret) cannot be handed to Metabase. Allowed: one line "
+                "without a single quote or a backslash."
             ],
         )
-        for declared in ({"receivers": [SLACK, EMAIL]}, {"metabase_admin_email": "a@Example.com"})
+        for path, declared in {
+            "crowsnest_metabase_slack_token": {"metabase_slack_token": "a'b"},
+            "crowsnest_metabase_database.password": {"metabase_database": {"password": "a\\"}},
+            "crowsnest_receivers[1].password": {
+                "apps": [{"name": "shop", "database": DATABASE}],
+                "receivers": [SLACK, {**EMAIL, "password": "a\nb"}],
+            },
+        }.items()
     ),
 ]
 
