@@ -258,6 +258,17 @@ def test_a_database_that_does_not_answer_is_told_and_does_not_stop_the_rest(lab:
     assert lab.play().status == 0
 
 
+def test_an_app_with_other_tables_is_a_warning_and_no_fault(lab: Any) -> None:
+    other = {**SHOP["database"], "name": "postgres"}  # in the same server, without the shop's tables
+    apps = [*shop(), {"name": "depot", "database": other}]
+    run = lab.play(crowsnest_apps=apps)
+    assert run.status == 0, run.output
+    assert "depot: 11 of 11 questions are not there" in lines(run.output)
+    assert "shop: 11 of 11 questions have an answer" in lines(run.output)
+    assert lab.play(crowsnest_apps=apps).recap["changed"] == 0
+    assert lab.play().status == 0
+
+
 def test_passwords_are_rotated_by_a_run(lab: Any, metabase: Metabase, secret: Callable[[str], str]) -> None:
     old = secret("metabase_admin_password")
     for name in ("metabase_admin_password", "database_reader_password"):
@@ -289,7 +300,7 @@ def test_a_wrong_password_without_a_key_changes_nothing_and_says_what_to_do(lab:
 def test_its_own_database_keeps_everything_over_a_restart(
     lab: Any, server: Any, metabase: Metabase, eventually: Any
 ) -> None:
-    assert lab.query('probe_success{job="service_probe", service="metabase"} == 1')
+    eventually(lambda: lab.query('probe_success{job="service_probe", service="metabase"} == 1'), 120)
     before = set(metabase.cards())
     server.check_output("docker restart crowsnest-metabase_database-1 crowsnest-metabase-1")
     eventually(lambda: ready(lab), 60)
@@ -307,6 +318,7 @@ def test_a_restart_loop_is_told(lab: Any, server: Any, eventually: Any, figure: 
     for number in range(1, 5):
         process = eventually(lambda: int(server.check_output(inspect).split()[0]), 60)
         server.check_output(f"kill -9 {process}")
+        time.sleep(10)  # so that it is seen in between
         eventually(lambda: int(server.check_output(inspect).split()[1]) >= first + number, 60)  # noqa: B023 - waited for here
     found = eventually(lambda: lab.messages(start, "crowsnest-metabase-1"), 240)
     assert "restarts again and again" in json.dumps(found[0])

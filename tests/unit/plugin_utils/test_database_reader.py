@@ -123,8 +123,8 @@ def test_a_reader_that_still_cannot_log_in_is_told() -> None:
     (failed,) = reader_report([DATABASE], [full], [MADE], [GRANTED], [full])["failed"]
     assert failed["message"] == (
         "crowsnest_ro cannot read all that is declared in database shop_production at 127.0.0.1:5432. The "
-        'answer to crowsnest_ro: too many connections for role "crowsnest_ro". Close connections of crowsnest_ro, or let '
-        "their programs open fewer, then run again."
+        'answer to crowsnest_ro: too many connections for role "crowsnest_ro". Close connections of crowsnest_ro, or '
+        "let their programs open fewer, then run again."
     )
 
 
