@@ -7,8 +7,8 @@
     . .venv/bin/activate && python docs/pictures.py [NAME …]      (without names: all)
 
 Every picture is what a browser or a terminal showed, of real programs with the sample shop's data. Where the demo has
-no access to Docker Hub, Grafana and Metabase are doubles (molecule/lab/images) that draw a preview of each dashboard and
-say so on it.
+no access to Docker Hub, Grafana and Metabase are doubles (molecule/lab/images) that draw a preview of each
+dashboard, and say so on it.
 """
 
 from __future__ import annotations

@@ -203,12 +203,12 @@ def test_the_first_run_serves_what_it_can_and_tells_the_rest(first: Run, server:
     failed = {it["app"]: it["message"] for it in first.facts[0]}
     assert list(failed) == ["refused", "absent", "down"]
     assert failed["refused"] == (
-        f"other_ro cannot read all that is declared in database shop at 127.0.0.1:{server.port}. PostgreSQL said to "
+        f"other_ro cannot read all that is declared in database shop at 127.0.0.1:{server.port}. The answer to "
         'postgres: password authentication failed for user "postgres". Give the right password of postgres, then run '
         "again."
     )
-    assert 'said to postgres: database "absent" does not exist. Make this database' in failed["absent"]
-    assert "said to postgres: Connection refused. Start the server, or give its right address" in failed["down"]
+    assert 'answer to postgres: database "absent" does not exist. Make this database' in failed["absent"]
+    assert "answer to postgres: Connection refused. Start the server, or give its right address" in failed["down"]
 
 
 def test_no_password_is_shown(first: Run) -> None:
