@@ -46,9 +46,9 @@ class RefusedError(MetabaseError):
 class Metabase:
     """One connection. `last` is the last change that was made, for the words of an error."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         self.url = url.rstrip("/")
-        self.headers: dict[str, str] = {}
+        self.headers: dict[str, str] = {"x-api-key": key} if key else {}
         self.last, self.requests = "", 0
         self.connection: HTTPConnection | None = None
         self.used = 0.0

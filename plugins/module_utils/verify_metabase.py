@@ -42,7 +42,7 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -
         key = Record(key_file, keep=False).key
         if not key:
             return [Check(FAIL, AREA, f"the key for Metabase is not there ({key_file})", RUN_SITE)]
-        rows = _asking(url, key).rows("/api/card")
+        rows = Metabase(url, key).rows("/api/card")
     except RefusedError as error:
         return [Check(FAIL, AREA, f"Metabase refuses the key of the run: {error}", RUN_SITE)]
     except MetabaseError:
@@ -54,7 +54,7 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -
         if ids[each["key"]] is None:
             return ""
         try:
-            return sql_error(_asking(url, key), ids[each["key"]], each["parameters"])
+            return sql_error(Metabase(url, key), ids[each["key"]], each["parameters"])
         except MetabaseError as error:
             return str(error)
 
@@ -62,12 +62,6 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -
         words = dict(zip((each["key"] for each in wanted), pool.map(ask, wanted)))
     apps = dict.fromkeys(each["app"] for each in wanted)
     return [check for app in apps for check in _app(app, [it for it in wanted if it["app"] == app], ids, words)]
-
-
-def _asking(url: str, key: str) -> Metabase:
-    metabase = Metabase(url)
-    metabase.headers = {"x-api-key": key}
-    return metabase
 
 
 def _app(

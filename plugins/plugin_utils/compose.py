@@ -158,7 +158,7 @@ def _uptime_kuma(plan: Plan) -> _Own:
 
 
 def _metabase(plan: Plan) -> _Own:
-    """Its entry point knows no files for secrets, so these are variables of an `env_file`.
+    """Its key can only be a variable, so all of its secrets are variables of an `env_file`.
 
     https://www.metabase.com/docs/latest/configuring-metabase/environment-variables
     """

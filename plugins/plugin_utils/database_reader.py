@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.metabase import READER
-from ansible_collections.crowsnest.core.plugins.plugin_utils.business.model import LOOPBACK, Database
+from ansible_collections.crowsnest.core.plugins.plugin_utils.business.model import Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.values import host_and_port
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK, host_and_port
 
 Result = Mapping[str, Any]
 # An entry of `databases`.
@@ -53,7 +53,7 @@ def databases(declared: Declaration) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for app in declared.apps:
         if given := app.database:
-            place = LOOPBACK.sub("127.0.0.1:", given.address)  # its names all mean this host
+            place = LOOPBACK.sub("127.0.0.1", given.address)  # its names all mean this host
             made = found.setdefault((place, given.name), _database(app.name, given))
             made["schemas"] += [schema for schema in given.schemas if schema not in made["schemas"]]
     return list(found.values())

@@ -46,15 +46,15 @@ def expectations(
     uptime: Mapping[str, Any],
     business: Mapping[str, Any],
     facts: Mapping[str, Facts],
-    told: Mapping[str, Sequence[Mapping[str, str]]],
+    kept: Mapping[str, Any],
     limited: bool,
 ) -> dict[str, Any]:
     """Parameter `expected` of the module `verify`; it holds no secrets.
 
     `files` is {service: its generated files}, `compose` the text of the compose project, `uptime` and `business` the
     objects of Uptime Kuma and of Metabase, `facts` {host: what `host_facts` found}, without hosts that did not answer
-    or, when the run is `limited`, were left out, `told` {status: [{"area", "message"}]} what other tasks of this run
-    could not do. `checks` are those that are decided here.
+    or, when the run is `limited`, were left out, `kept` the facts that other tasks of this run
+    kept for its end. `checks` are those that are decided here.
     """
     # As long as Grafana's: four scrapes, so that a rate finds two samples even when one scrape is lost.
     window = f"{4 * duration_seconds(plan.settings.scrape_interval)}s"
@@ -90,7 +90,7 @@ def expectations(
             *_host_checks(plan, facts, limited),
             *_off_checks(plan),
             *port_checks(plan, facts),
-            *_told(told),
+            *_told(kept),
         ],
     }
 
@@ -186,8 +186,21 @@ def _off_checks(plan: Plan) -> list[dict[str, str]]:
     ]
 
 
-def _told(told: Mapping[str, Sequence[Mapping[str, str]]]) -> list[dict[str, str]]:
-    return [_check(status, it["area"], it["message"]) for status, found in told.items() for it in found]
+# (status, area, fact): what roles keep for the end of a run, as [{"message"}], with "change" where it says of what. A
+# database that cannot be read is a warning: the app is not ours.
+_KEPT = (
+    ("FAIL", "business", "metabase_failed"),
+    ("WARN", "databases", "database_reader_failed"),
+    ("WARN", "databases", "database_reader_notes"),
+)
+
+
+def _told(kept: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [
+        _check(status, area, f"{it['change']}: {it['message']}" if "change" in it else it["message"])
+        for status, area, fact in _KEPT
+        for it in kept.get(fact, [])
+    ]
 
 
 def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:

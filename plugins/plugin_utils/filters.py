@@ -322,30 +322,9 @@ def expectations(
         uptime_kuma_objects(plan, variables, {}) if "uptime_kuma" in typed.services else {},
         metabase_objects(plan, variables, {}, inventory_dir) if "metabase" in typed.services else {},
         {name: plain(look["host"]) for name, look in looks.items() if "host" in look},
-        _told(hostvars[typed.server]),
+        hostvars[typed.server],
         limited,
     )
-
-
-def _told(facts: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """{status: [{"area", "message"}]} of what the roles database_reader and metabase keep for the end of a run.
-
-    A database that cannot be read is a warning: the app is not ours.
-    """
-    kept = [
-        ("FAIL", "business", "metabase_failed"),
-        ("WARN", "databases", "database_reader_failed"),
-        ("WARN", "databases", "database_reader_notes"),
-    ]
-    found: dict[str, list[dict[str, str]]] = {}
-    for status, area, fact in kept:
-        found.setdefault(status, []).extend({"area": area, "message": _named(it)} for it in facts.get(fact, []))
-    return found
-
-
-def _named(it: Mapping[str, str]) -> str:
-    """Metabase's words do not say of what they speak."""
-    return f"{it['change']}: {it['message']}" if "change" in it else it["message"]
 
 
 def secret_digests(

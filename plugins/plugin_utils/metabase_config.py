@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from email.utils import parseaddr
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import ENVIRONMENT_FILE
-from ansible_collections.crowsnest.core.plugins.plugin_utils.database_reader import databases
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, first_email_receiver
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK, host_and_port
 
 # Connections that the role of an app's database may have at once for Metabase; a run needs one more.
 READER_CONNECTIONS = 9
@@ -72,8 +72,8 @@ def _settings(plan: Plan, declared: Declaration) -> dict[str, str]:
 
 
 def _pool(declared: Declaration) -> int:
-    """Connections to each database; the role is limited for all databases of a server together."""
-    servers = Counter(it["host"] + str(it["port"]) for it in databases(declared))
+    """Connections for each app; the role is limited for all that lead to one server together."""
+    servers = Counter(LOOPBACK.sub("127.0.0.1", app.database.address) for app in declared.apps if app.database)
     return max(1, READER_CONNECTIONS // max(servers.values(), default=1))
 
 
@@ -81,15 +81,15 @@ def _database(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> 
     """Where Metabase keeps its own data: a declared server, else the container beside it."""
     given = declared.metabase_database
     if given:
-        host, _, port = given.address.rpartition(":")
+        host, port = host_and_port(given.address)
         name, user, password = given.name, given.user, given.password.get_secret_value()
     else:
-        host, port = "127.0.0.1", str(plan.services["metabase_database"].port)
+        host, port = "127.0.0.1", plan.services["metabase_database"].port
         name, user, password = "metabase", "metabase", secrets["metabase_database_password"]
     return {
         "MB_DB_TYPE": "postgres",
-        "MB_DB_HOST": host.strip("[]"),
-        "MB_DB_PORT": port,
+        "MB_DB_HOST": host,
+        "MB_DB_PORT": str(port),
         "MB_DB_DBNAME": name,
         "MB_DB_USER": user,
         "MB_DB_PASS": password,

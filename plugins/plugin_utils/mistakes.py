@@ -22,10 +22,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries,
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, NODE_EXPORTER_PORT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.mistakes import uptime_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Monitor
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK
 
 PREFIX = "crowsnest_"
-# Hosts that only the app's own machine understands; see App.metrics.
-_LOOPBACK = re.compile(r"(127\.[0-9.]+|localhost|\[::1\])([:/]|$)")
 _HIDDEN = "the given value (not shown: a secret)"
 
 
@@ -239,7 +238,7 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
     why = f"cannot be reached from the server, as the app runs on {host}"
     targets = app.get("metrics")
     for position, target in enumerate(entries(targets)):
-        if _LOOPBACK.match(str(target)):
+        if LOOPBACK.match(str(target)):
             yield (
                 f"{path}.metrics[{position}]: {target!r} {why}. "
                 f"Allowed: a port on {host}'s private address, written as `:{str(target).rsplit(':', 1)[-1]}`."
@@ -252,10 +251,10 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
             f"loopback, where a job on {host} cannot report. Allowed: jobs of apps on the server."
         )
     for name, address in mapping(app.get("tcp")).items():
-        if _LOOPBACK.match(str(address)):
+        if LOOPBACK.match(str(address)):
             yield f"{path}.tcp.{name}: {address!r} {why}. Allowed: an address of {host} that the server reaches."
     for key, url in urls.items():
-        if _LOOPBACK.match(str(url).partition("://")[2]):
+        if LOOPBACK.match(str(url).partition("://")[2]):
             yield f"{path}.{key}: {url!r} {why}. Allowed: a URL with the address of {host}."
 
 

@@ -112,15 +112,16 @@ def make_plan(
     here = facts[server]
     hosts = {name: "127.0.0.1" if name == server else _with_brackets(addresses[name]) for name in addresses}
     rows = _memory_rows(here)
+    available, left_out = sum(mib for _, mib in rows), unwanted(settings)
     candidates = [
         _planned(service, settings, len(hosts), rows[0][1], images)
         for service in CATALOGUE.values()
-        if service.name not in unwanted(settings)
+        if service.name not in left_out
     ]
     running = set(here["docker"]["own"])
-    services, switched_off, short = _fit(candidates, sum(mib for _, mib in rows), running)
-    grown = _heap_refusals(services, sum(mib for _, mib in rows), running, _heap_in_force(here["files"]))
-    if "metabase" in running & unwanted(settings):
+    services, switched_off, short = _fit(candidates, available, running)
+    grown = _heap_refusals(services, available, running, _heap_in_force(here["files"]))
+    if "metabase" in running & left_out:
         switched_off["metabase"] = f"nobody asks for it any more; its data stay in {DATA_ROOT}/metabase_database"
     size = settings.retention_size_mib or _retention_size(here["disk"], _size_in_force(here["files"]))
     return Plan(

@@ -72,7 +72,7 @@ def _stack_jobs(plan: Plan) -> list[dict[str, Any]]:
             **({"metric_relabel_configs": _relabelled(plan, name)} if name in _KEPT else {}),
         }
         for name, service in plan.services.items()
-        if CATALOGUE[name].answers == "/metrics"
+        if CATALOGUE[name].exports
     ]
 
 
@@ -174,9 +174,9 @@ def _service_probe_job(plan: Plan, port: int) -> dict[str, Any]:
         "params": {"module": ["http"]},
         "scrape_interval": PROBE_INTERVAL,
         "static_configs": [
-            _targets(plan, f"http://127.0.0.1:{service.port}{answers}", host=plan.server, service=name)
+            _targets(plan, f"http://127.0.0.1:{service.port}{CATALOGUE[name].answers}", host=plan.server, service=name)
             for name, service in plan.services.items()
-            if (answers := CATALOGUE[name].answers) not in ("", "/metrics")
+            if CATALOGUE[name].probed
         ],
         "relabel_configs": _through_blackbox(port),
     }

@@ -37,6 +37,16 @@ class Service:
     part_of: str = ""
 
     @property
+    def exports(self) -> bool:
+        """Whether Prometheus reads it itself."""
+        return self.answers == "/metrics"
+
+    @property
+    def probed(self) -> bool:
+        """Whether blackbox exporter asks it instead."""
+        return self.answers not in ("", "/metrics")
+
+    @property
     def user(self) -> int:
         """Numeric user and group of the container."""
         return 12000 + self.port

@@ -79,6 +79,8 @@ def _path_or_url(text: str) -> str:
     return text if re.fullmatch(r"/\S*", text) else _http_url(text)
 
 
+# Hosts that only one's own machine understands, at the start of an address.
+LOOPBACK = re.compile(r"^(?:127\.[0-9.]+|localhost|\[::1\])(?=[:/]|$)")
 _HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])"
 
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.business.model import LOOPBACK
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.questions import starter
 from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries, mapping, nearest
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK
 
 _COMMENT = re.compile(r"/\*.*?(\*/|\Z)|--[^\n]*", re.DOTALL)
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)

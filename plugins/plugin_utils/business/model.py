@@ -13,14 +13,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Title
-from ansible_collections.crowsnest.core.plugins.plugin_utils.values import Email, HostAndPort, Strict
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK, Email, HostAndPort, Strict
 
 Chart = Literal["line", "bar", "area", "row", "pie", "number", "table"]
 AXES: tuple[Chart, ...] = ("line", "bar", "area", "row")
 # Groups that Metabase makes itself; whom they hold is not ours to say.
 _METABASES_GROUPS = ("administrators", "all users")
 # An address that only the machine itself reaches, with the colon before the port.
-LOOPBACK = re.compile(r"(127\.[0-9.]+|localhost|\[::1\]):")
 
 
 def _as_list(columns: object) -> object:

@@ -57,7 +57,7 @@ def stack(plan: Plan) -> Dashboard:
 
 def _services(plan: Plan) -> str:
     """PromQL selector of all services of the plan that export metrics."""
-    return f'job=~"{"|".join(name for name in plan.services if CATALOGUE[name].answers == "/metrics")}"'
+    return f'job=~"{"|".join(name for name in plan.services if CATALOGUE[name].exports)}"'
 
 
 def _containers(plan: Plan) -> str:
@@ -111,10 +111,13 @@ def _now(plan: Plan) -> Row:
 
 def _asked(plan: Plan) -> tuple[Query, ...]:
     """Services that blackbox exporter asks, as they export nothing."""
-    asked = [name for name in plan.services if CATALOGUE[name].answers not in ("", "/metrics")]
-    return (
-        (Query('probe_success{job="service_probe"}', "{{service}}"),) if asked and "blackbox" in plan.services else ()
-    )
+    asked = "blackbox" in plan.services and any(CATALOGUE[name].probed for name in plan.services)
+    return (Query('probe_success{job="service_probe"}', "{{service}}"),) if asked else ()
+
+
+def _with_node_exporter(containers: str, process: str) -> str:
+    """Series of our containers, and that of the one program of ours that runs in none, as a service like them."""
+    return f'{containers} or label_replace({process}, "service", "node_exporter", "", "")'
 
 
 def _memory(plan: Plan) -> Row:
@@ -122,7 +125,7 @@ def _memory(plan: Plan) -> Row:
     planned = sum(service.need_mib for service in plan.services.values()) + NODE_EXPORTER_NEED_MIB
     ours = f"container_memory_unreclaimable_bytes{{{_containers(plan)}}}"
     node = f'process_resident_memory_bytes{{job="node", host="{plan.server}"}}'
-    all_of_it = f'{ours} or label_replace({node}, "service", "node_exporter", "", "")'
+    all_of_it = _with_node_exporter(ours, node)
     return Row(
         "Cost in memory",
         (
@@ -162,7 +165,7 @@ def _memory(plan: Plan) -> Row:
 def _cpu(plan: Plan) -> Row:
     ours = f"rate(container_cpu_seconds_total{{{_containers(plan)}}}[{_CPU_RANGE}])"
     node = f'rate(process_cpu_seconds_total{{job="node", host="{plan.server}"}}[{_CPU_RANGE}])'
-    all_of_it = f'{ours} or label_replace({node}, "service", "node_exporter", "", "")'
+    all_of_it = _with_node_exporter(ours, node)
     return Row(
         "Cost in CPU and scrapes",
         (
