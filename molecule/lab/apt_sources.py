@@ -13,6 +13,8 @@ from pathlib import Path
 from lab.progress import LabError
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+# The suites after the released ones, the steadier one first.
+MOVING = ("testing", "sid")
 _RELEASES = r"(bullseye|bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)"
 _SETTINGS = re.compile(r'^Acquire::(https?::Proxy|Check-Valid-Until|Check-Date) ".+";$')
 
@@ -34,7 +36,9 @@ class Mirror:
     security: str | None
 
     def lines(self, suite: str) -> list[tuple[str, str]]:
-        """(address, suite) of everything a host of this suite uses."""
+        """(address, suite) of everything a host of this suite uses; a suite that is not released has no updates."""
+        if suite in MOVING:
+            return [(self.main, suite)]
         found = [(self.main, suite), (self.main, f"{suite}-updates")]
         return found + ([(self.security, f"{suite}-security")] if self.security else [])
 

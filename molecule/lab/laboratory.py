@@ -13,7 +13,19 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from lab import base_image, catcher, engine, host_container, image_build, ports, registry, shell, ssh_access, state
+from lab import (
+    base_image,
+    catcher,
+    debian_versions,
+    engine,
+    host_container,
+    image_build,
+    ports,
+    registry,
+    shell,
+    ssh_access,
+    state,
+)
 from lab.engine import LABEL, Client
 from lab.host_container import Host
 from lab.progress import LabError, step, wait_until
@@ -99,6 +111,8 @@ def _prepare_images(client: Client, wish: Wish, bases: dict[str, tuple[str, str]
     """Build what is missing and publish it, several at once; returns the registry's address on loopback."""
     base, source = bases["trixie"]
     address = registry.ensure(client, image_build.build(client, "registry", image_build.IMAGES / "registry", base))
+    names = image_build.published_names(wish.app or wish.engine == "existing") if source == "packages" else {}
+    on = debian_versions.bases(client, names, base)
 
     def provide(published: str, build: Callable[[], str]) -> None:
         registry.publish(client, address, published, build())
@@ -109,10 +123,9 @@ def _prepare_images(client: Client, wish: Wish, bases: dict[str, tuple[str, str]
         ]
         if wish.app and (image_build.SHOP_FOLDER / "Dockerfile").is_file():
             jobs.append(pool.submit(provide, image_build.SHOP, lambda: image_build.build_shop(client, base)))
-        names = image_build.published_names(wish.app or wish.engine == "existing")
-        for name, published in names.items() if source == "packages" else ():
+        for name, published in names.items():
             context = image_build.IMAGES / name
-            jobs.append(pool.submit(provide, published, partial(image_build.build, client, name, context, base)))
+            jobs.append(pool.submit(provide, published, partial(image_build.build, client, name, context, on[name])))
         for job in jobs:
             job.result()
     return address

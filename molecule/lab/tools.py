@@ -6,7 +6,7 @@ import subprocess
 
 import yaml
 
-from lab import base_image, engine, image_build, state
+from lab import base_image, debian_versions, engine, image_build, state
 
 IMAGES = {"promtool": "prometheus", "amtool": "alertmanager"}
 
@@ -18,6 +18,7 @@ def image(tool: str) -> str:
         client = engine.ensure()
         base, source = base_image.ensure(client, "trixie")
         if source == "packages":
+            base = debian_versions.bases(client, [name], base)[name]
             return image_build.build(client, name, image_build.IMAGES / name, base)
     return str(yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))[name])
 
