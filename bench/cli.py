@@ -15,7 +15,7 @@ import requests
 from lab.play import Lab
 from lab.progress import LabError
 
-from bench.host import NAME, OFFSET, ROOT, BenchError, laboratory, make_sure_of_the_host, must, say
+from bench.host import NAME, ROOT, BenchError, laboratory, make_sure_of_the_host, must, say
 from bench.machine import describe
 from bench.parts import PARTS
 from bench.table import Figure, document, table
@@ -78,7 +78,7 @@ def measure(names: list[str], lab: Lab, runs: int) -> list[Figure]:
 def laboratory_of_its_own(keep: bool) -> Iterator[Lab]:
     """A lab with the stack and the sample app on it; removed at the end, also after a failure."""
     try:
-        laboratory("up", NAME, "--offset", str(OFFSET), "--memory", "4096")
+        laboratory("up", NAME, "--memory", "4096")
         lab = Lab(NAME, json.loads((ROOT / ".lab" / NAME / "lab.json").read_text()))
         make_sure_of_the_host(lab)
         say("first run of all, with downloads; not measured")

@@ -18,7 +18,7 @@ from lab import shell, ssh_access
 from lab.play import Lab, Run
 
 ROOT = Path(__file__).resolve().parents[1]
-NAME, OFFSET = "bench", 40000
+NAME = "bench"
 
 
 class BenchError(Exception):

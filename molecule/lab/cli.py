@@ -24,8 +24,6 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--suite", default="trixie", help="Debian release, or one per host: bookworm,trixie")
     up.add_argument("--engine", choices=["none", "existing"], default="none", help="is Docker on the server already?")
     up.add_argument("--hosts", type=int, default=1, help="number of hosts, the first is the server")
-    known = ", ".join(f"{lab} {number}" for lab, number in ports.OFFSETS.items())
-    up.add_argument("--offset", type=int, help=f"added to every published port ({known})")
     up.add_argument("--memory", type=int, default=2048, metavar="MIB", help="memory limit of each host")
     up.add_argument(
         "--app", action=argparse.BooleanOptionalAction, default=True, help="build the image of the sample app"
@@ -34,7 +32,11 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=words).add_argument("name")
     down = commands.add_parser("down", help="remove every trace of a lab")
     down.add_argument("name", nargs="?")
-    down.add_argument("--all", action="store_true", help="all labs, and the images and the registry too")
+    down.add_argument(
+        "--all",
+        action="store_true",
+        help="all labs of this checkout, its registry, and the images that no other checkout uses",
+    )
     execute = commands.add_parser("exec", help="run a command as root on a host: exec NAME [--host lab2] -- CMD")
     execute.add_argument("name")
     execute.add_argument("--host", default="lab1")
@@ -83,9 +85,8 @@ def suites_of(text: str, hosts: int) -> list[str]:
 
 def _up(options: argparse.Namespace) -> None:
     name = state.check_name(options.name)
-    offset = ports.offset_of(name, options.offset or (state.load(name) or {}).get("offset"))
     suites = suites_of(options.suite, options.hosts)
-    lab = laboratory.up(laboratory.Wish(name, offset, suites, options.engine, options.memory, options.app))
+    lab = laboratory.up(laboratory.Wish(name, suites, options.engine, options.memory, options.app))
     print(f"For inventories: {state.directory(name) / 'lab.json'}. A shell: molecule/lab exec {lab['name']} -- bash")
 
 

@@ -16,9 +16,22 @@ from lab import state
 from lab.progress import LabError, step, wait_until
 from lab.shell import as_root, install, run
 
+# On images, which all checkouts share.
 LABEL = "org.crowsnest.lab"
+# On containers, volumes and networks, which belong to one checkout, and those of a lab to that lab.
+CHECKOUT_LABEL, NAME_LABEL = "org.crowsnest.lab.checkout", "org.crowsnest.lab.name"
 CALL_SECONDS = 300
 Client = Any  # docker.DockerClient, which has no types
+
+
+def labels(lab: str | None = None) -> dict[str, str]:
+    """Labels of what belongs to this checkout, and to one lab of it."""
+    return {CHECKOUT_LABEL: state.CHECKOUT} | ({NAME_LABEL: lab} if lab else {})
+
+
+def labelled(lab: str | None = None) -> dict[str, list[str]]:
+    """Filter of the engine's API for what has these labels."""
+    return {"label": [f"{name}={value}" for name, value in labels(lab).items()]}
 
 
 def connect() -> Client | None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from lab import pip_settings, ports
-from lab.engine import LABEL, Client
+from lab import pip_settings, ports, state
+from lab.engine import Client, labels
 from lab.progress import LabError, wait_until
 
 DEPLOY_ID = 1000
@@ -39,7 +39,7 @@ class Host:
     @property
     def container(self) -> str:
         """Name of the container on the engine of this machine; its volume has the same name."""
-        return f"crowsnest-lab-{self.lab}-{self.name}"
+        return f"{state.PREFIX}-{self.lab}-{self.name}"
 
     def describe(self) -> dict[str, Any]:
         """The host's part of lab.json."""
@@ -110,12 +110,11 @@ def ensure(client: Client, host: Host, image: str, network: str, cgroups: str) -
         return client.containers.get(host.container)
     except NotFound:
         pass
-    labels = {LABEL: host.lab}
-    client.volumes.create(host.container, labels=labels)
+    client.volumes.create(host.container, labels=labels(host.lab))
     endpoint = {"IPAMConfig": {"IPv4Address": ports.host_address(host.offset, host.index)}}
     published = [(ports.container_port(service), "tcp") for service in ports.host_ports(host.offset, host.index)]
     made = client.api.create_container(
-        image, name=host.container, hostname=host.name, labels=labels, ports=published,
+        image, name=host.container, hostname=host.name, labels=labels(host.lab), ports=published,
         host_config=host_config(host, cgroups), networking_config={"EndpointsConfig": {network: endpoint}},
     )  # fmt: skip
     return client.containers.get(made["Id"])
@@ -144,7 +143,10 @@ def start(container: Client) -> None:
     except APIError as error:
         words = str(error.explanation)
         if "port is already allocated" in words or "address already in use" in words:
-            raise LabError(f"A port of this lab is taken on this machine, choose another --offset: {words}") from None
+            raise LabError(
+                f"A port of the lab has been taken by another program since the lab was made: end that program, or "
+                f"remove the lab and start it again, which takes other ports ({words})"
+            ) from None
         raise LabError(f"{container.name} can't be started: {words}") from None
 
 

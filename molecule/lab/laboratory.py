@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from lab import (
@@ -26,7 +26,7 @@ from lab import (
     ssh_access,
     state,
 )
-from lab.engine import LABEL, Client
+from lab.engine import NAME_LABEL, Client
 from lab.host_container import Host
 from lab.progress import LabError, step, wait_until
 
@@ -41,16 +41,15 @@ class Wish:
     """What a person asks for; `suites` has one entry per host, the first is the server."""
 
     name: str
-    offset: int
     suites: Sequence[str]
     engine: str
     memory_mib: int
     app: bool
 
-    def hosts(self) -> list[Host]:
-        """The hosts of the lab; only the first may have an engine already."""
+    def hosts(self, offset: int) -> list[Host]:
+        """The hosts of the lab with these ports; only the first may have an engine already."""
         return [
-            Host(self.name, index, suite, self.engine if index == 0 else "none", self.offset, self.memory_mib)
+            Host(self.name, index, suite, self.engine if index == 0 else "none", offset, self.memory_mib)
             for index, suite in enumerate(self.suites)
         ]
 
@@ -62,13 +61,15 @@ def up(wish: Wish) -> dict[str, Any]:
     with state.alone():
         client = engine.ensure()
         _refuse_stranger(client, wish.name)
+        network = _ensure_network(client, wish)
+        hosts = wish.hosts(_offset(network))
         bases = {suite: base_image.ensure(client, suite) for suite in dict.fromkeys(["trixie", *wish.suites])}
-        address = _prepare_images(client, wish, bases)
-        registry.connect(_ensure_network(client, wish))
-        lab = _describe(wish, bases["trixie"][1])
+        address = _prepare_images(client, wish, hosts, bases)
+        registry.connect(network)
+        lab = _describe(wish, hosts, bases["trixie"][1])
         state.save(lab)
     resolver = client.containers.run(bases["trixie"][0], ["cat", "/etc/resolv.conf"], remove=True).decode()
-    containers = [_start_host(client, host, _host_image(client, host), lab, resolver) for host in wish.hosts()]
+    containers = [_start_host(client, host, _host_image(client, host), lab, resolver) for host in hosts]
     _wait_for_hosts(lab, containers)
     lab["memory"]["meminfo_mib"] = host_container.meminfo_mib(containers[0])
     state.save(lab)
@@ -80,34 +81,25 @@ def up(wish: Wish) -> dict[str, Any]:
 
 
 def _refuse_another(wish: Wish) -> None:
-    """LabError when a lab of this name, or with these ports, exists with other settings."""
-    for name in state.names():
-        other = state.load(name) or {}
-        same = [other.get(key) for key in ("offset", "suites", "engine")] == [
-            wish.offset,
-            list(wish.suites),
-            wish.engine,
-        ]
-        if name == wish.name and not same:
-            raise LabError(
-                f"The lab {name} exists with other settings (offset {other.get('offset')}, "
-                f"suites {other.get('suites')}, engine {other.get('engine')}): "
-                f"remove it first with `molecule/lab down {name}`."
-            )
-        if name != wish.name and other.get("offset") == wish.offset:
-            raise LabError(f"The lab {name} uses the offset {wish.offset} already: choose another --offset.")
+    """LabError when the lab exists with other settings."""
+    found = state.load(wish.name)
+    if found and (found["suites"], found["engine"]) != (list(wish.suites), wish.engine):
+        raise LabError(
+            f"The lab {wish.name} exists with other settings (suites {found['suites']}, engine {found['engine']}): "
+            f"remove it first with `molecule/lab down {wish.name}`."
+        )
 
 
 def _refuse_stranger(client: Client, name: str) -> None:
     """LabError when hosts of a lab of this name run, whose key is not here."""
-    if state.load(name) is None and name in _labels(client):
+    if state.load(name) is None and name in _names(client):
         raise LabError(
-            f"A lab named {name} runs on this engine, but {state.STATE} does not know it (another checkout made it, or "
-            f"the folder was deleted): remove it with `molecule/lab down {name}`, or choose another name."
+            f"A lab named {name} runs on this engine, but {state.STATE} does not know it any more: "
+            f"remove it with `molecule/lab down {name}`."
         )
 
 
-def _prepare_images(client: Client, wish: Wish, bases: dict[str, tuple[str, str]]) -> str:
+def _prepare_images(client: Client, wish: Wish, hosts: Sequence[Host], bases: dict[str, tuple[str, str]]) -> str:
     """Build what is missing and publish it, several at once; returns the registry's address on loopback."""
     base, source = bases["trixie"]
     address = registry.ensure(client, image_build.build(client, "registry", image_build.IMAGES / "registry", base))
@@ -119,7 +111,7 @@ def _prepare_images(client: Client, wish: Wish, bases: dict[str, tuple[str, str]
 
     with ThreadPoolExecutor(BUILDS_AT_ONCE) as pool:
         jobs: list[Future[Any]] = [
-            pool.submit(_host_image, client, host) for host in {host.suite: host for host in wish.hosts()}.values()
+            pool.submit(_host_image, client, host) for host in {host.suite: host for host in hosts}.values()
         ]
         if wish.app and (image_build.SHOP_FOLDER / "Dockerfile").is_file():
             jobs.append(pool.submit(provide, image_build.SHOP, lambda: image_build.build_shop(client, base)))
@@ -132,33 +124,41 @@ def _prepare_images(client: Client, wish: Wish, bases: dict[str, tuple[str, str]
 
 
 def _ensure_network(client: Client, wish: Wish) -> Client:
-    """The lab's own network with its fixed addresses."""
-    name = f"crowsnest-lab-{wish.name}"
+    """The lab's own network with its fixed addresses; a new one decides which ports the lab has."""
+    name = f"{state.PREFIX}-{wish.name}"
     try:
         return client.networks.get(name)
     except NotFound:
         pass
-    prefix = ports.network_prefix(wish.offset)
-    pool = IPAMPool(subnet=f"{prefix}.0/24", gateway=f"{prefix}.1")
-    try:
-        return client.networks.create(name, ipam=IPAMConfig(pool_configs=[pool]), labels={LABEL: wish.name})
-    except APIError as error:
-        raise LabError(
-            f"The network {prefix}.0/24 can't be made, choose another --offset: {error.explanation}"
-        ) from None
+    offset = ports.choose(wish.name, len(wish.suites), _subnets(client))
+    preferred = ports.PREFERRED.get(wish.name, offset)
+    if offset != preferred:
+        print(f"Ports {preferred} and up are in use on this machine: the lab {wish.name} takes {offset} and up.")
+    pool = IPAMPool(subnet=str(ports.network(offset)), gateway=ports.gateway(offset))
+    return client.networks.create(name, ipam=IPAMConfig(pool_configs=[pool]), labels=engine.labels(wish.name))
 
 
-def _describe(wish: Wish, source: str) -> dict[str, Any]:
+def _subnets(client: Client) -> list[str]:
+    """The networks of the engine; those of labs that do not run right now are among them."""
+    networks = client.networks.list()
+    return [config["Subnet"] for network in networks for config in network.attrs["IPAM"]["Config"] or []]
+
+
+def _offset(network: Client) -> int:
+    return ports.offset_of(network.attrs["IPAM"]["Config"][0]["Subnet"])
+
+
+def _describe(wish: Wish, hosts: Sequence[Host], source: str) -> dict[str, Any]:
     """What lab.json holds; the key and the known hosts lie beside it."""
     folder = state.directory(wish.name)
     return {
-        "name": wish.name, "offset": wish.offset, "suites": list(wish.suites), "engine": wish.engine,
+        "name": wish.name, "suites": list(wish.suites), "engine": wish.engine,
         "ssh_user": ssh_access.USER, "ssh_key": str(folder / "id_ed25519"),
         "known_hosts": str(folder / "known_hosts"), "ssh_config": str(folder / "ssh_config"),
-        "registry_mirror": f"http://{ports.registry_address(ports.network_prefix(wish.offset))}:5000",
+        "registry_mirror": f"http://{ports.registry_address(hosts[0].offset)}:5000",
         "image_source": source, "doubles": DOUBLES if source == "packages" else [],
         "memory": {"limit_mib": wish.memory_mib},
-        "hosts": [host.describe() for host in wish.hosts()],
+        "hosts": [host.describe() for host in hosts],
     }  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def _start_host(client: Client, host: Host, image: str, lab: dict[str, Any], res
     key = ssh_access.ensure_key(Path(lab["ssh_key"]).parent)
     with step(f"Starting the host {host.name} ({host.suite}, engine: {host.engine})"):
         mode = host_container.cgroup_mode(client, image)
-        container = host_container.ensure(client, host, image, f"crowsnest-lab-{host.lab}", mode)
+        container = host_container.ensure(client, host, image, f"{state.PREFIX}-{host.lab}", mode)
         container.reload()
         if container.status == "created":
             host_container.prepare(container, host, key, resolver, lab["registry_mirror"])
@@ -232,12 +232,11 @@ def down(name: str) -> None:
     client = engine.connect()
     if client is not None:
         with step(f"Removing the lab {name}"):
-            _remove_objects(client, f"{LABEL}={name}")
+            _remove_objects(client, engine.labelled(name))
     state.remove(name)
 
 
-def _remove_objects(client: Client, label: str) -> None:
-    filters = {"label": label}
+def _remove_objects(client: Client, filters: dict[str, list[str]]) -> None:
     for container in client.containers.list(all=True, filters=filters):
         container.remove(force=True, v=True)
     for volume in client.volumes.list(filters=filters):
@@ -248,19 +247,23 @@ def _remove_objects(client: Client, label: str) -> None:
 
 
 def down_all() -> None:
-    """Remove all labs, the registry, the images and, if the lab started it, the engine."""
+    """Remove all labs of this checkout and its registry; without a lab of another one, also images and own engine."""
     client = engine.connect()
     if client is not None:
-        for name in sorted({*state.names(), *_labels(client)}):
+        for name in sorted({*state.names(), *_names(client)}):
             down(name)
-        with step("Removing the registry and the images of the lab"):
+        with step("Removing the registry"):
             registry.remove(client)
-            image_build.remove_all(client)
+        if client.containers.list(all=True, filters={"label": engine.CHECKOUT_LABEL}):
+            print("The images stay: another checkout has a lab on this engine.")
+        else:
+            with step("Removing the images of the lab"):
+                image_build.remove_all(client)
         engine.stop_own(client)
     state.tidy()
 
 
-def _labels(client: Client) -> set[str]:
-    """Names of the labs that have a container, whatever the state directory says."""
-    found = client.containers.list(all=True, filters={"label": LABEL})
-    return {container.labels[LABEL] for container in found} - {"shared"}
+def _names(client: Client) -> set[str]:
+    """Names of the labs of this checkout that have a container, whatever the state directory says."""
+    found = client.containers.list(all=True, filters=engine.labelled())
+    return {container.labels[NAME_LABEL] for container in found if NAME_LABEL in container.labels}

@@ -1,6 +1,10 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Which port of this machine leads to which service of a lab."""
+"""Which port of this machine leads to which service of a lab, and which of them nobody else uses."""
+
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from lab.progress import LabError
 
@@ -17,18 +21,35 @@ PAGES = {
 }
 SSH_PORT = 22
 MAX_HOSTS = 50
-OFFSETS = {"demo": 10000, "default": 20000, "fleet": 30000, "bench": 40000, "uptime": 50000, "metabase": 51000}
+# The offset is added to every port of a lab. Each has a network of its own, too.
+OFFSETS = range(10000, 57000, 1000)
+# Where a lab begins to look for a free one: those that run at the same time lie apart.
+PREFERRED = {"demo": 10000, "default": 20000, "fleet": 30000, "bench": 40000, "uptime": 50000, "metabase": 51000}
 
 
-def offset_of(name: str, given: int | None) -> int:
-    """The number added to every port of the lab; 10000 to 56000 in steps of 1000, so that its network differs too."""
-    offset = OFFSETS.get(name) if given is None else given
-    if offset is None:
-        taken = ", ".join(f"{number} {lab}" for lab, number in OFFSETS.items())
-        raise LabError(f"A lab named {name} needs --offset ({taken} are taken).")
-    if offset % 1000 or not 10000 <= offset <= 56000:
-        raise LabError(f"--offset {offset}: it must be a multiple of 1000 from 10000 to 56000.")
-    return offset
+def choose(name: str, hosts: int, subnets: Iterable[str]) -> int:
+    """The first offset from the preferred one on whose network is none of `subnets` and whose ports are free here."""
+    taken = [ip_network(subnet) for subnet in subnets]
+    start = OFFSETS.index(PREFERRED.get(name, OFFSETS[0]))
+    for offset in [*OFFSETS[start:], *OFFSETS[:start]]:
+        ports = [port for index in range(hosts) for port in host_ports(offset, index).values()]
+        if not any(network(offset).overlaps(other) for other in taken) and all(map(is_free, ports)):
+            return offset
+    raise LabError(
+        f"The lab {name} needs ports such as {host_ports(OFFSETS[0], 0)['prometheus']}, or that plus a multiple of "
+        "1000, and a network 10.213.x.0/24: all of them are taken on this machine. Remove a lab that is not needed."
+    )
+
+
+def is_free(port: int) -> bool:
+    """True when nothing listens on this port of the loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that just ended are no reason
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def host_ports(offset: int, index: int) -> dict[str, int]:
@@ -44,16 +65,31 @@ def container_port(service: str) -> int:
     return SSH_PORT if service == "ssh" else PAGES[service]
 
 
-def network_prefix(offset: int) -> str:
-    """First three numbers of the lab's own network: fixed, so that addresses survive a restart."""
-    return f"10.213.{offset // 1000}"
+def network(offset: int) -> IPv4Network | IPv6Network:
+    """The lab's own network: fixed, so that addresses survive a restart."""
+    return ip_network(f"10.213.{offset // 1000}.0/24")
+
+
+def offset_of(subnet: str) -> int:
+    """The offset of the lab with this network."""
+    return int(subnet.split(".")[2]) * 1000
+
+
+def address(offset: int, number: int) -> str:
+    """Address number `number` in the lab's network."""
+    return str(network(offset)[number])
 
 
 def host_address(offset: int, index: int) -> str:
     """Address of host number `index` in the lab's network."""
-    return f"{network_prefix(offset)}.{10 + index}"
+    return address(offset, 10 + index)
 
 
-def registry_address(prefix: str) -> str:
-    """Address of the registry in the network with this prefix."""
-    return f"{prefix}.2"
+def gateway(offset: int) -> str:
+    """Address of this machine in the lab's network."""
+    return address(offset, 1)
+
+
+def registry_address(offset: int) -> str:
+    """Address of the registry in the lab's network."""
+    return address(offset, 2)

@@ -1,6 +1,9 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The registry that plays Docker Hub: one container on the engine of this machine, for all labs."""
+"""The registry that plays Docker Hub: one container on the engine of this machine, for all labs of this checkout.
+
+Another checkout has a registry of its own, as its images have the same names and may be others.
+"""
 
 import json
 import urllib.error
@@ -8,11 +11,11 @@ import urllib.request
 
 from docker.errors import APIError, NotFound
 
-from lab import ports
-from lab.engine import LABEL, Client
+from lab import ports, state
+from lab.engine import Client, labelled, labels
 from lab.progress import LabError, step, wait_until
 
-NAME = "crowsnest-lab-registry"
+NAME = f"{state.PREFIX}-registry"
 PORT = "5000/tcp"
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 
@@ -25,13 +28,13 @@ def ensure(client: Client, image: str) -> str:
         container = None
     if container is None:
         container = client.containers.create(
-            image, name=NAME, labels={LABEL: "shared"}, ports={PORT: ("127.0.0.1", None)}, cap_drop=["ALL"],
+            image, name=NAME, labels=labels(), ports={PORT: ("127.0.0.1", None)}, cap_drop=["ALL"],
             volumes={NAME: {"bind": "/var/lib/registry", "mode": "rw"}}, read_only=True,
             restart_policy={"Name": "unless-stopped"},
         )  # fmt: skip
     container.start()
     container.reload()
-    for network in client.networks.list(filters={"label": LABEL}):  # a new registry must serve the labs that exist
+    for network in client.networks.list(filters=labelled()):  # a new registry must serve the labs that exist
         connect(network)
     address = f"127.0.0.1:{container.attrs['NetworkSettings']['Ports'][PORT][0]['HostPort']}"
     wait_until(f"The registry does not answer: see `docker logs {NAME}`", lambda: _get(address, "") is not None, 30)
@@ -94,10 +97,10 @@ def _push(client: Client, image: Client, address: str, name: str) -> None:
 def connect(network: Client) -> None:
     """Make the registry reachable from the network of a lab at a fixed address."""
     network.reload()
-    prefix = network.attrs["IPAM"]["Config"][0]["Gateway"].removesuffix(".1")
+    offset = ports.offset_of(network.attrs["IPAM"]["Config"][0]["Subnet"])
     members = [member["Name"] for member in network.attrs["Containers"].values()]
     if NAME not in members:
-        network.connect(NAME, ipv4_address=ports.registry_address(prefix))
+        network.connect(NAME, ipv4_address=ports.registry_address(offset))
 
 
 def disconnect(network: Client) -> None:

@@ -3,6 +3,7 @@
 """What the lab remembers on this machine: `.lab/<name>/` in the repository."""
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -19,6 +20,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 LOCK_SECONDS = 1800
 LAB_FILES = Path(__file__).resolve().parent
 STATE = REPOSITORY / ".lab"
+# Tells the labs of this checkout from those of others on the same engine.
+CHECKOUT = hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:8]
+PREFIX = f"crowsnest-lab-{CHECKOUT}"
+# Of this machine and user, whatever the checkout and the environment.
+LOCK = Path(f"/tmp/crowsnest-lab-{os.getuid()}.lock")
 
 
 def check_name(name: str) -> str:
@@ -79,12 +85,11 @@ def tidy() -> None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold back other labs that come up at the same time: images, registry and engine are made once, for all.
-
-    The lock is on this folder: a file below `.lab` would go with the folder when another lab is removed meanwhile.
-    """
-    lock = os.open(LAB_FILES, os.O_RDONLY)
+    """Hold back other labs that come up at the same time, of any checkout: the engine and the images are shared."""
+    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
+        if not _locked(lock):
+            print("Another lab is being prepared on this machine; waiting for it.", flush=True)
         wait_until("Another lab is being prepared all the time; is it stuck?", partial(_locked, lock), LOCK_SECONDS)
         yield
     finally:

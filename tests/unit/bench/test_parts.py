@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from lab import ports
 from lab.play import Lab, Run
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
@@ -16,7 +15,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.alertmanager_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, read
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from bench import cli, faults, host, parts, scaling
-from bench.host import NAME, OFFSET, BenchError, apps, must
+from bench.host import BenchError, apps, must
 
 
 def test_all_parts_are_measured_unless_some_are_named_and_always_in_the_same_order() -> None:
@@ -62,10 +61,6 @@ def test_a_failed_play_is_no_measurement() -> None:
     assert must(Run(0, "", 1.0)).seconds == 1.0
     with pytest.raises(BenchError, match="no route to host"):
         must(Run(2, "no route to host", 1.0))
-
-
-def test_the_lab_has_its_place_among_the_others() -> None:
-    assert ports.offset_of(NAME, None) == OFFSET
 
 
 def test_a_bench_that_would_change_another_host_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

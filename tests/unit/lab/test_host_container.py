@@ -24,7 +24,7 @@ def test_ports_are_published_on_loopback_only(cgroups: str) -> None:
 def test_memory_is_limited_and_docker_inside_has_a_volume(cgroups: str) -> None:
     config = host_container.host_config(SERVER, cgroups)
     assert config["Memory"] == config["MemorySwap"] == 2 * 1024**3
-    assert "crowsnest-lab-dev-lab1:/var/lib/docker" in config["Binds"]
+    assert f"{state.PREFIX}-dev-lab1:/var/lib/docker" in config["Binds"]
 
 
 def test_privileged_is_used_only_where_it_works() -> None:
