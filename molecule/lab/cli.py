@@ -5,12 +5,16 @@
 import argparse
 import os
 import sys
+from typing import Any
 
 import requests
 from docker.errors import DockerException
 
 from lab import app, base_image, engine, laboratory, ports, state, tools
 from lab.progress import LabError
+
+# Debian's packages of them bring the API alone.
+WITHOUT_PAGES = ("prometheus", "alertmanager")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -103,15 +107,36 @@ def _status(options: argparse.Namespace) -> None:
 
 def _urls(options: argparse.Namespace) -> None:
     lab = state.need(options.name)
+    remarks = _remarks(lab)
     for service, port in lab["hosts"][0]["ports"].items():
         if service != "ssh" and _answers(port):
-            print(f"{service:14} http://127.0.0.1:{port}/{'  a double' if service in lab['doubles'] else ''}")
+            print(f"{service:14} http://127.0.0.1:{port}/  {remarks.get(service, '')}".rstrip())
         if service == "uptime_kuma":
             print(f"{'status page':14} http://127.0.0.1:{port}/status/status  for everybody")
     for title, user in (("Grafana", "admin"), ("Uptime Kuma", "admin"), ("Metabase", "admin@crowsnest.invalid")):
         password = state.directory(options.name) / "secrets" / f"{title.lower().replace(' ', '_')}_admin_password"
         if password.is_file():
             print(f"{title}'s user is {user}, the password is in {password.relative_to(state.REPOSITORY)}")
+
+
+def _remarks(lab: dict[str, Any]) -> dict[str, str]:
+    """Service → what is to be known of it: the version that runs, or what it is not."""
+    built = lab["image_source"] == "packages"
+    remarks = {name: f"version {version}" for name, version in _versions(lab).items()}
+    for name in WITHOUT_PAGES if built else ():
+        remarks[name] = f"{remarks.get(name, '')} of Debian, which has no pages".strip()
+    return remarks | dict.fromkeys(lab["doubles"], "a double")
+
+
+def _versions(lab: dict[str, Any]) -> dict[str, str]:
+    """Service → version, as the lab's Prometheus has read it; empty when it does not answer."""
+    url = f"http://127.0.0.1:{lab['hosts'][0]['ports']['prometheus']}/api/v1/query"
+    try:
+        answer = requests.get(url, params={"query": '{__name__=~".+_build_info"}'}, timeout=5).json()
+        series = [sample["metric"] for sample in answer["data"]["result"]]
+    except (requests.RequestException, LookupError):
+        return {}
+    return {labels["job"]: labels["version"].partition("+")[0] for labels in series if labels.get("version")}
 
 
 def _answers(port: int) -> bool:

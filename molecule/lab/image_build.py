@@ -15,8 +15,6 @@ from lab.progress import LabError, step
 from lab.shell import run
 
 IMAGES = state.LAB_FILES / "images"
-# What the sample app needs besides its own image; the stack's images are named in files/images.yml.
-SHOP_IMAGES = {"postgres": "postgres:17", "redis": "redis:8"}
 # Services whose image lies in a folder of another name.
 OF_ANOTHER_NAME = {"metabase_database": "postgres"}
 SHOP = "crowsnest/lab-shop:1"
@@ -40,14 +38,22 @@ def content_hash(context: Path, base: str, arguments: Mapping[str, str]) -> str:
 
 
 def published_names(app: bool = True) -> dict[str, str]:
-    """Folder under images/ → the name the registry serves it under, without a digest that only upstream's image has.
+    """The name the registry serves an image under, without a digest that only upstream's has → folder under images/.
 
     `app`: with what the sample app needs.
     """
     stack = yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))
-    folders = {name: OF_ANOTHER_NAME.get(name, name) for name in stack}
-    names = {folders[name]: image.split("@")[0] for name, image in stack.items() if (IMAGES / folders[name]).is_dir()}
-    return names | (SHOP_IMAGES if app else {})
+    named = {image: OF_ANOTHER_NAME.get(name, name) for name, image in stack.items()}
+    if app:
+        named |= {image: repository for repository, image in shop_images().items()}
+    return {image.split("@")[0]: folder for image, folder in named.items() if (IMAGES / folder).is_dir()}
+
+
+def shop_images() -> dict[str, str]:
+    """Repository → image of what the sample app needs besides its own image."""
+    services = yaml.safe_load((SHOP_FOLDER / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    images = {service["image"] for service in services.values()} - {SHOP}
+    return {image.split(":")[0]: image for image in images}
 
 
 def build(client: Client, name: str, context: Path, base: str, arguments: Mapping[str, str] | None = None) -> str:

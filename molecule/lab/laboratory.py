@@ -104,7 +104,7 @@ def _prepare_images(client: Client, wish: Wish, hosts: Sequence[Host], bases: di
     base, source = bases["trixie"]
     address = registry.ensure(client, image_build.build(client, "registry", image_build.IMAGES / "registry", base))
     names = image_build.published_names(wish.app or wish.engine == "existing") if source == "packages" else {}
-    on = debian_versions.bases(client, names, base)
+    on = debian_versions.bases(client, set(names.values()), base)
 
     def provide(published: str, build: Callable[[], str]) -> None:
         registry.publish(client, address, published, build())
@@ -115,7 +115,7 @@ def _prepare_images(client: Client, wish: Wish, hosts: Sequence[Host], bases: di
         ]
         if wish.app and (image_build.SHOP_FOLDER / "Dockerfile").is_file():
             jobs.append(pool.submit(provide, image_build.SHOP, lambda: image_build.build_shop(client, base)))
-        for name, published in names.items():
+        for published, name in names.items():
             context = image_build.IMAGES / name
             jobs.append(pool.submit(provide, published, partial(image_build.build, client, name, context, on[name])))
         for job in jobs:
@@ -220,7 +220,7 @@ def _start_users_container(container: Client) -> None:
     if host_container.output(container, ["docker", "inspect", USERS_CONTAINER])[0] == 0:
         return
     with step("Starting a container that the user of the host has already"):
-        image = image_build.SHOP_IMAGES["redis"]
+        image = image_build.shop_images()["redis"]
         command = ["docker", "run", "--detach", "--name", USERS_CONTAINER, "--restart", "unless-stopped", image]
         code, text = host_container.output(container, command)
     if code != 0:

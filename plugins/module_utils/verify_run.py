@@ -41,6 +41,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_state import
     questions,
     state_checks,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_versions import version_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_watching import (
     panel_checks,
     rule_checks,
@@ -108,6 +109,7 @@ def all_checks(
         lambda: container_checks(services, containers, now),
         lambda: [*compose_checks(expected["compose"]), *file_checks(services, secrets)],
         lambda: [*silent_checks(services, containers, answers), *loaded_checks(services, metrics)],
+        lambda: version_checks(services, metrics),
     ]
     if "prometheus" in metrics:
         parts.append(lambda: prometheus_checks(expected, now))

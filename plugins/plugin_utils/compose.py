@@ -56,7 +56,9 @@ def fragment(plan: Plan, service: str, labels: Mapping[str, str] | None = None) 
 
 def _container(service: Planned, own: _Own) -> dict[str, Any]:
     configuration = [f"{service.config_directory}:/etc/crowsnest:ro"] if own.configured else []
-    data = [f"{service.data_directory}:{DATA_IN_CONTAINER}"] if CATALOGUE[service.name].data else []
+    catalogued = CATALOGUE[service.name]
+    data = [f"{service.data_directory}:{DATA_IN_CONTAINER}"] if catalogued.data else []
+    memory = {"GOMEMLIMIT": f"{int(service.limit_mib * GO_MEMORY_SHARE)}MiB"} if catalogued.go else {}
     command = [word.replace("$", "$$") for word in own.command]  # compose fills in variables
     return {
         "image": service.image,
@@ -69,7 +71,8 @@ def _container(service: Planned, own: _Own) -> dict[str, Any]:
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": f"{service.limit_mib}m",
         "memswap_limit": f"{service.limit_mib}m",
-        "environment": {"GOMEMLIMIT": f"{int(service.limit_mib * GO_MEMORY_SHARE)}MiB", **own.environment},
+        "pids_limit": catalogued.pids,
+        "environment": {**memory, **own.environment},
         **({"env_file": own.env_file} if own.env_file else {}),
         **({"depends_on": own.depends_on} if own.depends_on else {}),
         "volumes": [*configuration, *data, *own.volumes],

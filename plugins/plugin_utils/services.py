@@ -20,6 +20,9 @@ class Service:
     `answers`: the path at which it says that it works; other than /metrics, blackbox exporter asks there. Empty: it
     speaks no HTTP.
     `heap`: a Java program; `need_mib` and `limit_mib` are what it takes beside its heap, which the plan decides.
+    `pids`: how many processes and threads the kernel lets it have. Some ten times of what it takes under load, as a
+    program that cannot start a thread ends; a loop that starts processes ends at it and leaves the host alone.
+    `go`: a program in Go, which keeps below a memory limit that it is told.
     `part_of`: the service without which it has no use; the two run together or not at all.
     """
 
@@ -27,6 +30,7 @@ class Service:
     port: int
     need_mib: int
     limit_mib: int
+    pids: int = 256
     need_per_host_mib: int = 0
     need_per_app_mib: int = 0
     needed: bool = True
@@ -34,6 +38,7 @@ class Service:
     reloads: bool = True
     answers: str = "/metrics"
     heap: bool = False
+    go: bool = False
     part_of: str = ""
 
     @property
@@ -60,12 +65,21 @@ DATA_ROOT = "/var/lib/crowsnest"
 CATALOGUE: dict[str, Service] = {
     service.name: service
     for service in (
-        Service("prometheus", 9090, need_mib=110, limit_mib=256, need_per_host_mib=6, need_per_app_mib=6, data=True),
-        Service("alertmanager", 9093, need_mib=35, limit_mib=128, data=True),
-        Service("blackbox", 9115, need_mib=25, limit_mib=64, needed=False),
+        Service(
+            "prometheus",
+            9090,
+            need_mib=110,
+            limit_mib=256,
+            need_per_host_mib=6,
+            need_per_app_mib=6,
+            data=True,
+            go=True,
+        ),
+        Service("alertmanager", 9093, need_mib=35, limit_mib=128, data=True, go=True),
+        Service("blackbox", 9115, need_mib=25, limit_mib=64, needed=False, go=True),
         # Not measured by us: the official image cannot be had in the laboratory. The limit leaves room for Grafana's
         # command line, a second process in the container, which sets a new password.
-        Service("grafana", 3000, need_mib=200, limit_mib=512, needed=False, data=True, reloads=False),
+        Service("grafana", 3000, need_mib=200, limit_mib=512, needed=False, data=True, reloads=False, go=True),
         Service("uptime_kuma", 3001, need_mib=200, limit_mib=448, needed=False, data=True, reloads=False),
         # Not measured by us, as Grafana. Classes, compiled code and threads of a Java program of this size.
         Service(
@@ -73,6 +87,7 @@ CATALOGUE: dict[str, Service] = {
             3002,
             need_mib=320,
             limit_mib=512,
+            pids=512,
             needed=False,
             data=True,
             reloads=False,
@@ -114,7 +129,7 @@ PAGES = {
     "grafana": "these dashboards",
     "metabase": "what the business earns, in numbers that anybody can ask for",
     "uptime_kuma": "see what answers from outside; the status page is for everybody",
-    "prometheus": "try queries, see which target is silent (Status, Targets)",
+    "prometheus": "try queries, see which target is silent (Status, Target health)",
     "alertmanager": "silence an alert during planned work",
 }
 

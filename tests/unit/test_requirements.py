@@ -140,6 +140,33 @@ def test_images_are_named_only_in_images_yml() -> None:
     assert [str(path.relative_to(ROOT)) for path in files if pattern.search(text(path))] == []
 
 
+def compose_images() -> list[str]:
+    """Images of others in the compose files of the repository."""
+    files = [path for path in project_files() if path.name in ("compose.yaml", "compose.yml")]
+    services = [service for path in files for service in yaml.safe_load(text(path))["services"].values()]
+    return sorted({service["image"] for service in services if not service["image"].startswith("crowsnest/")})
+
+
+IMAGES = [*yaml.safe_load((ROOT / "files/images.yml").read_text()).values(), *compose_images()]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_is_named_by_an_exact_version(image: str) -> None:
+    """A shorter tag moves to another version by itself. PostgreSQL's releases have two numbers."""
+    numbers = 2 if image.startswith("postgres:") else 3
+    assert re.fullmatch(rf"[a-z0-9./-]+:v?\d+(\.\d+){{{numbers - 1}}}(-[a-z][a-z-]*)?(@sha256:[0-9a-f]{{64}})?", image)
+
+
+def test_renovate_adds_digests_to_the_images_of_the_stack_and_to_none_of_the_laboratory() -> None:
+    rules = json.loads((ROOT / "renovate.json").read_text())["packageRules"]
+    pins = {
+        (*rule.get("matchDatasources", []), *rule.get("matchFileNames", [])): rule["pinDigests"]
+        for rule in rules
+        if "pinDigests" in rule
+    }
+    assert pins == {("docker",): True, ("molecule/lab/**",): False}
+
+
 def test_scripts_can_be_executed() -> None:
     scripts = [path for path in project_files() if text(path).startswith("#!") and path.suffix != ".py"]
     assert ROOT / "crowsnest" in scripts

@@ -44,9 +44,25 @@ def test_base_and_arguments_count_and_compiled_python_does_not(context: Path) ->
 
 def test_every_folder_of_images_has_a_name_to_be_published_under() -> None:
     folders = {path.parent.name for path in (LAB_FILES / "images").glob("*/Dockerfile")}
-    assert set(image_build.published_names()) == folders - {"registry", "versions"}
+    assert set(image_build.published_names().values()) == folders - {"registry", "versions"}
 
 
 def test_images_without_an_owner_lie_where_docker_hub_has_them() -> None:
     assert registry.repository_path("redis") == "library/redis"
     assert registry.repository_path("prom/prometheus") == "prom/prometheus"
+
+
+def test_one_stand_in_has_every_name_that_the_stack_and_the_sample_app_know_it_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(image_build, "shop_images", lambda: {"postgres": "postgres:17.99"})
+    names = image_build.published_names()
+    assert [name for name, folder in names.items() if folder == "postgres"] == [
+        name for name in image_build.published_names(app=False) if name.startswith("postgres:")
+    ] + ["postgres:17.99"]
+
+
+def test_what_the_sample_app_needs_is_read_from_its_compose_file() -> None:
+    images = image_build.shop_images()
+    assert set(images) == {"postgres", "redis"}
+    assert set(images.values()) <= set(image_build.published_names())

@@ -126,7 +126,7 @@ class Grafana:
         resident_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         cpu = os.times()
         lines = {
-            f'grafana_build_info{{edition="double",version="{VERSION}",revision="double"}}': 1,
+            f'grafana_build_info{{edition="double",version="{VERSION}-double",revision="double"}}': 1,
             "process_resident_memory_bytes": resident_pages * os.sysconf("SC_PAGESIZE"),
             "process_cpu_seconds_total": round(cpu.user + cpu.system, 2),
             "process_start_time_seconds": round(_STARTED, 3),

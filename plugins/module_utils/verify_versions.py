@@ -1,0 +1,41 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which versions really run. Python 3.9, standard library.
+
+The name of an image is a promise: a registry mirror, or an image built by hand, may hold something else under it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_check import PASS, WARN, Check
+
+# Programs in Go say it as Prometheus' own conventions want it, Uptime Kuma by its library for Express.
+_VERSION = re.compile(r'^(?:\w+_build_info|app_version)\{(?:[^}]*,)?version="([^"]+)"', re.MULTILINE)
+_NUMBERS = re.compile(r"v?(\d+(?:\.\d+)*)")
+
+
+def version_checks(services: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, str]) -> list[Check]:
+    """One line with the versions that run; a warning when an image's name says another. `metrics` by service."""
+    found = {name: _VERSION.search(text) for name, text in metrics.items()}
+    running = {name: match[1].partition("+")[0] for name, match in found.items() if match}
+    named = {name: services[name]["image"].partition("@")[0].rpartition(":")[2] for name in running}
+    other = [name for name, version in running.items() if not _fits(version, named[name])]
+    if other:
+        word = ", ".join(f"{name} {running[name]} (its image is named {named[name]})" for name in other)
+        advice = "The images are not the official ones: a registry mirror serves others, or they were built by hand."
+        return [Check(WARN, "versions", word, advice)]
+    return (
+        [Check(PASS, "versions", ", ".join(f"{name} {version}" for name, version in running.items()))]
+        if running
+        else []
+    )
+
+
+def _fits(version: str, tag: str) -> bool:
+    """Whether the tag says this version, or as much of it as it says; a tag without numbers at its start says none."""
+    said = _NUMBERS.match(tag)
+    return said is None or f"{version}.".startswith(f"{said[1]}.")

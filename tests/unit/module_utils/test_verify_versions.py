@@ -1,0 +1,58 @@
+"""Versions as the services' own metrics say them (lines recorded from the programs)."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_check import Check
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_versions import version_checks
+
+PROMETHEUS = (
+    "# TYPE prometheus_build_info gauge\n"
+    'prometheus_build_info{{branch="HEAD",goarch="amd64",goos="linux",goversion="go1.27.1",'
+    'revision="1",tags="unknown",version="{}"}} 1\n'
+)
+KUMA = '# TYPE app_version gauge\napp_version{{version="{}",major="2",minor="5",patch="3"}} 1\n'
+GRAFANA = 'grafana_build_info{{edition="oss",goversion="go1.26",version="{}"}} 1\n'
+SERVICES = {
+    "prometheus": {"image": "prom/prometheus:v3.14.0"},
+    "uptime_kuma": {"image": "louislam/uptime-kuma:2.5.3-slim-rootless"},
+    "grafana": {"image": "mirror.example:5000/grafana/grafana:13.1.2@sha256:" + "0" * 64},
+}
+
+
+def one(metrics: dict[str, str]) -> Check:
+    (check,) = version_checks(SERVICES, metrics)
+    return check
+
+
+def test_the_versions_that_run_are_named() -> None:
+    metrics = {"prometheus": PROMETHEUS, "uptime_kuma": KUMA, "grafana": GRAFANA}
+    versions = {"prometheus": "3.14.0", "uptime_kuma": "2.5.3", "grafana": "13.1.2"}
+    check = one({name: text.format(versions[name]) for name, text in metrics.items()})
+    assert (check.status, check.detail) == ("PASS", "prometheus 3.14.0, uptime_kuma 2.5.3, grafana 13.1.2")
+
+
+@pytest.mark.parametrize("version", ["2.53.3", "3.5.3+ds1", "3.14.1", "3.14"])
+def test_an_image_that_holds_another_version_than_its_name_says_is_a_warning(version: str) -> None:
+    check = one({"prometheus": PROMETHEUS.format(version), "grafana": GRAFANA.format("13.1.2")})
+    assert check.status == "WARN"
+    assert check.detail == f"prometheus {version.partition('+')[0]} (its image is named v3.14.0)"
+    assert "registry mirror" in check.advice
+
+
+TAGS = [("3.14.0", True), ("v3.14", True), ("3-alpine3.20", True), ("latest", True), ("sha-99f1", True)]
+TAGS += [("3.1", False), ("v3.14.0.1", False), ("2", False), ("v2.53.3-distroless", False)]
+
+
+@pytest.mark.parametrize(("tag", "fits"), TAGS)
+def test_a_tag_promises_as_much_of_the_version_as_it_says(tag: str, fits: bool) -> None:
+    (check,) = version_checks(
+        {"own": {"image": f"registry.example:5000/own:{tag}"}}, {"own": PROMETHEUS.format("3.14.0")}
+    )
+    assert (check.status == "PASS") is fits
+
+
+@pytest.mark.parametrize("metrics", [{}, {"prometheus": ""}, {"prometheus": 'x_build_info{goversion="go1.27"} 1\n'}])
+def test_what_does_not_say_its_version_is_left_out(metrics: dict[str, str]) -> None:
+    assert version_checks(SERVICES, metrics) == []
