@@ -22,7 +22,7 @@ DATA_IN_CONTAINER = "/data"
 KEYS_IN_CONTAINER = "/etc/crowsnest-keys"
 # Variables that are secret, in the configuration directory of a service that takes secrets in no other way.
 ENVIRONMENT_FILE = "secrets/environment"
-# Go programs collect garbage harder near this share of their limit instead of being killed at it.
+# Programs in Go collect garbage harder near this share of their limit instead of being killed at it.
 GO_MEMORY_SHARE = 0.9
 
 
@@ -71,7 +71,7 @@ def _container(service: Planned, own: _Own) -> dict[str, Any]:
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": f"{service.limit_mib}m",
         "memswap_limit": f"{service.limit_mib}m",
-        "pids_limit": catalogued.pids,
+        "pids_limit": catalogued.pids,  # processes and threads
         "environment": {**memory, **own.environment},
         **({"env_file": own.env_file} if own.env_file else {}),
         **({"depends_on": own.depends_on} if own.depends_on else {}),
