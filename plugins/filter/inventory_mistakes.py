@@ -51,7 +51,9 @@ EXAMPLES = r"""
     that: mistakes | length == 0
     fail_msg: "{{ mistakes | join('\n') }}"
   vars:
-    mistakes: "{{ groups | crowsnest.core.inventory_mistakes(hostvars, ansible_play_hosts_all, ['all'], ansible_inventory_sources) }}"
+    mistakes: >-
+      {{ groups | crowsnest.core.inventory_mistakes(hostvars, ansible_play_hosts_all,
+      ansible_run_tags + ansible_skip_tags, ansible_inventory_sources) }}
 """
 
 RETURN = r"""

@@ -60,8 +60,8 @@ def group_mistakes(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
     if len(servers) != 1:
         yield (
             f"The inventory needs a group `server` with exactly one host, it has {len(servers)}"
-            f"{': ' + _some(servers) if servers else ''}. ./crowsnest new NAME makes an inventory; inventories/example is "
-            "one to read."
+            f"{': ' + _some(servers) if servers else ''}. ./crowsnest new NAME makes an inventory; inventories/example "
+            "is one to read."
         )
     for host in servers:
         if host not in monitored:
@@ -82,8 +82,8 @@ def _settings_of_some_hosts(
                 different.setdefault(name, []).append(host)
     for name, hosts in sorted(different.items()):
         yield (
-            f"{name}: {_some(hosts)} and the server {server} differ in it, so it is set in host_vars, in hosts.yml or in "
-            "group_vars of a single group. A setting holds for all hosts: move it to group_vars/all."
+            f"{name}: its value for {_some(hosts)} is not that of the server {server}, so it is set in host_vars, in "
+            "hosts.yml or in group_vars of a single group. A setting holds for all hosts: move it to group_vars/all."
         )
 
 
@@ -96,9 +96,9 @@ def _unread(sources: Sequence[str], is_read: Callable[[str], bool]) -> Iterator[
     for path in sorted(path for folder in named if folder.is_dir() for path in folder.iterdir()):
         if path not in named and not is_read(path.name) and _looks_like_hosts(path):
             yield (
-                f"{path} looks like a file with hosts, but no file of this name is read. Move its hosts to hosts.yml, or "
-                "name the file with a second -i. If it is not meant to be read, move it to a subfolder or end its name in "
-                ".bak."
+                f"{path} looks like a file with hosts, but a file of this name is not read. Move its hosts to "
+                "hosts.yml, or name the file with a second -i. If it is not meant to be read, move it to a subfolder "
+                "or end its name in .bak."
             )
 
 
