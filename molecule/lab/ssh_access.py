@@ -32,9 +32,9 @@ def client_config(lab: dict[str, Any]) -> str:
         "Host *\n"
         "  HostName 127.0.0.1\n"
         f"  User {lab['ssh_user']}\n"
-        f"  IdentityFile {lab['ssh_key']}\n"
+        f'  IdentityFile "{lab["ssh_key"]}"\n'
         "  IdentitiesOnly yes\n"
-        f"  UserKnownHostsFile {lab['known_hosts']}\n"
+        f'  UserKnownHostsFile "{lab["known_hosts"]}"\n'
         "  StrictHostKeyChecking yes\n"
         "  BatchMode yes\n"
         "  ConnectTimeout 5\n"

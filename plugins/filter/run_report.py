@@ -13,7 +13,7 @@ name: run_report
 short_description: The report at the end of a run
 version_added: 0.1.0
 author: crowsnest contributors
-positional: variables, host, inventory_dir, secrets_directory
+positional: variables, server, sources, secrets_directory
 description:
   - Says what runs where, how to reach it, where alerts go and what is missing.
 options:
@@ -25,13 +25,14 @@ options:
     description: All variables C(crowsnest_*) of the inventory.
     type: dict
     required: true
-  host:
-    description: What ssh takes to reach the server, such as C(ubuntu@203.0.113.7).
-    type: str
+  server:
+    description: All variables of the server; those of its connection say how SSH reaches it.
+    type: dict
     required: true
-  inventory_dir:
-    description: Folder of the inventory.
-    type: path
+  sources:
+    description: Files and folders of the inventory, as C(-i) names them.
+    type: list
+    elements: str
     required: true
   secrets_directory:
     description: Folder of generated secrets.
@@ -42,7 +43,7 @@ options:
 EXAMPLES = r"""
 - name: Report
   ansible.builtin.debug:
-    msg: "{{ plan | crowsnest.core.run_report(declaration, ansible_host, inventory_dir, inventory_dir ~ '/secrets') }}"
+    msg: "{{ plan | crowsnest.core.run_report(declaration, hostvars.web1, ansible_inventory_sources, secrets_folder) }}"
 """
 
 RETURN = r"""

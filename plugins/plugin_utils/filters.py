@@ -21,6 +21,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.business import met
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.mistakes import business_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.questions import questions
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import compose_file, fragment
+from ansible_collections.crowsnest.core.plugins.plugin_utils.connection import inventory_option
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.database_reader import databases
@@ -79,13 +80,20 @@ def plan_table_of(plan: Mapping[str, Any]) -> list[str]:
 
 
 def run_report(
-    plan: Mapping[str, Any], variables: Mapping[str, Any], host: str, inventory_dir: str, secrets_directory: str
+    plan: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    server: Mapping[str, Any],
+    sources: Sequence[str],
+    secrets_directory: str,
 ) -> list[str]:
-    """What runs where, how to reach it and where alerts go, as lines of text. `host` is what `ssh` takes."""
+    """What runs where, how to reach it and where alerts go, as lines of text.
+
+    `server` are all variables of the server, `sources` what -i names.
+    """
     typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
     secrets = Path(secrets_directory)
     shown = secrets.relative_to(ROOT) if secrets.is_relative_to(ROOT) else secrets
-    return report(typed, declared, host, f"inventories/{Path(inventory_dir).name}", str(shown))
+    return report(typed, declared, server, inventory_option(sources, ROOT), str(shown))
 
 
 def compose_project(plan: Mapping[str, Any]) -> str:

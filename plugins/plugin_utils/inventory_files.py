@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 import yaml
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
+SSH_PORT = "22"
+_SYSTEM_PYTHON = Path("/usr/bin/python3")
 
 
 def declared(answers: Mapping[str, str]) -> dict[str, Any]:
@@ -63,12 +66,25 @@ def _write_secret(path: Path, value: str) -> None:
         file.write(value + "\n")
 
 
+def is_here(answers: Mapping[str, str]) -> bool:
+    """Whether the server is this machine. Another port of localhost leads to another one, such as a virtual machine."""
+    return answers.get("host") in LOCAL and answers.get("port", SSH_PORT) == SSH_PORT and not answers.get("jump_host")
+
+
 def hosts_text(text: str, answers: Mapping[str, str]) -> str:
-    """hosts.yml with the server's address; this machine itself is managed without SSH."""
-    if answers["host"] in LOCAL:
+    """hosts.yml with how the server is reached; this machine itself is managed without SSH."""
+    if is_here(answers):
         text = _without(text, "ansible_user")
-        return re.sub(r"(?m)^( +)ansible_host: .*$", r"\1ansible_connection: local", text, count=1)
-    return _set(_set(text, "ansible_host", answers["host"]), "ansible_user", answers["user"])
+        # A search would find what the team's own tools put first, such as the shims of pyenv.
+        python = _SYSTEM_PYTHON if _SYSTEM_PYTHON.exists() else Path(sys.executable)
+        local = f"ansible_connection: local\n      ansible_python_interpreter: {_scalar(str(python))}"
+        return re.sub(r"(?m)^( +)ansible_host: .*$", lambda found: f"{found[1]}{local}", text, count=1)
+    text = _set(_set(text, "ansible_host", answers["host"]), "ansible_user", answers["user"])
+    if answers["port"] != SSH_PORT:
+        text = _uncommented(text, "ansible_port", int(answers["port"]))
+    if answers["jump_host"]:
+        text = _uncommented(text, "ansible_ssh_common_args", f"-J {answers['jump_host']}")
+    return text
 
 
 def settings_text(text: str, answers: Mapping[str, str]) -> str:
@@ -102,6 +118,11 @@ def _scalar(value: Any) -> str:
 def _set(text: str, key: str, value: Any) -> str:
     """The first `key: …` that is no comment gets another value."""
     return re.sub(rf"(?m)^([ -]*{key}:) .*$", lambda found: f"{found[1]} {_scalar(value)}", text, count=1)
+
+
+def _uncommented(text: str, key: str, value: Any) -> str:
+    """The first `# key: …` becomes a setting with this value."""
+    return re.sub(rf"(?m)^( *)# {key}: .*$", lambda found: f"{found[1]}{key}: {_scalar(value)}", text, count=1)
 
 
 def _without(text: str, key: str) -> str:

@@ -36,7 +36,6 @@ def mistakes(
     `groups` is Ansible's `groups`: {group name: [inventory host names]}. `alert_names` are all alerts that exist.
     """
     lines = [
-        *_inventory_mistakes(groups),
         *_value_mistakes(variables),
         *_app_mistakes(variables.get("crowsnest_apps"), groups),
         *_service_mistakes(variables),
@@ -45,18 +44,6 @@ def mistakes(
         *uptime_mistakes(variables),
     ]
     return [" ".join(line.splitlines()) for line in lines]
-
-
-def _inventory_mistakes(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    servers, monitored = list(groups.get("server", [])), list(groups.get("monitored", []))
-    if len(servers) != 1:
-        yield (
-            f"inventory: group `server` has {len(servers)} hosts ({', '.join(servers) or 'none'}). "
-            "Allowed: exactly one, the host that runs the stack."
-        )
-    for host in servers:
-        if host not in monitored:
-            yield f"inventory: {host} is in `server`, not in `monitored`. Make `server` a child group of `monitored`."
 
 
 def _value_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import ipaddress
 import os
 import re
 import sys
@@ -17,7 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory_files import LOCAL, declared, write
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory_files import (
+    SSH_PORT,
+    declared,
+    is_here,
+    write,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
 
 INVENTORIES = Path(__file__).resolve().parents[2] / "inventories"
@@ -35,6 +41,7 @@ class Question:
     default: str = ""
     path: str = ""
     needs: str = ""  # asked only when this one has an answer
+    asked: bool = True  # False: a flag only, for what few people need
 
     @property
     def flag(self) -> str:
@@ -45,6 +52,8 @@ class Question:
 QUESTIONS = (
     Question("host", "Address of the server (name or IP; localhost: this machine)"),
     Question("user", "User to log in as over SSH (may use sudo)", "ubuntu"),
+    Question("port", "Port of SSH on the server", SSH_PORT),
+    Question("jump_host", "Host that SSH goes through, such as admin@bastion.example.com", asked=False),
     Question("environment", "Environment, a label on everything (production, staging, …)", "", "crowsnest_environment"),
     Question("timezone", "Time zone", "Asia/Seoul", "crowsnest_timezone"),
     Question("language", "Language of alerts (en, ko)", "en", "crowsnest_language"),
@@ -87,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
         ]
         answers = _given(flags)
         if not flags.yes:
-            answers = _ask([q for q in questions if q.key not in answers], answers)
+            answers = _ask([q for q in questions if q.asked and q.key not in answers], answers)
         answers = _with_defaults(questions, answers)
         while wrong := refusals(answers):
             _print_refusals(wrong)
@@ -153,7 +162,7 @@ def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
     for question in questions:
         if question.needs and not result.get(question.needs):
             continue
-        if question.key == "user" and result.get("host") in LOCAL:
+        if question.key in ("user", "port") and is_here(result):
             continue
         read: Callable[[str], str] = input
         if question.key == "slack_webhook" and sys.stdin.isatty():
@@ -169,15 +178,7 @@ def _with_defaults(questions: Sequence[Question], answers: Answers) -> Answers:
 
 def refusals(answers: Mapping[str, str]) -> dict[str, str]:
     """{question key: what is wrong and how to fix it} of all answers at once."""
-    found: dict[str, str] = {}
-    if not answers["host"]:
-        found["host"] = "is missing. Give the name or IP address of the server, or localhost."
-    elif not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?|::1", answers["host"]):
-        found["host"] = (
-            f"{answers['host']!r} does not fit. Allowed: a host name or an IP address, without user, port or path."
-        )
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9._-]*", answers["user"]):
-        found["user"] = f"{answers['user']!r} does not fit. Allowed: a login name such as ubuntu or admin."
+    found = _connection_refusals(answers)
     for question in QUESTIONS:
         if question.needs and answers[question.key] != question.default and not answers[question.needs]:
             needed = next(other for other in QUESTIONS if other.key == question.needs)
@@ -190,6 +191,37 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
         key = next((q.key for q in QUESTIONS if q.path and q.path == plain), plain)
         found[key] = f"{found[key]} And {text}" if key in found else text
     return found
+
+
+def _connection_refusals(answers: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    host, user, port, jump_host = (answers[key] for key in ("host", "user", "port", "jump_host"))
+    if not host:
+        found["host"] = "is missing. Give the name or IP address of the server, or localhost."
+    elif not _is_address(host):
+        found["host"] = (
+            f"{host!r} does not fit. Allowed: a host name or an IP address, without brackets or path. A user goes to "
+            "--user, a port to --port."
+        )
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9._-]*", user):
+        found["user"] = f"{user!r} does not fit. Allowed: a login name such as ubuntu or admin."
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        found["port"] = f"{port!r} does not fit. Allowed: 1 to 65535."
+    if jump_host and not re.fullmatch(r"[A-Za-z0-9_\[][A-Za-z0-9._@:,\[\]%-]*", jump_host):
+        found["jump_host"] = (
+            f"{jump_host!r} does not fit. Allowed: as `ssh -J` takes it, such as admin@bastion.example.com:2222."
+        )
+    return found
+
+
+def _is_address(host: str) -> bool:
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", host):
+        return True
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def flag_of(question: Question) -> str:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.connection import is_here, ssh_command
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import PAGES
@@ -37,15 +39,16 @@ def plan_table(plan: Plan) -> list[str]:
     ]
 
 
-def report(plan: Plan, declaration: Declaration, host: str, inventory: str, secrets: str) -> list[str]:
+def report(plan: Plan, declaration: Declaration, server: Mapping[str, Any], inventory: str, secrets: str) -> list[str]:
     """What runs where and what is missing, for the end of a run.
 
-    `host` is what `ssh` takes to reach the server, `inventory` what `-i` takes, `secrets` the folder of generated ones.
+    `server` are the variables of the server (how SSH reaches it), `inventory` is `-i …` as a shell takes it, `secrets`
+    the folder of generated ones.
     """
     pages = [(name, plan.services[name].external_url) for name in PAGES if name in plan.services]
     return [
         *_columns(pages),
-        *_tunnel(plan, host),
+        *_tunnel(plan, server),
         *_logins(plan, declaration, secrets),
         *_status_pages(plan, declaration),
         "",
@@ -83,19 +86,22 @@ def _status_pages(plan: Plan, declaration: Declaration) -> list[str]:
     return [f"Status page without a login: {url}/status/{page['slug']}" for page in pages]
 
 
-def _tunnel(plan: Plan, host: str) -> list[str]:
+def _tunnel(plan: Plan, server: Mapping[str, Any]) -> list[str]:
     """How to reach pages that are on the host's loopback; nothing when people have an address of their own for them."""
     shown = [plan.services[name] for name in PAGES if name in plan.services]
     ports = [service.port for service in shown if "//127.0.0.1:" in service.external_url]
     if not ports or plan.settings.external_urls:
         return []
-    forwards = " ".join(f"-L {port}:127.0.0.1:{port}" for port in ports)
-    return [f"They listen on the host's loopback. From your machine: ssh -N {forwards} {host}"]
+    if is_here(server):
+        return ["They listen on the loopback of this machine."]
+    forwards = [word for port in ports for word in ("-L", f"{port}:127.0.0.1:{port}")]
+    command = ssh_command(server, "-N", *forwards)
+    return [f"They listen on the host's loopback.{' From your machine: ' + command if command else ''}"]
 
 
 def _alerts(plan: Plan, declaration: Declaration, inventory: str) -> list[str]:
     receivers = [f"{receiver_name(it)} ({', '.join(it.severities)})" for it in declaration.receivers]
-    lines = [f"Alerts go to {'; '.join(receivers)}. Prove it: ./crowsnest alert-test -i {inventory}"]
+    lines = [f"Alerts go to {'; '.join(receivers)}. Prove it: ./crowsnest alert-test {inventory}"]
     if not receivers:
         lines = ["Alerts go nowhere: declare crowsnest_receivers."]
     unheard = [name for name in SEVERITIES if not any(name in it.severities for it in declaration.receivers)]

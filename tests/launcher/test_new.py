@@ -73,9 +73,58 @@ def test_a_host_alone_is_enough(new):
     assert "#   - name: shop" in (new.folder / "group_vars/all/apps.yml").read_text()
 
 
-def test_this_machine_is_managed_without_ssh(new):
+def test_this_machine_is_managed_without_ssh_and_with_the_system_s_python(new):
     new("--yes", "--host", "localhost")
-    assert hosts(new.folder)["server"]["hosts"]["web1"] == {"ansible_connection": "local"}
+    assert hosts(new.folder)["server"]["hosts"]["web1"] == {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+
+
+WAYS = [
+    (("--host", "a.test", "--port", "22"), {"ansible_host": "a.test"}),
+    (("--host", "a.test", "--port", "2222"), {"ansible_host": "a.test", "ansible_port": 2222}),
+    (("--host", "2001:db8::1"), {"ansible_host": "2001:db8::1"}),
+    (("--host", "fe80::1%eth0", "--port", "23"), {"ansible_host": "fe80::1%eth0", "ansible_port": 23}),
+    (("--host", "localhost", "--port", "2222"), {"ansible_host": "localhost", "ansible_port": 2222}),
+    (
+        ("--host", "10.0.0.3", "--jump-host", "admin@bastion.test:2200,b"),
+        {"ansible_host": "10.0.0.3", "ansible_ssh_common_args": "-J admin@bastion.test:2200,b"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("flags", "way"), WAYS, ids=str)
+def test_the_way_over_ssh_is_written_as_ansible_takes_it(new, flags, way):
+    done = new("--yes", *flags)
+    assert done.returncode == 0, done.stderr
+    assert hosts(new.folder)["server"]["hosts"]["web1"] == {"ansible_user": "ubuntu"} | way
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--host", "a.test:2222"),
+        ("--host", "203.0.113.7:2222"),
+        ("--host", "[2001:db8::1]:2222"),
+        ("--host", "[::1]"),
+        ("--host", "2001:db8::1::2"),
+        ("--host", "a b"),
+        ("--host", "a.test", "--port", "0"),
+        ("--host", "a.test", "--port", "65536"),
+        ("--host", "a.test", "--port", "ssh"),
+        ("--host", "a.test", "--jump-host", "@b"),
+        ("--host", "a.test", "--jump-host", "a b"),
+    ],
+    ids=str,
+)
+def test_a_way_that_ssh_would_not_take_is_refused_with_the_flag_to_use(new, flags):
+    done = new("--yes", *flags)
+    assert done.returncode == 2
+    assert f"{flags[-2]}: {flags[-1]!r} does not fit. Allowed: " in done.stderr
+    if flags[-2] == "--host":
+        assert "a port to --port" in done.stderr
+    assert not new.folder.exists()
 
 
 @pytest.mark.parametrize("way", ["file", "variable"])
@@ -138,6 +187,8 @@ def test_all_malformed_values_are_refused_at_once(new):
     wrong = {
         "--host": "admin@a.test",
         "--user": "a b",
+        "--port": "ssh",
+        "--jump-host": "a b",
         "--app-name": "My Shop",
         "--app-url": "shop.test",
         "--framework": "djang",
@@ -193,11 +244,12 @@ def test_an_unreadable_webhook_file_is_refused(new):
 
 
 def test_questions_can_be_answered_from_a_pipe(new):
-    answers = ["192.0.2.9", "", "", "Europe/Berlin", "", "shop", "https://shop.test/", "django", ":8000", ""]
+    answers = ["192.0.2.9", "", "2222", "", "Europe/Berlin", "", "shop", "https://shop.test/", "django", ":8000", ""]
     done = new(stdin="\n".join([*answers, ""]))
     assert done.returncode == 0, done.stderr
     assert written(new.folder)["crowsnest_timezone"] == "Europe/Berlin"
     assert written(new.folder)["crowsnest_apps"][0]["framework"] == "django"
+    assert hosts(new.folder)["server"]["hosts"]["web1"]["ansible_port"] == 2222
 
 
 def test_a_flag_saves_its_question(new):
@@ -233,7 +285,7 @@ def on_a_terminal(launcher, name: str, answers: list[str]) -> str:
 
 
 def test_on_a_terminal_a_wrong_answer_is_asked_again_and_the_secret_not_shown(new, real_launcher):
-    first = ["a.test", "", "", "Korea", "", "", WEBHOOK, "#ops"]
+    first = ["a.test", "", "", "", "Korea", "", "", WEBHOOK, "#ops"]
     screen = on_a_terminal(real_launcher, new.name, [*first, "Asia/Tokyo"])
     assert "--timezone: 'Korea' does not fit" in screen
     assert "secret" not in screen

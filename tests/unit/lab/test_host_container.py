@@ -49,13 +49,14 @@ def test_archive_keeps_text_mode_and_owner() -> None:
 
 
 def test_ssh_pins_the_host_key() -> None:
-    lab: dict[str, Any] = {"ssh_user": "deploy", "ssh_key": "/l/id_ed25519", "known_hosts": "/l/known_hosts"}
+    lab: dict[str, Any] = {"ssh_user": "deploy", "ssh_key": "/l b/id_ed25519", "known_hosts": "/l b/known_hosts"}
     lab["ssh_config"] = "/l/config"
     lab["hosts"] = [{"name": "lab1", "ssh_port": 40022}]
     config = [line.strip() for line in ssh_access.client_config(lab).splitlines()]
     assert config[:2] == ["Host lab1", "Port 40022"]
     assert "StrictHostKeyChecking yes" in config
-    assert "UserKnownHostsFile /l/known_hosts" in config
+    assert 'UserKnownHostsFile "/l b/known_hosts"' in config
+    assert 'IdentityFile "/l b/id_ed25519"' in config
     assert ssh_access.command(lab, lab["hosts"][0], ["id"]) == ["ssh", "-F", "/l/config", "lab1", "--", "id"]
     assert ssh_access.known_hosts_line(40022, "ssh-ed25519 AAAA root@lab1") == "[127.0.0.1]:40022 ssh-ed25519 AAAA\n"
 

@@ -233,29 +233,6 @@ def test_each_of_two_apps_of_the_same_name_is_named() -> None:
     ]
 
 
-INVENTORIES: list[tuple[dict[str, list[str]], list[str]]] = [
-    (GROUPS, []),
-    ({"server": ["web1"], "monitored": ["web1"], "all": ["web1"]}, []),
-    (
-        {"monitored": ["web1"]},
-        ["inventory: group `server` has 0 hosts (none). Allowed: exactly one, the host that runs the stack."],
-    ),
-    (
-        {"server": ["web1", "web2"], "monitored": ["web1", "web2"]},
-        ["inventory: group `server` has 2 hosts (web1, web2). Allowed: exactly one, the host that runs the stack."],
-    ),
-    (
-        {"server": ["web1"], "monitored": ["web2"]},
-        ["inventory: web1 is in `server`, not in `monitored`. Make `server` a child group of `monitored`."],
-    ),
-]
-
-
-@pytest.mark.parametrize(("groups", "lines"), INVENTORIES)
-def test_the_inventory_has_one_server_that_is_monitored(groups: dict[str, list[str]], lines: list[str]) -> None:
-    assert mistakes(groups=groups) == lines
-
-
 # What of a receiver may be the secret itself.
 LEAKS: list[dict[str, Any]] = [
     {"receivers": [{**SLACK, "webhook_url": "hush"}]},

@@ -139,4 +139,4 @@ def build(declared: dict[str, Any], folder: str, facts: dict[str, Any]) -> None:
     filters.blackbox_files(plan)
     filters.compose_project(plan)
     filters.plan_table_of(plan)
-    filters.run_report(plan, declared, "web1", folder, f"{folder}/secrets")
+    filters.run_report(plan, declared, {"inventory_hostname": "web1"}, [folder], f"{folder}/secrets")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -14,12 +14,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.report import repor
 MakePlan = Callable[..., Plan]
 SMALL = {"total_mib": 945, "used_mib": 520}
 SHOP = {"apps": [{"name": "shop", "url": "https://shop.example.com/"}]}
+SERVER = {"inventory_hostname": "web1", "ansible_user": "deploy", "ansible_host": "203.0.113.10"}
 URL = {"external_urls": {"uptime_kuma": "https://status.example.com/"}}
 
 
-def lines(plan: MakePlan, declared: dict[str, Any], **host: Any) -> list[str]:
+def lines(plan: MakePlan, declared: dict[str, Any], server: Mapping[str, Any] = SERVER, **host: Any) -> list[str]:
     settings = {name: value for name, value in declared.items() if not name.endswith("password")}
-    return report(plan(settings, **host), Declaration.model_validate(declared), "deploy@web1", "inventories/x", "s")
+    return report(plan(settings, **host), Declaration.model_validate(declared), server, "-i inventories/x", "s")
 
 
 def test_every_page_has_its_address(plan: MakePlan) -> None:
@@ -29,6 +30,25 @@ def test_every_page_has_its_address(plan: MakePlan) -> None:
         "prometheus    http://127.0.0.1:9090",
         "alertmanager  http://127.0.0.1:9093",
     ]
+
+
+# (how the server is reached): how its pages are
+WAYS: list[tuple[dict[str, Any], str]] = [
+    (SERVER, "on the host's loopback. From your machine: ssh -N -L 3000:127.0.0.1:3000 -L 3001:127.0.0.1:3001 "),
+    ({"ansible_connection": "local"}, "on the loopback of this machine."),
+    ({"ansible_connection": "amazon.aws.aws_ssm"}, "on the host's loopback."),
+]
+
+
+@pytest.mark.parametrize(("server", "way"), WAYS)
+def test_the_way_to_the_pages_is_a_command_that_works(plan: MakePlan, server: dict[str, Any], way: str) -> None:
+    (line,) = (line for line in lines(plan, {}, server) if line.startswith("They listen"))
+    assert line.removeprefix("They listen ").startswith(way)
+    assert line.endswith("deploy@203.0.113.10") == (server is SERVER)
+
+
+def test_pages_with_an_address_of_their_own_need_no_tunnel(plan: MakePlan) -> None:
+    assert [line for line in lines(plan, URL) if "ssh" in line] == []
 
 
 PASSWORDS = {"grafana_admin_password": "a-long-password", "uptime_kuma_admin_password": "another-password"}

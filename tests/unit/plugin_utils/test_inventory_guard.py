@@ -1,0 +1,150 @@
+"""What would be passed over in silence, said before anything is asked of a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory_guard import inventory_mistakes
+
+GROUPS = {"server": ["web1"], "monitored": ["web1", "lab2"], "all": ["web1", "lab2", "other"]}
+NO_SERVER = "./crowsnest new NAME makes an inventory; inventories/example is one to read."  # how to go on
+
+
+def mistakes(
+    groups: Mapping[str, Sequence[str]] = GROUPS,
+    variables: Mapping[str, Mapping[str, Any]] | None = None,
+    in_this_run: Sequence[str] = ("web1", "lab2", "other", "localhost"),
+    tags: Sequence[str] = ("all",),
+    sources: Sequence[str] = (),
+) -> list[str]:
+    given = variables or {}
+    every = {name: given.get(name, {}) for name in GROUPS["all"]}
+    return inventory_mistakes(groups, every, in_this_run, tags, sources, lambda name: name == "hosts.yml")
+
+
+# (groups): the sentence
+INVENTORIES: list[tuple[dict[str, list[str]], str]] = [
+    ({}, f"The inventory needs a group `server` with exactly one host, it has 0. {NO_SERVER}"),
+    ({"monitored": ["web1"]}, f"The inventory needs a group `server` with exactly one host, it has 0. {NO_SERVER}"),
+    (
+        {"server": ["web1", "web2"], "monitored": ["web1", "web2"]},
+        f"The inventory needs a group `server` with exactly one host, it has 2: web1, web2. {NO_SERVER}",
+    ),
+    (
+        {"server": ["web1"], "monitored": ["web2"]},
+        "web1 is in group `server`, but not in `monitored`. Make `server` a child group of `monitored`.",
+    ),
+]
+
+
+def test_a_fitting_inventory_has_no_mistakes() -> None:
+    assert mistakes() == []
+
+
+@pytest.mark.parametrize(("groups", "sentence"), INVENTORIES)
+def test_the_inventory_has_one_server_that_is_monitored(groups: dict[str, list[str]], sentence: str) -> None:
+    assert mistakes(groups) == [sentence]
+
+
+@pytest.mark.parametrize("left", [["lab2"], ["other", "localhost"]])
+def test_a_limit_without_the_server_is_refused(left: list[str]) -> None:
+    assert mistakes(in_this_run=left) == [
+        "--limit leaves out web1, the server. It is part of every run: name it as well, as in --limit web1,worker1."
+    ]
+    assert mistakes(in_this_run=["web1"]) == []
+
+
+@pytest.mark.parametrize("tags", [["grafana"], ["all", "grafana"], ["all", "all"], ["untagged"]])
+def test_tags_are_refused(tags: list[str]) -> None:
+    (sentence,) = mistakes(tags=tags)
+    assert sentence.startswith("Tags are not supported")
+
+
+SAME = {"crowsnest_apps": [{"name": "shop"}], "crowsnest_url": "{{ inventory_dir }}", "private_address": "10.0.0.1"}
+# (variables of the hosts): the settings that are refused, with the hosts that are named
+DIFFERENT: list[tuple[dict[str, dict[str, Any]], dict[str, str]]] = [
+    ({"web1": SAME, "lab2": SAME, "other": SAME}, {}),
+    ({"web1": SAME, "lab2": {**SAME, "private_address": "10.0.0.2"}}, {}),
+    # The group of the two alone: other hosts of the inventory are no concern of a run.
+    ({"web1": SAME, "lab2": SAME, "other": {}}, {}),
+    ({"web1": SAME, "lab2": {**SAME, "crowsnest_apps": []}}, {"crowsnest_apps": "lab2"}),
+    ({"web1": SAME, "lab2": {**SAME, "crowsnest_no_such": True}}, {"crowsnest_no_such": "lab2"}),
+    ({"web1": SAME, "lab2": {}}, {"crowsnest_apps": "lab2", "crowsnest_url": "lab2"}),
+    ({"web1": SAME, "lab2": SAME, "other": {"crowsnest_apps": []}}, {"crowsnest_apps": "other"}),
+    ({"lab2": {"crowsnest_apps": None}, "other": {"crowsnest_apps": 1}}, {"crowsnest_apps": "lab2, other"}),
+]
+
+
+@pytest.mark.parametrize(("variables", "refused"), DIFFERENT)
+def test_a_setting_of_some_hosts_is_refused_and_named(
+    variables: dict[str, dict[str, Any]], refused: dict[str, str]
+) -> None:
+    assert mistakes(variables=variables) == [
+        f"{name}: its value for {hosts} is not that of the server web1, so it is set in host_vars, in hosts.yml or in "
+        "group_vars of a single group. A setting holds for all hosts: move it to group_vars/all."
+        for name, hosts in refused.items()
+    ]
+
+
+VALUES = st.dictionaries(
+    st.sampled_from(["crowsnest_a", "crowsnest_b", "ansible_host"]), st.sampled_from([0, "0", None])
+)
+
+
+@settings(max_examples=60)
+@given(VALUES, VALUES)
+def test_what_a_monitored_host_has_is_what_counts_or_it_is_refused(server: dict[str, Any], own: dict[str, Any]) -> None:
+    missing = object()
+    names = [name for name in ("crowsnest_a", "crowsnest_b") if server.get(name, missing) != own.get(name, missing)]
+    assert [line.split(":")[0] for line in mistakes(variables={"web1": server, "lab2": own})] == names
+
+
+@pytest.mark.parametrize("hosts, shown", [(5, "h0, h1, h2, h3, h4 "), (9, "h0, h1, h2, h3, h4 and 4 more ")])
+def test_of_many_hosts_a_few_are_named(hosts: int, shown: str) -> None:
+    variables = {"web1": {}} | {f"h{number}": {"crowsnest_apps": []} for number in range(hosts)}
+    (line,) = inventory_mistakes(GROUPS, variables, ["web1"], ["all"], [], bool)
+    assert f"its value for {shown}is not" in line
+
+
+# (name, text): whether it looks like hosts
+FILES: list[tuple[str, str, bool]] = [
+    ("workers.yml", "monitored: {hosts: {worker1: {ansible_password: !vault 'x'}}}", True),
+    ("production", "all:\n  children:\n    server:\n", True),
+    ("prod.some_cloud.yml", "plugin: x.y.some_cloud\n", True),
+    ("workers.json", '{"monitored": {"hosts": ["worker1"]}}', True),
+    ("workers.ini", "[monitored:children]\nworkers\n", True),
+    ("workers", "[monitored]\nworker1\n", True),
+    ("more", "worker1 ansible_host=10.0.0.3\n", True),
+    ("workers.yml~", "monitored: {hosts: {worker1: }}", False),
+    ("workers.yml.bak", "monitored: {hosts: {worker1: }}", False),
+    ("hosts.yml", "server: {hosts: {web1: }}", False),
+    ("rules.yml", "groups: [{name: x, rules: []}]", False),
+    ("vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n313233\n", False),
+    ("vars.yml", "password: hosts\n", False),
+    ("password", "correct horse battery\n", False),
+    ("key", "-----BEGIN KEY-----\nabc\n", False),
+    ("binary", "\udcff\udcfe", False),
+    ("notes.md", "[server]\n", False),
+    ("pip.ini", "[global]\nindex-url = x\n", False),
+    ("vault-password.sh", "#!/bin/sh\necho ansible_x=1\n", False),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "hosts"), FILES, ids=[name for name, _, _ in FILES])
+def test_a_file_with_hosts_that_is_not_read_is_named(tmp_path: Path, name: str, text: str, hosts: bool) -> None:
+    (tmp_path / name).write_text(text, errors="surrogateescape")
+    found = mistakes(sources=[str(tmp_path)])
+    assert [line.split(" looks like")[0] for line in found] == ([str(tmp_path / name)] if hosts else [])
+    assert mistakes(sources=[str(tmp_path), str(tmp_path / name)]) == [], "unless -i names the file as well"
+
+
+def test_folders_below_and_sources_that_are_no_folder_are_not_looked_into(tmp_path: Path) -> None:
+    (tmp_path / "old.yml").mkdir()
+    (tmp_path / "old.yml/hosts2.yml").write_text("all: {hosts: {a: }}")
+    assert mistakes(sources=[str(tmp_path), "web1,web2", "/no/such/folder"]) == []
