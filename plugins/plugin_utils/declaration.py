@@ -31,6 +31,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
     Port,
     SecretUrl,
     Strict,
+    TextfileFolder,
     TimeZone,
     Weekdays,
     duration_seconds,
@@ -280,7 +281,7 @@ class Settings(Strict):
         {},
         description="Another port for a service, on the server's loopback; for `node_exporter` on every host.",
     )
-    textfile_directory: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")] = Field(
+    textfile_directory: TextfileFolder = Field(
         "/var/lib/prometheus/node-exporter",
         description="Folder on every host whose *.prom files node exporter exports as well: results of your cron jobs, "
         "and what crowsnest says of containers.",

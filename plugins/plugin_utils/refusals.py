@@ -22,13 +22,13 @@ DISK_INSTALL_MIB = 1536
 _OWN_ENGINE = ("", "unix:///var/run/docker.sock", "unix:///run/docker.sock")
 # What answers to the name docker and is no engine that runs the stack: why, and what to do.
 _LOOK_ALIKES = {
-    "podman": "the command `docker` is Podman's (package podman-docker), which does not run the stack as Docker does, and "
-    "Docker's packages would remove it. Remove it yourself (`apt-get remove podman-docker`; Podman and its containers "
-    "stay) and run again, or take another server.",
+    "podman": "the command `docker` is Podman's (package podman-docker), which does not run the stack as Docker does, "
+    "and Docker's packages would remove it. Remove it yourself (`apt-get remove podman-docker`; Podman and its "
+    "containers stay) and run again, or take another server.",
     "snap": "Docker is the snap, which may not read /opt, where crowsnest's files are. Save its volumes, remove it "
     "(`snap remove docker` deletes its containers) and run again: the run installs Docker from packages.",
-    "rootless": "the Docker engine runs without root (rootless), so it reaches neither the network of the host nor the files "
-    "of the services. Let root's `docker` use an engine that runs as root "
+    "rootless": "the Docker engine runs without root (rootless), so it reaches neither the network of the host nor the "
+    "files of the services. Let root's `docker` use an engine that runs as root "
     "(`systemctl enable --now docker`, `docker context use default`); the rootless one may stay.",
 }
 # Controllers of the kernel without which the limits of a container do not hold.
@@ -111,8 +111,8 @@ def _kernel_refusals(here: Mapping[str, Any]) -> list[str]:
         switch = " ".join(f"cgroup_enable={name}" for name in missing)
         refusals.append(
             f"the server's kernel cannot limit {' and '.join(missing)} (cgroups), so a service could take all of it. "
-            f"Add `{switch}` to the kernel's command line (GRUB_CMDLINE_LINUX in /etc/default/grub, then `update-grub`; "
-            "on a Raspberry Pi /boot/firmware/cmdline.txt), reboot, and run again."
+            f"Add `{switch}` to the kernel's command line (GRUB_CMDLINE_LINUX in /etc/default/grub, then "
+            "`update-grub`; on a Raspberry Pi /boot/firmware/cmdline.txt), reboot, and run again."
         )
     return refusals
 

@@ -236,6 +236,47 @@ def test_another_port_is_used(plan: MakePlan) -> None:
     assert made.services["prometheus"].user == 21090
 
 
+# --- node exporter that a team set up itself ---
+
+PACKAGED = """\
+# Set the command-line arguments to pass to the server.
+# Due to shell escaping, to pass backslashes for regexes, you need to double
+# them (\\\\d for \\d).
+ARGS=""
+
+# Prometheus-node-exporter supports the following options:
+#  --collector.arp
+"""
+OWN = '# Made by crowsnest. A change made here is undone by the next run: change the inventory instead.\nARGS="--a"\n'
+# The file with the flags: what of it is the team's.
+DEFAULTS = {
+    PACKAGED: "",
+    OWN: "",
+    "": "",
+    "ARGS=''\n": "",
+    'ARGS="--collector.systemd"\n': 'ARGS="--collector.systemd"',
+    PACKAGED.replace('""', '"--web.listen-address=:9100"'): 'ARGS="--web.listen-address=:9100"',
+    PACKAGED + "GOMAXPROCS=1\n": "GOMAXPROCS=1",
+    'ARGS="--collector.systemd \\\n  --collector.processes"\n': 'ARGS="--collector.systemd \\ --collector.processes"',
+}
+
+
+@pytest.mark.parametrize("text", DEFAULTS, ids=lambda text: DEFAULTS[text] or repr(text[:20]))
+def test_flags_of_the_team_are_told_from_the_packages_and_our_own(plan: MakePlan, text: str) -> None:
+    made = plan(files={"/etc/default/prometheus-node-exporter": text})
+    assert made.replaced_flags == ({"web1": DEFAULTS[text]} if DEFAULTS[text] else {})
+
+
+def test_the_table_says_whose_flags_are_replaced_and_where_they_are_kept(plan: MakePlan) -> None:
+    made = plan(files={"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'})
+    (line,) = [line for line in plan_table(made) if "replaced" in line]
+    assert line == (
+        'replaced on web1: your flags of node exporter, ARGS="--collector.systemd" - '
+        "/etc/default/prometheus-node-exporter is kept with a date in its name; what you still need goes into "
+        "node_exporter_flags or crowsnest_textfile_directory"
+    )
+
+
 # --- hosts ---
 
 
