@@ -41,18 +41,28 @@ host:
   sample:
     os: {id: debian, version: "13", codename: trixie}
     address: 172.26.3.4
+    architecture: x86_64
+    controllers: [cpu, memory, pids]
+    read_only: []
+    sudo: true
     service_manager: systemd
     memory: {total_mib: 1974, available_mib: 1500, own_mib: 120}
-    disk: {path: /var/lib, total_mib: 60000, free_mib: 41000, own_mib: 300}
+    disk: {path: /var/lib, device: 65024, total_mib: 60000, free_mib: 41000, own_mib: 300}
+    images_disk: {path: /var/lib/docker, device: 65024, total_mib: 60000, free_mib: 41000}
     docker:
       version: 26.1.5
       compose: 2.26.1
+      kind: docker
+      endpoint: unix:///var/run/docker.sock
+      masked: false
       own: [alertmanager, prometheus]
       images: ["registry.example.com/shop:1"]
       daemon: {live-restore: true}
       python_client: true
     node_exporter: {installed: true, flags: ["--web.listen-address=127.0.0.1:9100"]}
     ports: {"22": ["0.0.0.0", "::"]}
+    listeners:
+      "22": [{address: 0.0.0.0, pid: 431, program: /usr/sbin/sshd, unit: ssh.service, container: "", service: ""}]
     published: [{container: shop-web-1, address: 127.0.0.1, port: 8000}]
     data: {/var/lib/crowsnest: "0:0:0755", /var/lib/crowsnest/prometheus: "21090:21090:0750"}
     python: {version: "3.13", ensurepip: true}

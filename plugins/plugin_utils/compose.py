@@ -65,6 +65,8 @@ def _container(service: Planned, own: _Own) -> dict[str, Any]:
         **({"command": command} if command else {}),
         "user": f"{service.user}:{service.user}",
         "network_mode": "host",
+        # An engine that maps users (userns-remap) lets nobody else share the host's network or read our files.
+        "userns_mode": "host",
         "read_only": True,
         **({"tmpfs": own.tmpfs} if own.tmpfs else {}),
         "cap_drop": ["ALL"],

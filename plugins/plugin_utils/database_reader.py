@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.metabase import READER
@@ -25,25 +26,53 @@ Place = Mapping[str, Any]
 # More than this says nothing more to a person.
 SHOWN = 5
 
-# What PostgreSQL (or its client library) says, and what to do about it.
+# The other way in for an administrator who is to log in over the socket.
+DECLARE = "declare `admin_user` and `admin_password`, for a container those of its POSTGRES_USER and POSTGRES_PASSWORD"
+_PEER = "let the system user postgres log in over the socket without a password (`peer` in pg_hba.conf)"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do when the answer matches `pattern`.
+
+    `socket` is what to do instead when the system user postgres was to log in over the socket; DECLARE is added to it,
+    and stands alone when it is empty.
+    """
+
+    pattern: str
+    text: str
+    socket: str | None = None
+
+
+# What sudo, su, PostgreSQL and its client library say. The first ones are of the way to the system user postgres.
 ADVICE = (
-    ("password authentication failed|no password supplied", "Give the right password of {user}"),
-    (
-        "deserialization failed|become|sudo|unknown user",
-        "There is no system user postgres here that could log in: declare `admin_user` and `admin_password`, for a "
-        "container those of its POSTGRES_USER and POSTGRES_PASSWORD",
+    Advice(
+        "unknown user|su: user .* does not exist|despite connecting as a privileged user",
+        "make the system user postgres on this host",
+        "",
     ),
-    ("(Peer|Ident) authentication failed", "Let the system user postgres log in over the socket, or give a password"),
-    ("no pg_hba.conf entry", "Let {user} log in from this host, by a line in the server's pg_hba.conf"),
-    ('database ".*" does not exist', "Make this database, or give the name of one that exists"),
-    ('role ".*" does not exist', "Give the name of an administrator that exists"),
-    ("permission denied to (create|alter) role", "Give an administrator who may make and change this role"),
-    ("too many connections for role", "Close connections of {user}, or let their programs open fewer"),
-    ("too many clients|remaining connection slots", "Let programs open fewer connections to this server"),
-    ("failed to resolve|could not translate", "Give an address that this host can look up"),
-    (
+    Advice("(sudo|su|doas): (command )?not found", "install sudo on this host, or log in to it as root"),
+    Advice(
+        "password is required|incorrect password|[Tt]ry again|not allowed to execute|not in the sudoers|"
+        "Authentication failure",
+        "let sudo run programs as postgres for your login, and give the password that it asks for (--ask-become-pass)",
+    ),
+    Advice("account is currently not available", "give the system user postgres a shell, or install sudo on this host"),
+    Advice("permissions on the temporary files", "install the package acl on this host"),
+    Advice("password authentication failed|no password supplied", "give the right password of {user}", _PEER),
+    Advice(
+        "(Peer|Ident) authentication failed", "let {user} log in with a password, in the server's pg_hba.conf", _PEER
+    ),
+    Advice("no pg_hba.conf entry", "let {user} log in from this host, by a line in the server's pg_hba.conf"),
+    Advice('database ".*" does not exist', "make this database, or give the name of one that exists"),
+    Advice('role ".*" does not exist', "give the name of an administrator that exists", ""),
+    Advice("permission denied to (create|alter) role", "give an administrator who may make and change this role", ""),
+    Advice("too many connections for role", "close connections of {user}, or let their programs open fewer"),
+    Advice("too many clients|remaining connection slots", "let programs open fewer connections to this server"),
+    Advice("failed to resolve|could not translate", "give an address that this host can look up"),
+    Advice(
         "Connection refused|timeout|timed out|No such file|[Nn]o route|unreachable|closed the connection",
-        "Start the server, or give its right address",
+        "start the server, or give its right address",
     ),
 )
 
@@ -127,10 +156,8 @@ def failure(database: Place, made: Result, granted: Result, asked_again: Result)
     for result, user in ((made, "admin_user"), (granted, "admin_user"), (asked_again, "reader")):
         if not answered(result):
             said = error(result)
-            advice = next((text for pattern, text in ADVICE if re.search(pattern, said)), "Put this right")
-            todo = advice.format(user=database[user])
-            if user == "admin_user" and not database["admin_password"]:
-                todo += "; or declare `admin_user` and `admin_password`, for a container those of its POSTGRES_USER"
+            by_socket = user == "admin_user" and not database["admin_password"]
+            todo = _todo(said, database[user], by_socket)
             return f"{start}. The answer to {database[user]}: {said}. {todo}, then run again."
     wrong = rows(asked_again, "wrong")
     refused = sorted({line for line in granted["query_result"][0]["refused"].splitlines() if line})
@@ -142,6 +169,15 @@ def failure(database: Place, made: Result, granted: Result, asked_again: Result)
             remedy([row["repair"] for row in wrong if row["repair"]]),
         ]
     )
+
+
+def _todo(said: str, user: str, by_socket: bool) -> str:
+    """What to do about an answer, as the beginning of a sentence."""
+    found = next((it for it in ADVICE if re.search(it.pattern, said)), Advice("", "put this right"))
+    text = found.text if not by_socket or found.socket is None else found.socket
+    ways = [text.format(user=user), *([DECLARE] if by_socket else [])]
+    todo = "; or ".join(way for way in ways if way)
+    return todo[0].upper() + todo[1:]
 
 
 def remedy(statements: list[str]) -> str:
@@ -165,13 +201,25 @@ def some(texts: list[str], between: str = "; ") -> str:
 
 
 def error(result: Result) -> str:
-    """PostgreSQL's own words, on one line and without a final period.
+    """The words of whoever refused, on one line and without a final period.
 
-    The modules put the whole SQL before the error, and libpq's words on where it connected, which the place says.
+    PostgreSQL's: the modules put the whole SQL before them, and libpq's words on where it connected, which the place
+    says. Where the module could not even start, those of sudo or su; Ansible itself only says that it got no answer.
     """
     said = str(result.get("msg", "the task did not run"))
+    if "deserialization failed" in said:
+        said = _first_words(result) or said
     said = said.rpartition(", query list: ")[0].rpartition("}: ")[2] or said
-    said = re.sub("^(Task failed: Module failed|unable to connect to database): ", "", " ".join(said.split()))
+    said = re.sub("^(Task failed: |Module failed: |unable to connect to database: )+", "", " ".join(said.split()))
     said = re.sub("^connection failed: connection to server (at|on socket) .*? failed: ", "", said)
     said = said.partition(" Is the server running ")[0]
     return said.removeprefix("FATAL: ").replace(" DETAIL: ", ". ").strip().rstrip(".")
+
+
+def _first_words(result: Result) -> str:
+    """What a program said in place of the module's answer, without the prompt that Ansible gives sudo."""
+    for stream in ("module_stderr", "module_stdout"):
+        text = re.sub(r"\[sudo via ansible, key=\w+\] password:", "\n", str(result.get(stream, "")))
+        if lines := list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())):
+            return "; ".join(lines[:2])
+    return ""

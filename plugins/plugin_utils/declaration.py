@@ -31,6 +31,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
     Port,
     SecretUrl,
     Strict,
+    TextfileFolder,
     TimeZone,
     Weekdays,
     duration_seconds,
@@ -276,7 +277,15 @@ class Settings(Strict):
     )
     registry_mirrors: list[HttpUrl] = Field([], description="Docker Hub mirrors the host's Docker engine asks first.")
     images: dict[str, Image] = Field({}, description="Another image for a service: name, tag and digest.")
-    ports: dict[str, Port] = Field({}, description="Another port on the host's loopback for a service.")
+    ports: dict[str, Port] = Field(
+        {},
+        description="Another port for a service, on the server's loopback; for `node_exporter` on every host.",
+    )
+    textfile_directory: TextfileFolder = Field(
+        "/var/lib/prometheus/node-exporter",
+        description="Folder on every host whose *.prom files node exporter exports as well: results of your cron jobs, "
+        "and what crowsnest says of containers.",
+    )
     external_urls: dict[str, HttpUrl] = Field(
         {}, description="Where people open a service's page, for links in messages. Default: its port on 127.0.0.1."
     )

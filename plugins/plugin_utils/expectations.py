@@ -28,7 +28,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     CATALOGUE,
     CONFIG_ROOT,
     KEYS_DIRECTORY,
-    NODE_EXPORTER_PORT,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import duration_seconds
 
@@ -215,10 +214,10 @@ def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
 
 def _odd_ports(plan: Plan, host: str, facts: Facts) -> list[dict[str, str]]:
     ours = {service.port: name for name, service in plan.services.items()} if host == plan.server else {}
-    ours[NODE_EXPORTER_PORT] = "node exporter"
+    ours[plan.node_exporter_port] = "node exporter"
     # Further hosts are watched at their private address, and so are apps on them.
     wanted = {plan.hosts[host].strip("[]")} if host != plan.server else set()
-    watched = {NODE_EXPORTER_PORT} | {
+    watched = {plan.node_exporter_port} | {
         int(target.partition("/")[0].rpartition(":")[2])
         for app in plan.settings.apps
         if (app.host or plan.server) == host

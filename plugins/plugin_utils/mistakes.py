@@ -19,7 +19,11 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries, mapping, nearest
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, NODE_EXPORTER_PORT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
+    CATALOGUE,
+    NODE_EXPORTER,
+    NODE_EXPORTER_PORT,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.mistakes import uptime_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Monitor
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK
@@ -247,14 +251,14 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
 
 def _service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     for setting in ("crowsnest_images", "crowsnest_ports", "crowsnest_external_urls"):
+        known = [*CATALOGUE, *([NODE_EXPORTER] if setting == "crowsnest_ports" else [])]
         for name in mapping(variables.get(setting)):
-            if name not in CATALOGUE:
-                known = ", ".join(CATALOGUE)
-                yield f"{setting}.{name}: no such service.{nearest(name, list(CATALOGUE))} Allowed: {known}."
+            if name not in known:
+                yield f"{setting}.{name}: no such service.{nearest(name, known)} Allowed: {', '.join(known)}."
     declared = mapping(variables.get("crowsnest_ports"))
-    ports = {name: str(declared.get(name, service.port)) for name, service in CATALOGUE.items()}
-    ports["node_exporter"] = str(NODE_EXPORTER_PORT)
-    for name in CATALOGUE:
+    usual = {NODE_EXPORTER: NODE_EXPORTER_PORT, **{name: service.port for name, service in CATALOGUE.items()}}
+    ports = {name: str(declared.get(name, port)) for name, port in usual.items()}
+    for name in ports:
         others = [other for other, port in ports.items() if other != name and port == ports[name]]
         if name in declared and others:
             yield f"crowsnest_ports.{name}: {ports[name]} is the port of {', '.join(others)}. Allowed: a free one."

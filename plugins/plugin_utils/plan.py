@@ -18,14 +18,19 @@ from pydantic import BaseModel, ConfigDict
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Settings
 from ansible_collections.crowsnest.core.plugins.plugin_utils.refusals import host_refusals, server_refusals
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     CATALOGUE,
     CONFIG_ROOT,
     DATA_ROOT,
     DOCKER_NEED_MIB,
+    NODE_EXPORTER,
+    NODE_EXPORTER_DEFAULTS,
     NODE_EXPORTER_NEED_MIB,
+    NODE_EXPORTER_PORT,
     Service,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.taken_ports import port_refusals
 
 # Memory that stays free for bursts (apt, cron, a deployment). Below about 100 MiB small hosts begin to thrash.
 HEADROOM_MIB = 128
@@ -69,13 +74,16 @@ class Plan(BaseModel):
     """What a run will make true.
 
     `hosts` maps a monitored host to the address at which the server reaches its exporters (its own on loopback),
-    `switched_off` a service to the reason; `memory_rows` explain the sum.
+    `switched_off` a service to the reason; `memory_rows` explain the sum. `replaced_flags` maps a host to the flags
+    that the team gave its node exporter, which the run replaces.
     """
 
     model_config = ConfigDict(frozen=True)
     settings: Settings
     server: str
     hosts: dict[str, str]
+    node_exporter_port: int
+    replaced_flags: dict[str, str]
     services: dict[str, Planned]
     switched_off: dict[str, str]
     retention_size_mib: int
@@ -123,11 +131,14 @@ def make_plan(
     grown = _heap_refusals(services, available, running, _heap_in_force(here["files"]))
     if "metabase" in running & left_out:
         switched_off["metabase"] = f"nobody asks for it any more; its data stay in {DATA_ROOT}/metabase_database"
+    port = settings.ports.get(NODE_EXPORTER, NODE_EXPORTER_PORT)
     size = settings.retention_size_mib or _retention_size(here["disk"], _size_in_force(here["files"]))
     return Plan(
         settings=settings,
         server=server,
         hosts=hosts,
+        node_exporter_port=port,
+        replaced_flags={name: flags for name, fact in facts.items() if (flags := team_flags(fact["files"]))},
         services=services,
         switched_off=switched_off,
         retention_size_mib=size,
@@ -135,9 +146,24 @@ def make_plan(
         refusals=[
             *short,
             *grown,
-            *server_refusals(here, {name: service.port for name, service in services.items()}, size),
+            *server_refusals(here, size),
+            *port_refusals(facts, server, {name: it.port for name, it in services.items()}, hosts, port),
             *host_refusals(facts, {name: address for name, address in hosts.items() if name != server}),
         ],
+    )
+
+
+def team_flags(files: Mapping[str, str]) -> str:
+    """What a team wrote into the file with node exporter's flags, from the fact `files` of a host.
+
+    Empty when the file is ours or as the package brings it: comments and an empty ARGS.
+    """
+    text = files.get(NODE_EXPORTER_DEFAULTS, "")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return (
+        ""
+        if HEADER.partition(".")[0] in text
+        else " ".join(line for line in lines if line not in ('ARGS=""', "ARGS=''", "ARGS="))
     )
 
 

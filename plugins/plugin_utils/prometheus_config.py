@@ -16,7 +16,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     CATALOGUE,
     CONFIG_ROOT,
-    NODE_EXPORTER_PORT,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import duration_seconds
 
@@ -121,7 +120,7 @@ def _node_job(plan: Plan) -> dict[str, Any]:
     return {
         "job_name": "node",
         "static_configs": [
-            _targets(plan, f"{address}:{NODE_EXPORTER_PORT}", host=name) for name, address in plan.hosts.items()
+            _targets(plan, f"{address}:{plan.node_exporter_port}", host=name) for name, address in plan.hosts.items()
         ],
     }
 

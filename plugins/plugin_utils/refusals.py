@@ -9,8 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import NODE_EXPORTER_PORT
-
 # Operating systems crowsnest is made for: ID and VERSION_ID of /etc/os-release.
 SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
 # The first version whose `include` takes a list of fragments: https://docs.docker.com/compose/releases/release-notes/
@@ -18,40 +16,78 @@ COMPOSE_MINIMUM = (2, 20)
 # Disk that stays free whatever the metrics take, and what images and packages of a first installation need.
 DISK_HEADROOM_MIB = 1024
 DISK_INSTALL_MIB = 1536
-# Addresses whose listeners keep others off 127.0.0.1.
-_LOOPBACK_LISTENERS = {"0.0.0.0", "127.0.0.1", "::", "::ffff:127.0.0.1"}  # noqa: S104 - compared, not bound
 
 
-def server_refusals(here: Mapping[str, Any], ports: Mapping[str, int], size_mib: int) -> list[str]:
-    """What is in the way on the server, whose facts are `here`.
+# Where root's `docker` command finds the engine of its own host.
+_OWN_ENGINE = ("", "unix:///var/run/docker.sock", "unix:///run/docker.sock")
+# What answers to the name docker and is no engine that runs the stack: why, and what to do.
+_LOOK_ALIKES = {
+    "podman": "the command `docker` is Podman's (package podman-docker), which does not run the stack as Docker does, "
+    "and Docker's packages would remove it. Remove it yourself (`apt-get remove podman-docker`; Podman and its "
+    "containers stay) and run again, or take another server.",
+    "snap": "Docker is the snap, which may not read /opt, where crowsnest's files are. Save its volumes, remove it "
+    "(`snap remove docker` deletes its containers) and run again: the run installs Docker from packages.",
+    "rootless": "the Docker engine runs without root (rootless), so it reaches neither the network of the host nor the "
+    "files of the services. Let root's `docker` use an engine that runs as root "
+    "(`systemctl enable --now docker`, `docker context use default`); the rootless one may stay.",
+}
+# Controllers of the kernel without which the limits of a container do not hold.
+_CONTROLLERS = ("memory", "pids")
+# Folders in which every host is written to; the server's own are besides.
+_FOLDERS_EVERYWHERE = ("/etc", "/usr", "/var/lib")
 
-    `ports` is {service: port on loopback}, `size_mib` what metrics may take of the disk.
-    """
-    return [*_engine_refusals(here["docker"]), *_disk_refusals(here, size_mib), *_port_refusals(ports, here)]
+
+def server_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
+    """What is in the way on the server, whose facts are `here`; `size_mib` is what metrics may take of the disk."""
+    return [*_engine_refusals(here["docker"]), *_kernel_refusals(here), *_disk_refusals(here, size_mib)]
 
 
 def host_refusals(facts: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str]) -> list[str]:
     """What is in the way on any host that answers; `addresses` is {further host: where it is watched}."""
-    return [*_system_refusals(facts), *_address_refusals({name: it for name, it in addresses.items() if name in facts})]
+    further = {name: it for name, it in addresses.items() if name in facts}
+    return [*_system_refusals(facts), *_read_only_refusals(facts, further), *_address_refusals(further)]
 
 
 def _disk_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
-    disk = here["disk"]
-    need = DISK_HEADROOM_MIB + max(size_mib - disk["own_mib"], 0) + DISK_INSTALL_MIB
-    if disk["free_mib"] >= need or "prometheus" in here["docker"]["own"]:
+    if "prometheus" in here["docker"]["own"]:
         return []
-    return [
-        f"disk: {disk['free_mib']} MiB are free below {disk['path']}, {need} MiB are needed "
-        f"({size_mib} MiB of them for metrics). "
-        "Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), take a larger disk, "
-        "or declare a smaller crowsnest_retention_size_mib."
-    ]
+    disk, images = here["disk"], here["images_disk"]
+    together = disk["device"] == images["device"]
+    need = DISK_HEADROOM_MIB + max(size_mib - disk["own_mib"], 0) + (DISK_INSTALL_MIB if together else 0)
+    refusals = []
+    if disk["free_mib"] < need:
+        refusals.append(
+            f"disk: {disk['free_mib']} MiB are free below {disk['path']}, {need} MiB are needed "
+            f"({size_mib} MiB of them for metrics). "
+            "Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), take a larger disk, "
+            "or declare a smaller crowsnest_retention_size_mib."
+        )
+    if not together and images["free_mib"] < DISK_INSTALL_MIB:
+        refusals.append(
+            f"disk: {images['free_mib']} MiB are free below {images['path']}, where Docker keeps images; "
+            f"{DISK_INSTALL_MIB} MiB are needed. `docker system df` shows what takes the space."
+        )
+    return refusals
 
 
 def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
     """An engine that is there is kept as it is, so what it lacks is the user's to add."""
-    if not docker["version"]:
-        return []  # none yet, or one that has stopped: the run installs and starts it
+    if docker["kind"] in _LOOK_ALIKES:
+        return [_LOOK_ALIKES[docker["kind"]]]
+    if docker["endpoint"] not in _OWN_ENGINE:
+        return [
+            f"root's `docker` command speaks to {docker['endpoint']}, not to the engine of the server. "
+            "`docker context use default` as root, and unset DOCKER_HOST (/etc/environment, /root/.profile)."
+        ]
+    if docker["masked"]:
+        return [
+            "Docker is there, and systemd may not start it, as its unit is masked. `systemctl unmask docker.service "
+            "docker.socket`, or remove Docker's packages."
+        ]
+    return _compose_refusals(docker) if docker["version"] else []  # else the run installs and starts it
+
+
+def _compose_refusals(docker: Mapping[str, Any]) -> list[str]:
     compose = docker["compose"] or "none"
     found = tuple(int(number) for number in re.findall(r"\d+", compose)[:2])
     if found >= COMPOSE_MINIMUM:
@@ -64,16 +100,33 @@ def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _port_refusals(ports: Mapping[str, int], here: Mapping[str, Any]) -> list[str]:
-    ours = {name: port for name, port in ports.items() if name not in here["docker"]["own"]}
-    if not here["node_exporter"]["installed"]:
-        ours["node_exporter"] = NODE_EXPORTER_PORT
+def _kernel_refusals(here: Mapping[str, Any]) -> list[str]:
+    refusals = []
+    if here["architecture"].startswith("32-bit"):
+        refusals.append(
+            f"the server's system is 32-bit ({here['architecture'].split()[-1]}); the services' images are made for 64 "
+            "bits. Install a 64-bit system, or take another server."
+        )
+    if missing := [name for name in _CONTROLLERS if name not in here["controllers"]]:
+        switch = " ".join(f"cgroup_enable={name}" for name in missing)
+        refusals.append(
+            f"the server's kernel cannot limit {' and '.join(missing)} (cgroups), so a service could take all of it. "
+            f"Add `{switch}` to the kernel's command line (GRUB_CMDLINE_LINUX in /etc/default/grub, then "
+            "`update-grub`; on a Raspberry Pi /boot/firmware/cmdline.txt), reboot, and run again."
+        )
+    return refusals
+
+
+def _read_only_refusals(facts: Mapping[str, Mapping[str, Any]], further: Mapping[str, str]) -> list[str]:
+    found = {
+        name: [path for path in fact["read_only"] if name not in further or path in _FOLDERS_EVERYWHERE]
+        for name, fact in facts.items()
+    }
     return [
-        f"port {port}: another program listens on it, {name} needs it on loopback. "
-        f"`ss -ltnp sport = :{port}` on the host names the program. Stop it"
-        + (f", or declare another port: crowsnest_ports: {{{name}: {port % 50000 + 10000}}}." if name in ports else ".")
-        for name, port in ours.items()
-        if not _LOOPBACK_LISTENERS.isdisjoint(here["ports"].get(str(port), []))
+        f"{name}: nothing can be written to {', '.join(paths)}, as the file system is mounted read-only. `mount -o "
+        f"remount,rw {paths[0]}` may help; `dmesg | tail` says whether its disk is broken."
+        for name, paths in found.items()
+        if paths
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.plugin_utils.connection import is_here, ssh_command
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import PAGES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import NODE_EXPORTER_DEFAULTS, PAGES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.kuma import status_pages
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import monitors
@@ -32,11 +32,19 @@ def plan_table(plan: Plan) -> list[str]:
             ]
         ),
         *(f"switched off: {name} - {reason}" for name, reason in plan.switched_off.items()),
+        *(_replaced(host, flags) for host, flags in plan.replaced_flags.items()),
         "",
         *_columns([(label, f"{mib:+d} MiB") for label, mib in plan.memory_rows] + [("left", f"{left:+d} MiB")]),
         "",
         f"Metrics are kept {plan.settings.retention} or {size} MiB, whichever is reached first.",
     ]
+
+
+def _replaced(host: str, flags: str) -> str:
+    return (
+        f"replaced on {host}: your flags of node exporter, {flags} - {NODE_EXPORTER_DEFAULTS} is kept with a date in "
+        "its name; what you still need goes into node_exporter_flags or crowsnest_textfile_directory"
+    )
 
 
 def report(plan: Plan, declaration: Declaration, server: Mapping[str, Any], inventory: str, secrets: str) -> list[str]:

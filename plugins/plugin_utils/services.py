@@ -137,8 +137,11 @@ PAGES = {
     "alertmanager": "silence an alert during planned work",
 }
 
+# node exporter runs natively on every host; its name among the ports, its usual port, the file with its flags.
+NODE_EXPORTER = "node_exporter"
 NODE_EXPORTER_PORT = 9100
-# node exporter runs natively on every host; resident memory measured in the laboratory, rounded up.
+NODE_EXPORTER_DEFAULTS = "/etc/default/prometheus-node-exporter"
+# Resident memory measured in the laboratory, rounded up.
 NODE_EXPORTER_NEED_MIB = 25
 # A Docker engine with containerd that is not there yet: resident memory of both, measured in the laboratory.
 DOCKER_NEED_MIB = 110

@@ -75,6 +75,20 @@ def _folder(text: str) -> str:
     return text
 
 
+def _textfile_folder(text: str) -> str:
+    """It stands in a line of flags and in a unit of systemd, which sees nothing below /home and a /tmp of its own."""
+    hidden = ("/home", "/root", "/run", "/tmp", "/var/tmp")  # noqa: S108 - compared, not written to
+    if (
+        not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", text)
+        or "/.." in text
+        or f"{text}/".startswith(tuple(f"{it}/" for it in hidden))
+    ):
+        raise ValueError(
+            "an absolute path of letters, digits, dots and dashes such as /srv/metrics, outside " + ", ".join(hidden)
+        )
+    return text
+
+
 def _path_or_url(text: str) -> str:
     return text if re.fullmatch(r"/\S*", text) else _http_url(text)
 
@@ -129,6 +143,7 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 Folder = Annotated[str, AfterValidator(_folder)]
+TextfileFolder = Annotated[str, AfterValidator(_textfile_folder)]
 PathOrUrl = Annotated[str, AfterValidator(_path_or_url)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 MetricsTarget = Annotated[str, AfterValidator(_metrics_target)]

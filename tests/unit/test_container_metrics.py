@@ -471,6 +471,9 @@ UNITS = {
 }
 
 
+TEXTFILES = "/srv/metrics"
+
+
 def play(root: Path, *words: str, manager: str, units: Any = None, **tasks: Any) -> tuple[dict[str, str], str]:
     """{path: text} below `root` after a play ran for it, by default the role, and what Ansible says."""
     host = {
@@ -481,6 +484,7 @@ def play(root: Path, *words: str, manager: str, units: Any = None, **tasks: Any)
     variables = {
         "ansible_python_interpreter": sys.executable,
         "host": host,
+        "plan": {"settings": {"textfile_directory": TEXTFILES}},
         "__container_metrics_directory": str(root / "opt"),
         "__container_metrics_units_directory": str(root / "systemd"),
         "__container_metrics_cron_directory": str(root / "cron.d"),
@@ -536,9 +540,9 @@ def test_the_role_with_systemd_does_nothing_when_all_is_there_and_runs(root: Pat
     _, said = play(root, manager="systemd", units=RUNS)
     assert changed(said) == 0 and "Write the program" not in said and "Start the timer" not in said
     service, timer = files[f"systemd/{SERVICE}"], files[f"systemd/{TIMER}"]
-    assert "\nReadWritePaths=/var/lib/prometheus/node-exporter\n" in service
+    assert f"\nReadWritePaths={TEXTFILES}\n" in service
     assert re.search(
-        r"(?m)^ExecStart=/usr/bin/python3 /.+/container_metrics.py --socket /var/run/docker.sock /var/", service
+        rf"(?m)^ExecStart=/usr/bin/python3 /.+/container_metrics.py --socket /var/run/docker.sock {TEXTFILES}$", service
     )
     assert "\nOnCalendar=*:*:00/30\n" in timer
 

@@ -115,11 +115,9 @@ def play(tmp_path: Path, databases: list[dict[str, Any]], *arguments: str, **var
         "secrets": {},
         "database_reader_databases": databases,
         "database_reader_password": PASSWORD,
-        "host": {"toolbox": "3.11-abc"},
+        "host": {"toolbox": "3.11-abc", "sudo": False},
         "toolbox_python": sys.executable,
         "ansible_python_interpreter": sys.executable,
-        "ansible_become_method": "ansible.builtin.su",
-        "ansible_become_flags": "",
         "ansible_pipelining": True,
     }
     after = {

@@ -74,7 +74,8 @@ def _now() -> Row:
             Panel(
                 "Node exporter",
                 "Whether the machine's own numbers arrive. Red: everything below is old. On the host: "
-                "systemctl status prometheus-node-exporter; from the server: curl -s HOST:9100/metrics | head.",
+                "systemctl status prometheus-node-exporter; from the server: curl -s INSTANCE/metrics | head, with its "
+                "label instance.",
                 "stat",
                 (Query(f"up{{{_NODE}}}", "{{host}}"),),
                 values=UP,

@@ -7,7 +7,6 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,42 +64,6 @@ def test_memory_is_the_hosts_or_the_limit_of_the_container_that_plays_it(
     assert host_facts.meminfo(str(tmp_path / "meminfo")) == {"total_mib": total, "available_mib": available}
 
 
-HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-TCP = HEAD + (
-    "   0: 0100007F:2382 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0\n"
-    "   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1 0 100 0 0 10 0\n"
-    "   2: 0403FE1A:238C 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 3 1 0 100 0 0 10 0\n"
-    "   3: 0100007F:1F40 0100007F:D431 01 00000000:00000000 02:00000A2B 00000000     0        0 4 2 0 20 4 30 10 -1\n"
-)
-TCP6 = HEAD + (
-    "   0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 5 1 0\n"
-    "   1: 00000000000000000000000001000000:2383 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 6 1 0\n"
-    "   2: 0000000000000000FFFF00000100007F:2384 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 7 1 0\n"
-)
-
-
-def test_listening_ports_are_read_with_their_addresses_and_connections_are_not(tmp_path: Path) -> None:
-    (tmp_path / "tcp").write_text(TCP)
-    (tmp_path / "tcp6").write_text(TCP6)
-    assert host_facts.listening_ports(str(tmp_path)) == {
-        "9090": ["127.0.0.1"],
-        "22": ["0.0.0.0", "::"],
-        "9100": ["26.254.3.4"],
-        "9091": ["::1"],
-        "9092": ["::ffff:127.0.0.1"],
-    }
-
-
-def test_a_host_without_ipv6_is_read_as_well(tmp_path: Path) -> None:
-    (tmp_path / "tcp").write_text(HEAD)
-    assert host_facts.listening_ports(str(tmp_path)) == {}
-
-
-def test_a_port_that_is_really_open_is_found() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        assert "127.0.0.1" in host_facts.listening_ports()[str(server.getsockname()[1])]
-
-
 def test_the_disk_of_a_path_that_does_not_exist_yet_is_that_of_its_parent(tmp_path: Path) -> None:
     found = host_facts.disk(str(tmp_path / "not/yet/there"))
     assert (found["path"], found["own_mib"]) == (str(tmp_path), 0)
@@ -115,26 +78,75 @@ def test_what_lies_on_the_disk_is_counted_as_our_own(tmp_path: Path) -> None:
     assert host_facts.disk(str(tmp_path))["own_mib"] == 6
 
 
-def process(proc: Path, pid: int, cmdline: bytes) -> None:
-    (proc / str(pid)).mkdir(parents=True)
-    (proc / str(pid) / "cmdline").write_bytes(cmdline)
+# --- what a kernel or a disk lacks ---
+
+V1 = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t1\t1\nmemory\t0\t1\t{memory}\npids\t0\t1\t1\n"
+# (cgroup.controllers of version 2, /proc/cgroups): what can be limited.
+CONTROLLERS: dict[tuple[str | None, str | None], list[str]] = {
+    ("cpuset cpu memory pids\n", V1.format(memory=1)): ["cpu", "cpuset", "memory", "pids"],
+    (None, V1.format(memory=1)): ["cpu", "memory", "pids"],
+    (None, V1.format(memory=0)): ["cpu", "pids"],
+    ("cpu pids\n", V1.format(memory=0)): ["cpu", "pids"],
+    ("", V1.format(memory=1)): ["cpu", "memory", "pids"],  # both versions are mounted
+    ("cpu memory pids\n", None): ["cpu", "memory", "pids"],
+    (None, None): [],
+}
 
 
-def test_the_flags_of_a_running_node_exporter_are_read(tmp_path: Path) -> None:
-    process(tmp_path, 2, b"")  # a thread of the kernel
-    process(tmp_path, 77, b"/usr/bin/python3\0prometheus-node-exporter\0")
-    process(tmp_path, 99, b"/usr/bin/prometheus-node-exporter\0--web.listen-address=127.0.0.1:9100\0--a=b c\0")
-    flags = ["--web.listen-address=127.0.0.1:9100", "--a=b c"]
-    assert host_facts.node_exporter(str(tmp_path)) == {"installed": True, "flags": flags}
+@pytest.mark.parametrize("case", CONTROLLERS, ids=lambda case: "-".join(CONTROLLERS[case]) or "none")
+def test_what_the_kernel_can_limit(tmp_path: Path, case: tuple[str | None, str | None]) -> None:
+    paths = [tmp_path / "cgroup.controllers", tmp_path / "cgroups"]
+    for path, text in zip(paths, case, strict=True):
+        if text is not None:
+            path.write_text(text)
+    assert host_facts.cgroup_controllers(*map(str, paths)) == CONTROLLERS[case]
 
 
-def test_a_node_exporter_that_does_not_run_may_still_be_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: Callable[..., None]
+def test_a_file_system_that_is_mounted_read_only_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    wanted = [str(tmp_path), str(locked), str(tmp_path / "not/yet")]
+    assert host_facts.read_only(wanted) == []
+    real = os.statvfs(tmp_path)
+    mounted = os.statvfs_result((*tuple(real)[:8], real.f_flag | os.ST_RDONLY, real.f_namemax))
+    monkeypatch.setattr(host_facts.os, "statvfs", lambda path: mounted if Path(path) == locked else real)
+    assert host_facts.read_only([*wanted, f"{locked}/crowsnest"]) == [str(locked), f"{locked}/crowsnest"]
+
+
+# (whether IPv4, IPv6 has a route): the address towards others.
+ROUTES = {
+    (True, True): "192.0.2.7",
+    (True, False): "192.0.2.7",
+    (False, True): "2001:db8::7",
+    (False, False): "127.0.0.1",
+}
+
+
+@pytest.mark.parametrize("routes", ROUTES, ids=str)
+def test_a_host_without_ipv4_is_known_by_its_ipv6_address(
+    monkeypatch: pytest.MonkeyPatch, routes: tuple[bool, bool]
 ) -> None:
-    programs()
-    assert host_facts.node_exporter(str(tmp_path)) == {"installed": False, "flags": None}
-    programs(**{"prometheus-node-exporter": "exit 0"})
-    assert host_facts.node_exporter(str(tmp_path)) == {"installed": True, "flags": None}
+    class Probe:
+        def __init__(self, family: int, _kind: int) -> None:
+            self.four = family == socket.AF_INET
+            if not self.four and not routes[1]:
+                raise OSError("the kernel has no IPv6")
+
+        def __enter__(self) -> Probe:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def connect(self, _other: object) -> None:
+            if self.four and not routes[0]:
+                raise OSError("Network is unreachable")
+
+        def getsockname(self) -> tuple[str, int]:
+            return ("192.0.2.7" if self.four else "2001:db8::7", 9)
+
+    monkeypatch.setattr(host_facts.socket, "socket", Probe)
+    assert host_facts.default_address() == ROUTES[routes]
 
 
 # --- who may ping ---
@@ -240,8 +252,13 @@ DOCKER = """\
 case "$*" in
     "version --format {{.Server.Version}}") echo 26.1.5;;
     "compose version --short") echo 2.26.1;;
-    "ps -q --filter label=com.docker.compose.project=crowsnest") printf 'a1\\nb2\\n';;
-    "inspect --format"*" a1 b2") printf '101 prometheus\\n102 alertmanager\\n';;
+    "context inspect"*) echo unix:///var/run/docker.sock;;
+    "info"*) printf '[name=seccomp,profile=builtin]\\t/data/docker\\n';;
+    "ps -q") printf 'a1\\nb2\\nc3\\nd4\\n';;
+    "inspect --format"*" a1 b2 c3 d4")
+        printf '101\\tcrowsnest\\tprometheus\\t/crowsnest-prometheus-1\\n102\\tcrowsnest\\talertmanager\\t/am\\n'
+        printf '103\\tshop\\tweb\\t/shop-web-1\\n0\\t\\t\\t/restarting\\n'
+        echo 'Error: No such object: d4' >&2; exit 1;;
     "image ls"*) printf 'prom/prometheus:v3.14.0 sha256:aa\\nshop:1 <none>\\n';;
     *) echo "unknown: $*" >&2; exit 1;;
 esac"""
@@ -258,8 +275,16 @@ def test_what_runs_in_docker_is_read(programs: Callable[..., None]) -> None:
     assert found == {
         "version": "26.1.5",
         "compose": "2.26.1",
+        "kind": "docker",
+        "endpoint": "unix:///var/run/docker.sock",
+        "masked": False,
+        "folder": "/data/docker",
         "own": ["alertmanager", "prometheus"],
-        "pids": [101, 102],
+        "containers": {
+            101: {"name": "crowsnest-prometheus-1", "service": "prometheus"},
+            102: {"name": "am", "service": "alertmanager"},
+            103: {"name": "shop-web-1", "service": ""},
+        },
         "images": ["prom/prometheus:v3.14.0", "prom/prometheus@sha256:aa", "shop:1", "shop@<none>"],
         "daemon": {},
         "from_docker": False,
@@ -310,6 +335,51 @@ def test_an_engine_that_is_stopped_has_no_version(programs: Callable[..., None])
 def test_an_engine_without_compose_is_seen_as_such(programs: Callable[..., None]) -> None:
     programs(docker='[ "$1" = version ] && echo 20.10.24 || exit 1', dockerd="exit 1")
     assert (docker_facts()["version"], docker_facts()["compose"]) == ("20.10.24", None)
+
+
+# What answers to the name `docker`: its script, and what it really is.
+LOOK_ALIKES = {
+    "podman": '[ "$1" = --version ] && echo podman version 4.9.3 || exit 125',
+    "docker": '[ "$1" = --version ] && echo Docker version 28.2.2, build e6534b4 || exit 1',
+    "rootless": """case "$1" in
+        version) echo 28.2.2;;
+        info) printf '[name=seccomp,profile=builtin name=rootless name=cgroupns]\\t/home/kim/.local/share/docker';;
+        *) exit 1;;
+    esac""",
+}
+
+
+@pytest.mark.parametrize("kind", LOOK_ALIKES)
+def test_what_is_called_docker_is_told_apart(programs: Callable[..., None], kind: str) -> None:
+    programs(docker=LOOK_ALIKES[kind], dockerd="exit 1")
+    assert docker_facts()["kind"] == kind
+
+
+def test_podman_is_seen_without_an_engine(programs: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_facts, "SOCKET", "/nowhere")
+    programs(docker=LOOK_ALIKES["podman"])
+    assert (docker_facts()["kind"], docker_facts()["version"]) == ("podman", None)
+
+
+@pytest.mark.parametrize("on_path", [True, False])
+def test_the_snap_is_seen_also_where_its_folder_is_not_on_path(
+    programs: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_path: bool
+) -> None:
+    programs()
+    snap = tmp_path / "snap"
+    snap.mkdir()
+    (snap / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (snap / "docker").chmod(0o755)
+    monkeypatch.setattr(host_facts, "SNAP", str(snap))
+    if on_path:
+        monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{snap}")
+    assert docker_facts()["kind"] == "snap"
+
+
+@pytest.mark.parametrize("state", ["masked", "loaded"])
+def test_an_engine_that_systemd_may_not_start_is_seen(programs: Callable[..., None], state: str) -> None:
+    programs(docker="exit 1", dockerd="exit 1", systemctl=f"echo LoadState={state}")
+    assert docker_facts()["masked"] is (state == "masked")
 
 
 # dpkg knows the name of a package that others only mention.

@@ -10,6 +10,9 @@ import pytest
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 
+# Of somebody who listens: the fact `listeners` has such rows.
+LISTENER = {"pid": 812, "program": "/usr/bin/other", "unit": "", "container": "", "service": ""}
+
 
 def host_facts(
     total_mib: int = 1950,
@@ -22,20 +25,44 @@ def host_facts(
     compose: str | None = None,
     node_exporter: bool = False,
     ports: Mapping[str, Sequence[str]] | None = None,
+    listeners: Mapping[str, Mapping[str, Any]] | None = None,
     address: str = "172.26.3.4",
     files: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """What module host_facts says of a host. `own` is {service of ours that runs: its MiB}."""
+    """What module host_facts says of a host. `own` is {service of ours that runs: its MiB}.
+
+    `ports` is {port: addresses}; `listeners` is what is known of who listens there, {port: row}.
+    """
     own = own or {}
+    ports = ports or {"22": ["0.0.0.0", "::"]}
     available = total_mib - used_mib - sum(own.values())
     return {
         "address": address,
         "os": {"id": "debian", "version": "13", "codename": "trixie"},
         "memory": {"total_mib": total_mib, "available_mib": available, "own_mib": sum(own.values())},
-        "disk": {"path": "/var/lib", "total_mib": disk_mib, "free_mib": free_mib, "own_mib": data_mib},
-        "docker": {"version": docker, "compose": compose, "own": sorted(own), "images": [], "daemon": {}},
+        "architecture": "x86_64",
+        "controllers": ["cpu", "memory", "pids"],
+        "read_only": [],
+        "sudo": True,
+        "disk": {"path": "/var/lib", "device": 1, "total_mib": disk_mib, "free_mib": free_mib, "own_mib": data_mib},
+        "images_disk": {"path": "/var/lib", "device": 1, "total_mib": disk_mib, "free_mib": free_mib},
+        "docker": {
+            "version": docker,
+            "compose": compose,
+            "kind": "docker",
+            "endpoint": "",
+            "masked": False,
+            "own": sorted(own),
+            "images": [],
+            "daemon": {},
+        },
         "node_exporter": {"installed": node_exporter, "flags": None},
-        "ports": ports or {"22": ["0.0.0.0", "::"]},
+        "ports": ports,
+        "listeners": {
+            port: [{"address": address, **LISTENER, **(listeners or {}).get(port, {})} for address in addresses]
+            for port, addresses in ports.items()
+        },
+        "published": [],
         "files": files or {},
     }
 

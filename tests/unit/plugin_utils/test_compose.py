@@ -57,18 +57,19 @@ USERS = {
 @per_service
 def test_every_container_is_locked_down(plan: MakePlan, service: str) -> None:
     made = container(whole(plan), service)
-    flags = ("user", "read_only", "cap_drop", "security_opt", "network_mode", "restart", "logging", "healthcheck")
-    assert {flag: made[flag] for flag in flags} == {
+    wanted = {
         "user": USERS[service],
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "network_mode": "host",
+        "userns_mode": "host",
         "restart": "unless-stopped",
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}},
         # An image's own would run a program in the container each time.
         "healthcheck": {"disable": True},
     }
+    assert {flag: made[flag] for flag in wanted} == wanted
     assert not {"privileged", "cap_add", "ports", "devices", "entrypoint"} & set(made)
 
 

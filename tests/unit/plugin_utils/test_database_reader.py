@@ -86,36 +86,130 @@ def test_postgresql_s_own_words_are_told(message: str, said: str) -> None:
     assert error({"msg": message}) == said
 
 
-ADVICE = {
-    'no pg_hba.conf entry for host "10.0.0.1"': (
-        "Let postgres log in from this host, by a line in the server's pg_hba.conf"
+NO_ANSWER = "Module result deserialization failed: No start of json char found"
+PROMPT = "[sudo via ansible, key=asmyrgtnzdptbfpvniqpduzcrzvondcb] password:"
+NO_ACL = (
+    "Task failed: Failed to set permissions on the temporary files Ansible needs to create when becoming an "
+    "unprivileged user (rc: 1, err: chmod: invalid mode: 'A+user:postgres:rx:allow'\n"
+    "Try 'chmod --help' for more information.\n}). For information on working around this, see https://docs.ansible.com/ansible-core/2.19/playbook_guide/"
+    "playbooks_privilege_escalation.html#risks-of-becoming-an-unprivileged-user"
+)
+NO_OWNER = (
+    "Task failed: Failed to change ownership of the temporary files Ansible (via chmod nor setfacl) needs to create "
+    "despite connecting as a privileged user. Unprivileged become user would be unable to read the file."
+)
+SOCKET = (
+    'unable to connect to database: connection failed: connection to server on socket "/run/postgresql/.s.PGSQL.5432" '
+    "failed: "
+)
+
+
+def unstarted(stderr: str = "", stdout: str = "") -> dict[str, str]:
+    """What Ansible keeps of a module that could not be started."""
+    return {"msg": NO_ANSWER, "module_stderr": stderr, "module_stdout": stdout}
+
+
+DECLARE = "declare `admin_user` and `admin_password`, for a container those of its POSTGRES_USER and POSTGRES_PASSWORD"
+PEER = "Let the system user postgres log in over the socket without a password (`peer` in pg_hba.conf)"
+SUDO = "Let sudo run programs as postgres for your login, and give the password that it asks for (--ask-become-pass)"
+
+# What the task gave, as Ansible keeps it, when the system user postgres was to log in: the words that are told, and
+# what to do beside declaring an administrator.
+BY_SOCKET: dict[str, tuple[dict[str, str], str, str]] = {
+    "no such user, by sudo": (
+        unstarted("sudo: unknown user postgres\nsudo: error initializing audit plugin sudoers_audit"),
+        "sudo: unknown user postgres; sudo: error initializing audit plugin sudoers_audit",
+        "",
     ),
-    'Peer authentication failed for user "x"': (
-        "Let the system user postgres log in over the socket, or give a password"
+    "no such user, by su": (
+        unstarted("su: user postgres does not exist or the user entry does not contain all the required fields"),
+        "su: user postgres does not exist or the user entry does not contain all the required fields",
+        "",
     ),
-    "permission denied to create role": "Give an administrator who may make and change this role",
-    "connection timeout expired": "Start the server, or give its right address",
-    "something new": "Put this right",
-    "Module result deserialization failed: No start of json char found": (
-        "There is no system user postgres here that could log in: declare `admin_user` and `admin_password`, for a "
-        "container those of its POSTGRES_USER and POSTGRES_PASSWORD"
+    "no such user, and files for it": ({"msg": NO_OWNER}, NO_OWNER.removeprefix("Task failed: ").rstrip("."), ""),
+    "no sudo": (
+        unstarted("/bin/sh: 1: sudo: not found\n"),
+        "/bin/sh: 1: sudo: not found",
+        "Install sudo on this host, or log in to it as root",
     ),
+    "no doas, by bash": (
+        unstarted("bash: line 1: doas: command not found"),
+        "bash: line 1: doas: command not found",
+        "Install sudo on this host, or log in to it as root",
+    ),
+    "sudo wants a password": (unstarted("sudo: a password is required\n"), "sudo: a password is required", SUDO),
+    "sudo does not take the password": (
+        unstarted(f"Sorry, try again.\n{PROMPT}Sorry, try again.\n{PROMPT}sudo: 3 incorrect password attempts"),
+        "Sorry, try again.; sudo: 3 incorrect password attempts",
+        SUDO,
+    ),
+    "sudo does not let postgres": (
+        unstarted("Sorry, user kim is not allowed to execute '/bin/sh -c x' as postgres on web1."),
+        "Sorry, user kim is not allowed to execute '/bin/sh -c x' as postgres on web1",
+        SUDO,
+    ),
+    "no shell": (
+        unstarted(stdout="This account is currently not available.\n"),
+        "This account is currently not available",
+        "Give the system user postgres a shell, or install sudo on this host",
+    ),
+    "no acl": ({"msg": NO_ACL}, "", "Install the package acl on this host"),
+    "peer is not let in": (
+        {"msg": SOCKET + 'FATAL:  Peer authentication failed for user "postgres"'},
+        'Peer authentication failed for user "postgres"',
+        PEER,
+    ),
+    "the socket wants a password": (
+        {"msg": SOCKET + "fe_sendauth: no password supplied"},
+        "fe_sendauth: no password supplied",
+        PEER,
+    ),
+    "no such role": (
+        {"msg": SOCKET + 'FATAL:  role "postgres" does not exist'},
+        'role "postgres" does not exist',
+        "",
+    ),
+    "no server": (
+        {"msg": SOCKET + "No such file or directory\n\tIs the server running locally and accepting connections?"},
+        "No such file or directory",
+        "Start the server, or give its right address",
+    ),
+    "nothing known": (unstarted(), NO_ANSWER, "Put this right"),
 }
 
 
-@pytest.mark.parametrize(("said", "advice"), ADVICE.items(), ids=ADVICE)
+@pytest.mark.parametrize("case", BY_SOCKET)
+def test_each_cause_is_told_once_with_the_way_around_it(case: str) -> None:
+    result, said, todo = BY_SOCKET[case]
+    database = {**DATABASE, "admin_password": ""}
+    (failed,) = reader_report([database], [REFUSED], [{"item": "shop", **result}], [], [])["failed"]
+    advice = f"{todo}; or {DECLARE}" if todo else "D" + DECLARE[1:]
+    assert failed["message"].endswith(f". {advice}, then run again.")
+    assert f"The answer to postgres: {said}" in failed["message"]
+    assert failed["message"].count("declare `admin_user`") + failed["message"].count("Declare `admin_user`") == 1
+    assert "key=" not in failed["message"]
+
+
+# The same for an administrator with a password.
+BY_PASSWORD = {
+    'no pg_hba.conf entry for host "10.0.0.1"': (
+        "Let postgres log in from this host, by a line in the server's pg_hba.conf"
+    ),
+    'password authentication failed for user "postgres"': "Give the right password of postgres",
+    'Ident authentication failed for user "x"': "Let postgres log in with a password, in the server's pg_hba.conf",
+    'role "postgres" does not exist': "Give the name of an administrator that exists",
+    'database "my user x" does not exist': "Make this database, or give the name of one that exists",
+    "permission denied to create role": "Give an administrator who may make and change this role",
+    "connection timeout expired": "Start the server, or give its right address",
+    "something new": "Put this right",
+}
+
+
+@pytest.mark.parametrize(("said", "advice"), BY_PASSWORD.items(), ids=BY_PASSWORD)
 def test_what_to_do_is_told(said: str, advice: str) -> None:
     report = reader_report([DATABASE], [REFUSED], [{"item": "shop", "msg": said}], [], [])
     (failed,) = report["failed"]
     assert failed["message"].endswith(f"The answer to postgres: {said}. {advice}, then run again.")
-
-
-def test_without_a_password_the_other_way_in_is_told_as_well() -> None:
-    database = {**DATABASE, "admin_password": "", "port": 5433}
-    (failed,) = reader_report([database], [REFUSED], [{"item": "shop", "msg": "No such file or directory"}], [], [])[
-        "failed"
-    ]
-    assert "; or declare `admin_user` and `admin_password`, for a container those of its" in failed["message"]
 
 
 def test_a_reader_that_still_cannot_log_in_is_told() -> None:

@@ -169,3 +169,27 @@ def test_a_printed_declaration_shows_no_secret() -> None:
         {"crowsnest_heartbeat_url": "https://hc-ping.com/hush", "crowsnest_receivers": [MAIL | {"password": "hush"}]}
     )
     assert "hush" not in f"{declared} {declared!r} {declared.model_dump_json()}"
+
+
+# Where the unit that writes there, or a line of flags, could not name it.
+NO_FOLDERS = [
+    "metrics",
+    "/",
+    "/srv/my metrics",
+    "/srv/$HOME",
+    "/srv/../tmp",
+    "/home/kim/metrics",
+    "/tmp",
+    "/run/metrics/",
+]
+
+
+@pytest.mark.parametrize("folder", NO_FOLDERS)
+def test_a_folder_for_metrics_that_cannot_be_read_or_written_is_refused(folder: str) -> None:
+    with pytest.raises(ValidationError, match="an absolute path of letters"):
+        read({"crowsnest_textfile_directory": folder})
+
+
+@pytest.mark.parametrize("folder", ["/srv/metrics", "/var/lib/node_exporter/textfile-1.d", "/homes/m", "/var/run.d"])
+def test_a_folder_for_metrics_may_be_anywhere_else(folder: str) -> None:
+    assert read({"crowsnest_textfile_directory": folder}).textfile_directory == folder

@@ -187,7 +187,13 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"ports": {"promethus": 9091}},
         "crowsnest_ports.promethus: no such service. Did you mean `prometheus`? "
-        "Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma, metabase, metabase_database.",
+        "Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma, metabase, metabase_database, "
+        "node_exporter.",
+    ),
+    (
+        {"images": {"node_exporter": "prom/node-exporter:v1"}},
+        "crowsnest_images.node_exporter: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, "
+        "uptime_kuma, metabase, metabase_database.",
     ),
     (
         {"images": {"zabbix": "zabbix:1"}},
@@ -201,6 +207,10 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"ports": {"blackbox": 9100}},
         "crowsnest_ports.blackbox: 9100 is the port of node_exporter. Allowed: a free one.",
+    ),
+    (
+        {"ports": {"node_exporter": 9090}},
+        "crowsnest_ports.node_exporter: 9090 is the port of prometheus. Allowed: a free one.",
     ),
     (
         {"disabled_alerts": ["HostDwn"]},

@@ -106,6 +106,7 @@ def test_the_installed_stack_gives_the_same_plan_again(plan: MakePlan, case: tup
         data_mib=900,
         free_mib=50_000 - 1536 - 900,
         ports={"9090": ["127.0.0.1"], "9093": ["127.0.0.1"], "9115": ["127.0.0.1"], "9100": ["127.0.0.1"]},
+        listeners={port: {"service": "ours"} for port in ("9090", "9093", "9115", "9100")},
         **DOCKER,
     )
     assert again.services == fresh.services
@@ -228,36 +229,52 @@ def test_an_engine_that_is_missing_or_stopped_is_the_runs_to_install(plan: MakeP
     assert plan(docker=docker).refusals == []
 
 
-LISTENERS = {
-    "0.0.0.0": True,
-    "127.0.0.1": True,
-    "::": True,
-    "::ffff:127.0.0.1": True,
-    "172.26.3.4": False,
-    "::1": False,
+def test_another_port_is_used(plan: MakePlan) -> None:
+    made = plan({"ports": {"prometheus": 19090, "node_exporter": 9101}})
+    assert (made.services["prometheus"].port, made.node_exporter_port) == (19090, 9101)
+    assert made.services["prometheus"].external_url == "http://127.0.0.1:19090"
+    assert made.services["prometheus"].user == 21090
+
+
+# --- node exporter that a team set up itself ---
+
+PACKAGED = """\
+# Set the command-line arguments to pass to the server.
+# Due to shell escaping, to pass backslashes for regexes, you need to double
+# them (\\\\d for \\d).
+ARGS=""
+
+# Prometheus-node-exporter supports the following options:
+#  --collector.arp
+"""
+OWN = '# Made by crowsnest. A change made here is undone by the next run: change the inventory instead.\nARGS="--a"\n'
+# The file with the flags: what of it is the team's.
+DEFAULTS = {
+    PACKAGED: "",
+    OWN: "",
+    "": "",
+    "ARGS=''\n": "",
+    'ARGS="--collector.systemd"\n': 'ARGS="--collector.systemd"',
+    PACKAGED.replace('""', '"--web.listen-address=:9100"'): 'ARGS="--web.listen-address=:9100"',
+    PACKAGED + "GOMAXPROCS=1\n": "GOMAXPROCS=1",
+    'ARGS="--collector.systemd \\\n  --collector.processes"\n': 'ARGS="--collector.systemd \\ --collector.processes"',
 }
 
 
-@pytest.mark.parametrize("address", LISTENERS)
-def test_only_a_listener_on_loopback_takes_a_port(plan: MakePlan, address: str) -> None:
-    assert bool(plan(ports={"9090": ["10.0.0.1", address]}).refusals) == LISTENERS[address]
+@pytest.mark.parametrize("text", DEFAULTS, ids=lambda text: DEFAULTS[text] or repr(text[:20]))
+def test_flags_of_the_team_are_told_from_the_packages_and_our_own(plan: MakePlan, text: str) -> None:
+    made = plan(files={"/etc/default/prometheus-node-exporter": text})
+    assert made.replaced_flags == ({"web1": DEFAULTS[text]} if DEFAULTS[text] else {})
 
 
-def test_a_taken_port_is_refused_with_the_ways_out(plan: MakePlan) -> None:
-    assert plan(ports={"9090": ["0.0.0.0"], "9100": ["::"]}).refusals == [
-        "port 9090: another program listens on it, prometheus needs it on loopback. `ss -ltnp sport = :9090` on the "
-        "host names the program. Stop it, or declare another port: crowsnest_ports: {prometheus: 19090}.",
-        "port 9100: another program listens on it, node_exporter needs it on loopback. `ss -ltnp sport = :9100` on the "
-        "host names the program. Stop it.",
-    ]
-
-
-def test_another_port_is_used_and_checked(plan: MakePlan) -> None:
-    made = plan({"ports": {"prometheus": 19090}}, ports={"9090": ["0.0.0.0"]})
-    assert (made.services["prometheus"].port, made.refusals) == (19090, [])
-    assert made.services["prometheus"].external_url == "http://127.0.0.1:19090"
-    assert made.services["prometheus"].user == 21090
-    assert len(plan({"ports": {"prometheus": 60000}}, ports={"60000": ["0.0.0.0"]}).refusals) == 1
+def test_the_table_says_whose_flags_are_replaced_and_where_they_are_kept(plan: MakePlan) -> None:
+    made = plan(files={"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'})
+    (line,) = [line for line in plan_table(made) if "replaced" in line]
+    assert line == (
+        'replaced on web1: your flags of node exporter, ARGS="--collector.systemd" - '
+        "/etc/default/prometheus-node-exporter is kept with a date in its name; what you still need goes into "
+        "node_exporter_flags or crowsnest_textfile_directory"
+    )
 
 
 # --- hosts ---

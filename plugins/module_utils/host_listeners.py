@@ -1,0 +1,143 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Who listens on which TCP port of a host, read from /proc. Python 3.9, standard library."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+NODE_EXPORTER = "prometheus-node-exporter"
+# Programs that start the processes of containers: Docker's and Podman's.
+CONTAINER_PARENTS = ("containerd-shim", "conmon")
+
+
+def read(path: str) -> str:
+    """The text of a file of the system, whatever bytes it holds."""
+    return Path(path).read_text(encoding="utf-8", errors="replace")
+
+
+def listening_ports(folder: str = "/proc/net") -> dict[str, list[str]]:
+    """{"9090": ["127.0.0.1"]}: TCP ports somebody listens on, with the addresses."""
+    ports: dict[str, list[str]] = {}
+    for port, address, _ in _sockets(folder):
+        ports.setdefault(port, []).append(address)
+    return ports
+
+
+def listeners(containers: Mapping[int, Mapping[str, str]], proc: str = "/proc") -> dict[str, list[dict[str, Any]]]:
+    """{"9090": [{"address", "pid", "program", "unit", "container", "service"}]} of all TCP ports somebody listens on.
+
+    `containers` is {process id: {"name", "service"}} of the running containers; `service` is theirs, or `node_exporter`
+    for the distribution's package, or empty for a program that is not crowsnest's. The process id is 0, and the rest
+    empty, where the process cannot be seen: the kernel listens itself, for NFS for example.
+    """
+    owners = _socket_owners(proc)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for port, address, inode in _sockets(f"{proc}/net"):
+        row = {"address": address, **_process(owners.get(inode, 0), containers, proc)}
+        found.setdefault(port, []).append(row)
+    return found
+
+
+def _sockets(folder: str) -> Iterator[tuple[str, str, str]]:
+    """(port, address, inode) of each listening socket; see proc(5), state 0A is LISTEN. A kernel may lack IPv6."""
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = read(f"{folder}/{name}").splitlines()[1:]
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if fields[3] == "0A":
+                address, port = fields[1].split(":")
+                yield str(int(port, 16)), _address(address), fields[9]
+
+
+def _address(hexadecimal: str) -> str:
+    """`0100007F` → `127.0.0.1`; IPv6 words are little-endian as well."""
+    words = [bytes.fromhex(hexadecimal[start : start + 8])[::-1] for start in range(0, len(hexadecimal), 8)]
+    raw = b"".join(words)
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+
+
+def _socket_owners(proc: str) -> dict[str, int]:
+    """{inode: process id}, the lowest id of those that share a socket: the parent, as a rule."""
+    owners: dict[str, int] = {}
+    for pid in sorted(int(path.name) for path in Path(proc).glob("[0-9]*")):
+        for target in _links(f"{proc}/{pid}/fd"):
+            if target.startswith("socket:["):
+                owners.setdefault(target[len("socket:[") : -1], pid)
+    return owners
+
+
+def _links(folder: str) -> Iterator[str]:
+    """Where the links in a folder point; what disappears meanwhile is left out."""
+    with suppress(OSError):
+        for link in Path(folder).iterdir():
+            with suppress(OSError):
+                yield str(link.readlink())
+
+
+def _process(pid: int, containers: Mapping[int, Mapping[str, str]], proc: str) -> dict[str, Any]:
+    container = next((containers[it] for it in _with_parents(pid, proc) if it in containers), None)
+    named = container or {"name": "", "service": "node_exporter" if is_node_exporter(pid, proc) else ""}
+    return {
+        "pid": pid,
+        "program": program(pid, proc),
+        "unit": "" if container else unit(pid, proc),
+        "container": named["name"],
+        "service": named["service"],
+    }
+
+
+def _with_parents(pid: int, proc: str) -> Iterator[int]:
+    """A process and those that started it, up to the first one."""
+    while pid > 0:
+        yield pid
+        try:
+            found = re.search(r"^PPid:\s+(\d+)", read(f"{proc}/{pid}/status"), re.MULTILINE)
+        except OSError:
+            return
+        pid = int(found[1]) if found else 0
+
+
+def program(pid: int, proc: str = "/proc") -> str:
+    """Path of the program that a process runs; empty when it is gone or belongs to the kernel."""
+    try:
+        return str(Path(f"{proc}/{pid}/exe").readlink()).replace(" (deleted)", "")
+    except OSError:
+        return ""
+
+
+def unit(pid: int, proc: str = "/proc") -> str:
+    """The service of systemd that a process belongs to, such as `nginx.service`; empty when it is none of the system's.
+
+    Format: cgroups(7), `0::/system.slice/nginx.service`; a user's own services lie below `user@1000.service`.
+    """
+    try:
+        groups = read(f"{proc}/{pid}/cgroup")
+    except OSError:
+        return ""
+    found = re.findall(r"/system\.slice/(?:[^/\n]+\.slice/)*([^/\n]+\.service)(?:/|$)", groups, re.MULTILINE)
+    return str(found[-1]) if found else ""
+
+
+def command_line(pid: int, proc: str = "/proc") -> list[str]:
+    """The words with which a process was started; empty when it is gone or belongs to the kernel."""
+    try:
+        return read(f"{proc}/{pid}/cmdline").rstrip("\0").split("\0")
+    except OSError:
+        return []
+
+
+def is_node_exporter(pid: int, proc: str = "/proc") -> bool:
+    """Whether a process is the service of the distribution's package, not a container or a second one of the team's."""
+    return (
+        Path("".join(command_line(pid, proc)[:1])).name == NODE_EXPORTER
+        and unit(pid, proc) in ("", f"{NODE_EXPORTER}.service")
+        and not any(Path(program(it, proc)).name.startswith(CONTAINER_PARENTS) for it in _with_parents(pid, proc))
+    )
