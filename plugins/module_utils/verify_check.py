@@ -16,7 +16,7 @@ class Check(NamedTuple):
     """What was asked and how it is.
 
     `advice` says what to do about it. `soon`: it may be right in a moment, as a target that was not read yet.
-    `kind` is what many of its kind have in common, such as `targets of app shop are down`, and `name` which one this is:
+    `kind` is what many such lines have in common, as in `targets of app shop are down`, and `name` which one this is:
     the report makes one line of them, "7 targets of app shop are down: NAME, NAME, …".
     """
 
@@ -32,6 +32,11 @@ class Check(NamedTuple):
 def logs_of(service: str) -> str:
     """The advice that always helps: where the service itself says what is wrong."""
     return f"See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 {service}` on the server."
+
+
+def runbook(alert: str) -> str:
+    """The advice for what an alert speaks of as well."""
+    return f"See the runbook {alert}."
 
 
 def some(names: Iterable[str], limit: int = 5) -> str:

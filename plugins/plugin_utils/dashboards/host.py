@@ -122,9 +122,9 @@ def _now() -> Row:
             ),
             Panel(
                 "Disk full in",
-                f"Days until the first disk is full, at the slower of the paces of the last hour and of the last six; "
-                f"{_FOREVER_DAYS} for longer, and for disks that are mostly free. Under 7: docker system df and journalctl --disk-usage show what "
-                "grows.",
+                "Days until the first disk is full, at the slower pace of the last hour and the last six; "
+                f"{_FOREVER_DAYS} for longer, and for disks that are mostly free. Under 7: docker system df and "
+                "journalctl --disk-usage show what grows.",
                 "stat",
                 (Query(f"min by (host) ({_days_until_full()})", "{{host}}"),),
                 unit=DAYS,
@@ -260,9 +260,9 @@ def _disk() -> Row:
             ),
             Panel(
                 "Days until full",
-                "Forecast from the last hour and the last six for disks that are mostly used, at most a year. Falling towards 1: "
-                "something writes more than usual; find it before alert HostDiskFullSoon fires: du -xh --max-depth=2 "
-                "/ | sort -h | tail.",
+                "Forecast from the last hour and the last six for disks that are mostly used, at most a year. Falling "
+                "towards 1: something writes more than usual; find it before alert HostDiskFullSoon fires: "
+                "du -xh --max-depth=2 / | sort -h | tail.",
                 "timeseries",
                 (Query(_days_until_full(), "{{host}} {{mountpoint}}"),),
                 unit=DAYS,
