@@ -224,7 +224,7 @@ def _loaded(name: str, metrics: str, swapped_at: float) -> Iterator[Check]:
         word = f"{name} refuses its newest configuration and keeps an older one"
         yield Check(FAIL, "configuration", word, logs_of(name))
     elif needs_reload(metrics, swapped_at):
-        yield Check(FAIL, "configuration", f"{name} runs with an older one than that in force", RUN_SITE)
+        yield Check(FAIL, "configuration", f"{name} runs with an older configuration than the one in force", RUN_SITE)
 
 
 def read_metrics(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str | ServiceError]:

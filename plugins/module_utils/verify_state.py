@@ -27,6 +27,9 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_client impor
 # A heartbeat that is new need not have been seen twice by Prometheus; before the first of these times what was seen may
 # be of an older one.
 NEW_HEARTBEAT_SECONDS, HEARTBEAT_SECONDS = 60, 300
+# While an alert of critical or high severity fires, such as the one on the receiver itself, a receiver is tried again
+# within five minutes; without a failure for that long nothing is known of it.
+REFUSING_SECONDS = 300
 # Messages to people: the heartbeat has a check of its own.
 _PEOPLE = 'receiver_name!="heartbeat"'
 
@@ -99,36 +102,46 @@ def _failed(app: str, samples: Sequence[Sample]) -> Check:
 def delivery_checks(
     now: Now, attempts: Sequence[Sample], failures: Sequence[Sample], failing: Sequence[Sample]
 ) -> list[Check]:
-    """Declared receivers that do not take messages now; where the alert fires it is a fault, else perhaps a blip."""
+    """Declared receivers that do not take messages: a fault while the alert fires and they still refuse.
+
+    Refusals of receivers that are not declared (any more), or from before the configuration in force, are past; what
+    Prometheus knows of the time of that may be half a minute old.
+    """
     receivers = now.expected["receivers"]
     if not receivers:
         word = "no receiver is declared: alerts go nowhere"
         return [Check(WARN, "delivery", word, "Declare crowsnest_receivers.")]
-    # Prometheus' own view of the time of the configuration may be half a minute old.
     broken = [it for it in failing if it.labels["integration"] in receivers and it.value > now.in_force_since]
     if broken:
-        alerting = {it.labels.get("integration") for it in now.alerts if it.firing and it.name == DELIVERY_ALERT}
-        return [_undelivered(receivers, it, it.labels["integration"] in alerting) for it in broken]
+        return [_undelivered(now, it) for it in broken]
     sent, lost = (
         sum(round(it.value) for it in counted if it.labels["integration"] in receivers)
         for counted in (attempts, failures)
     )
-    word = f"{sent} message(s) lately, {lost} failed" if lost else f"none of {sent} messages failed lately"
-    return [Check(PASS, "delivery", f"{word}; each receiver took the last one" if lost else word)]
+    if lost:
+        return [Check(PASS, "delivery", f"{sent} messages lately, {lost} failed and a later one arrived")]
+    return [Check(PASS, "delivery", f"none of {sent} messages failed lately")]
 
 
-def _undelivered(receivers: Mapping[str, Sequence[str]], sample: Sample, alerting: bool) -> Check:
-    group, names = sample.labels["receiver_name"], some(receivers[sample.labels["integration"]])
-    word = f"messages ({group}) do not reach {names}" if alerting else f"the last message ({group}) to {names} failed"
-    later = "" if alerting else "Alertmanager tries again. "
-    advice = f"{later}`./crowsnest alert-test` with the same -i shows the receiver's own words."
+def _undelivered(now: Now, sample: Sample) -> Check:
+    """`sample` is the time of the last failure by integration and, as receiver_name, severity."""
+    integration, severity = sample.labels["integration"], sample.labels["receiver_name"]
+    names = now.expected["receivers"][integration]
+    receiver = names[0] if len(names) == 1 else f"one of {some(names)}"
+    alerting = any(
+        it.firing and it.name == DELIVERY_ALERT and it.labels["integration"] == integration for it in now.alerts
+    )
+    ago = now.in_force_since + now.delivering_seconds - sample.value
+    lasting = alerting and ago < REFUSING_SECONDS
     return Check(
-        FAIL if alerting else WARN,
+        FAIL if lasting else WARN,
         "delivery",
-        word,
-        f"{advice} {runbook(DELIVERY_ALERT)}",
+        f"messages ({severity}) do not reach {receiver}"
+        if lasting
+        else f"the last message ({severity}) to {receiver} failed, and none was sent since",
+        f"`./crowsnest alert-test` with the same -i shows the receiver's own words. {runbook(DELIVERY_ALERT)}",
         kind="kinds of messages do not arrive",
-        name=f"{group} to {names}",
+        name=f"{severity} to {receiver}",
     )
 
 

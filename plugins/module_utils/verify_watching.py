@@ -174,7 +174,8 @@ def panel_checks(
     for reason in dict.fromkeys(words for _, words in early):
         names = list(dict.fromkeys(name for name, words in early if words == reason))
         word = f"{len(names)} without data, as {reason}: {some(names, 3)}"
-        checks.append(Check(WARN, "panels", word, "Ask again in 5 minutes."))
+        kind = "reasons why panels have no data yet"
+        checks.append(Check(WARN, "panels", word, "Ask again in 5 minutes.", kind=kind, name=reason))
     given, reasons = len(found.get("data", [])), len(found.get("reason", []))
     word = f"{given} of {len(queries)} queries give data"
     word += f", {reasons} are empty for the reason their panel names" if reasons else ""

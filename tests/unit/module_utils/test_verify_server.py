@@ -205,7 +205,7 @@ def metrics(loaded_at: float, successful: int = 1) -> str:
 
 LOADED = {
     "in force": (metrics(NOW + 1), "PASS", "in force in prometheus"),
-    "older": (metrics(NOW - 1), "FAIL", "prometheus runs with an older one than that in force"),
+    "older": (metrics(NOW - 1), "FAIL", "prometheus runs with an older configuration than the one in force"),
     "refused": (metrics(NOW + 1, 0), "FAIL", "prometheus refuses its newest configuration and keeps an older one"),
 }
 

@@ -370,12 +370,12 @@ def test_a_receiver_that_was_mended_by_a_new_configuration_is_past(
 ) -> None:
     receiver = {"integration": "slack", "receiver_name": "critical"}
     labels = {"alertname": "AlertmanagerNotificationsFailing", "severity": "critical", "integration": "slack"}
-    prometheus.words["receiver:failing:timestamp"] = vector((receiver, time.time() - 600))
+    prometheus.words["receiver:failing:timestamp"] = vector((receiver, time.time() - 120))
     prometheus.alerts = [{"labels": labels, "state": "firing", "value": "5"}]
     result = run_module(verify, expected=expected, secrets=secrets())
     assert lines(result, "FAIL") == ["delivery: messages (critical) do not reach team"]
     link = Path(expected["services"]["alertmanager"]["path"], "current")
-    os.utime(link, (time.time() - 300,) * 2, follow_symlinks=False)
+    os.utime(link, (time.time() - 90,) * 2, follow_symlinks=False)
     result = run_module(verify, expected=expected, secrets=secrets())
     assert lines(result, "FAIL") + lines(result, "WARN") == []
 
