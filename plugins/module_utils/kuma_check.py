@@ -71,11 +71,11 @@ def _shapes(given: Given) -> Iterator[str]:
             for name in sorted(_LISTS & set(each)):
                 value = each[name] or []
                 if not isinstance(value, list):
-                    yield f"{title_of(what, each)}: {name} is no list"
+                    yield f"{title_of(what, each)}: {name} must be a list"
                 elif name in _OF_DICTS and not all(isinstance(item, dict) for item in value):
-                    yield f"{title_of(what, each)}: {name} is no list of dictionaries"
+                    yield f"{title_of(what, each)}: {name} must be a list of dictionaries"
             if not isinstance(each.get("incident") or {}, dict):
-                yield f"{title_of(what, each)}: incident is no dictionary"
+                yield f"{title_of(what, each)}: incident must be a dictionary"
 
 
 def _unique(given: Given) -> Iterator[str]:
@@ -156,7 +156,7 @@ def _zone(what: str, name: Any) -> Iterator[str]:
         ZoneInfo(str(name))
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         if "Berlin" not in str(error):
-            yield f"{what}: {name} is no time zone such as Europe/Berlin"
+            yield f"{what}: {name} is not a time zone such as Europe/Berlin"
 
 
 def _page(each: Given, given: Given) -> Iterator[str]:

@@ -123,7 +123,7 @@ def _numbers(title: str, each: Given) -> Iterator[str]:
         try:
             value = float(each[name])
         except (TypeError, ValueError):
-            yield f"{title}: {name} is no number: {each[name]}"
+            yield f"{title}: {name} must be a number, not {each[name]}"
             continue
         if value < least:
             yield f"{title}: {name} is {each[name]}, the least is {least}"

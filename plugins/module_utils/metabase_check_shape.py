@@ -128,7 +128,7 @@ def shape(name: str, value: Any) -> Iterator[str]:
 
 def _fields(path: str, fields: Mapping[str, Field], value: Any) -> Iterator[str]:
     if not isinstance(value, Mapping):
-        yield f"{path}: is no dictionary"
+        yield f"{path}: must be a dictionary"
         return
     for name in value:
         if name not in fields:
@@ -147,13 +147,13 @@ def _field(path: str, field: Field, value: Any) -> Iterator[str]:
         yield from _inner(path, field, value)
     elif field.kind == "dict":
         if not isinstance(value, Mapping):
-            yield f"{path}: {value} is no dictionary"
+            yield f"{path}: {value} is not a dictionary"
     elif field.kind == "flag":
         if not isinstance(value, bool):
             yield f"{path}: {value} is not true or false"
     elif field.kind == "texts":
         if not isinstance(value, list):
-            yield f"{path}: {value} is no list"
+            yield f"{path}: {value} is not a list"
         else:
             for index, each in enumerate(value):
                 yield from _text(f"{path}[{index}]", field, each)
@@ -167,12 +167,12 @@ def _inner(path: str, field: Field, value: Any) -> Iterator[str]:
     fields = _INNER[field.kind]
     if field.kind == "filters of a question":
         if not isinstance(value, Mapping):
-            yield f"{path}: {value} is no dictionary of filters"
+            yield f"{path}: {value} is not a dictionary of filters"
             return
         for tag, each in value.items():
             yield from _fields(f"{path}.{tag}", fields, each)
     elif not isinstance(value, list):
-        yield f"{path}: {value} is no list"
+        yield f"{path}: {value} is not a list"
     else:
         for index, each in enumerate(value):
             yield from _fields(f"{path}[{index}]", fields, each)
@@ -180,14 +180,14 @@ def _inner(path: str, field: Field, value: Any) -> Iterator[str]:
 
 def _number(path: str, field: Field, value: Any) -> Iterator[str]:
     if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)):
-        yield f"{path}: {value} is no whole number"
+        yield f"{path}: {value} is not a whole number"
     elif not field.least <= int(value) <= field.most:
         yield f"{path}: {value} is not between {field.least} and {field.most}"
 
 
 def _text(path: str, field: Field, value: Any) -> Iterator[str]:
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-        yield f"{path}: {value} is no text"
+        yield f"{path}: {value} is not a text"
     elif field.choices and value not in field.choices:
         yield f"{path}: {value} is not one of {', '.join(field.choices)}"
     elif field.pattern and not re.fullmatch(field.pattern, str(value)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+# FAIL: not as declared, and a run or the named action puts it right. WARN: worth knowing, and no run can cure it.
 PASS, WARN, FAIL = "PASS", "WARN", "FAIL"
 RUN_SITE = "Run `./crowsnest site` with the same -i; it puts this right."
 
@@ -15,6 +16,8 @@ class Check(NamedTuple):
     """What was asked and how it is.
 
     `advice` says what to do about it. `soon`: it may be right in a moment, as a target that was not read yet.
+    `kind` is what many such lines have in common, as in `targets of app shop are down`, and `name` which one this is:
+    the report makes one line of them, "7 targets of app shop are down: NAME, NAME, …".
     """
 
     status: str
@@ -22,11 +25,18 @@ class Check(NamedTuple):
     detail: str
     advice: str = ""
     soon: bool = False
+    kind: str = ""
+    name: str = ""
 
 
 def logs_of(service: str) -> str:
     """The advice that always helps: where the service itself says what is wrong."""
     return f"See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 {service}` on the server."
+
+
+def runbook(alert: str) -> str:
+    """The advice for what an alert speaks of as well."""
+    return f"See the runbook {alert}."
 
 
 def some(names: Iterable[str], limit: int = 5) -> str:

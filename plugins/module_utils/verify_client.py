@@ -27,7 +27,7 @@ class ServiceError(Exception):
 
 
 class NoAnswerError(ServiceError):
-    """A service does not answer at all; further questions to it are in vain."""
+    """A service does not answer at all; asking it more makes no sense."""
 
 
 class Sample(NamedTuple):

@@ -107,7 +107,8 @@ def dashboard_checks(ask: Ask, wanted: Mapping[str, str]) -> list[Check]:
         lost = sorted(set(datasources_in(content)) - known)
         if lost:
             word = f"dashboard {uid} asks data sources that do not exist: {some(lost)}"
-            checks.append(Check(FAIL, "grafana", word, RUN_SITE))
+            kind = "dashboards ask data sources that do not exist"
+            checks.append(Check(FAIL, "grafana", word, RUN_SITE, kind=kind, name=uid))
     return checks or [Check(PASS, "grafana", f"{len(wanted)} of {len(wanted)} dashboards are there")]
 
 

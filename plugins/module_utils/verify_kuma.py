@@ -35,7 +35,9 @@ def page_checks(url: str, slug: str) -> list[Check]:
     try:
         status, _ = fetch(f"{url}/api/status-page/{slug}")
     except NoAnswerError as error:
-        return [Check(FAIL, "uptime", f"status page {slug}: no answer ({error})", RUN_SITE, soon=True)]
-    if status != 200:
-        return [Check(FAIL, "uptime", f"status page {slug}: HTTP {status}", RUN_SITE)]
-    return [Check(PASS, "uptime", f"status page {slug} can be read without a login")]
+        word, soon = f"status page {slug}: no answer ({error})", True
+    else:
+        if status == 200:
+            return [Check(PASS, "uptime", f"status page {slug} can be read without a login")]
+        word, soon = f"status page {slug}: HTTP {status}", False
+    return [Check(FAIL, "uptime", word, RUN_SITE, soon, "status pages cannot be read", slug)]

@@ -71,11 +71,10 @@ def _app(
     missing = [each["name"] for each in wanted if ids[each["key"]] is None]
     failing = [f"{each['name']}: {' '.join(words[each['key']].split())}" for each in wanted if words[each["key"]]]
     if missing:
-        yield Check(
-            WARN, AREA, f"{app}: {len(missing)} of {len(wanted)} questions are not there: {some(missing)}", _MADE
-        )
+        word = f"{app}: {len(missing)} of {len(wanted)} questions are not there: {some(missing)}"
+        yield Check(WARN, AREA, word, _MADE, kind="apps lack questions", name=app)
     if failing:
         word = f"{app}: {len(failing)} of {len(wanted)} questions have no answer: {some(failing, 3)}"
-        yield Check(WARN, AREA, word, _OWN_SQL)
+        yield Check(WARN, AREA, word, _OWN_SQL, kind="apps have questions without an answer", name=app)
     if not missing and not failing:
         yield Check(PASS, AREA, f"{app}: {len(wanted)} of {len(wanted)} questions have an answer")

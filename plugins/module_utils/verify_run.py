@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.loaded_config import in_force_since
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_alerts import active_alerts, alert_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_check import (
     FAIL,
     PASS,
@@ -36,8 +38,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_server impor
     seconds_of,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_state import (
-    Moment,
-    alert_checks,
+    Now,
     questions,
     state_checks,
 )
@@ -50,6 +51,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_watching imp
 
 _ORDER = {FAIL: 0, WARN: 1, PASS: 2}
 _PAUSE_SECONDS = 2.0
+_LOGIN = re.compile(r"://\S*@")
 # What is not looked at when a service does not answer.
 _ASKED = {
     "prometheus": "targets, rules, alerts, delivery, panels, certificates, hosts",
@@ -89,8 +91,14 @@ def report(
         "passed": counts[PASS],
         "warnings": counts[WARN],
         "failed": counts[FAIL],
-        "checks": [dict(zip(("status", "area", "detail", "advice"), check[:4])) for check in checks],
+        "checks": [plain(check) for check in checks],
     }
+
+
+def plain(check: Check) -> dict[str, str]:
+    """A line as it is handed on; a login inside an address, whoever wrote it there, is nobody's to read."""
+    words = {name: getattr(check, name) for name in ("status", "area", "detail", "advice", "kind", "name")}
+    return {name: _LOGIN.sub("://***@", word) for name, word in words.items()}
 
 
 def all_checks(
@@ -129,7 +137,15 @@ def silent_checks(
 ) -> list[Check]:
     """Services that run and do not answer; that a container does not run is said elsewhere."""
     return [
-        Check(FAIL, "services", _silent(name, services[name]["url"], answer), logs_of(name), soon=True)
+        Check(
+            FAIL,
+            "services",
+            _silent(name, services[name]["url"], answer),
+            logs_of(name),
+            soon=True,
+            kind="services do not answer",
+            name=f"{name} ({answer})",
+        )
         for name, answer in answers.items()
         if isinstance(answer, ServiceError) and containers.get(name, {}).get("State", {}).get("Running")
     ]
@@ -156,13 +172,13 @@ def compose_checks(compose: Mapping[str, str]) -> list[Check]:
 def prometheus_checks(expected: Mapping[str, Any], now: float) -> list[Check]:
     """Everything that is asked through Prometheus; one line when it does not answer."""
     url = expected["services"]["prometheus"]["url"]
-    prometheus, asked = Prometheus(url), questions(_window(expected["services"]["alertmanager"]["path"], now))
+    since = in_force_since(expected["services"]["alertmanager"]["path"])
+    prometheus, asked = Prometheus(url), questions(_window(now - since))
     try:
         runtime = prometheus.get("/api/v1/status/runtimeinfo")
         targets = prometheus.get("/api/v1/targets?state=active")["activeTargets"]
-        groups = prometheus.get("/api/v1/rules?exclude_alerts=true")["groups"]
+        groups = prometheus.get("/api/v1/rules")["groups"]
         alertmanagers = prometheus.get("/api/v1/alertmanagers")["activeAlertmanagers"]
-        alerts = prometheus.get("/api/v1/alerts")["alerts"]
         answers = prometheus.query_all([*asked.values(), *(query["expr"] for query in expected["queries"])])
         if prometheus.silent:
             raise prometheus.silent
@@ -173,19 +189,20 @@ def prometheus_checks(expected: Mapping[str, Any], now: float) -> list[Check]:
     facts = {name: answers[expr] for name, expr in asked.items()}
     settled = facts["settled apps"]
     apps = {sample.labels["app"] for sample in settled} if not isinstance(settled, ServiceError) else set()
+    alerts = active_alerts(groups, expected["apps"], expected["hosts"])
     return [
         *target_checks(expected["targets"], targets),
         *rule_checks(expected["rules"], groups, age),
         *discovery_checks(expected["services"]["alertmanager"]["url"], alertmanagers),
         *alert_checks(alerts),
-        *state_checks(expected, facts, Moment(now, age)),
+        *state_checks(Now(expected, alerts, since, now - since), facts),
         *panel_checks(expected["queries"], answers, age, apps),
     ]
 
 
-def _window(path: str, now: float) -> int:
+def _window(age_seconds: float) -> int:
     """Seconds for which the configuration of Alertmanager has been in force, within bounds."""
-    return int(max(_SHORTEST_SECONDS, min(_LONGEST_SECONDS, now - in_force_since(path))))
+    return int(max(_SHORTEST_SECONDS, min(_LONGEST_SECONDS, age_seconds)))
 
 
 def discovery_checks(url: str, active: list[Mapping[str, str]]) -> list[Check]:

@@ -95,17 +95,20 @@ def container_check(
 ) -> Iterator[Check]:
     """What is wrong with one container; `row` is what Docker says of it, if there is one."""
     if row is None:
-        yield Check(FAIL, "containers", f"{name} has no container", RUN_SITE)
+        yield Check(
+            FAIL, "containers", f"{name} has no container", RUN_SITE, kind="services have no container", name=name
+        )
         return
     state = row["State"]
     if state["Status"] != "running":
         ended = f" with exit code {state['ExitCode']}" if state["Status"] in ("exited", "restarting", "dead") else ""
-        yield Check(FAIL, "containers", f"{name} is {state['Status']}{ended}", f"{logs_of(name)} {RUN_SITE}")
+        word, advice = f"{name} is {state['Status']}{ended}", f"{logs_of(name)} {RUN_SITE}"
+        yield Check(FAIL, "containers", word, advice, kind="containers do not run", name=f"{name} ({state['Status']})")
         return
     since = now - seconds_of(state["StartedAt"])
     if state["OOMKilled"]:
         word = f"{name} hit its memory limit of {service['limit_mib']} MiB and a process of it was killed"
-        yield Check(FAIL, "containers", word, f"{logs_of(name)} A larger bundle, or less to watch, helps.")
+        yield Check(WARN, "containers", word, f"{logs_of(name)} A larger bundle, or less to watch, helps.")
     elif row["RestartCount"] and since < LATELY_SECONDS:
         word = (
             f"{name} was restarted by Docker, {row['RestartCount']} time(s) in all, the last one {duration(since)} ago"
@@ -116,7 +119,8 @@ def container_check(
         # compose compares its files, not what was changed in a running container by hand.
         recreate = f"sudo docker compose -f /opt/crowsnest/compose.yaml up --detach --force-recreate {name}"
         advice = f"Run `./crowsnest site` with the same -i. If it stays, on the server: `{recreate}`."
-        yield Check(FAIL, "containers", f"{name} runs with {'; '.join(differences)}", advice)
+        word, kind = f"{name} runs with {'; '.join(differences)}", "containers are not as planned"
+        yield Check(FAIL, "containers", word, advice, kind=kind, name=name)
 
 
 def _differences(service: Mapping[str, Any], row: Mapping[str, Any], images: Mapping[str, str]) -> Iterator[str]:
@@ -174,7 +178,11 @@ def file_checks(services: Mapping[str, Mapping[str, Any]], secrets: Mapping[str,
         try:
             found = read_release(service["path"])
         except OSError as error:
-            checks.append(Check(FAIL, "files", f"{name}: {error.filename}: {error.strerror}", RUN_SITE))
+            word, kind = (
+                f"{name}: {error.filename}: {error.strerror}",
+                "services have no configuration that can be read",
+            )
+            checks.append(Check(FAIL, "files", word, RUN_SITE, kind=kind, name=name))
             continue
         checks += release_checks(name, service["path"], wanted, found, f"0:{service['user']}:0640")
     return checks or [Check(PASS, "files", f"{count} of {count} are as generated, with their rights, and no others")]
@@ -195,7 +203,8 @@ def release_checks(
     if not differences:
         return []
     advice = f"Changed by hand in {path}/current, or declared since. {RUN_SITE} With --check --diff it shows how."
-    return [Check(FAIL, "files", f"{name}: {'; '.join(differences)}", advice)]
+    kind = "services have files that are not as generated"
+    return [Check(FAIL, "files", f"{name}: {'; '.join(differences)}", advice, kind=kind, name=name)]
 
 
 # --- what is loaded ---
@@ -215,7 +224,7 @@ def _loaded(name: str, metrics: str, swapped_at: float) -> Iterator[Check]:
         word = f"{name} refuses its newest configuration and keeps an older one"
         yield Check(FAIL, "configuration", word, logs_of(name))
     elif needs_reload(metrics, swapped_at):
-        yield Check(FAIL, "configuration", f"{name} runs with an older one than that in force", RUN_SITE)
+        yield Check(FAIL, "configuration", f"{name} runs with an older configuration than the one in force", RUN_SITE)
 
 
 def read_metrics(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str | ServiceError]:

@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the metrics say: probes, delivery of alerts, certificates, disks, memory, clocks.
 
-Pure: the answers to `questions` go in, checks come out. Thresholds are those of the alerts in files/rules, so that a
-verification and an alert agree. Python 3.9, standard library.
+Pure: the answers to `questions` and the alerts go in, checks come out. What is too much is the alerts' to decide
+(verify_alerts.py). Python 3.9, standard library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify_alerts import DELIVERY_ALERT, Alert, area_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_check import (
     FAIL,
     PASS,
@@ -18,56 +19,55 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_check import
     Check,
     duration,
     logs_of,
+    runbook,
     some,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_client import Answer, Sample, ServiceError
 
-DAY = 86400
-HEARTBEAT_ALERT = "AlertingPathAlive"
-# The window of the question, within which a new Prometheus need not have seen two deliveries.
-HEARTBEAT_SECONDS = 300
+# A heartbeat that is new need not have been seen twice by Prometheus; before the first of these times what was seen may
+# be of an older one.
+NEW_HEARTBEAT_SECONDS, HEARTBEAT_SECONDS = 60, 300
+# While an alert of critical or high severity fires, such as the one on the receiver itself, a receiver is tried again
+# within five minutes; without a failure for that long nothing is known of it.
+REFUSING_SECONDS = 300
+# Messages to people: the heartbeat has a check of its own.
+_PEOPLE = 'receiver_name!="heartbeat"'
 
 
-class Moment(NamedTuple):
-    """When was asked, in seconds since 1970, and for how long Prometheus has had its configuration then."""
+class Now(NamedTuple):
+    """What is compared with: what is declared, what alerts, and since when what is in force is so.
 
-    now: float
-    age_seconds: float
+    `expected` is that of the module, `in_force_since` when Alertmanager's configuration came into force (seconds since
+    1970), and `delivering_seconds` how long ago that is.
+    """
+
+    expected: Mapping[str, Any]
+    alerts: Sequence[Alert]
+    in_force_since: float
+    delivering_seconds: float
 
 
 def questions(window_seconds: int) -> dict[str, str]:
     """{name of the question: PromQL}; deliveries count for the last `window_seconds`."""
     window = f"[{window_seconds}s]"
-    by_receiver = "sum by (integration, receiver_name)"
+    beats = f"[{min(window_seconds, HEARTBEAT_SECONDS)}s]"
     return {
         "settled apps": 'min by (app) (min_over_time(up{job=~"app|probe"}[5m])) == 1'
         ' and count by (app) (up{job=~"app|probe"} offset 5m)',
         "probes": 'probe_success{job="probe"}',
-        "attempts": f"{by_receiver} (increase(alertmanager_notifications_total{window}))",
-        "failures": f"{by_receiver} (increase(alertmanager_notifications_failed_total{window})) > 0.5",
-        # Receivers that got none of their messages of the last 5 minutes.
-        "lost": f"{by_receiver} (increase(alertmanager_notifications_failed_total[5m])) > 0.5"
-        f" >= {by_receiver} (increase(alertmanager_notifications_total[5m]))",
-        "errors": f"sum(increase(prometheus_notifications_errors_total{window})) > 0.5",
-        "dropped": f"sum(increase(prometheus_notifications_dropped_total{window})) > 0.5",
-        "heartbeats": 'sum(increase(alertmanager_notification_requests_total{receiver_name="heartbeat"}[5m]))'
-        ' - sum(increase(alertmanager_notification_requests_failed_total{receiver_name="heartbeat"}[5m]))',
-        # An expired certificate makes the probe fail before it can read the date: the last known one counts for 2 days.
-        "certificates": "last_over_time(probe_ssl_earliest_cert_expiry[2d]) and probe_success",
+        "attempts": f"sum by (integration) (increase(alertmanager_notifications_total{{{_PEOPLE}}}{window}))",
+        "failures": f"sum by (integration) (increase(alertmanager_notifications_failed_total{{{_PEOPLE}}}{window}))",
+        "failing": f"receiver:failing:timestamp{{{_PEOPLE}}}",
+        "heartbeats": f'sum(increase(alertmanager_notification_requests_total{{receiver_name="heartbeat"}}{beats}))'
+        f' - sum(increase(alertmanager_notification_requests_failed_total{{receiver_name="heartbeat"}}{beats}))',
+        "certificates": "app:certificate_left:seconds",
         "disk": "host:filesystem_used:percent",
-        # Seconds until it is full at the pace of the last 6 hours, if the last hour shrank too and there is one. Only
-        # above 60 %, as in the alert HostDiskFullSoon: on an empty disk one image looks like growth.
-        "disk forecast": "host:filesystem_avail:bytes / -deriv(host:filesystem_avail:bytes[6h]) > 0"
-        " and deriv(host:filesystem_avail:bytes[1h]) < 0 and host:filesystem_avail:bytes offset 1h"
-        " and host:filesystem_used:percent > 60",
-        # As long as the alert waits: a run itself, with its packages and images, takes memory for a moment.
-        "memory": "100 * (1 - avg_over_time(node_memory_MemAvailable_bytes[5m]) / node_memory_MemTotal_bytes)",
+        "memory": "100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)",
         "skew": "node_time_seconds - timestamp(node_time_seconds)",
-        "unsynchronised": "max_over_time(node_timex_sync_status[5m]) == 0 and node_timex_maxerror_seconds >= 16",
     }
 
 
-def state_checks(expected: Mapping[str, Any], answers: Mapping[str, Answer], moment: Moment) -> list[Check]:
+def state_checks(now: Now, answers: Mapping[str, Answer]) -> list[Check]:
     """All checks of this file; `answers` is {question: series}."""
     checks: list[Check] = []
     for area, names, check in _CHECKS:
@@ -75,208 +75,164 @@ def state_checks(expected: Mapping[str, Any], answers: Mapping[str, Answer], mom
         if refusals:
             checks.append(Check(FAIL, area, f"Prometheus refuses the question: {refusals[0]}", logs_of("prometheus")))
         else:
-            checks += check(expected, moment, *(answers[name] for name in names))
+            checks += check(now, *(answers[name] for name in names))
     return checks
 
 
-def probe_checks(expected: Mapping[str, Any], moment: Moment, probes: Sequence[Sample]) -> list[Check]:
+def probe_checks(now: Now, answered: Sequence[Sample]) -> list[Check]:
     """An app that does not answer from outside is a warning here; its own alert fires."""
-    if not probes:
-        return []
+    declared = {(it["app"], it["probe"]) for it in now.expected["targets"] if it["probe"]}
+    probes = [it for it in answered if (it.labels["app"], it.labels["probe"]) in declared]
     failed: dict[str, list[Sample]] = {}
     for it in probes:
         if it.value == 0:
             failed.setdefault(it.labels["app"], []).append(it)
-    checks = []
-    for app, samples in failed.items():
-        word = f"{app}: {some(it.labels['probe'] for it in samples)} cannot be reached, or not well"
-        advice = f"On the server: `curl -sv -o /dev/null {samples[0].labels['instance']}`. See the runbook ProbeFailed."
-        checks.append(Check(WARN, "probes", word, advice))
+    checks = [_failed(app, samples) for app, samples in failed.items()]
     well = sum(1 for it in probes if it.value != 0)
     return [*checks, Check(PASS, "probes", f"{well} of {len(probes)} succeed")] if well else checks
 
 
+def _failed(app: str, samples: Sequence[Sample]) -> Check:
+    names = some(it.labels["probe"] for it in samples)
+    word = f"{app} is not reachable, or its answer is not as it should be: {names}"
+    advice = f"On the server: `curl -sv -o /dev/null {samples[0].labels['instance']}`. {runbook('ProbeFailed')}"
+    return Check(WARN, "probes", word, advice, kind="apps are not reachable or not well", name=f"{app} ({names})")
+
+
 def delivery_checks(
-    expected: Mapping[str, Any],
-    moment: Moment,
-    attempts: Sequence[Sample],
-    failures: Sequence[Sample],
-    lost: Sequence[Sample],
-    errors: Sequence[Sample],
-    dropped: Sequence[Sample],
+    now: Now, attempts: Sequence[Sample], failures: Sequence[Sample], failing: Sequence[Sample]
 ) -> list[Check]:
-    """Messages that did not leave within the window of `questions`; a fault where lately none did."""
-    tried = {_receiver(it): it.value for it in attempts}
-    checks = []
-    for failure in failures:
-        integration, group = _receiver(failure)
-        if group == "heartbeat":
-            continue  # has a check of its own
-        names = some(expected["receivers"].get(integration, [])) or integration
-        total = max(round(tried.get((integration, group), 0.0)), round(failure.value))
-        status = FAIL if (integration, group) in {_receiver(it) for it in lost} else WARN
-        word = f"{round(failure.value)} of {total} messages ({group}) to {names} failed lately"
-        advice = "`./crowsnest alert-test` with the same -i shows the receiver's own words."
-        checks.append(Check(status, "delivery", word, advice))
-    for alerts in dropped:
-        word = f"alerts Prometheus gave up lately: {round(alerts.value)}; it sends those again that still fire"
-        checks.append(Check(WARN, "delivery", word, "See the runbook PrometheusNotificationsFailing."))
-    for error in errors:
-        word = f"alerts Prometheus could not hand to Alertmanager at once: {round(error.value)}"
-        checks.append(Check(WARN, "delivery", word, "See the runbook PrometheusNotificationsFailing."))
-    if not expected["receivers"]:
-        checks.append(
-            Check(WARN, "delivery", "no receiver is declared: alerts go nowhere", "Declare crowsnest_receivers.")
-        )
-    sent = sum(round(it.value) for it in attempts)
-    return checks or [Check(PASS, "delivery", f"none of {sent} messages failed lately")]
+    """Declared receivers that do not take messages: a fault while the alert fires and they still refuse.
+
+    Refusals of receivers that are not declared (any more), or from before the configuration in force, are past; what
+    Prometheus knows of the time of that may be half a minute old.
+    """
+    receivers = now.expected["receivers"]
+    if not receivers:
+        word = "no receiver is declared: alerts go nowhere"
+        return [Check(WARN, "delivery", word, "Declare crowsnest_receivers.")]
+    broken = [it for it in failing if it.labels["integration"] in receivers and it.value > now.in_force_since]
+    if broken:
+        return [_undelivered(now, it) for it in broken]
+    sent, lost = (
+        sum(round(it.value) for it in counted if it.labels["integration"] in receivers)
+        for counted in (attempts, failures)
+    )
+    if lost:
+        return [Check(PASS, "delivery", f"{sent} messages lately, {lost} failed and a later one arrived")]
+    return [Check(PASS, "delivery", f"none of {sent} messages failed lately")]
 
 
-def _receiver(sample: Sample) -> tuple[str, str]:
-    return sample.labels["integration"], sample.labels.get("receiver_name", "")
+def _undelivered(now: Now, sample: Sample) -> Check:
+    """`sample` is the time of the last failure by integration and, as receiver_name, severity."""
+    integration, severity = sample.labels["integration"], sample.labels["receiver_name"]
+    names = now.expected["receivers"][integration]
+    receiver = names[0] if len(names) == 1 else f"one of {some(names)}"
+    alerting = any(
+        it.firing and it.name == DELIVERY_ALERT and it.labels["integration"] == integration for it in now.alerts
+    )
+    ago = now.in_force_since + now.delivering_seconds - sample.value
+    lasting = alerting and ago < REFUSING_SECONDS
+    return Check(
+        FAIL if lasting else WARN,
+        "delivery",
+        f"messages ({severity}) do not reach {receiver}"
+        if lasting
+        else f"the last message ({severity}) to {receiver} failed, and none was sent since",
+        f"`./crowsnest alert-test` with the same -i shows the receiver's own words. {runbook(DELIVERY_ALERT)}",
+        kind="kinds of messages do not arrive",
+        name=f"{severity} to {receiver}",
+    )
 
 
-def heartbeat_checks(expected: Mapping[str, Any], moment: Moment, beats: Sequence[Sample]) -> list[Check]:
+def heartbeat_checks(now: Now, beats: Sequence[Sample]) -> list[Check]:
     """The dead man's switch hears of us, if one is declared."""
-    if not expected["heartbeat"]:
+    if not now.expected["heartbeat"]:
         word = "none is declared: nothing outside notices when alerting itself dies"
         return [Check(WARN, "heartbeat", word, "Declare crowsnest_heartbeat_url.")]
-    count = round(beats[0].value) if beats else 0
-    if count > 0:
-        return [Check(PASS, "heartbeat", f"delivered {count} time(s) in the last 5 min")]
-    if moment.age_seconds < HEARTBEAT_SECONDS:
+    count, age = round(beats[0].value) if beats else 0, now.delivering_seconds
+    if count > 0 and age >= NEW_HEARTBEAT_SECONDS:
+        return [Check(PASS, "heartbeat", f"delivered {count} time(s) in the last {_window(age)}")]
+    if age < HEARTBEAT_SECONDS:
         return [Check(WARN, "heartbeat", "not delivered yet", "Ask again in 5 minutes.")]
-    advice = f"See the runbook AlertingPathAlive. {logs_of('alertmanager')}"
-    return [Check(FAIL, "heartbeat", "not delivered in the last 5 min", advice)]
+    advice = f"{runbook('AlertingPathAlive')} {logs_of('alertmanager')}"
+    return [Check(FAIL, "heartbeat", f"not delivered in the last {_window(age)}", advice)]
 
 
-def certificate_checks(expected: Mapping[str, Any], moment: Moment, expiries: Sequence[Sample]) -> list[Check]:
-    """Days left of every certificate: less than 3 is a fault, less than 14 a warning."""
-    left = {it.labels["instance"]: (it.value - moment.now) / DAY for it in expiries}
+def _window(age_seconds: float) -> str:
+    return duration(min(age_seconds, HEARTBEAT_SECONDS))
+
+
+def certificate_checks(now: Now, left: Sequence[Sample]) -> list[Check]:
+    """Certificates of the declared apps; one that was never seen is a warning."""
+    declared: Mapping[str, str] = now.expected["certificates"]
+    days = {it.labels["app"]: it.value / 86400 for it in left if it.labels["app"] in declared}
     checks = [
-        Check(
-            FAIL if days < 3 else WARN,
-            "certificates",
-            f"{url}: {_days_left(days)}",
-            "See the runbook CertificateExpiry.",
-        )
-        for url, days in sorted(left.items(), key=lambda item: item[1])
-        if days < 14
-    ]
-    checks += [
         Check(
             WARN,
             "certificates",
-            f"{url}: its certificate was not seen in the last 2 d",
+            f"{app}: no certificate was read from {url}",
             f"On the server: `curl -sv -o /dev/null {url}`.",
+            kind="certificates could not be read",
+            name=app,
         )
-        for url in expected["certificates"]
-        if url not in left
+        for app, url in declared.items()
+        if app not in days
     ]
+    checks += area_checks("certificates", now.alerts, {})
     if checks:
         return checks
-    if not left:
+    if not days:
         return [Check(PASS, "certificates", "none: no URL with https is declared")]
-    return [Check(PASS, "certificates", f"{len(left)}, the first one ends in {int(min(left.values()))} d")]
+    return [Check(PASS, "certificates", f"{len(days)}, the first one expires in {int(min(days.values()))} d")]
 
 
-def _days_left(days: float) -> str:
-    return f"ends in {duration(days * DAY)}" if days > 0 else f"ended {duration(-days * DAY)} ago"
-
-
-def disk_checks(
-    expected: Mapping[str, Any], moment: Moment, used: Sequence[Sample], forecast: Sequence[Sample]
-) -> list[Check]:
-    """Per host and mount point: over 90 % or full within a day is a fault, over 80 % or within a week a warning."""
+def disk_checks(now: Now, answered: Sequence[Sample]) -> list[Check]:
+    """File systems of the declared hosts."""
+    used = _on_declared_hosts(now, answered)
     if not used:
-        return [Check(WARN, "disk", "nothing is known yet", "Ask again in a minute.", soon=True)]
-    until = {_place(it): it.value for it in forecast}
-    checks = []
-    for it in used:
-        seconds = until.get(_place(it), float("inf"))
-        status = FAIL if it.value > 90 or seconds < DAY else WARN if it.value > 80 or seconds < 7 * DAY else PASS
-        if status != PASS:
-            soon = f", full in {duration(seconds)} at the pace of the last 6 h" if seconds < 7 * DAY else ""
-            word = f"{it.labels['host']} {it.labels['mountpoint']} is {it.value:.0f} % full{soon}"
-            checks.append(Check(status, "disk", word, "See the runbook HostDiskFilling."))
+        return [_unknown("disk")]
     fullest = max(used, key=lambda it: it.value)
-    word = f"{len(used)} file system(s), the fullest: {' '.join(_place(fullest))} with {fullest.value:.0f} %"
-    return checks or [Check(PASS, "disk", word)]
+    place = f"{fullest.labels['host']} {fullest.labels['mountpoint']}"
+    word = f"{len(used)} file system(s), the fullest: {place} with {fullest.value:.0f} %"
+    return area_checks("disk", now.alerts, {}) or [Check(PASS, "disk", word)]
 
 
-def _place(sample: Sample) -> tuple[str, str]:
-    return sample.labels["host"], sample.labels["mountpoint"]
-
-
-def memory_checks(expected: Mapping[str, Any], moment: Moment, used: Sequence[Sample]) -> list[Check]:
-    """Per host: over 95 % is a fault, over 90 % a warning."""
+def memory_checks(now: Now, answered: Sequence[Sample]) -> list[Check]:
+    """Memory of the declared hosts."""
+    used = _on_declared_hosts(now, answered)
     if not used:
-        return [Check(WARN, "memory", "nothing is known yet", "Ask again in a minute.", soon=True)]
-    checks = [
-        Check(
-            FAIL if it.value > 95 else WARN,
-            "memory",
-            f"{it.labels['host']} uses {it.value:.0f} % of its memory",
-            "See the runbook HostMemoryLow.",
-        )
-        for it in used
-        if it.value > 90
-    ]
+        return [_unknown("memory")]
     most = max(used, key=lambda it: it.value)
-    return checks or [Check(PASS, "memory", f"at most {most.value:.0f} % used, on {most.labels['host']}")]
+    word = f"at most {most.value:.0f} % used, on {most.labels['host']}"
+    return area_checks("memory", now.alerts, {}) or [Check(PASS, "memory", word)]
 
 
-def clock_checks(
-    expected: Mapping[str, Any], moment: Moment, skew: Sequence[Sample], unsynchronised: Sequence[Sample]
-) -> list[Check]:
-    """Per host: more than 5 s beside the server is a fault, no time server for hours a warning."""
+def clock_checks(now: Now, answered: Sequence[Sample]) -> list[Check]:
+    """Clocks of the declared hosts."""
+    skew = {it.labels["host"]: it.value for it in _on_declared_hosts(now, answered)}
     if not skew:
-        return [Check(WARN, "clock", "nothing is known yet", "Ask again in a minute.", soon=True)]
-    checks = [
-        Check(
-            FAIL,
-            "clock",
-            f"{it.labels['host']} is {it.value:+.1f} s beside the server",
-            "See the runbook HostClockSkewed.",
-        )
-        for it in skew
-        if abs(it.value) > 5
-    ]
-    checks += [
-        Check(
-            WARN,
-            "clock",
-            f"{it.labels['host']} has had no time server for hours",
-            "See the runbook HostClockNotSynchronised.",
-        )
-        for it in unsynchronised
-    ]
-    worst = max(abs(it.value) for it in skew)
-    return checks or [Check(PASS, "clock", f"{len(skew)} host(s), at most {worst:.1f} s beside the server")]
+        return [_unknown("clock")]
+    worst = max(abs(seconds) for seconds in skew.values())
+    word = f"{len(skew)} host(s), at most {worst:.1f} s from the server's clock"
+    return area_checks("clock", now.alerts, skew) or [Check(PASS, "clock", word)]
+
+
+def _on_declared_hosts(now: Now, samples: Sequence[Sample]) -> list[Sample]:
+    hosts: Collection[str] = now.expected["hosts"]
+    return [it for it in samples if it.labels["host"] in hosts]
+
+
+def _unknown(area: str) -> Check:
+    return Check(WARN, area, "nothing is known yet", "Ask again in a minute.", soon=True)
 
 
 _CHECKS: tuple[tuple[str, tuple[str, ...], Callable[..., list[Check]]], ...] = (
     ("probes", ("probes",), probe_checks),
-    ("delivery", ("attempts", "failures", "lost", "errors", "dropped"), delivery_checks),
+    ("delivery", ("attempts", "failures", "failing"), delivery_checks),
     ("heartbeat", ("heartbeats",), heartbeat_checks),
     ("certificates", ("certificates",), certificate_checks),
-    ("disk", ("disk", "disk forecast"), disk_checks),
+    ("disk", ("disk",), disk_checks),
     ("memory", ("memory",), memory_checks),
-    ("clock", ("skew", "unsynchronised"), clock_checks),
+    ("clock", ("skew",), clock_checks),
 )
-
-
-def alert_checks(alerts: Sequence[Mapping[str, Any]]) -> list[Check]:
-    """What fires now, but for the heartbeat; `alerts` as Prometheus' API gives them."""
-    firing = [it["labels"] for it in alerts if it["state"] == "firing" and it["labels"]["alertname"] != HEARTBEAT_ALERT]
-    if not firing:
-        return [Check(PASS, "alerts", "none fires")]
-    names = [
-        " ".join(
-            part
-            for part in (it["alertname"], it.get("app") or it.get("host", ""), f"({it.get('severity', 'none')})")
-            if part
-        )
-        for it in firing
-    ]
-    return [Check(WARN, "alerts", f"{len(firing)} fire: {some(names)}", "Each has a runbook: docs/runbooks/<name>.md.")]

@@ -20,14 +20,13 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_check import
     Check,
     duration,
     logs_of,
+    runbook,
     some,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify_client import Answer, ServiceError
 
 # A younger Prometheus need not have evaluated all rules, nor have two samples for every rate.
 RULES_SECONDS, DATA_SECONDS = 120, 300
-# More lines than this of one kind say nothing new.
-MOST_LINES = 10
 # What tells targets apart.
 TARGET_FIELDS = ("job", "address", "path", "app", "probe", "host")
 
@@ -66,38 +65,40 @@ def target_name(target: Target) -> str:
 def target_checks(wanted: Sequence[Mapping[str, str]], active: Sequence[Mapping[str, Any]]) -> list[Check]:
     """Exactly the declared targets, each read without an error.
 
-    One of an app that cannot be read is a warning: the app is not ours, and its own alert fires.
+    One of an app that cannot be read is a warning: no run changes the app, and its own alert fires.
     """
-    declared = [wanted_target(target) for target in wanted]
+    declared = dict.fromkeys(wanted_target(target) for target in wanted)
     found = {active_target(target): target for target in active}
-    checks = [
-        Check(FAIL, "targets", f"{target_name(it)} is declared and not watched", RUN_SITE, soon=True)
-        for it in declared
-        if it not in found
-    ]
-    checks += [
-        Check(FAIL, "targets", f"{target_name(it)} is watched and not declared", RUN_SITE, soon=True)
-        for it in found
-        if it not in declared
-    ]
-    for name in (it for it in declared if it in found and found[it]["health"] != "up"):
-        checks.append(_unread(name, found[name]))
+    missing = [it for it in declared if it not in found]
+    extra = [it for it in found if it not in declared]
+    checks = [_misplaced(it, "declared and not watched") for it in missing]
+    checks += [_misplaced(it, "watched and not declared") for it in extra]
+    checks += [_unread(it, found[it]) for it in declared if it in found and found[it]["health"] != "up"]
     up = sum(1 for it in declared if it in found and found[it]["health"] == "up")
     return [*checks, Check(PASS, "targets", f"{up} of {len(declared)} up")] if up else checks
 
 
+def _misplaced(target: Target, how: str) -> Check:
+    name = target_name(target)
+    return Check(FAIL, "targets", f"{name} is {how}", RUN_SITE, soon=True, kind=f"targets are {how}", name=name)
+
+
 def _unread(target: Target, state: Mapping[str, Any]) -> Check:
-    job, name = target[0], target_name(target)
+    job, address, path, app, *_ = target
+    name = target_name(target)
     if state["health"] == "unknown":
-        return Check(WARN, "targets", f"{name} was not read yet", "Ask again in a minute.", soon=True)
+        advice, kind = "Ask again in a minute.", "targets were not read yet"
+        return Check(WARN, "targets", f"{name} was not read yet", advice, soon=True, kind=kind, name=name)
     advice = {
-        "app": f"On its host: `curl -s {target[1]}{target[2]} | head`. See the runbook AppDown.",
+        "app": f"On its host: `curl -s {address}{path} | head`. {runbook('AppDown')}",
         "probe": logs_of("blackbox"),
-        "node": "On that host: `systemctl status prometheus-node-exporter`. See the runbook HostDown.",
+        "node": f"On that host: `systemctl status prometheus-node-exporter`. {runbook('HostDown')}",
     }.get(job, logs_of(job))
+    why = state["lastError"] or "no reason given"
+    kind = f"targets of app {app} are down" if job == "app" else f"targets of job {job} are down"
     status = WARN if job in ("app", "probe") else FAIL
-    word = f"{name} is down: {state['lastError'] or 'no reason given'}"
-    return Check(status, "targets", word, advice, soon=status == FAIL)
+    short = f"{name.removeprefix(f'{job} {app} ')} ({why})"
+    return Check(status, "targets", f"{name} is down: {why}", advice, soon=status == FAIL, kind=kind, name=short)
 
 
 # --- rules ---
@@ -115,9 +116,7 @@ def rule_checks(wanted: Mapping[str, int], groups: Sequence[Mapping[str, Any]], 
         if names
     ]
     rules = [(group, rule) for group, entries in found.items() for rule in entries]
-    for group, rule in [it for it in rules if it[1]["health"] == "err"][:MOST_LINES]:
-        word = f"{rule['name']} in {group} cannot be evaluated: {rule.get('lastError', 'no reason given')}"
-        checks.append(Check(FAIL, "rules", word, "See the runbook PrometheusRuleFailures."))
+    checks += [_broken(group, rule) for group, rule in rules if rule["health"] == "err"]
     # A group's first turn comes at some time within its interval; a slow one is not waited for.
     waiting = [
         rule["name"]
@@ -137,6 +136,18 @@ def rule_checks(wanted: Mapping[str, int], groups: Sequence[Mapping[str, Any]], 
     return [*checks, Check(PASS, "rules", word)] if healthy else checks
 
 
+def _broken(group: str, rule: Mapping[str, Any]) -> Check:
+    """A rule that cannot be evaluated; one of the team's is a warning: no run changes what they wrote."""
+    name, why = f"{rule['name']} in {group}", rule.get("lastError", "no reason given")
+    status = WARN if group.startswith("own-") else FAIL
+    word, advice, kind = (
+        f"{name} cannot be evaluated: {why}",
+        runbook("PrometheusRuleFailures"),
+        "rules cannot be evaluated",
+    )
+    return Check(status, "rules", word, advice, kind=kind, name=f"{name} ({why})")
+
+
 # --- panels ---
 
 
@@ -148,21 +159,23 @@ def panel_checks(
 ) -> list[Check]:
     """Every query of every panel gives data, or its panel says itself why it may be empty.
 
+    No data on the dashboard of an app is a warning: the app does not export it.
+
     `queries` have `dashboard`, `panel`, `expr`, `empty` and `app`; `settled_apps` were there as long as a rate needs.
     """
     found: dict[str, list[tuple[str, str]]] = {}
+    checks = []
     for query in queries:
         kind, words = _verdict(query, answers[query["expr"]], age_seconds, settled_apps)
         found.setdefault(kind, []).append((f"{query['dashboard']}: {query['panel']}", words))
-    checks = [
-        *_each(found.get("refused", []), "the query is refused", ""),
-        *_each(found.get("empty", []), "no data", "Ask Prometheus yourself: "),
-    ]
+        if kind in ("empty", "refused"):
+            checks.append(_blank(query, words if kind == "refused" else ""))
     early = found.get("early", [])
     for reason in dict.fromkeys(words for _, words in early):
         names = list(dict.fromkeys(name for name, words in early if words == reason))
         word = f"{len(names)} without data, as {reason}: {some(names, 3)}"
-        checks.append(Check(WARN, "panels", word, "Ask again in 5 minutes."))
+        kind = "reasons why panels have no data yet"
+        checks.append(Check(WARN, "panels", word, "Ask again in 5 minutes.", kind=kind, name=reason))
     given, reasons = len(found.get("data", [])), len(found.get("reason", []))
     word = f"{given} of {len(queries)} queries give data"
     word += f", {reasons} are empty for the reason their panel names" if reasons else ""
@@ -186,13 +199,12 @@ def _verdict(
     return "empty", query["expr"]
 
 
-def _each(found: Sequence[tuple[str, str]], what: str, advice: str) -> list[Check]:
-    """One line per panel, the rest in one; words are the advice where there is a text before them, else the detail."""
-    checks = [
-        Check(FAIL, "panels", f"{name}: {what}", advice + words)
-        if advice
-        else Check(FAIL, "panels", f"{name}: {what}: {words}")
-        for name, words in found[:MOST_LINES]
-    ]
-    more = len(found) - MOST_LINES
-    return [*checks, Check(FAIL, "panels", f"{more} more of this kind: {what}")] if more > 0 else checks
+def _blank(query: Mapping[str, str], refusal: str) -> Check:
+    """A panel without data, or one of which Prometheus refuses the query."""
+    name = f"{query['dashboard']}: {query['panel']}"
+    if refusal:
+        word, advice = f"{name}: the query is refused: {refusal}", logs_of("prometheus")
+        return Check(FAIL, "panels", word, advice, kind="queries are refused", name=name)
+    status, advice = (WARN, runbook("AppMetricsMissing") + " ") if query["app"] else (FAIL, "")
+    advice += f"Ask Prometheus yourself: {query['expr']}"
+    return Check(status, "panels", f"{name}: no data", advice, kind="panels have no data", name=name)

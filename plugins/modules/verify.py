@@ -44,7 +44,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 report:
-  description: The checks, those that failed first, and how many there are of each status.
+  description:
+    - The checks, those that failed first, and how many there are of each status.
+    - C(kind) and C(name) are there where many lines can be alike, so that a report can make one of them.
   type: dict
   returned: always
   sample:
@@ -55,7 +57,12 @@ report:
     warnings: 0
     failed: 1
     checks:
-      - {status: FAIL, area: targets, detail: "node web1 127.0.0.1:9100 is down: connection refused", advice: "See …"}
+      - status: FAIL
+        area: targets
+        detail: "node web1 127.0.0.1:9100 is down: connection refused"
+        advice: "On that host: `systemctl status prometheus-node-exporter`. See the runbook HostDown."
+        kind: targets of job node are down
+        name: "node web1 127.0.0.1:9100 (connection refused)"
 """
 
 from pathlib import Path

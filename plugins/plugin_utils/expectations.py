@@ -44,30 +44,36 @@ def expectations(
     dashboards: Sequence[Dashboard],
     uptime: Mapping[str, Any],
     business: Mapping[str, Any],
-    facts: Mapping[str, Facts],
+    facts: Mapping[str, Facts | str],
     kept: Mapping[str, Any],
     limited: bool,
 ) -> dict[str, Any]:
     """Parameter `expected` of the module `verify`; it holds no secrets.
 
     `files` is {service: its generated files}, `compose` the text of the compose project, `uptime` and `business` the
-    objects of Uptime Kuma and of Metabase, `facts` {host: what `host_facts` found}, without hosts that did not answer
-    or, when the run is `limited`, were left out, `kept` the facts that other tasks of this run
-    kept for its end. `checks` are those that are decided here.
+    objects of Uptime Kuma and of Metabase, `facts` {host: what `host_facts` found last, or why it was not looked at},
+    `limited` says that the run was told to leave out hosts, `kept` holds what other tasks of this run kept for its end.
+    `checks` are those that are decided here.
     """
     # As long as Grafana's: four scrapes, so that a rate finds two samples even when one scrape is lost.
     window = f"{4 * duration_seconds(plan.settings.scrape_interval)}s"
+    seen = {name: found for name, found in facts.items() if not isinstance(found, str)}
+    unseen = {name: why for name, why in facts.items() if isinstance(why, str)}
     return {
         "host": plan.server,
+        "hosts": list(plan.hosts),
+        "apps": [app.name for app in plan.settings.apps],
         "services": {name: _service(plan, name, files[name]) for name in plan.services},
         "compose": {"path": f"{CONFIG_ROOT}/compose.yaml", "sha256": digest(compose)},
         "targets": targets(prometheus_config(plan)),
         "rules": rules(files["prometheus"]),
         "receivers": _receivers(declaration),
         "heartbeat": declaration.heartbeat_url is not None,
-        "certificates": sorted({app.url for app in plan.settings.apps if app.url and app.url.startswith("https:")})
-        if "blackbox" in plan.services
-        else [],
+        "certificates": {
+            app.name: app.url
+            for app in plan.settings.apps
+            if "blackbox" in plan.services and app.url and app.url.startswith("https:")
+        },
         "dashboards": {each.uid: each.title for each in dashboards},
         "monitors": [
             it["name"] for it in uptime.get("monitors", []) if it["type"] != "push" and it.get("active", True)
@@ -86,10 +92,10 @@ def expectations(
             for it in queries(each, window)
         ],
         "checks": [
-            *_host_checks(plan, facts, limited),
+            *_host_checks(plan, unseen, limited),
             *_off_checks(plan),
-            *port_checks(plan, facts),
-            *_told(kept),
+            *port_checks(plan, seen),
+            *_kept_checks(kept),
         ],
     }
 
@@ -161,45 +167,49 @@ def _receivers(declaration: Declaration) -> dict[str, list[str]]:
 # --- checks that need no question ---
 
 
-def _check(status: str, area: str, detail: str, advice: str = "") -> dict[str, str]:
-    return {"status": status, "area": area, "detail": detail, "advice": advice}
+def _check(status: str, area: str, detail: str, advice: str = "", kind: str = "", name: str = "") -> dict[str, str]:
+    """One line; `kind` and `name` as those of `Check` in module_utils/verify_check.py."""
+    return {"status": status, "area": area, "detail": detail, "advice": advice, "kind": kind, "name": name}
 
 
-def _host_checks(plan: Plan, facts: Mapping[str, Facts], limited: bool) -> list[dict[str, str]]:
-    silent = [name for name in plan.hosts if name not in facts]
-    advice = "Does `ssh` reach it? An alert HostDown fires when it is really down."
-    why = "--limit left it out, or it does not answer over SSH" if limited else "it does not answer over SSH"
+def _host_checks(plan: Plan, unseen: Mapping[str, str], limited: bool) -> list[dict[str, str]]:
+    status, advice = (
+        "WARN" if limited else "FAIL",
+        "Does `ssh` reach it? An alert HostDown fires when it is really down.",
+    )
     lines = [
-        _check("WARN" if limited else "FAIL", "hosts", f"{name} was not looked at: {why}", advice) for name in silent
+        _check(
+            status, "hosts", f"{name} was not looked at: {why}", advice, "hosts were not looked at", f"{name} ({why})"
+        )
+        for name, why in unseen.items()
     ]
-    well = len(plan.hosts) - len(silent)
-    return [*lines, _check("PASS", "hosts", f"{well} of {len(plan.hosts)} looked at")]
+    return [*lines, _check("PASS", "hosts", f"{len(plan.hosts) - len(unseen)} of {len(plan.hosts)} looked at")]
 
 
 def _off_checks(plan: Plan) -> list[dict[str, str]]:
+    advice, kind = "A larger bundle, or stop what uses the memory.", "services are switched off"
     return [
-        _check(
-            "WARN", "containers", f"{name} is switched off: {reason}", "A larger bundle, or stop what uses the memory."
-        )
+        _check("WARN", "containers", f"{name} is switched off: {reason}", advice, kind, name)
         for name, reason in plan.switched_off.items()
     ]
 
 
-# (status, area, fact): what roles keep for the end of a run, as [{"message"}], with "change" where it says of what. A
-# database that cannot be read is a warning: the app is not ours.
+# (status, area, fact, what many of them are): what roles keep for the end of a run, as [{"message"}], with "change"
+# where it says of what. A database that cannot be read is a warning: no run changes the app.
 _KEPT = (
-    ("FAIL", "business", "metabase_failed"),
-    ("WARN", "databases", "database_reader_failed"),
-    ("WARN", "databases", "database_reader_notes"),
+    ("FAIL", "business", "metabase_failed", "changes in Metabase failed"),
+    ("WARN", "databases", "database_reader_failed", "databases cannot be read"),
+    ("WARN", "databases", "database_reader_notes", "databases are not as they should be"),
 )
 
 
-def _told(kept: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [
-        _check(status, area, f"{it['change']}: {it['message']}" if "change" in it else it["message"])
-        for status, area, fact in _KEPT
-        for it in kept.get(fact, [])
-    ]
+def _kept_checks(kept: Mapping[str, Any]) -> list[dict[str, str]]:
+    lines = []
+    for status, area, fact, kind in _KEPT:
+        for it in kept.get(fact, []):
+            message = f"{it['change']}: {it['message']}" if "change" in it else it["message"]
+            lines.append(_check(status, area, message, kind=kind, name=it.get("change") or it.get("app") or message))
+    return lines
 
 
 def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
@@ -231,10 +241,19 @@ def _odd_ports(plan: Plan, host: str, facts: Facts) -> list[dict[str, str]]:
         if port in plan.settings.open_ports or (port in watched and addresses <= wanted):
             continue
         who = ours.get(port) or (f"container {published[port]}" if port in published else "a program")
-        word = f"{host}: {who} can be reached from outside at port {port} ({', '.join(sorted(addresses))})"
+        addressed = ", ".join(sorted(addresses))
         # Docker opens its ports past the host's own firewall; for other programs that one may be closed.
         status = "FAIL" if port in ours or port in published else "WARN"
-        checks.append(_check(status, "ports", word, _port_advice(port, port in ours, published.get(port))))
+        checks.append(
+            _check(
+                status,
+                "ports",
+                f"{host}: {who} can be reached from outside at port {port} ({addressed})",
+                _port_advice(port, port in ours, published.get(port)),
+                "ports can be reached from outside",
+                f"{host} {port} ({who})",
+            )
+        )
     return checks
 
 

@@ -320,7 +320,6 @@ def expectations(
         "metabase": lambda: metabase_files(plan)["metabase"],
         "metabase_database": lambda: metabase_files(plan)["metabase_database"],
     }
-    looks = {name: hostvars[name].get("preflight_look", {}) for name in typed.hosts}
     return verification.expectations(
         typed,
         declaration.read(plain(variables)),
@@ -329,10 +328,25 @@ def expectations(
         dashboards(typed) if "grafana" in typed.services else [],
         uptime_kuma_objects(plan, variables, {}) if "uptime_kuma" in typed.services else {},
         metabase_objects(plan, variables, {}, inventory_dir) if "metabase" in typed.services else {},
-        {name: plain(look["host"]) for name, look in looks.items() if "host" in look},
+        {name: _last_look(hostvars[name], hostvars[typed.server], limited) for name in typed.hosts},
         hostvars[typed.server],
         limited,
     )
+
+
+def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> dict[str, Any] | str:
+    """The facts of a host, or why there are none; `here` and `server` are variables of this host and of the server.
+
+    A run that changes hosts looks at them again at its end (`verify_look`): what it saw before is past.
+    """
+    again = "verify_look" in server
+    look = here.get("verify_look" if again else "preflight_look", {})
+    if "host" in look:
+        facts: dict[str, Any] = plain(look["host"])
+        return facts
+    if again and "unreachable" not in look and "host" in here.get("preflight_look", {}):
+        return "a task of this run failed on it"
+    return "--limit left it out, or it does not answer over SSH" if limited else "it does not answer over SSH"
 
 
 def secret_digests(

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -12,14 +12,30 @@ def verify_report(report: Mapping[str, Any]) -> list[str]:
     """The `report` of the module `verify` as lines of text: what failed first, with what to do about it."""
     if not report:
         return ["The stack does not run here yet, so there is nothing to ask."]
-    width = max(len(check["area"]) for check in report["checks"])
+    checks = gathered(report["checks"])
+    width = max(len(check["area"]) for check in checks)
     lines = [f"STATUS  {'AREA':<{width}}  DETAIL"]
-    for check, following in zip(report["checks"], [*report["checks"][1:], {}], strict=True):
+    for check, following in zip(checks, [*checks[1:], {}], strict=True):
         lines.append(f"{check['status']:<6}  {check['area']:<{width}}  {check['detail']}")
         again = all(check[key] == following.get(key) for key in ("status", "area", "advice"))
         if check["advice"] and not again:  # the same advice is given once, after the last line it is for
             lines.append(f"{'':<{width + 10}}-> {check['advice']}")
     return [*lines, "", summary(report)]
+
+
+def gathered(checks: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """The lines in their order; more than three of one status, area and kind are one, where the first of them stood."""
+    groups: dict[tuple[str, ...], list[Mapping[str, str]]] = {}
+    for number, check in enumerate(checks):
+        kind = check.get("kind") or f"line {number}"
+        groups.setdefault((check["status"], check["area"], kind), []).append(check)
+    return [line for group in groups.values() for line in (group if len(group) <= 3 else [_one_line(group)])]
+
+
+def _one_line(group: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
+    """`7 targets of app shop are down: A, B, C and 4 more`; the advice is that of the first."""
+    names = ", ".join(check["name"] for check in group[:3])
+    return {**group[0], "detail": f"{len(group)} {group[0]['kind']}: {names} and {len(group) - 3} more"}
 
 
 def summary(report: Mapping[str, Any]) -> str:

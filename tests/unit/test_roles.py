@@ -110,3 +110,12 @@ def test_a_role_reads_no_variable_of_another_role(role: Path) -> None:
 def test_the_role_is_used(role: Path) -> None:
     files = [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles").glob("*/tasks/*.yml")]
     assert role.name in {name for path in files for name in roles_in(load(path))}
+
+
+def test_a_run_looks_at_every_host_again_between_its_changes_and_its_verification() -> None:
+    plays = [(play["hosts"], roles_in(play), str(play)) for play in load(ROOT / "playbooks/site.yml")]
+    changed = [number for number, (_, roles, _) in enumerate(plays) if roles & {"stack", "node_exporter"}]
+    looked = [number for number, (hosts, _, text) in enumerate(plays) if hosts == "monitored" and "'look'" in text]
+    asked = [number for number, (_, roles, text) in enumerate(plays) if "verify" in roles and "'look'" not in text]
+    assert len(looked) == len(asked) == 1
+    assert max(changed) < looked[0] < asked[0]

@@ -40,6 +40,14 @@ def test_the_exporter_of_a_further_host_listens_on_its_private_address_only(lab:
     assert hosts["lab1"].run(f"python3 -c \"import socket; socket.create_connection(('{address}', 9100), 3)\"").rc == 0
 
 
+def test_a_port_that_the_run_itself_closes_is_not_reported(lab: Any, hosts: dict[str, Any]) -> None:
+    hosts["lab2"].check_output("echo 'ARGS=\"--web.listen-address=:9100\"' > /etc/default/prometheus-node-exporter")
+    hosts["lab2"].check_output("systemctl restart prometheus-node-exporter")
+    run = lab.play(*BOTH)
+    assert run.status == 0, run.output
+    assert "FAIL" not in run.output.partition("TASK [verify : Report")[2]
+
+
 def test_the_engine_that_was_there_is_kept(lab: Any, server: Any) -> None:
     settings = json.loads(server.file("/etc/docker/daemon.json").content_string)
     assert settings["max-concurrent-downloads"] == 2

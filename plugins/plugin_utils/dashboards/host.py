@@ -123,9 +123,9 @@ def _now() -> Row:
             ),
             Panel(
                 "Disk full in",
-                f"Days until the fullest disk is full at the pace of the last six hours; {_FOREVER_DAYS} for longer, "
-                "and for disks used 60 % or less. Under 7: docker system df and journalctl --disk-usage show what "
-                "grows.",
+                "Days until the first disk is full, at the slower pace of the last hour and the last six; "
+                f"{_FOREVER_DAYS} for longer, and for disks that are mostly free. Under 7: docker system df and "
+                "journalctl --disk-usage show what grows.",
                 "stat",
                 (Query(f"min by (host) ({_days_until_full()})", "{{host}}"),),
                 unit=DAYS,
@@ -230,14 +230,9 @@ def _memory() -> Row:
 
 
 def _days_until_full() -> str:
-    """PromQL: days until each file system is full at the pace of the last 6 h, at most a year.
-
-    As alert HostDiskFullSoon: a disk of which 60 % are used or less, or that did not fill in the last hour, is not
-    forecast, since a single step such as an image looks like growth for as long as the window is.
-    """
-    free, used = f"host:filesystem_avail:bytes{{{_HOST}}}", f"host:filesystem_used:percent{{{_HOST}}}"
-    filling = f"{free} / (-1 * deriv({free}[6h]) > 0) / 86400 and deriv({free}[1h]) < 0 and {used} > 60"
-    return f"clamp_max({filling}, {_FOREVER_DAYS}) or 0 * {free} + {_FOREVER_DAYS}"
+    """PromQL: days until each file system is full, as alert HostDiskFullSoon counts them, at most a year."""
+    filling = f"clamp_max(host:disk_full:seconds{{{_HOST}}} / 86400, {_FOREVER_DAYS})"
+    return f"{filling} or 0 * host:filesystem_avail:bytes{{{_HOST}}} + {_FOREVER_DAYS}"
 
 
 def _disk() -> Row:
@@ -266,9 +261,9 @@ def _disk() -> Row:
             ),
             Panel(
                 "Days until full",
-                "Forecast from the last six hours for disks used more than 60 %, at most a year. Falling towards 1: "
-                "something writes more than usual; find it before alert HostDiskFullSoon fires: du -xh --max-depth=2 "
-                "/ | sort -h | tail.",
+                "Forecast from the last hour and the last six for disks that are mostly used, at most a year. Falling "
+                "towards 1: something writes more than usual; find it before alert HostDiskFullSoon fires: "
+                "du -xh --max-depth=2 / | sort -h | tail.",
                 "timeseries",
                 (Query(_days_until_full(), "{{host}} {{mountpoint}}"),),
                 unit=DAYS,

@@ -74,7 +74,7 @@ MONITORS: dict[str, tuple[dict[str, Any], str]] = {
     "a key with a bracket": ({"key": "x)", "type": "push"}, "monitor x: the key x) has a bracket or a line end"),
     "interval 5": ({"type": "push", "interval": 5}, "monitor x: interval is 5, the least is 20"),
     "retry interval": ({"type": "push", "retryInterval": "1"}, "monitor x: retryInterval is 1, the least is 20"),
-    "no number": ({"type": "push", "interval": "often"}, "monitor x: interval is no number: often"),
+    "no number": ({"type": "push", "interval": "often"}, "monitor x: interval must be a number, not often"),
     "a port": ({"type": "port", "hostname": "h", "port": 70000}, "monitor x: port is 70000, the most is 65535"),
     "no address": ({"type": "http"}, "monitor x: url is missing"),
     "no keyword": ({"type": "keyword", "url": "http://x"}, "monitor x: keyword is missing"),
@@ -82,8 +82,8 @@ MONITORS: dict[str, tuple[dict[str, Any], str]] = {
     "a monitor is no group": ({"type": "push", "group": "shop/website"}, "monitor x: unknown group shop/website"),
     "inside itself": ({"type": "group", "group": "x"}, "monitor group x is inside itself"),
     "an unknown notification": ({"type": "push", "notifications": ["y"]}, "monitor x: unknown notification y"),
-    "no list": ({"type": "push", "notifications": "ops"}, "monitors x: notifications is no list"),
-    "tags as texts": ({"type": "push", "tags": ["app"]}, "monitors x: tags is no list of dictionaries"),
+    "no list": ({"type": "push", "notifications": "ops"}, "monitors x: notifications must be a list"),
+    "tags as texts": ({"type": "push", "tags": ["app"]}, "monitors x: tags must be a list of dictionaries"),
     "an unknown docker host": (
         {"type": "docker", "docker_container": "c", "docker_host": "far"},
         "monitor x: unknown docker host far",
@@ -192,7 +192,7 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "time zone": (
         "maintenances",
         {"key": "x", "title": "x", "strategy": "manual", "timezone": "Mars/X"},
-        "maintenance x: timezone: Mars/X is no time zone such as Europe/Berlin",
+        "maintenance x: timezone: Mars/X is not a time zone such as Europe/Berlin",
     ),
     "monitor of a window": (
         "maintenances",
@@ -237,7 +237,7 @@ def test_a_mistake_in_another_object_has_its_sentence(case: str) -> None:
     "name, value, start",
     [
         ("disableAuth", True, "settings: disableAuth cannot be set here"),
-        ("serverTimezone", "Mars/X", "settings: serverTimezone: Mars/X is no time zone"),
+        ("serverTimezone", "Mars/X", "settings: serverTimezone: Mars/X is not a time zone"),
     ],
 )
 def test_a_setting_that_does_harm_is_refused(name: str, value: Any, start: str) -> None:

@@ -94,7 +94,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
         {"name": "x", "language": "en"},
         "site.language: unknown, allowed are: name, locale",
     ),
-    "a group that is no text": ("groups", [["x"]], "groups[0]: ['x'] is no text"),
+    "a group that is no text": ("groups", [["x"]], "groups[0]: ['x'] is not a text"),
     "the same group": ("groups", ["Sales", "Sales"], "groups: 2 have the name Sales"),
     "an unknown group": (
         "users.0",
@@ -109,7 +109,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
     ),
     "no password of a database": ("databases.0", {"password": ""}, "databases[0] (Shop).password: is missing"),
     "port": ("databases.0", {"port": 70000}, "databases[0] (Shop).port: 70000 is not between 1 and 65535"),
-    "port as a word": ("databases.0", {"port": "pg"}, "databases[0] (Shop).port: pg is no whole number"),
+    "port as a word": ("databases.0", {"port": "pg"}, "databases[0] (Shop).port: pg is not a whole number"),
     "a key with a blank": ("collections.0", {"key": "my shop"}, "collections[0] (my shop).key: my shop is not a word"),
     "an unknown parent": (
         "collections.1",
@@ -157,8 +157,12 @@ CASES: dict[str, tuple[str, Any, str]] = {
         {"filters": {"city": {"type": "number", "field": "a.b.c"}}},
         "questions[0] (q).filters.city.type: number is not one of date, text",
     ),
-    "filters as a list": ("questions.0", {"filters": []}, "questions[0] (q).filters: [] is no dictionary of filters"),
-    "visualization": ("questions.0", {"visualization": "x"}, "questions[0] (q).visualization: x is no dictionary"),
+    "filters as a list": (
+        "questions.0",
+        {"filters": []},
+        "questions[0] (q).filters: [] is not a dictionary of filters",
+    ),
+    "visualization": ("questions.0", {"visualization": "x"}, "questions[0] (q).visualization: x is not a dictionary"),
     "an unknown question": (
         "dashboards.0",
         {"cards": [CARD, {**CARD, "question": "z", "row": 9}]},
@@ -180,7 +184,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
         "dashboards[0] (d).cards[0].width: 0 is not between 1",
     ),
     "a row below zero": ("dashboards.0", {"cards": [{**CARD, "row": -1}]}, "dashboards[0] (d).cards[0].row: -1 is not"),
-    "cards that are no list": ("dashboards.0", {"cards": "q"}, "dashboards[0] (d).cards: q is no list"),
+    "cards that are no list": ("dashboards.0", {"cards": "q"}, "dashboards[0] (d).cards: q is not a list"),
     "width of the page": ("dashboards.0", {"width": "wide"}, "dashboards[0] (d).width: wide is not one of full, fixed"),
     "a filter that no question has": (
         "dashboards.0",
@@ -235,7 +239,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
         {"dashboard": "x"},
         "subscriptions[0] (s).dashboard: there is no dashboard x, declared are: d",
     ),
-    "no dictionary": ("questions", ["x"], "questions[0]: is no dictionary"),
+    "no dictionary": ("questions", ["x"], "questions[0]: must be a dictionary"),
 }
 
 

@@ -78,7 +78,7 @@ CONTAINERS: list[tuple[dict[str, Any] | None, str, str]] = [
     (row(State__Status="paused"), "FAIL", "prometheus is paused"),
     (
         row(State__OOMKilled=True),
-        "FAIL",
+        "WARN",
         "prometheus hit its memory limit of 256 MiB and a process of it was killed",
     ),
     (row(RestartCount=3), "WARN", "prometheus was restarted by Docker, 3 time(s) in all, the last one 40 min ago"),
@@ -205,7 +205,7 @@ def metrics(loaded_at: float, successful: int = 1) -> str:
 
 LOADED = {
     "in force": (metrics(NOW + 1), "PASS", "in force in prometheus"),
-    "older": (metrics(NOW - 1), "FAIL", "prometheus runs with an older one than that in force"),
+    "older": (metrics(NOW - 1), "FAIL", "prometheus runs with an older configuration than the one in force"),
     "refused": (metrics(NOW + 1, 0), "FAIL", "prometheus refuses its newest configuration and keeps an older one"),
 }
 

@@ -90,6 +90,17 @@ def test_a_target_that_is_not_as_declared_is_named(case: str) -> None:
     assert not any(check.soon for check in checks if " is down" in check.detail and check.status == "WARN")
 
 
+def test_what_is_wrong_with_many_targets_is_of_one_kind_for_each_app() -> None:
+    apps = [target("app", f"127.0.0.1:{port}", app) for app in ("shop", "blog") for port in (1, 2)]
+    checks = watching.target_checks(apps, [active(it, "down", "EOF") for it in apps])
+    assert [(check.kind, check.name) for check in checks] == [
+        ("targets of app shop are down", "127.0.0.1:1 (EOF)"),
+        ("targets of app shop are down", "127.0.0.1:2 (EOF)"),
+        ("targets of app blog are down", "127.0.0.1:1 (EOF)"),
+        ("targets of app blog are down", "127.0.0.1:2 (EOF)"),
+    ]
+
+
 # --- rules ---
 
 GROUPS = {"host.yml/host_cpu": 2, "own-1-team.yml/host_cpu": 1}
@@ -130,6 +141,11 @@ WRONG_RULES: dict[str, tuple[list[Any], float, tuple[str, str]]] = {
         [group("host.yml", rule("a"), rule("b", "err", "many-to-many")), TEAM],
         900,
         ("FAIL", "b in host.yml/host_cpu cannot be evaluated: many-to-many"),
+    ),
+    "a rule of the team fails": (
+        [group("host.yml", rule("a"), rule("b")), group("own-1-team.yml", rule("Mine", "err", "many-to-many"))],
+        900,
+        ("WARN", "Mine in own-1-team.yml/host_cpu cannot be evaluated: many-to-many"),
     ),
     "a new Prometheus": (
         [group("host.yml", rule("a"), rule("b", "unknown")), TEAM],
@@ -203,7 +219,7 @@ PANELS: dict[str, tuple[dict[str, str], Answer, float, set[str], list[tuple[str,
         {"blog"},
         [("WARN", "1 without data, as shop is down, or was less than 5 min ago: host: CPU")],
     ),
-    "an app that is well": (query(app="shop"), [], 300, {"shop"}, [("FAIL", "host: CPU: no data")]),
+    "an app that does not export it": (query(app="shop"), [], 300, {"shop"}, [("WARN", "host: CPU: no data")]),
 }
 
 
@@ -218,14 +234,12 @@ def test_what_to_ask_oneself_stands_beside_an_empty_panel() -> None:
     assert check.advice == "Ask Prometheus yourself: rate(x[1m])"
 
 
-def test_many_empty_panels_are_some_lines_and_their_number() -> None:
+def test_many_empty_panels_are_of_one_kind_for_the_report() -> None:
     many = [query(f"Panel {number}") for number in range(14)]
-    checks = watching.panel_checks([*many, query(expr="y")], {"x": [], "y": DATA}, 900, set())
-    assert lines(checks)[9:] == [
-        ("FAIL", "host: Panel 9: no data"),
-        ("FAIL", "4 more of this kind: no data"),
-        ("PASS", "1 of 15 queries give data"),
-    ]
+    *empty, last = watching.panel_checks([*many, query(expr="y")], {"x": [], "y": DATA}, 900, set())
+    assert [check.name for check in empty] == [f"host: Panel {number}" for number in range(14)]
+    assert {(check.status, check.kind) for check in empty} == {("FAIL", "panels have no data")}
+    assert last[:3] == ("PASS", "panels", "1 of 15 queries give data")
 
 
 def test_empty_ones_with_a_reason_are_counted() -> None:

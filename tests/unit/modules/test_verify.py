@@ -31,15 +31,13 @@ ACTIVE = {
     "health": "up",
     "lastError": "",
 }
-RULES = [
-    {
-        "name": "cpu",
-        "file": "/etc/crowsnest/current/rules/host.yml",
-        "interval": 15,
-        "rules": [{"name": "A", "health": "ok"}],
-    }
-]
 PANEL = {"dashboard": "host", "panel": "CPU", "expr": "cpu", "empty": "", "app": ""}
+
+
+def rules(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`groups` of the rules, one of which gives these alerts."""
+    file = "/etc/crowsnest/current/rules/host.yml"
+    return [{"name": "cpu", "file": file, "interval": 15, "rules": [{"name": "A", "health": "ok", "alerts": alerts}]}]
 
 
 def vector(*rows: tuple[dict[str, str], float]) -> dict[str, Any]:
@@ -57,7 +55,8 @@ class Prometheus:
         self.asked: list[str] = []
         self.targets = [ACTIVE]
         self.alertmanager = ""
-        self.words = {"cpu": vector(({"host": "web1"}, 0.5)), "heartbeat": vector(({}, 5.0))}
+        self.alerts: list[dict[str, Any]] = []
+        self.words = {"cpu": vector(({"host": "web1"}, 0.5)), "notification_requests_total": vector(({}, 5.0))}
         self.refused: set[str] = set()
 
     def data(self, path: str, query: str) -> Any:
@@ -67,13 +66,12 @@ class Prometheus:
         known: dict[str, Any] = {
             "/api/v1/status/runtimeinfo": {"startTime": self.started, "lastConfigTime": self.configured},
             "/api/v1/targets": {"activeTargets": self.targets},
-            "/api/v1/rules": {"groups": RULES},
+            "/api/v1/rules": {"groups": rules(self.alerts)},
             "/api/v1/alertmanagers": {"activeAlertmanagers": [{"url": f"{self.alertmanager}/api/v2/alerts"}]},
-            "/api/v1/alerts": {"alerts": []},
         }
         if path != "/api/v1/query":
             return known[path]
-        if any(word in query for word in ("used:percent", "MemTotal", "time_seconds")) and "deriv" not in query:
+        if any(word in query for word in ("used:percent", "MemTotal", "node_time_seconds")):
             return vector((host, 1.0))
         return next((answer for word, answer in self.words.items() if word in query), vector())
 
@@ -118,7 +116,9 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "rules": {"host.yml/cpu": 1},
         "receivers": {"slack": ["team"]},
         "heartbeat": True,
-        "certificates": [],
+        "certificates": {},
+        "hosts": ["web1"],
+        "apps": ["shop"],
         "dashboards": {},
         "queries": [PANEL],
         "checks": [{"status": "PASS", "area": "ports", "detail": "only declared ones", "advice": ""}],
@@ -350,8 +350,42 @@ def test_deliveries_count_since_alertmanager_has_its_configuration_an_hour_at_mo
         os.utime(link, (time.time() - age,) * 2, follow_symlinks=False)
         prometheus.asked.clear()
         run_module(verify, expected=expected, secrets=secrets())
-        (window,) = {seconds for query in prometheus.asked for seconds in re.findall(r"errors_total\[(\d+)s", query)}
+        (window,) = {
+            seconds for query in prometheus.asked for seconds in re.findall(r"notifications_total{.+}\[(\d+)s", query)
+        }
         assert int(window) in allowed
+
+
+def test_what_prometheus_alerts_about_is_a_warning(
+    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+) -> None:
+    labels = {"alertname": "HostDiskFilling", "severity": "critical", "host": "web1", "mountpoint": "/"}
+    prometheus.alerts = [{"labels": labels, "state": "firing", "value": "9.1e+01"}]
+    result = run_module(verify, expected=expected, secrets=secrets())
+    assert (lines(result, "WARN"), lines(result, "FAIL")) == (["disk: web1 / is 91 % full"], [])
+
+
+def test_a_receiver_that_was_mended_by_a_new_configuration_is_past(
+    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+) -> None:
+    receiver = {"integration": "slack", "receiver_name": "critical"}
+    labels = {"alertname": "AlertmanagerNotificationsFailing", "severity": "critical", "integration": "slack"}
+    prometheus.words["receiver:failing:timestamp"] = vector((receiver, time.time() - 120))
+    prometheus.alerts = [{"labels": labels, "state": "firing", "value": "5"}]
+    result = run_module(verify, expected=expected, secrets=secrets())
+    assert lines(result, "FAIL") == ["delivery: messages (critical) do not reach team"]
+    link = Path(expected["services"]["alertmanager"]["path"], "current")
+    os.utime(link, (time.time() - 90,) * 2, follow_symlinks=False)
+    result = run_module(verify, expected=expected, secrets=secrets())
+    assert lines(result, "FAIL") + lines(result, "WARN") == []
+
+
+def test_a_login_in_an_address_is_not_shown(run_module: Run, expected: dict[str, Any], prometheus: Prometheus) -> None:
+    address = "http://kim:s3cr3t/pw@127.0.0.1:8107/"
+    prometheus.targets = [{**ACTIVE, "health": "down", "lastError": f'Get "{address}": EOF'}]
+    text = json.dumps(run_module(verify, expected=expected, secrets=secrets())["report"])
+    assert "kim" not in text
+    assert "s3cr3t" not in text
 
 
 def test_without_waiting_is_decided_at_once(run_module: Run, expected: dict[str, Any], prometheus: Prometheus) -> None:

@@ -115,9 +115,10 @@ def test_rules_are_counted_per_file_and_group() -> None:
 def test_receivers_heartbeat_and_certificates_are_as_declared(expect: Callable[..., dict[str, Any]]) -> None:
     found = expect({"apps": [SHOP], "receivers": [SLACK], "heartbeat_url": "https://hc.example/secret-of-heartbeat"})
     assert (found["receivers"], found["heartbeat"]) == ({"slack": ["team"]}, True)
-    assert found["certificates"] == ["https://shop.example.com/"]
+    assert found["certificates"] == {"shop": "https://shop.example.com/"}
+    assert (found["hosts"], found["apps"]) == (["web1"], ["shop"])
     bare = expect({"apps": [{**SHOP, "url": "http://shop.example.com/"}]})
-    assert (bare["receivers"], bare["heartbeat"], bare["certificates"]) == ({}, False, [])
+    assert (bare["receivers"], bare["heartbeat"], bare["certificates"]) == ({}, False, {})
 
 
 def test_monitors_that_look_by_themselves_and_status_pages_are_expected(expect: Callable[..., dict[str, Any]]) -> None:
@@ -185,6 +186,37 @@ def test_without_grafana_no_panel_is_asked(plan: Callable[..., Plan], facts: Fac
     assert [check["detail"].split(":")[0] for check in found["checks"] if check["status"] == "WARN"] == [
         f"{name} is switched off" for name in planned["switched_off"]
     ]
+
+
+LOOK = {"preflight_look": {"host": {"seen": "before"}}}
+AGAIN = {"verify_look": {"host": {"seen": "now"}}}
+GONE = {"msg": "Failed to connect to the host via ssh", "unreachable": True}
+
+
+@pytest.mark.parametrize(
+    ("here", "server", "limited", "found"),
+    [
+        (LOOK, LOOK, False, {"seen": "before"}),  # verify itself looks once
+        ({**LOOK, **AGAIN}, {**LOOK, **AGAIN}, False, {"seen": "now"}),
+        (LOOK, {**LOOK, **AGAIN}, False, "a task of this run failed on it"),
+        ({**LOOK, "verify_look": GONE}, {**LOOK, **AGAIN}, False, "it does not answer over SSH"),
+        ({"preflight_look": GONE}, {**LOOK, **AGAIN}, False, "it does not answer over SSH"),
+        ({}, LOOK, True, "--limit left it out, or it does not answer over SSH"),
+        ({}, {**LOOK, **AGAIN}, True, "--limit left it out, or it does not answer over SSH"),
+    ],
+)
+def test_what_a_run_saw_before_its_changes_does_not_count(
+    here: dict[str, Any], server: dict[str, Any], limited: bool, found: Any
+) -> None:
+    assert filters._last_look(here, server, limited) == found
+
+
+def test_a_port_that_the_run_itself_closed_is_no_fault(plan: Callable[..., Plan], facts: Facts, tmp_path: Path) -> None:
+    before, now = facts(ports={"9100": ["0.0.0.0"]}), facts(ports={"9100": ["127.0.0.1"]})
+    looks = {"preflight_look": {"host": before}, "verify_look": {"host": now}}
+    planned = plan().model_dump(mode="json")
+    checks = filters.expectations(planned, {}, SECRETS, {"web1": looks}, str(tmp_path))["checks"]
+    assert [check["status"] for check in checks if check["area"] == "ports"] == ["PASS"]
 
 
 def test_a_host_that_does_not_answer_is_a_fault(expect: Callable[..., dict[str, Any]]) -> None:
@@ -322,6 +354,38 @@ def test_the_report_has_a_line_for_each_check_and_says_the_same_advice_once() ->
         "",
         "verified in 1.9 s: 1 passed, 1 warning, 2 failed",
     ]
+
+
+def alike(count: int, **other: str) -> list[dict[str, str]]:
+    """Lines of one kind about different things."""
+    line = {"status": "WARN", "area": "targets", "advice": "Look.", "kind": "targets of app shop are down", **other}
+    return [{**line, "detail": f"app shop {number} is down: EOF", "name": f"{number} (EOF)"} for number in range(count)]
+
+
+def shown(*checks: dict[str, str]) -> list[str]:
+    """Lines of a report between its head and its sum."""
+    return verify_report({**REPORT, "checks": list(checks)})[1:-2]
+
+
+@pytest.mark.parametrize("status", ["FAIL", "WARN"])
+def test_more_than_three_lines_of_a_kind_are_one(status: str) -> None:
+    other = {**REPORT["checks"][3], "kind": "certificates expire", "name": "a"}
+    many = alike(10, status=status)
+    # What is of another kind, status or area stands for itself, even between them.
+    assert shown(many[0], other, *many[1:], *alike(3, area="rules")) == [
+        f"{status}    targets       10 targets of app shop are down: 0 (EOF), 1 (EOF), 2 (EOF) and 7 more",
+        "                      -> Look.",
+        "WARN    certificates  ends in 13 d",
+        "                      -> Renew.",
+        "WARN    rules         app shop 0 is down: EOF",
+        "WARN    rules         app shop 1 is down: EOF",
+        "WARN    rules         app shop 2 is down: EOF",
+        "                      -> Look.",
+    ]
+
+
+def test_lines_without_a_kind_stand_for_themselves() -> None:
+    assert len(shown(*alike(10, kind=""))) == 11
 
 
 def test_a_host_without_the_stack_is_one_sentence() -> None:
