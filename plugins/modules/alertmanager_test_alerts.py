@@ -20,6 +20,10 @@ options:
       - What must arrive - severity to Alertmanager's integration to the number of receivers, as in the example.
     type: dict
     required: true
+  texts:
+    description: Annotations of the alert of each severity, as in the example.
+    type: dict
+    required: true
   labels:
     description: Further labels of the alerts, such as the environment and the host.
     type: dict
@@ -45,6 +49,7 @@ EXAMPLES = r"""
   crowsnest.core.alertmanager_test_alerts:
     url: http://127.0.0.1:9093
     deliveries: {critical: {slack: 1}, low: {slack: 1}}
+    texts: {critical: {summary: A critical test}, low: {summary: A test}}
     log_command: [docker, logs, crowsnest-alertmanager-1, --since]
 """
 
@@ -75,7 +80,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.alertmanager_client
 Counts = Mapping[tuple[str, str], tuple[int, int]]
 
 
-def test_alert(severity: str, labels: Mapping[str, str], now: datetime) -> dict[str, Any]:
+def test_alert(severity: str, labels: Mapping[str, str], texts: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """One alert as the API takes it. It resolves by itself after a minute; `run` makes it new for Alertmanager."""
     return {
         "labels": {
@@ -85,12 +90,7 @@ def test_alert(severity: str, labels: Mapping[str, str], now: datetime) -> dict[
             "test": "true",
             "run": now.strftime("%Y%m%dT%H%M%S"),
         },
-        "annotations": {
-            "summary": f"Test alert of severity {severity}: nothing is wrong",
-            "description": "Sent by the playbook alert_test to prove that alerts arrive here.",
-            "value": "test",
-            "threshold": "none",
-        },
+        "annotations": dict(texts),
         "startsAt": now.isoformat(),
         "endsAt": (now + timedelta(minutes=1)).isoformat(),
     }
@@ -154,7 +154,8 @@ def run(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Send, wait, and explain. Raises AlertmanagerError."""
     client, started = AlertmanagerClient(params["url"]), datetime.now(timezone.utc)
     before = client.delivery_counts()
-    client.post_alerts([test_alert(severity, params["labels"], started) for severity in params["deliveries"]])
+    labels, texts = params["labels"], params["texts"]
+    client.post_alerts([test_alert(name, labels, texts[name], started) for name in params["deliveries"]])
     rows: list[dict[str, Any]] = watch(client, params["deliveries"], before, params["timeout"])
     if any(row["delivered"] < row["expected"] for row in rows):
         log = read_log([*params["log_command"], started.strftime("%Y-%m-%dT%H:%M:%SZ")])
@@ -170,6 +171,7 @@ def main() -> None:
         argument_spec={
             "url": {"type": "str", "required": True},
             "deliveries": {"type": "dict", "required": True},
+            "texts": {"type": "dict", "required": True},
             "labels": {"type": "dict", "default": {}},
             "log_command": {"type": "list", "elements": "str", "required": True},
             "timeout": {"type": "int", "default": 60},

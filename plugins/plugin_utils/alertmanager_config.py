@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""alertmanager.yml and its secret files as pure functions of the declaration.
+"""alertmanager.yml and its secret files as pure functions of the declaration. What messages say is in messages.py.
 
 Secrets never stand in alertmanager.yml: each is a file of its own that the configuration names.
 """
@@ -23,7 +23,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
     receiver_name,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.maintenance import muted, time_intervals
+from ansible_collections.crowsnest.core.plugins.plugin_utils.messages import text, title
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import OWN_LABEL, OWN_VALUE, stepped_alerts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import HEARTBEAT_KEY, push_url
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import days_of, duration_seconds
 
@@ -39,37 +41,6 @@ _PROMISES: dict[Severity, dict[str, str]] = {
     "medium": {"group_wait": "5m", "group_interval": "15m", "repeat_interval": "4h"},
     "low": {"group_wait": "5m", "group_interval": "30m", "repeat_interval": "24h"},
 }
-
-
-_DASHBOARD_WORD = {"en": "Dashboard", "ko": "대시보드"}
-
-
-def dashboard_template(plan: Plan, language: str) -> str:
-    """Templates of the link from an alert to its dashboard, by the alert's labels; empty ones without Grafana.
-
-    Functions of templates: https://prometheus.io/docs/alerting/latest/notifications/#functions
-    """
-    text = slack = url = ""
-    if "grafana" in plan.services:
-        base, word = plan.services["grafana"].external_url.rstrip("/") + "/d", _DASHBOARD_WORD[language]
-        found = "{{ else ".join(f"if {labels} }}}}{base}/{page}" for labels, page in _pages(plan).items())
-        url = f"{{{{ {found}{{{{ else }}}}{base}/overview{{{{ end }}}}"
-        named = '{{ template "crowsnest.dashboard.url" . }}'
-        text, slack = f"{word}: {named}\n", f"<{named}|{word}>  "
-    parts = {"url": url, "text": text, "slack": slack}
-    return "".join(f'{{{{ define "crowsnest.dashboard.{name}" }}}}{it}{{{{ end }}}}\n' for name, it in parts.items())
-
-
-def _pages(plan: Plan) -> dict[str, str]:
-    """{condition on an alert's labels: its dashboard}; the first one that holds counts."""
-    apps = "|".join(app.name for app in plan.settings.apps if app.metrics)
-    return {
-        **({".Labels.monitor_name": "uptime"} if "uptime_kuma" in plan.services else {}),
-        f'match "^({"|".join(plan.services)})$" .Labels.job': "stack",
-        ".Labels.probe": "probes",
-        **({f'match "^({apps})$" .Labels.app': "app-{{ .Labels.app }}"} if apps else {}),
-        ".Labels.host": "host?var-host={{ .Labels.host | urlquery }}",
-    }
 
 
 def alertmanager_config(declaration: Declaration, plan: Plan) -> dict[str, Any]:
@@ -183,32 +154,44 @@ def _promise(severity: Severity, declaration: Declaration) -> dict[str, str]:
     }
 
 
+# Every label that tells one thing from another on `stepped_alerts`. One that neither of two alerts has counts as equal.
+_THING = (
+    *("alertname", "environment", "app", "host", "instance", "job"),
+    *("device", "fstype", "mountpoint", "monitor_name", "monitor_type"),
+)
+
+
 def _inhibit_rules(server: str) -> list[dict[str, Any]]:
+    """What is silent while something else fires. Only crowsnest's own alerts silence others; Prometheus marks them.
+
+    A source must have the label that has to be equal: where both lack it, everything would be the same thing.
+    """
+    ours, stepped = f'{OWN_LABEL}="{OWN_VALUE}"', f'alertname=~"{"|".join(stepped_alerts())}"'
     return [
         # A host that is down silences what runs on it.
         {
-            "source_matchers": ['alertname="HostDown"', f'host!="{server}"'],
+            "source_matchers": [ours, 'alertname="HostDown"', 'host!=""', f'host!="{server}"'],
             "target_matchers": ['alertname!="HostDown"'],
             "equal": ["host"],
         },
         # An app that is down silences its probes, monitors, errors and slowness; not its jobs and certificates.
         {
-            "source_matchers": ['alertname="AppDown"'],
-            "target_matchers": ['alertname=~"App.+|Probe.+|MonitorDown"', 'alertname!="AppDown"'],
+            "source_matchers": [ours, 'alertname="AppDown"', 'app!=""'],
+            "target_matchers": [ours, 'alertname=~"App.+|Probe.+|MonitorDown"', 'alertname!="AppDown"'],
             "equal": ["app"],
         },
         # The container that was killed says it better than the host.
         {
-            "source_matchers": ['alertname="ContainerOutOfMemory"'],
-            "target_matchers": ['alertname="HostOutOfMemoryKill"'],
+            "source_matchers": [ours, 'alertname="ContainerOutOfMemory"', 'host!=""'],
+            "target_matchers": [ours, 'alertname="HostOutOfMemoryKill"'],
             "equal": ["host"],
         },
-        # The same thing at a higher severity silences the lower ones; test alerts of all severities must arrive.
+        # The same alert of the same thing at a higher severity: the lower condition holds whenever the higher one does.
         *(
             {
-                "source_matchers": [f'severity="{severity}"', 'test!="true"'],
-                "target_matchers": [f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
-                "equal": ["alertname", "app", "host", "instance", "mountpoint", "monitor_name"],
+                "source_matchers": [ours, stepped, f'severity="{severity}"'],
+                "target_matchers": [ours, stepped, f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
+                "equal": list(_THING),
             }
             for rank, severity in enumerate(SEVERITIES[:-1])
         ),
@@ -243,7 +226,7 @@ def _integrations(declaration: Declaration, severity: Severity) -> dict[str, lis
 
 
 def _integration(receiver: Receiver) -> dict[str, Any]:
-    title, text = '{{ template "crowsnest.title" . }}', '{{ template "crowsnest.text" . }}'
+    plain, body = title("plain"), text("plain")
     match receiver:
         case SlackReceiver():
             channel = {"channel": receiver.channel} if receiver.channel else {}
@@ -254,14 +237,15 @@ def _integration(receiver: Receiver) -> dict[str, Any]:
                 "username": receiver.username,
                 "send_resolved": True,
                 "color": color,
-                "title": title,
+                "title": title("slack"),
                 "title_link": '{{ template "crowsnest.link" . }}',
-                "text": '{{ template "crowsnest.slack" . }}',
-                "fallback": title,
+                "text": text("slack"),
+                "fallback": title("slack"),
             }
         case DiscordReceiver():
             webhook = _secret_path(receiver, "webhook_url")
-            return {"webhook_url_file": webhook, "send_resolved": True, "title": title, "message": text}
+            said = {"title": title("discord"), "message": text("discord")}
+            return {"webhook_url_file": webhook, "send_resolved": True, **said}
         case WebhookReceiver():
             return {"url_file": _secret_path(receiver, "url"), "send_resolved": True}
         case SnsReceiver():
@@ -270,14 +254,14 @@ def _integration(receiver: Receiver) -> dict[str, Any]:
             return {
                 "topic_arn": receiver.topic_arn,
                 "sigv4": {"region": region, **profile},
-                "subject": title,
-                "message": f"{title}\n{text}",
+                "subject": title("ascii"),
+                "message": f"{plain}\n{body}",
             }
         case EmailReceiver():
-            return _email(receiver, title, text)
+            return _email(receiver, plain, body)
 
 
-def _email(receiver: EmailReceiver, title: str, text: str) -> dict[str, Any]:
+def _email(receiver: EmailReceiver, subject: str, body: str) -> dict[str, Any]:
     login: dict[str, Any] = {"auth_username": receiver.username} if receiver.username else {}
     if receiver.password:
         login["auth_password_file"] = _secret_path(receiver, "password")
@@ -286,11 +270,11 @@ def _email(receiver: EmailReceiver, title: str, text: str) -> dict[str, Any]:
         "from": receiver.sender,
         "smarthost": receiver.smarthost,
         **login,
-        "require_tls": True,
+        "require_tls": receiver.require_tls,
         "send_resolved": True,
-        "headers": {"Subject": title},
+        "headers": {"Subject": subject},
         "html": "",
-        "text": text,
+        "text": body,
     }
 
 

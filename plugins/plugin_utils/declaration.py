@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.model import Business, Database, MetabaseUser
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Job, Maintenance, Monitor, StatusPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
+    LOOPBACK,
     Clock,
     Duration,
     Email,
@@ -38,6 +39,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
 )
 
 Severity = Literal["critical", "high", "medium", "low"]
+# Port of SMTP with TLS from the first byte (RFC 8314); all others begin with STARTTLS.
+SMTP_TLS_PORT = "465"
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
 
@@ -174,7 +177,7 @@ class WebhookReceiver(_Receiver):
 
 
 class EmailReceiver(_Receiver):
-    """E-mail through an SMTP server with TLS."""
+    """E-mail through an SMTP server: with TLS from the first byte on port 465, with STARTTLS on any other."""
 
     secrets = ("password",)
     type: Literal["email"]
@@ -183,7 +186,29 @@ class EmailReceiver(_Receiver):
     smarthost: str = Field(pattern=r"^\S+:[0-9]+$", description="SMTP server with port, such as smtp.example.com:587.")
     username: str | None = Field(None, description="SMTP user.")
     password: SecretStr | None = Field(None, description="SMTP password.")
+    require_tls: bool = Field(
+        True,
+        description="Say false for a mail relay that offers no TLS; it must be on the server itself "
+        "(localhost:25) or ask for no password.",
+    )
     severities: list[Severity] = Field(["critical"], min_length=1, description="Which alerts it gets.")
+
+    @model_validator(mode="after")
+    def _tls_or_local(self) -> EmailReceiver:
+        """A relay on loopback rarely has a certificate for that name, so the choice must be made there."""
+        local = LOOPBACK.match(self.smarthost)
+        if local and "require_tls" not in self.model_fields_set:
+            raise ValueError(
+                f"`require_tls: false` beside {self.smarthost} when this relay offers no TLS, else `require_tls: true`"
+            )
+        if not self.require_tls and self.smarthost.endswith(f":{SMTP_TLS_PORT}"):
+            raise ValueError(f"no `require_tls: false` beside port {SMTP_TLS_PORT}, which begins with TLS")
+        if not self.require_tls and self.password and not local:
+            raise ValueError(
+                "`require_tls: false` without a password, or with a relay on the server itself such as localhost:25: "
+                "a password is not sent over the network without TLS"
+            )
+        return self
 
 
 class SnsReceiver(_Receiver):

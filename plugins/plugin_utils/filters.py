@@ -25,6 +25,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.connection import i
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.database_reader import databases
+from ansible_collections.crowsnest.core.plugins.plugin_utils.messages import message_templates, texts_of_test_alerts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import (
@@ -32,8 +33,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config i
     prometheus_config,
     watched_addresses,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import plan_table, report
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, HEADER, ROOT, images, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, ROOT, images, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, own_rule_mistakes, rule_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     CATALOGUE,
@@ -50,8 +52,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report impor
 def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any], inventory_dir: str) -> list[str]:
     """One sentence per mistake of the variables `crowsnest_*`; empty when all is well."""
     raw = plain(variables)
-    paths = raw.get("crowsnest_rule_files")
-    own = own_rule_mistakes(paths, inventory_dir) if isinstance(paths, list) else []
+    paths, disabled = entries(raw.get("crowsnest_rule_files")), entries(raw.get("crowsnest_disabled_alerts"))
+    own = own_rule_mistakes(paths, disabled, inventory_dir)
     read = [*own, *business_mistakes(raw, plain(groups), inventory_dir)]
     return [*mistakes(raw, plain(groups), alert_names()), *(" ".join(line.splitlines()) for line in read)]
 
@@ -151,13 +153,9 @@ def blackbox_files(plan: Mapping[str, Any]) -> dict[str, str]:
 def alertmanager_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
     """alertmanager.yml, the message templates and the compose fragment; `variables` are all `crowsnest_*`."""
     typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
-    time = f'{{{{ . | tz "{declared.timezone}" | date "2006-01-02 15:04 MST" }}}}'  # Go's way to name a format
-    template = FILES / "slack" / f"crowsnest.{declared.language}.tmpl"
     return {
         "alertmanager.yml": yaml_text(alertmanager.alertmanager_config(declared, typed)),
-        "templates/crowsnest.tmpl": template.read_text(),
-        "templates/time.tmpl": '{{ define "crowsnest.time" }}' + time + "{{ end }}\n",
-        "templates/dashboard.tmpl": alertmanager.dashboard_template(typed, declared.language),
+        **{f"templates/{name}": template for name, template in message_templates(declared, typed).items()},
         "compose.yml": yaml_text(fragment(typed, "alertmanager")),
     }
 
@@ -281,6 +279,11 @@ def secret_files(
 def alert_deliveries(variables: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """{severity: {integration: number of receivers}} for the module `alertmanager_test_alerts`."""
     return alertmanager.deliveries(declaration.read(plain(variables)))
+
+
+def alert_texts(variables: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """{severity: annotations} in the declared language for the module `alertmanager_test_alerts`."""
+    return texts_of_test_alerts(declaration.read(plain(variables)).language)
 
 
 def delivery_report(rows: Sequence[Mapping[str, Any]]) -> list[str]:

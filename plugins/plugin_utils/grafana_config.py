@@ -100,7 +100,7 @@ def _smtp(declared: Declaration) -> dict[str, dict[str, str]]:
             **password,
             "from_address": address,
             "from_name": name or "crowsnest",
-            "startTLS_policy": "MandatoryStartTLS",
+            "startTLS_policy": "MandatoryStartTLS" if receiver.require_tls else "NoStartTLS",
         }
     }
 

@@ -13,7 +13,11 @@ from collections.abc import Mapping
 from email.utils import parseaddr
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import ENVIRONMENT_FILE
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, first_email_receiver
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
+    SMTP_TLS_PORT,
+    Declaration,
+    first_email_receiver,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK, host_and_port
 
@@ -103,12 +107,18 @@ def _mail(declared: Declaration) -> dict[str, str]:
         return {}
     name, address = parseaddr(receiver.sender)
     host, _, port = receiver.smarthost.rpartition(":")
+    tls = "ssl" if port == SMTP_TLS_PORT else "starttls"
+    security = tls if receiver.require_tls else "none"
     login = {"MB_EMAIL_SMTP_USERNAME": receiver.username} if receiver.username else {}
     password = {"MB_EMAIL_SMTP_PASSWORD": receiver.password.get_secret_value()} if receiver.password else {}
     return {
         "MB_EMAIL_SMTP_HOST": host,
         "MB_EMAIL_SMTP_PORT": port,
-        "MB_EMAIL_SMTP_SECURITY": "ssl" if port == "465" else "starttls",
+        "MB_EMAIL_SMTP_SECURITY": "none"
+        if not receiver.require_tls
+        else "ssl"
+        if port == SMTP_TLS_PORT
+        else "starttls",
         **login,
         **password,
         "MB_EMAIL_FROM_ADDRESS": address,

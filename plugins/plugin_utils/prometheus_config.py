@@ -13,6 +13,7 @@ import yaml
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import KEYS_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import OWN_LABEL, OWN_VALUE, alert_names
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     CATALOGUE,
     CONFIG_ROOT,
@@ -50,11 +51,21 @@ def prometheus_config(plan: Plan) -> dict[str, Any]:
             "external_labels": {"environment": environment},
         },
         "alerting": {
-            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{plan.services['alertmanager'].port}"]}]}]
+            "alert_relabel_configs": _marked(plan.settings.disabled_alerts),
+            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{plan.services['alertmanager'].port}"]}]}],
         },
         "rule_files": ["rules/*.yml"],
         "scrape_configs": [job for job in jobs if job["static_configs"]],
     }
+
+
+def _marked(disabled: Sequence[str]) -> list[dict[str, Any]]:
+    """What tells crowsnest's own alerts from all others; the name of a disabled one may be that of a team's alert."""
+    ours = "|".join(name for name in alert_names() if name not in disabled)
+    return [
+        {"regex": OWN_LABEL, "action": "labeldrop"},
+        {"source_labels": ["alertname"], "regex": ours, "target_label": OWN_LABEL, "replacement": OWN_VALUE},
+    ]
 
 
 def _targets(plan: Plan, address: str, **labels: str) -> dict[str, Any]:
@@ -109,7 +120,7 @@ def _monitor_labels(apps: Sequence[App]) -> list[dict[str, Any]]:
 
 
 def _labelled(label: str, name: str, value: str) -> dict[str, Any]:
-    return {"source_labels": ["monitor_name"], "regex": name, "target_label": label, "replacement": value}
+    return {"source_labels": ["monitor_name"], "regex": name, "target_label": OWN_LABEL, "replacement": OWN_VALUE}
 
 
 def _any_of(words: Iterable[str]) -> str:

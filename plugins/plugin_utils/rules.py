@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ import yaml
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_rules import app_rule_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries, mapping
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_text
+
+# Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
+# have it silence others: what a team's rules or other programs send is never taken for one of ours.
+OWN_LABEL, OWN_VALUE = "crowsnest_alert", "true"
 
 
 def rule_files(plan: Plan, inventory_dir: str) -> dict[str, str]:
@@ -58,25 +64,51 @@ def _rule(rule: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
 
 def alert_names() -> list[str]:
     """Names of all alerts there are, for whatever app."""
+    return sorted({str(rule["alert"]) for rule in _alerts()})
+
+
+def stepped_alerts() -> list[str]:
+    """Names of the alerts with several severities. Each severity of them has the condition of the lower ones in it."""
+    steps = Counter(name for name, _ in {(str(rule["alert"]), rule["labels"]["severity"]) for rule in _alerts()})
+    return sorted(name for name, count in steps.items() if count > 1)
+
+
+def _alerts() -> list[Mapping[str, Any]]:
+    """All alerting rules there are, those of an app for one that has every kind."""
     static = [group for file in static_rules().values() for group in file["groups"]]
     per_app = app_rule_groups([App(name="any", framework="django", metrics=[":8000"])], "en")
-    return sorted({rule["alert"] for group in [*static, *per_app] for rule in group["rules"] if "alert" in rule})
+    return [rule for group in [*static, *per_app] for rule in group["rules"] if "alert" in rule]
 
 
-def own_rule_mistakes(paths: Sequence[Any], inventory_dir: str) -> list[str]:
-    """One line per declared rule file that is missing or is no rule file at all; its PromQL is promtool's to judge."""
-    lines = []
+def own_rule_mistakes(paths: Sequence[Any], disabled: Sequence[Any], inventory_dir: str) -> list[str]:
+    """One line per mistake of the declared rule files; their PromQL is promtool's to judge.
+
+    An alert may only have the name of one of crowsnest's when that one is `disabled`.
+    """
+    lines: list[str] = []
+    taken = set(alert_names()) - {str(name) for name in disabled}
     for index, path in enumerate(paths):
-        if not isinstance(path, str):
-            continue  # the model's to refuse
-        full = Path(inventory_dir) / path
-        where = f"crowsnest_rule_files[{index}]: {path!r}"
-        try:
-            content = yaml.safe_load(full.read_text())
-            if not isinstance(content, dict) or not isinstance(content.get("groups"), list):
-                lines.append(f"{where} has no list `groups`. Allowed: a rule file of Prometheus.")
-        except OSError as error:
-            lines.append(f"{where}: {error.strerror} ({full}). Relative paths start at the inventory's folder.")
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, a date such as 2026-13-01
-            lines.append(f"{where} is no YAML: {' '.join(str(error).split())}.")
+        if isinstance(path, str):  # all else is the model's to refuse
+            lines += _file_mistakes(f"crowsnest_rule_files[{index}]: {path!r}", Path(inventory_dir) / path, taken)
     return lines
+
+
+def _file_mistakes(where: str, path: Path, taken: set[str]) -> Iterator[str]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        yield f"{where}: {error.strerror} ({path}). Relative paths start at the inventory's folder."
+        return
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, a date such as 2026-13-01
+        yield f"{where} is no YAML: {' '.join(str(error).split())}."
+        return
+    groups = mapping(content).get("groups")
+    if not isinstance(groups, list):
+        yield f"{where} has no list `groups`. Allowed: a rule file of Prometheus."
+        return
+    names = [mapping(rule).get("alert") for group in groups for rule in entries(mapping(group).get("rules"))]
+    for name in dict.fromkeys(str(name) for name in names if str(name) in taken):
+        yield (
+            f"{where}: the alert {name} has the name of one of crowsnest's alerts. Give it another name, or switch "
+            f"crowsnest's own off: crowsnest_disabled_alerts: [{name}]."
+        )

@@ -1,47 +1,19 @@
 """What crowsnest generates, judged by Prometheus' and Alertmanager's own tools.
 
-promtool and amtool are taken from PATH, else from the images of the laboratory. The promtool tests beside this file are
-run on rule files as they reach a host: with runbooks, in English, for a Django app named shop.
+The promtool tests beside this file are run on rule files as they reach a host: with runbooks, in English, for a Django
+app named shop. What messages say is in test_messages.py.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
+from generated import Tool, tool, write
 
 HERE = Path(__file__).resolve().parent
-Tool = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def tool(name: str) -> Tool:
-    """A function that runs promtool or amtool in a folder it may only read."""
-    found = shutil.which(name)
-    image = "" if found else lab_image(name)
-
-    def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        options = ["--network", "none", "--user", f"{os.getuid()}:{os.getgid()}", "--workdir", str(folder)]
-        inside = ["docker", "run", "--rm", *options, "--volume", f"{folder}:{folder}:ro", "--entrypoint", name, image]
-        command = [found] if found else inside
-        return subprocess.run([*command, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-
-    return run
-
-
-def lab_image(name: str) -> str:
-    sys.path.insert(0, str(HERE.parents[1] / "molecule"))
-    from lab import tools
-
-    return tools.image(name)
 
 
 @pytest.fixture(scope="session")
@@ -52,36 +24,6 @@ def promtool() -> Tool:
 @pytest.fixture(scope="session")
 def amtool() -> Tool:
     return tool("amtool")
-
-
-FACTS: dict[str, Any] = {
-    "address": "172.26.3.4",
-    "os": {"id": "debian", "version": "13", "codename": "trixie"},
-    "memory": {"total_mib": 4000, "available_mib": 3500, "own_mib": 0},
-    "disk": {"path": "/var/lib", "total_mib": 80_000, "free_mib": 70_000, "own_mib": 0},
-    "docker": {"version": None, "compose": None, "own": []},
-    "node_exporter": {"installed": False, "flags": None},
-    "ports": {},
-    "files": {},
-}
-HOSTVARS: dict[str, Any] = {"web1": {"preflight_look": {"host": FACTS}}, "web2": {"ansible_host": "10.0.0.2"}}
-
-
-def write(folder: Path, declared: dict[str, Any]) -> Path:
-    """The files of Prometheus, Alertmanager and its secrets as they lie in a container, in `folder`."""
-    variables = {f"crowsnest_{name}": value for name, value in declared.items()}
-    assert filters.declaration_mistakes(variables, {"server": ["web1"], "monitored": list(HOSTVARS)}, str(folder)) == []
-    plan = filters.plan(variables, "web1", list(HOSTVARS), HOSTVARS)
-    files = {
-        **filters.prometheus_files(plan, str(folder)),
-        **filters.alertmanager_files(plan, variables),
-        **filters.secret_files(plan, variables, {})["alertmanager"],
-    }
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text.replace("/etc/crowsnest/current", str(folder)))
-    return folder
 
 
 # The other frameworks have no metrics here: their profile's rules are written, and app.yml is about shop only.
@@ -226,41 +168,3 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_alert_goes_to_the_receiver_of_its_severity(amtool: Tool, alertmanager: Path, labels: str) -> None:
     done = amtool(alertmanager, "config", "routes", "test", "--config.file=alertmanager.yml", *labels.split())
     assert done.stdout.strip() == ROUTES[labels], done.stderr
-
-
-# Labels of an alert: the path in Grafana that its message leads to.
-DASHBOARDS: dict[tuple[tuple[str, str], ...], str] = {
-    (("app", "app-django"), ("host", "web1")): "/d/app-app-django",
-    (("app", "page"), ("host", "web1")): "/d/host?var-host=web1",
-    (("app", "app-django"), ("host", "web1"), ("job", "probe"), ("probe", "url")): "/d/probes",
-    (("app", "app-django"), ("job", "uptime_kuma"), ("monitor_name", "a: website"), ("probe", "url")): "/d/uptime",
-    (("host", "web1"), ("job", "uptime_kuma"), ("monitor_name", "Payment partner")): "/d/uptime",
-    (("host", "web1"), ("job", "uptime_kuma")): "/d/stack",
-    (("host", "web 1"),): "/d/host?var-host=web+1",
-    (("host", "web1"), ("job", "prometheus")): "/d/stack",
-    (("app", "app-django"), ("host", "web1"), ("job", "app")): "/d/app-app-django",
-    (): "/d/overview",
-}
-
-
-@pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    declared = {**EVERYTHING, "external_urls": {"grafana": "https://watch.example.com/grafana/"}}
-    return write(tmp_path_factory.mktemp("templates"), declared)
-
-
-@pytest.mark.parametrize("labels", DASHBOARDS, ids=str)
-def test_a_message_leads_to_the_dashboard_of_what_it_is_about(
-    amtool: Tool, templates: Path, labels: tuple[tuple[str, str], ...]
-) -> None:
-    alert = {"status": "firing", "labels": dict(labels), "annotations": {"runbook_url": "https://example.com/r.md"}}
-    data = {"status": "firing", "alerts": [{**alert, "startsAt": "2026-11-21T00:00:00Z"}], "commonLabels": {}}
-    (templates / "data.json").write_text(json.dumps(data))
-    done = amtool(
-        templates, "template", "render", "--template.glob=templates/*.tmpl", "--template.data=data.json",
-        '--template.text={{ template "crowsnest.text" . }}{{ template "crowsnest.slack" . }}',
-    )  # fmt: skip
-    url = f"https://watch.example.com/grafana{DASHBOARDS[labels]}"
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"\nDashboard: {url}\n" in done.stdout
-    assert f"<https://example.com/r.md|Runbook>  <{url}|Dashboard>  " in done.stdout

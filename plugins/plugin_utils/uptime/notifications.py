@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
+    SMTP_TLS_PORT,
     Declaration,
     DiscordReceiver,
     EmailReceiver,
@@ -16,9 +17,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
     WebhookReceiver,
     receiver_name,
 )
-
-# Port of SMTP with TLS from the first byte (RFC 8314); all others begin with STARTTLS.
-_TLS_PORT = "465"
 
 
 def able(receivers: Sequence[Receiver]) -> list[Receiver]:
@@ -59,7 +57,8 @@ def _options(receiver: Receiver) -> dict[str, Any]:
                 "type": "smtp",
                 "smtpHost": host,
                 "smtpPort": int(port),
-                "smtpSecure": port == _TLS_PORT,
+                "smtpSecure": port == SMTP_TLS_PORT,
+                "smtpIgnoreSTARTTLS": not receiver.require_tls,
                 "smtpFrom": receiver.sender,
                 "smtpTo": ", ".join(receiver.to),
                 **login,
