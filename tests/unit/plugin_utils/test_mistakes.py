@@ -63,6 +63,21 @@ LINES: list[tuple[dict[str, Any], str]] = [
         f"crowsnest_apps[0] (shop).metrics[0]: '8000' does not fit. Allowed: {TARGET}. {WHERE_METRICS}",
     ),
     (
+        app(metrics=["http://127.0.0.1:8000/metrics"]),
+        f"crowsnest_apps[0] (shop).metrics[0]: 'http://127.0.0.1:8000/metrics' does not fit. Allowed: {TARGET}; "
+        f"leave `http://` out, and name the port (80 where the URL has none). {WHERE_METRICS}",
+    ),
+    (
+        app(metrics=["https://127.0.0.1/metrics"]),
+        f"crowsnest_apps[0] (shop).metrics[0]: 'https://127.0.0.1/metrics' does not fit. Allowed: {TARGET}; metrics are "
+        f"read over plain http: name an address where the app answers without TLS. {WHERE_METRICS}",
+    ),
+    (
+        app(metrics=["127.0.0.1:8000/metrics", ":8000"]),
+        "crowsnest_apps[0] (shop).metrics[1]: ':8000' is the page that crowsnest_apps[0] (shop).metrics[0] names. "
+        "Allowed: each page once.",
+    ),
+    (
         app(metrics=":8000"),
         f"crowsnest_apps[0] (shop).metrics: ':8000' does not fit. Allowed: a list. {WHERE_METRICS}",
     ),
@@ -125,7 +140,12 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(health={"detailed": "http://127.0.0.1/d"}),
         "crowsnest_apps[0] (shop).health: its keys do not fit together. "
-        "Allowed: `components` beside `detailed`: the names under `services` in its answer.",
+        "Allowed: `components` beside `detailed`: the names of the components in its answer.",
+    ),
+    (
+        app(health={"detailed": "http://127.0.0.1/d", "components": ["Database", "database"]}),
+        "crowsnest_apps[0] (shop).health: its keys do not fit together. Allowed: each component once, and none called "
+        "answer, health, url, website: these are probes of their own.",
     ),
     # hosts
     (
