@@ -245,8 +245,9 @@ def _read_twice(apps: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> It
                 address, page = metrics_target(str(target))
             except ValueError:
                 continue
-            host = str(app.get("host")) if address.startswith(":") and app.get("host") not in (None, *servers) else ""
-            same = first.setdefault((host + LOOPBACK.sub("", address), page), path)
+            elsewhere = app.get("host") not in (None, *servers)
+            own = str(app["host"]) if elsewhere else "127.0.0.1"
+            same = first.setdefault((re.sub("^(localhost)?(?=:)", own, address), page), path)
             if same != path:
                 yield f"{path}: {target!r} is the page that {same} names. Allowed: each page once."
 

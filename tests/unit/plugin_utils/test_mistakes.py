@@ -247,6 +247,33 @@ def test_an_app_on_the_server_may_use_its_loopback_and_have_jobs(where: dict[str
     assert mistakes(**app(**where, **parts)) == []
 
 
+# Two metrics targets, each with the host of its app: whether they are one page.
+PAGES = {
+    (None, ":8000", None, "127.0.0.1:8000/metrics"): True,
+    (None, ":8000/", "web1", "localhost:8000"): True,
+    ("web2", ":8000", "web2", ":8000/metrics"): True,
+    (None, "10.0.0.9:8000/a", "web2", "10.0.0.9:8000/a"): True,
+    (None, ":8000", None, ":8000/worker"): False,
+    (None, ":8000", None, ":8001"): False,
+    (None, ":8000", "web2", ":8000"): False,
+    (None, "127.0.0.1:8000", None, "[::1]:8000"): False,
+    (None, "127.0.0.1:8000", None, "127.0.0.2:8000"): False,
+}
+
+
+@pytest.mark.parametrize("case", PAGES, ids=str)
+def test_a_metrics_page_belongs_to_one_app_and_is_read_once(case: tuple[str | None, str, str | None, str]) -> None:
+    apps = [
+        {"name": name, "metrics": [target], **({"host": host} if host else {})}
+        for name, host, target in (("shop", *case[:2]), ("blog", *case[2:]))
+    ]
+    refusal = (
+        f"crowsnest_apps[1] (blog).metrics[0]: {case[3]!r} is the page that crowsnest_apps[0] (shop).metrics[0] names. "
+        "Allowed: each page once."
+    )
+    assert mistakes(apps=apps) == ([refusal] if PAGES[case] else [])
+
+
 def test_each_of_two_apps_of_the_same_name_is_named() -> None:
     assert mistakes(apps=[{"name": "shop"}, {"name": "shop"}]) == [
         f"crowsnest_apps[{index}] (shop).name: 'shop' is declared 2 times. Allowed: each name once." for index in (0, 1)
