@@ -44,8 +44,7 @@ _PROBES = (
     "{{{{ if eq (value .) 1.0 }}}}{well} {{{{ else }}}}{ill} {{{{ end }}}}{{{{ end }}}}"
 )
 
-# alert: {language: (summary, description)}. The labels are filled in by Prometheus; APP, CONTAINER, SERIES and FRAMEWORK
-# here.
+# alert: {language: (summary, description)}. Prometheus fills in the labels, _filled words such as CONTAINER.
 _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     "AppDown": {
         "en": (
@@ -71,13 +70,13 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     "AppInstanceDown": {
         "en": (
             "Metrics of a part of {{ $labels.app }} cannot be read on {{ $labels.host }}: {{ $labels.instance }}",
-            "Those of other parts can, so users may not notice yet. This part is stopped or overloaded, or its metrics page "
-            "answers with something else. See the container of this address: sudo docker ps -a",
+            "Those of other parts can, so users may not notice yet. This part is stopped or overloaded, or its metrics "
+            "page answers with something else. See the container of this address: sudo docker ps -a",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 일부 인스턴스 지표 수집 불가: {{ $labels.instance }}",
-            "나머지 인스턴스는 정상이므로 아직 사용자 영향이 없을 수 있습니다. 이 인스턴스가 중단되었거나 과부하 상태이거나, "
-            "지표 페이지가 다른 내용으로 응답합니다. 이 주소의 컨테이너 확인: sudo docker ps -a",
+            "나머지 인스턴스는 정상이므로 아직 사용자 영향이 없을 수 있습니다. 이 인스턴스가 중단되었거나 과부하 "
+            "상태이거나, 지표 페이지가 다른 내용으로 응답합니다. 이 주소의 컨테이너 확인: sudo docker ps -a",
         ),
     },
     "AppDatabaseConnectionErrors": {
@@ -123,8 +122,8 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     "AppMetricsMissing": {
         "en": (
             "Errors and response times of {{ $labels.app }} on {{ $labels.host }} are not watched",
-            "Its metrics can be read, but SERIES, which framework FRAMEWORK needs, is not among them: another framework or "
-            "library, its middleware is missing, or it has had no request yet.",
+            "Its metrics can be read, but SERIES, which framework FRAMEWORK needs, is not among them: another "
+            "framework or library, its middleware is missing, or it has had no request yet.",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 오류 및 응답 시간 감시 불가",

@@ -74,8 +74,13 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @contextmanager
 def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    """The loopback port of a web server with this handler."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    """The loopback port of a web server with this handler; what clients break off is not printed."""
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *about: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

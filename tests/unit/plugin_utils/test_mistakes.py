@@ -69,8 +69,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         app(metrics=["https://127.0.0.1/metrics"]),
-        f"crowsnest_apps[0] (shop).metrics[0]: 'https://127.0.0.1/metrics' does not fit. Allowed: {TARGET}; metrics are "
-        f"read over plain http: name an address where the app answers without TLS. {WHERE_METRICS}",
+        f"crowsnest_apps[0] (shop).metrics[0]: 'https://127.0.0.1/metrics' does not fit. Allowed: {TARGET}; metrics "
+        f"are read over plain http: name an address where the app answers without TLS. {WHERE_METRICS}",
     ),
     (
         app(metrics=["127.0.0.1:8000/metrics", ":8000"]),
