@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import jsonata
@@ -221,6 +222,21 @@ def test_no_word_means_both() -> None:
     assert [
         word for word in (*health.WELL, *health.SICK, *health.GROUPS, *health.NAME_KEYS) if word != word.lower()
     ] == []
+
+
+RUNBOOK = (Path(__file__).resolve().parents[2] / "docs/runbooks/ProbeAnswerNotUnderstood.md").read_text()
+
+
+@pytest.mark.parametrize("answer", re.findall(r"(?m)^\{.+\}$", RUNBOOK))
+def test_the_forms_that_the_runbook_shows_are_understood(probe: Callable[..., bool], answer: str) -> None:
+    assert told_by_blackbox(probe, "database", answer) == "up"
+    assert told_by_kuma(health.component_in_kuma("database"), answer) == "up"
+
+
+def test_the_runbook_lists_the_words_that_are_understood() -> None:
+    well, sick = (re.findall(r"`(\w+)`", part) for part in RUNBOOK.split("- Well:")[1].split("- Not well:"))
+    assert (well, sick[: len(health.SICK)]) == (list(health.WELL), list(health.SICK))
+    assert set(health.GROUPS) | set(health.NAME_KEYS) <= set(re.findall(r"`(\w+)`", RUNBOOK.split("- Well:")[0]))
 
 
 WORDS = st.sampled_from(

@@ -55,7 +55,7 @@ def test_a_database_that_is_down_is_named_by_its_component(lab: Any, server: Any
     finally:
         server.check_output(f"{SHOP} start db")
     eventually(lambda: lab.query('probe_success{probe="database"} == 1'), 120)
-    assert not lab.messages(stopped, "lab1 is down")
+    assert not lab.messages(stopped, "Host lab1")
 
 
 def test_test_alerts_of_every_severity_arrive(lab: Any) -> None:
