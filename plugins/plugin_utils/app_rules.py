@@ -8,6 +8,7 @@ The series `app:*` are recorded by files/rules/profile_<framework>.yml.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -36,26 +37,46 @@ _OWN_SERIES = {
     "prom_client": "http_requests_total",
 }
 
-# alert: {language: (summary, description)}. The labels are filled in by Prometheus.
+# What the probes of the app's address and health endpoint say at this moment; nothing when it has none.
+# https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
+_PROBES = (
+    "{{{{ range query \"min by (app) (probe_success{{job='probe', app='APP', probe=~'url|health'}})\" }}}}"
+    "{{{{ if eq (value .) 1.0 }}}}{well} {{{{ else }}}}{ill} {{{{ end }}}}{{{{ end }}}}"
+)
+
+# alert: {language: (summary, description)}. Prometheus fills in the labels, _filled words such as CONTAINER.
 _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     "AppDown": {
         "en": (
-            "{{ $labels.app }} is down on {{ $labels.host }}",
-            "No process of the app answers. See: sudo docker ps -a, then sudo docker logs --tail 50 CONTAINER",
+            "{{ $labels.app }}: no metrics can be read on {{ $labels.host }}",
+            "The app is stopped or overloaded, or its metrics page answers with something else. "
+            + _PROBES.format(
+                well="From outside it answers well, so users may notice nothing.",
+                ill="From outside it does not answer well either.",
+            )
+            + "The runbook shows how to get Prometheus' own words. "
+            "See: sudo docker ps -a, then sudo docker logs --tail 50 CONTAINER",
         ),
         "ko": (
-            "{{ $labels.host }}의 {{ $labels.app }} 서비스 중단",
-            "앱의 모든 프로세스가 응답하지 않습니다. 확인: sudo docker ps -a 후 sudo docker logs --tail 50 CONTAINER",
+            "{{ $labels.host }}의 {{ $labels.app }} 지표 수집 불가",
+            "앱이 중단되었거나 과부하 상태이거나, 지표 페이지가 다른 내용으로 응답합니다. "
+            + _PROBES.format(
+                well="외부 점검은 정상이므로 사용자 영향이 없을 수 있습니다.", ill="외부 점검도 실패했습니다."
+            )
+            + "Prometheus의 오류 메시지를 확인하는 방법은 런북에 있습니다. "
+            "확인: sudo docker ps -a 후 sudo docker logs --tail 50 CONTAINER",
         ),
     },
     "AppInstanceDown": {
         "en": (
-            "A part of {{ $labels.app }} is down on {{ $labels.host }}: {{ $labels.instance }}",
-            "Other parts still answer, users may not notice yet. See the container of this address: sudo docker ps -a",
+            "Metrics of a part of {{ $labels.app }} cannot be read on {{ $labels.host }}: {{ $labels.instance }}",
+            "Those of other parts can, so users may not notice yet. This part is stopped or overloaded, or its metrics "
+            "page answers with something else. See the container of this address: sudo docker ps -a",
         ),
         "ko": (
-            "{{ $labels.host }}의 {{ $labels.app }} 일부 중단: {{ $labels.instance }}",
-            "나머지는 응답하므로 아직 사용자 영향이 없을 수 있습니다. 이 주소의 컨테이너 확인: sudo docker ps -a",
+            "{{ $labels.host }}의 {{ $labels.app }} 일부 인스턴스 지표 수집 불가: {{ $labels.instance }}",
+            "나머지 인스턴스는 정상이므로 아직 사용자 영향이 없을 수 있습니다. 이 인스턴스가 중단되었거나 과부하 "
+            "상태이거나, 지표 페이지가 다른 내용으로 응답합니다. 이 주소의 컨테이너 확인: sudo docker ps -a",
         ),
     },
     "AppDatabaseConnectionErrors": {
@@ -100,12 +121,14 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     },
     "AppMetricsMissing": {
         "en": (
-            "{{ $labels.app }} on {{ $labels.host }} does not export the metrics of its framework",
-            "Its errors and response times are not watched: wrong framework declared, or its middleware is missing.",
+            "Errors and response times of {{ $labels.app }} on {{ $labels.host }} are not watched",
+            "Its metrics can be read, but SERIES, which framework FRAMEWORK needs, is not among them: another "
+            "framework or library, its middleware is missing, or it has had no request yet.",
         ),
         "ko": (
-            "{{ $labels.host }}의 {{ $labels.app }} 프레임워크 지표 없음",
-            "오류와 응답 시간을 감시하지 못합니다. 선언한 framework가 잘못되었거나 미들웨어가 설치되지 않았습니다.",
+            "{{ $labels.host }}의 {{ $labels.app }} 오류 및 응답 시간 감시 불가",
+            "지표는 수집되지만 framework FRAMEWORK에 필요한 SERIES 지표가 없습니다. 선언한 framework가 다르거나, 다른 "
+            "라이브러리를 사용하거나, 미들웨어가 없거나, 아직 요청이 없었습니다.",
         ),
     },
 }
@@ -128,11 +151,21 @@ def _rules(app: App) -> list[Rule]:
 
 
 def _as_prometheus(rule: Rule, app: App, language: Language) -> dict[str, Any]:
-    summary, description = _TEXTS[rule.alert][language]
-    description = description.replace("CONTAINER", app.container or "CONTAINER")
+    summary, description = (_filled(text, app) for text in _TEXTS[rule.alert][language])
     texts = {"summary": summary, "description": description, "value": rule.value, "threshold": rule.threshold}
-    labels = {"severity": rule.severity}
+    # The series have the label as well; without it here promtool takes the rules of two apps for duplicates.
+    labels = {"severity": rule.severity, "app": app.name}
     return {"alert": rule.alert, "expr": rule.expr, "for": rule.wait, "labels": labels, "annotations": texts}
+
+
+def _filled(text: str, app: App) -> str:
+    words = {
+        "APP": app.name,
+        "CONTAINER": app.container or "CONTAINER",
+        "SERIES": _OWN_SERIES.get(app.framework, ""),
+        "FRAMEWORK": app.framework,
+    }
+    return re.sub("|".join(words), lambda found: words[found[0]], text)
 
 
 def _up(app: App) -> str:

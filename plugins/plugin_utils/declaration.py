@@ -62,6 +62,10 @@ class Thresholds(Strict):
         return self
 
 
+# What else the label `probe` and the names of monitors say.
+_PROBES = {"url", "website", "health", "answer"}
+
+
 class Health(Strict):
     """Health endpoints that are asked from outside the app, as a load balancer would."""
 
@@ -69,23 +73,26 @@ class Health(Strict):
         None, description="Answers 200 when the app is well. A path such as /health/ is on the host of the app's `url`."
     )
     detailed: PathOrUrl | None = Field(
-        None, description='Answers {"services": {"database": {"status": "healthy"}, …}}.'
+        None,
+        description='Answers {"services": {"database": {"status": "healthy"}, …}}, or in another of the forms that the '
+        "runbook ProbeAnswerNotUnderstood shows: those of NestJS terminus, Spring Boot, ASP.NET, ….",
     )
-    components: list[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]] = Field(
-        [], description="Names under `services` in the detailed answer; each gets a probe and an alert of its own."
+    components: list[Annotated[str, Field(pattern=r"^[^\s\"'\\]{1,40}$")]] = Field(
+        [],
+        description="Names in the detailed answer; each gets a probe and an alert of its own. Capitals do not matter.",
     )
 
     @model_validator(mode="after")
     def _detailed_with_components(self) -> Health:
-        taken = {"url", "health", "website"} & set(self.components)
-        if taken or len(set(self.components)) < len(self.components):
+        names = [name.lower() for name in self.components]
+        if _PROBES & set(names) or len(set(names)) < len(names):
             raise ValueError(
-                "each component once, and none called url, website or health: these are probes of their own"
+                f"each component once, and none called {', '.join(sorted(_PROBES))}: these are probes of their own"
             )
         if self.components and not self.detailed:
             raise ValueError("`detailed` beside `components`: the endpoint whose answer has these components")
         if self.detailed and not self.components:
-            raise ValueError("`components` beside `detailed`: the names under `services` in its answer")
+            raise ValueError("`components` beside `detailed`: the names of the components in its answer")
         return self
 
 

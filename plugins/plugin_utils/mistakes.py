@@ -26,7 +26,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.mistakes import uptime_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Monitor
-from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK, metrics_target
 
 PREFIX = "crowsnest_"
 _HIDDEN = "the given value (not shown: a secret)"
@@ -223,6 +223,24 @@ def _app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[st
             )
         elif host is not None and host not in servers:
             yield from _loopback_mistakes(path, str(host), app)
+    yield from _read_twice(apps, servers)
+
+
+def _read_twice(apps: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> Iterator[str]:
+    """A metrics page that is declared twice would count twice, or for the wrong app."""
+    first: dict[tuple[str, str], str] = {}
+    for index, app in enumerate(apps):
+        for position, target in enumerate(entries(app.get("metrics"))):
+            path = f"crowsnest_apps[{index}] ({app.get('name', 'no name')}).metrics[{position}]"
+            try:
+                address, page = metrics_target(str(target))
+            except ValueError:
+                continue
+            elsewhere = app.get("host") not in (None, *servers)
+            own = str(app["host"]) if elsewhere else "127.0.0.1"
+            same = first.setdefault((re.sub("^(localhost)?(?=:)", own, address), page), path)
+            if same != path:
+                yield f"{path}: {target!r} is the page that {same} names. Allowed: each page once."
 
 
 def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator[str]:

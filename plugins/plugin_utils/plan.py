@@ -31,6 +31,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.taken_ports import port_refusals
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import metrics_target
 
 # Memory that stays free for bursts (apt, cron, a deployment). Below about 100 MiB small hosts begin to thrash.
 HEADROOM_MIB = 128
@@ -90,10 +91,10 @@ class Plan(BaseModel):
     memory_rows: list[tuple[str, int]]
     refusals: list[str]
 
-    def app_address(self, app: App, target: str) -> str:
-        """`host:port` at which the server reaches one metrics target, e.g. `:8000/metrics` → `127.0.0.1:8000`."""
-        address = target.split("/", 1)[0]
-        return self.hosts[app.host or self.server] + address if address.startswith(":") else address
+    def app_target(self, app: App, target: str) -> tuple[str, str]:
+        """(`host:port` for the server, path) of a metrics target, such as `:8000` → ("127.0.0.1:8000", "/metrics")."""
+        address, path = metrics_target(target)
+        return self.hosts[app.host or self.server] + address if address.startswith(":") else address, path
 
 
 def plain(value: Any) -> Any:

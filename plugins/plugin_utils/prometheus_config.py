@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urljoin
 
 import yaml
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils import health
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import KEYS_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
@@ -32,8 +34,8 @@ _KEPT = {
     "|grafana_http_request_duration_seconds_(count|sum)|grafana_datasource_request_total",
     "uptime_kuma": "monitor_(status|response_time|cert_days_remaining)|process_.+",
 }
-# What a component of a detailed health answer says when it is well.
-WELL = ("healthy", "ok", "up", "pass")
+# How a page is read that does not say what it is, as many apps send text/html or nothing at all.
+_TEXT = {"fallback_scrape_protocol": "PrometheusText0.0.4"}
 
 
 def prometheus_config(plan: Plan) -> dict[str, Any]:
@@ -77,6 +79,7 @@ def _stack_jobs(plan: Plan) -> list[dict[str, Any]]:
     return [
         {
             "job_name": name,
+            **_TEXT,
             **own.get(name, {}),
             "static_configs": [_targets(plan, f"127.0.0.1:{service.port}", host=plan.server)],
             **({"metric_relabel_configs": _relabelled(plan, name)} if name in _KEPT else {}),
@@ -124,12 +127,13 @@ def _labelled(label: str, name: str, value: str) -> dict[str, Any]:
 
 
 def _any_of(words: Iterable[str]) -> str:
-    return "|".join(sorted(set(words)))
+    return "|".join(re.escape(word) for word in sorted(set(words)))
 
 
 def _node_job(plan: Plan) -> dict[str, Any]:
     return {
         "job_name": "node",
+        **_TEXT,
         "static_configs": [
             _targets(plan, f"{address}:{plan.node_exporter_port}", host=name) for name, address in plan.hosts.items()
         ],
@@ -139,18 +143,19 @@ def _node_job(plan: Plan) -> dict[str, Any]:
 def _app_job(plan: Plan) -> dict[str, Any]:
     return {
         "job_name": "app",
+        **_TEXT,
         "sample_limit": APP_SAMPLE_LIMIT,
         "static_configs": [
             _targets(
                 plan,
-                plan.app_address(app, target),
+                address,
                 app=app.name,
                 host=app.host or plan.server,
-                __metrics_path__=f"/{path or 'metrics'}",
+                __metrics_path__=path,
+                instance=address if path == "/metrics" else address + path,
             )
             for app in plan.settings.apps
-            for target in app.metrics
-            for path in [target.partition("/")[2]]
+            for address, path in (plan.app_target(app, target) for target in app.metrics)
         ],
     }
 
@@ -209,8 +214,10 @@ def _probes(app: App) -> Iterator[tuple[str, str, str]]:
     if app.health.basic:
         yield "health", "http", urljoin(base, app.health.basic)
     if app.health.detailed:
+        detailed = urljoin(base, app.health.detailed)
+        yield "answer", f"answer_{app.name}", detailed
         for component in app.health.components:
-            yield component, f"component_{component}", urljoin(base, app.health.detailed)
+            yield component, f"component_{component}", detailed
 
 
 def watched_addresses(files: Mapping[str, str]) -> dict[str, str]:
@@ -226,28 +233,16 @@ def _node_job_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def blackbox_config(plan: Plan) -> dict[str, Any]:
     """blackbox.yml: https://github.com/prometheus/blackbox_exporter/blob/master/CONFIGURATION.md"""
-    components = sorted({component for app in plan.settings.apps for component in app.health.components})
+    asked = {app.name: app.health.components for app in plan.settings.apps if app.health.components}
+    components = sorted({component for names in asked.values() for component in names})
     return {
         "modules": {
-            "http": {"prober": "http", "timeout": "8s", "http": {"preferred_ip_protocol": "ip4"}},
-            **{f"component_{component}": _component_module(component) for component in components},
+            "http": _http_module({}),
+            **{f"answer_{app}": _http_module(health.answer_judged(names)) for app, names in asked.items()},
+            **{f"component_{name}": _http_module(health.component_judged(name)) for name in components},
         }
     }
 
 
-def _component_module(component: str) -> dict[str, Any]:
-    """One component of a detailed health answer; the page may say 503 because of another component.
-
-    A pattern instead of a CEL expression, which blackbox exporters before 0.27 do not know. It asks for the component's
-    object to be flat, as {"database": {"status": "healthy", "response_time_ms": 1.2}} is.
-    """
-    well = "|".join(WELL)
-    return {
-        "prober": "http",
-        "timeout": "8s",
-        "http": {
-            "preferred_ip_protocol": "ip4",
-            "valid_status_codes": [200, 503],
-            "fail_if_body_not_matches_regexp": [rf'"{component}"\s*:\s*\{{[^{{}}]*"status"\s*:\s*"({well})"'],
-        },
-    }
+def _http_module(judged: Mapping[str, Any]) -> dict[str, Any]:
+    return {"prober": "http", "timeout": "8s", "http": {"preferred_ip_protocol": "ip4", **judged}}

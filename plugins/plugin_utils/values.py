@@ -111,10 +111,29 @@ def _host_and_port(text: str) -> str:
     return text
 
 
-def _metrics_target(text: str) -> str:
-    found = re.fullmatch(r"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})(/[^\s?#]*)?", text)
+def metrics_target(text: str) -> tuple[str, str]:
+    """`127.0.0.1:8000/internal` → ("127.0.0.1:8000", "/internal"); `:8000` → (":8000", "/metrics").
+
+    Raises ValueError when it is not host:port/path; the host may be missing.
+    """
+    found = re.fullmatch(r"((?:[A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):([0-9]{1,5}))(?:/([^\s?#]*))?", text)
     if not found or not 0 < int(found[2]) < 65536:
-        raise ValueError("host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000")
+        known = "host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000"
+        raise ValueError(f"{known}{_about_scheme(text)}")
+    return found[1], f"/{found[3] or 'metrics'}"
+
+
+def _about_scheme(text: str) -> str:
+    """What to do about the `http://` of somebody who wrote a URL."""
+    scheme = text.partition("://")[0].lower()
+    return {
+        "http": "; leave `http://` out, and name the port (80 where the URL has none)",
+        "https": "; metrics are read over plain http: name an address where the app answers without TLS",
+    }.get(scheme, "")
+
+
+def _metrics_target(text: str) -> str:
+    metrics_target(text)
     return text
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from postgresql import free_port
+from server_facts import FACTS
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 
@@ -53,16 +54,6 @@ def _lab_image(name: str) -> str:
     return tools.image(name)
 
 
-FACTS: dict[str, Any] = {
-    "address": "172.26.3.4",
-    "os": {"id": "debian", "version": "13", "codename": "trixie"},
-    "memory": {"total_mib": 4000, "available_mib": 3500, "own_mib": 0},
-    "disk": {"path": "/var/lib", "total_mib": 80_000, "free_mib": 70_000, "own_mib": 0},
-    "docker": {"version": None, "compose": None, "own": []},
-    "node_exporter": {"installed": False, "flags": None},
-    "ports": {},
-    "files": {},
-}
 HOSTVARS: dict[str, Any] = {"web1": {"preflight_look": {"host": FACTS}}, "web2": {"ansible_host": "10.0.0.2"}}
 
 

@@ -6,6 +6,7 @@ app named shop. What messages say is in test_messages.py.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ EVERYTHING: dict[str, Any] = {
             "name": f"app-{framework.replace('_', '-')}",
             "framework": framework,
             "url": "https://shop.example.com/",
-            "metrics": [":8000", "127.0.0.1:8001/internal/metrics", "[::1]:8002"],
+            "metrics": [f":{port}", f"127.0.0.1:{port}/internal/metrics", f"[::1]:{port}"],
             "health": {"basic": "/health/", "detailed": "/d/", "components": ["database", "redis"]},
             "thresholds": {
                 "error_ratio": 0.001,
@@ -73,7 +74,7 @@ EVERYTHING: dict[str, Any] = {
                 "latency_p95_medium_seconds": 1e-06,
             },
         }
-        for framework in ("django", "fastapi", "prom_client", "generic")
+        for port, framework in enumerate(("django", "fastapi", "prom_client", "generic"), 8000)
     ]
     + [{"name": "elsewhere", "host": "web2", "metrics": [":9000"]}],
     "receivers": [
@@ -120,6 +121,16 @@ def test_prometheus_takes_its_configuration_and_rules(promtool: Tool, tmp_path: 
     done = promtool(write(tmp_path, declared), "check", "config", "prometheus.yml")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(list((tmp_path / 'rules').iterdir()))} rule files found" in done.stdout
+
+
+@per_declaration
+def test_promtool_finds_nothing_to_object_to(promtool: Tool, tmp_path: Path, declared: dict[str, Any]) -> None:
+    folder = write(tmp_path, declared)
+    rules = sorted(str(path.relative_to(folder)) for path in (folder / "rules").iterdir())
+    for words in (["rules", "--lint=all", "--lint-fatal", *rules], ["config", "--lint=all", "prometheus.yml"]):
+        done = promtool(folder, "check", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not re.search("(?i)duplicate|lint error|fail|warn", done.stdout + done.stderr)
 
 
 @per_declaration

@@ -16,7 +16,7 @@ SHOP = "docker compose --file /srv/shop/compose.yaml"
 @pytest.fixture(autouse=True)
 def _shop_is_well(lab: Any, eventually: Any) -> None:
     """Each test begins with a shop that has been well for long enough that nothing of it fires."""
-    eventually(lambda: len(lab.query('probe_success{app="shop"} == 1')) == 5, 180)
+    eventually(lambda: len(lab.query('probe_success{app="shop"} == 1')) == 6, 180)
     eventually(lambda: not lab.query('ALERTS{alertname=~"AppDown|Probe.+",app="shop"}'), 180)
 
 
@@ -30,17 +30,17 @@ def test_a_stopped_app_is_reported_within_a_minute_and_then_resolved(
     stopped = time.time()
     server.check_output(f"{SHOP} stop --timeout 2 web")
     try:
-        found = eventually(lambda: lab.messages(stopped, "shop is down"), 75)
+        found = eventually(lambda: lab.messages(stopped, "shop: no metrics"), 75)
         seconds = found[0]["received"] - stopped
         figure("stopped app to Slack message", f"{seconds:.0f} s")
         assert seconds < 60
         message = _attachment(found[0])
-        assert message["title"] == "🔴 CRITICAL: shop is down on lab1"
+        assert message["title"] == "🔴 CRITICAL: shop: no metrics can be read on lab1"
         for part in ("app shop", "host lab1", "Since:", "KST", "Value: up = 0", "/AppDown.md|Runbook>"):
             assert part in message["text"]
     finally:
         server.check_output(f"{SHOP} start web")
-    resolved = eventually(lambda: lab.messages(stopped, "Resolved: shop is down"), 180)
+    resolved = eventually(lambda: lab.messages(stopped, "Resolved: shop: no metrics"), 180)
     assert _attachment(resolved[0])["title"].startswith("✅")
 
 
@@ -55,7 +55,7 @@ def test_a_database_that_is_down_is_named_by_its_component(lab: Any, server: Any
     finally:
         server.check_output(f"{SHOP} start db")
     eventually(lambda: lab.query('probe_success{probe="database"} == 1'), 120)
-    assert not lab.messages(stopped, "lab1 is down")
+    assert not lab.messages(stopped, "Host lab1")
 
 
 def test_test_alerts_of_every_severity_arrive(lab: Any) -> None:

@@ -25,7 +25,7 @@ def test_every_series_names_its_environment(lab: Any) -> None:
 
 
 def test_every_probe_of_the_app_succeeds(lab: Any, eventually: Any) -> None:
-    expected = {"url": 1.0, "health": 1.0, "database": 1.0, "redis": 1.0, "celery": 1.0}
+    expected = {"url": 1.0, "health": 1.0, "answer": 1.0, "database": 1.0, "redis": 1.0, "celery": 1.0}
 
     def results() -> bool:
         return {labels["probe"]: value for labels, value in lab.query("probe_success")} == expected

@@ -126,7 +126,8 @@ def _addresses() -> Panel:
     return Panel(
         "Reachable",
         "Whether all addresses and health components of each app answer well, asked from the server. Red: click it "
-        "to see which, then curl -sv -o /dev/null ADDRESS; alert ProbeFailed has the runbook.",
+        "to see which, then curl -sv -o /dev/null ADDRESS; alert ProbeFailed has the runbook. Is `answer` red too, the "
+        "health answer says nothing about components: alert ProbeAnswerNotUnderstood.",
         "stat",
         (Query('min by (app) (probe_success{job="probe"})', "{{app}}"),),
         values=OK,

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils import health
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import WELL
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import (
     DnsMonitor,
@@ -103,16 +103,7 @@ def _http(url: str) -> Fields:
 
 
 def _component(app: App, component: str) -> Fields:
-    """One component of a detailed health answer; the page may say 503 because of another component."""
-    well = json.dumps(WELL)
-    return {
-        **_http(urljoin(app.url or "", app.health.detailed or "")),
-        "type": "json-query",
-        "accepted_statuscodes": ["200-299", "503"],
-        "jsonPath": f"services.{component}.status in {well}",
-        "jsonPathOperator": "==",
-        "expectedValue": "true",
-    }
+    return {**_http(urljoin(app.url or "", app.health.detailed or "")), **health.component_in_kuma(component)}
 
 
 # --- the alerting path ----------------------------------------------------------------------------------------------

@@ -94,6 +94,7 @@ def test_targets_are_those_of_prometheus_yml(expect: Callable[..., dict[str, Any
         ("app", "127.0.0.1:8001", "/m", "shop", "", "web1"),
         ("probe", "https://shop.example.com/", "/probe", "shop", "url", "web1"),
         ("probe", "https://shop.example.com/health/", "/probe", "shop", "health", "web1"),
+        ("probe", "https://shop.example.com/health/d/", "/probe", "shop", "answer", "web1"),
         ("probe", "https://shop.example.com/health/d/", "/probe", "shop", "database", "web1"),
     ]
 

@@ -63,6 +63,21 @@ LINES: list[tuple[dict[str, Any], str]] = [
         f"crowsnest_apps[0] (shop).metrics[0]: '8000' does not fit. Allowed: {TARGET}. {WHERE_METRICS}",
     ),
     (
+        app(metrics=["http://127.0.0.1:8000/metrics"]),
+        f"crowsnest_apps[0] (shop).metrics[0]: 'http://127.0.0.1:8000/metrics' does not fit. Allowed: {TARGET}; "
+        f"leave `http://` out, and name the port (80 where the URL has none). {WHERE_METRICS}",
+    ),
+    (
+        app(metrics=["https://127.0.0.1/metrics"]),
+        f"crowsnest_apps[0] (shop).metrics[0]: 'https://127.0.0.1/metrics' does not fit. Allowed: {TARGET}; metrics "
+        f"are read over plain http: name an address where the app answers without TLS. {WHERE_METRICS}",
+    ),
+    (
+        app(metrics=["127.0.0.1:8000/metrics", ":8000"]),
+        "crowsnest_apps[0] (shop).metrics[1]: ':8000' is the page that crowsnest_apps[0] (shop).metrics[0] names. "
+        "Allowed: each page once.",
+    ),
+    (
         app(metrics=":8000"),
         f"crowsnest_apps[0] (shop).metrics: ':8000' does not fit. Allowed: a list. {WHERE_METRICS}",
     ),
@@ -125,7 +140,12 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(health={"detailed": "http://127.0.0.1/d"}),
         "crowsnest_apps[0] (shop).health: its keys do not fit together. "
-        "Allowed: `components` beside `detailed`: the names under `services` in its answer.",
+        "Allowed: `components` beside `detailed`: the names of the components in its answer.",
+    ),
+    (
+        app(health={"detailed": "http://127.0.0.1/d", "components": ["Database", "database"]}),
+        "crowsnest_apps[0] (shop).health: its keys do not fit together. Allowed: each component once, and none called "
+        "answer, health, url, website: these are probes of their own.",
     ),
     # hosts
     (
@@ -235,6 +255,33 @@ def test_a_typo_in_a_variable_names_the_nearest_variable() -> None:
 def test_an_app_on_the_server_may_use_its_loopback_and_have_jobs(where: dict[str, str]) -> None:
     parts = {"tcp": {"queue": "127.0.0.1:5672"}, "jobs": [{"name": "backup", "every": "1d"}], "metrics": [":8000"]}
     assert mistakes(**app(**where, **parts)) == []
+
+
+# Two metrics targets, each with the host of its app: whether they are one page.
+PAGES = {
+    (None, ":8000", None, "127.0.0.1:8000/metrics"): True,
+    (None, ":8000/", "web1", "localhost:8000"): True,
+    ("web2", ":8000", "web2", ":8000/metrics"): True,
+    (None, "10.0.0.9:8000/a", "web2", "10.0.0.9:8000/a"): True,
+    (None, ":8000", None, ":8000/worker"): False,
+    (None, ":8000", None, ":8001"): False,
+    (None, ":8000", "web2", ":8000"): False,
+    (None, "127.0.0.1:8000", None, "[::1]:8000"): False,
+    (None, "127.0.0.1:8000", None, "127.0.0.2:8000"): False,
+}
+
+
+@pytest.mark.parametrize("case", PAGES, ids=str)
+def test_a_metrics_page_belongs_to_one_app_and_is_read_once(case: tuple[str | None, str, str | None, str]) -> None:
+    apps = [
+        {"name": name, "metrics": [target], **({"host": host} if host else {})}
+        for name, host, target in (("shop", *case[:2]), ("blog", *case[2:]))
+    ]
+    refusal = (
+        f"crowsnest_apps[1] (blog).metrics[0]: {case[3]!r} is the page that crowsnest_apps[0] (shop).metrics[0] names. "
+        "Allowed: each page once."
+    )
+    assert mistakes(apps=apps) == ([refusal] if PAGES[case] else [])
 
 
 def test_each_of_two_apps_of_the_same_name_is_named() -> None:

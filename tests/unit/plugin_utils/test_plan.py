@@ -289,18 +289,19 @@ def test_the_server_watches_itself_on_loopback_and_others_at_their_address(
 
 
 TARGETS = {
-    (None, ":8000"): "127.0.0.1:8000",
-    (None, "127.0.0.1:8000/metrics"): "127.0.0.1:8000",
-    (None, "[::1]:8000/a/b"): "[::1]:8000",
-    ("web2", ":8000/metrics"): "203.0.113.2:8000",
-    ("web2", "10.0.0.9:8000"): "10.0.0.9:8000",
+    (None, ":8000"): ("127.0.0.1:8000", "/metrics"),
+    (None, ":8000/"): ("127.0.0.1:8000", "/metrics"),
+    (None, "127.0.0.1:8000/metrics"): ("127.0.0.1:8000", "/metrics"),
+    (None, "[::1]:8000/a/b"): ("[::1]:8000", "/a/b"),
+    ("web2", ":8000/internal"): ("203.0.113.2:8000", "/internal"),
+    ("web2", "10.0.0.9:8000"): ("10.0.0.9:8000", "/metrics"),
 }
 
 
 @pytest.mark.parametrize("case", TARGETS, ids=str)
 def test_a_metrics_target_is_read_as_its_own_host_reaches_it(plan: MakePlan, case: tuple[str | None, str]) -> None:
     app = App(name="shop", host=case[0], metrics=[case[1]])
-    assert plan(hosts=["web1", "web2"]).app_address(app, case[1]) == TARGETS[case]
+    assert plan(hosts=["web1", "web2"]).app_target(app, case[1]) == TARGETS[case]
 
 
 # Address at which a further host would be watched, and the words of the refusal.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils import health
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import blackbox_config, prometheus_config
@@ -101,12 +102,30 @@ def test_every_host_has_its_node_exporter_read(jobs: dict[str, Any]) -> None:
 
 def test_every_target_of_every_app_is_read_at_its_path(jobs: dict[str, Any]) -> None:
     shop = {"app": "shop", "host": "web1"}
+    blog = {"app": "blog", "host": "web2", "instance": "203.0.113.2:9000"}
     assert targets(jobs["app"]) == {
-        "127.0.0.1:8000": {**shop, "__metrics_path__": "/metrics"},
-        "127.0.0.1:8001": {**shop, "__metrics_path__": "/internal/metrics"},
-        "203.0.113.2:9000": {"app": "blog", "host": "web2", "__metrics_path__": "/metrics"},
+        "127.0.0.1:8000": {**shop, "__metrics_path__": "/metrics", "instance": "127.0.0.1:8000"},
+        "127.0.0.1:8001": {
+            **shop,
+            "__metrics_path__": "/internal/metrics",
+            "instance": "127.0.0.1:8001/internal/metrics",
+        },
+        "203.0.113.2:9000": {**blog, "__metrics_path__": "/metrics"},
     }
     assert jobs["app"]["sample_limit"] == 20_000
+
+
+def test_two_pages_of_one_address_are_two_instances(plan: MakePlan) -> None:
+    apps = [
+        {"name": "shop", "metrics": [":8000", ":8000/worker"]},
+        {"name": "blog", "metrics": ["127.0.0.1:8000/blog"]},
+    ]
+    (job,) = (it for it in prometheus_config(plan({"apps": apps}))["scrape_configs"] if it["job_name"] == "app")
+    assert [(it["targets"], it["labels"]["instance"]) for it in job["static_configs"]] == [
+        (["127.0.0.1:8000"], "127.0.0.1:8000"),
+        (["127.0.0.1:8000"], "127.0.0.1:8000/worker"),
+        (["127.0.0.1:8000"], "127.0.0.1:8000/blog"),
+    ]
 
 
 def test_pages_health_and_components_are_probed(jobs: dict[str, Any]) -> None:
@@ -117,6 +136,7 @@ def test_pages_health_and_components_are_probed(jobs: dict[str, Any]) -> None:
     assert probes == [
         ("shop", "url", "http", "https://shop.example.com/kr/"),
         ("shop", "health", "http", "https://shop.example.com/health/"),
+        ("shop", "answer", "answer_shop", "http://127.0.0.1:8000/health/detailed/"),
         ("shop", "database", "component_database", "http://127.0.0.1:8000/health/detailed/"),
         ("shop", "redis", "component_redis", "http://127.0.0.1:8000/health/detailed/"),
         ("page", "url", "http", "https://page.example.com"),
@@ -262,7 +282,7 @@ def test_a_monitor_is_labelled_as_the_probe_of_the_same_thing(rules: Callable[..
     (probes,) = (job["static_configs"] for job in jobs if job["job_name"] == "probe")
     same = ("app", "host", "probe")
     assert {tuple(labels[name] for name in same) for labels in made if "probe" in labels} == {
-        tuple(entry["labels"][name] for name in same) for entry in probes
+        tuple(entry["labels"][name] for name in same) for entry in probes if entry["labels"]["probe"] != "answer"
     }
     assert len(made) == 10
     assert {labels["app"] for labels in made} == {"shop", "shop-eu"}
@@ -276,11 +296,21 @@ def test_without_monitors_of_apps_the_rest_is_as_always(rules: Callable[..., Any
 
 
 def test_two_apps_with_the_same_component_need_no_second_rule(rules: Callable[..., Any]) -> None:
-    health = {"detailed": "http://127.0.0.1/d", "components": ["database"]}
-    apps = [{"name": name, "health": health} for name in ("shop", "blog")]
+    asked = {"detailed": "http://127.0.0.1/d", "components": ["database"]}
+    apps = [{"name": name, "health": asked} for name in ("shop", "blog")]
     one, two = rules(apps[0]), rules(*apps)
     assert len(one) == len(two)
     assert (relabelled(two, {**OF_MONITOR, "monitor_name": "blog: database"}) or {})["probe"] == "database"
+
+
+@pytest.mark.parametrize("component", ["cache.1", "a|b", "(x)", "postgres:connections", "결제", "a+", "$1"])
+def test_a_component_may_have_any_name(rules: Callable[..., Any], component: str) -> None:
+    made = rules({"name": "shop", "health": {"detailed": "http://127.0.0.1/d", "components": [component]}})
+    named = {name: relabelled(made, {**OF_MONITOR, "monitor_name": f"shop: {name}"}) for name in (component, "cache-1")}
+    assert {name: (labels or {}).get("probe") for name, labels in named.items()} == {
+        component: component,
+        "cache-1": None,
+    }
 
 
 # Series of Kuma: whether they are kept.
@@ -314,36 +344,19 @@ def test_a_host_without_kuma_is_not_asked_for_it(plan: MakePlan) -> None:
 # --- blackbox.yml ---
 
 
-def test_each_component_has_one_module_however_many_apps_have_it(plan: MakePlan) -> None:
-    health = {"detailed": "http://127.0.0.1/d", "components": ["database", "redis"]}
-    apps = [{"name": "shop", "health": health}, {"name": "blog", "health": {**health, "components": ["database"]}}]
-    assert list(blackbox_config(plan({"apps": apps}))["modules"]) == ["http", "component_database", "component_redis"]
-
-
-def test_a_component_is_asked_even_when_another_one_made_the_page_fail(plan: MakePlan) -> None:
-    module = blackbox_config(plan(DECLARED, hosts=["web1", "web2"]))["modules"]["component_database"]
-    assert (module["prober"], module["timeout"], module["http"]["valid_status_codes"]) == ("http", "8s", [200, 503])
-
-
-# Detailed answers: is the component `database` well?
-ANSWERS = {
-    '{"status":"ok","services":{"database":{"status":"healthy","response_time_ms":1.2}}}': True,
-    '{"services": {"database": {"response_time_ms": 1.2, "status" : "ok"}, "redis": {"status": "down"}}}': True,
-    '{\n  "services": {\n    "database": {\n      "status": "up"\n    }\n  }\n}': True,
-    '{"services":{"database":{"status":"unhealthy"},"redis":{"status":"healthy"}}}': False,
-    '{"services":{"database":{"error":"refused"},"redis":{"status":"healthy"}}}': False,
-    '{"services":{"redis":{"status":"healthy"}}}': False,
-    '{"services":{"other_database":{"status":"healthy"}}}': False,
-    '{"services":{"database":null}}': False,
-    "": False,
-}
-
-
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_a_component_is_well_when_its_own_status_says_so(plan: MakePlan, answer: str) -> None:
-    module = blackbox_config(plan(DECLARED, hosts=["web1", "web2"]))["modules"]["component_database"]
-    (pattern,) = module["http"]["fail_if_body_not_matches_regexp"]
-    assert bool(re.search(pattern, answer)) == ANSWERS[answer]
+def test_each_component_has_one_module_and_each_answer_its_own(plan: MakePlan) -> None:
+    components = {"shop": ["database", "redis"], "blog": ["database"]}
+    apps = [
+        {"name": name, "health": {"detailed": "http://127.0.0.1/d", "components": it}}
+        for name, it in components.items()
+    ]
+    modules = blackbox_config(plan({"apps": apps}))["modules"]
+    assert list(modules) == ["http", "answer_shop", "answer_blog", "component_database", "component_redis"]
+    asked = {"preferred_ip_protocol": "ip4"}
+    assert modules["http"] == {"prober": "http", "timeout": "8s", "http": asked}
+    for app, names in components.items():
+        assert modules[f"answer_{app}"]["http"] == {**asked, **health.answer_judged(names)}
+    assert modules["component_redis"]["http"] == {**asked, **health.component_judged("redis")}
 
 
 # Its own metrics would be open to everybody who reaches the host, so blackbox exporter asks whether it is ready.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils import health
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App, Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import (
@@ -35,20 +36,12 @@ def asked(url: str, certificate: bool) -> dict[str, Any]:
     return {"type": "http", "url": url, "expiryNotification": certificate, **PACE}
 
 
-def component(url: str, query: str) -> dict[str, Any]:
-    return {
-        **asked(url, url.startswith("https:")),
-        "type": "json-query",
-        "accepted_statuscodes": ["200-299", "503"],
-        "jsonPath": query,
-        "jsonPathOperator": "==",
-        "expectedValue": "true",
-    }
+def component(url: str, name: str) -> dict[str, Any]:
+    return {**asked(url, url.startswith("https:")), **health.component_in_kuma(name)}
 
 
 URL = {"url": "https://shop.example.com/kr/"}
 DETAILED = "http://127.0.0.1:8000/d/"
-WELL = '["healthy", "ok", "up", "pass"]'
 # (what an app declares, key, name, fields of its one monitor beside the website)
 PARTS: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
     (URL, "website", "website", asked("https://shop.example.com/kr/", True)),
@@ -64,13 +57,13 @@ PARTS: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
         {**URL, "health": {"detailed": "/d/", "components": ["database"]}},
         "component/database",
         "database",
-        component("https://shop.example.com/d/", f"services.database.status in {WELL}"),
+        component("https://shop.example.com/d/", "database"),
     ),
     (
         {"health": {"detailed": DETAILED, "components": ["Redis_1"]}},
         "component/Redis_1",
         "Redis_1",
-        component(DETAILED, f"services.Redis_1.status in {WELL}"),
+        component(DETAILED, "Redis_1"),
     ),
     (
         {"tcp": {"database": "127.0.0.1:5432"}},

@@ -1,0 +1,130 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How a detailed health answer is read: the one understanding of it, in the languages of the two programs that ask.
+
+blackbox exporter judges by CEL, Uptime Kuma by JSONata. A component may stand in these places:
+
+    {"database": {"status": "up"}}                                    at the top
+    {"services": {"database": {"status": "up"}}}                      below a word of GROUPS
+    {"services": [{"service": "database", "status": "up"}]}           in a list, there or at the top
+
+Its status is a word of WELL or SICK, or true or false; it may stand for the whole component, as in {"database": "ok"}.
+Capitals do not matter. A component may occur more than once: it is well if one place says so and none says the
+opposite. Whatever else an answer says is not understood, and never counts as "down".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+# Where frameworks put their components: NestJS terminus has details, info and error, Spring Boot components, Quarkus
+# checks, ASP.NET entries.
+GROUPS = ("services", "components", "checks", "entries", "dependencies", "details", "info", "error")
+NAME_KEYS = ("service", "name", "component")
+WELL = (
+    *("healthy", "ok", "okay", "up", "pass", "passed", "passing", "success", "good", "green", "normal"),
+    *("working", "running", "alive", "available", "online", "connected", "operational", "ready", "active", "serving"),
+)
+SICK = (
+    *("unhealthy", "down", "fail", "failed", "failing", "failure", "error", "bad", "red", "critical", "fatal"),
+    *("degraded", "warn", "warning", "yellow", "unavailable", "unreachable", "offline", "disconnected", "dead"),
+    *("stopped", "timeout", "out_of_service", "not_serving"),
+)
+# The page fails because of a component, and still says which: 503 in most frameworks, 500 in some.
+STATUSES = (200, 500, 503)
+
+
+def component_judged(component: str) -> dict[str, Any]:
+    """Fields `http` of the blackbox module of one component, which succeeds when the component is well."""
+    well, sick = _in_answer(component, WELL, "== true"), _in_answer(component, SICK, "== false")
+    return _judged(f"{well} && !{sick}")
+
+
+def answer_judged(components: Iterable[str]) -> dict[str, Any]:
+    """Fields `http` of the blackbox module that succeeds when the answer says how each component is."""
+    return _judged(" && ".join(_in_answer(component, (*WELL, *SICK), "in [true, false]") for component in components))
+
+
+def _judged(expression: str) -> dict[str, Any]:
+    """https://github.com/prometheus/blackbox_exporter/blob/master/CONFIGURATION.md#http_probe"""
+    return {"valid_status_codes": list(STATUSES), "fail_if_body_json_not_matches_cel": expression}
+
+
+# --- CEL: https://github.com/google/cel-spec/blob/master/doc/langdef.md ---------------------------------------------
+
+
+def _in_answer(component: str, words: Iterable[str], flag: str) -> str:
+    """Whether some place of the answer, the variable `body`, gives the component one of these words, or this flag."""
+    named = _is_word("{}", [component])
+    whole = "false" if _is_status(component) else _says("m[k]", words, flag)
+    in_mapping = f"m.exists(k, {named.format('k')} && (type(m[k]) == map ? {_status('m[k]', words, flag)} : {whole}))"
+    entry = f"e.exists(n, {_is_word('n', NAME_KEYS)} && type(e[n]) == string && {named.format('e[n]')})"
+    in_list = f"m.exists(e, type(e) == map && {entry} && {_status('e', words, flag)})"
+    groups = f"body.map(g, {_is_word('g', GROUPS)}, dyn(body[g]))"
+    places = f"([dyn(body)] + (type(dyn(body)) == map ? {groups} : []))"
+    return f"{places}.exists(m, type(m) == map ? {in_mapping} : type(m) == list && {in_list})"
+
+
+def _status(value: str, words: Iterable[str], flag: str) -> str:
+    return f"{value}.exists(s, {_is_word('s', ['status'])} && {_says(f'{value}[s]', words, flag)})"
+
+
+def _says(value: str, words: Iterable[str], flag: str) -> str:
+    return f"(type({value}) == string ? {_is_word(value, words)} : {value} {flag})"
+
+
+def _is_word(value: str, words: Iterable[str]) -> str:
+    return f"{value}.matches(r'(?i)^({'|'.join(re.escape(word) for word in words)})$')"
+
+
+def _is_status(component: str) -> bool:
+    """A word that stands for `status` is the status of everything around it, not of a component with this name."""
+    return component.lower() == "status"
+
+
+# --- JSONata: https://docs.jsonata.org/overview ---------------------------------------------------------------------
+
+_JSONATA = """(
+  $verdict := function($said) { "down" in $said ? "down" : "up" in $said ? "up" };
+  $says := function($it) {(
+    $word := $type($it) = "string" ? $lowercase($it) : $it;
+    $word = true or $word in WELL ? "up" : $word = false or $word in SICK ? "down"
+  )};
+  $status := function($it) { $verdict($each($it, function($value, $key) {
+    $lowercase($key) = "status" ? $says($value)
+  })) };
+  $named := function($it) { $type($it) = "object" and COMPONENT in $each($it, function($value, $key) {
+    $lowercase($key) in NAME_KEYS and $type($value) = "string" ? $lowercase($value)
+  }) };
+  $place := function($it) { $verdict(
+    $type($it) = "object" ? $each($it, function($value, $key) {
+      $lowercase($key) = COMPONENT ? $type($value) = "object" ? $status($value) : WHOLE
+    })
+    : $type($it) = "array" ? $map($filter($it, $named), $status)
+  ) };
+  $found := $verdict([$place($), $type($) = "object" ? $each($, function($value, $key) {
+    $lowercase($key) in GROUPS ? $place($value)
+  })]);
+  $exists($found) ? $found : "unknown"
+)"""
+
+
+def component_in_kuma(component: str) -> dict[str, Any]:
+    """Fields of a json-query monitor of Uptime Kuma, which is down only when the answer says "down".
+
+    An answer that is not understood is "unknown" there whatever its status is, and the monitor stays up.
+    """
+    lists = {"WELL": WELL, "SICK": SICK, "NAME_KEYS": NAME_KEYS, "GROUPS": GROUPS, "COMPONENT": component.lower()}
+    words = {name: json.dumps(it) for name, it in lists.items()}
+    words["WHOLE"] = "$nothing" if _is_status(component) else "$says($value)"
+    expression = re.sub("|".join(words), lambda found: words[found[0]], _JSONATA)
+    return {
+        "type": "json-query",
+        "accepted_statuscodes": [f"{hundred}00-{hundred}99" for hundred in range(1, 6)],
+        "jsonPath": " ".join(expression.split()),
+        "jsonPathOperator": "!=",
+        "expectedValue": "down",
+    }
