@@ -85,6 +85,8 @@ options:
     description:
       - Keeps an API key for C(/metrics) in the file C(path), readable by the user and group C(owner), a number.
       - A new key is made when the file is missing or Uptime Kuma refuses what is in it.
+      - C(reader) is the Prometheus that uses it, by C(url) and C(container). It is restarted when it has used an older
+        key, since Prometheus 3 does not read the file again.
     type: dict
   container:
     description:

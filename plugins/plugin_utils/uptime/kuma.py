@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import PROJECT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import KEYS_DIRECTORY
@@ -35,7 +36,14 @@ def objects(plan: Plan, declaration: Declaration, push_key: str) -> dict[str, An
             for each in declaration.maintenance
         ],
         "status_pages": pages,
-        "metrics_key": {"path": f"{KEYS_DIRECTORY}/uptime_kuma", "owner": plan.services["prometheus"].user},
+        "metrics_key": {
+            "path": f"{KEYS_DIRECTORY}/uptime_kuma",
+            "owner": plan.services["prometheus"].user,
+            "reader": {
+                "url": f"http://127.0.0.1:{plan.services['prometheus'].port}",
+                "container": f"{PROJECT}-prometheus-1",
+            },
+        },
     }
 
 

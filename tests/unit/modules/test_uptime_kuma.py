@@ -535,9 +535,26 @@ def test_version_1_has_no_tags_as_labels_and_is_not_restarted(run: Run, kuma: Ku
     assert docker.commands == []
 
 
-def test_the_key_for_metrics_is_kept_in_its_file(run: Run, kuma: Kuma, tmp_path: Path) -> None:
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The Prometheus that uses the key: what it said of its last scrape, None while it does not answer."""
+    found = SimpleNamespace(scrape=None, asked={"url": "http://127.0.0.1:9090", "container": "prometheus"})
+
+    def get(_: object, path: str) -> dict[str, Any]:
+        assert path == "/api/v1/targets?state=active&scrapePool=uptime_kuma"
+        if found.scrape is None:
+            raise kuma_metrics_key.ServiceError("connection refused")
+        return {"activeTargets": [dict(zip(("health", "lastError"), found.scrape, strict=True))]}
+
+    monkeypatch.setattr(kuma_metrics_key.Prometheus, "get", get)
+    return found
+
+
+def test_the_key_for_metrics_is_kept_in_its_file(
+    run: Run, kuma: Kuma, tmp_path: Path, reader: SimpleNamespace, docker: SimpleNamespace
+) -> None:
     file = tmp_path / "key"
-    options = {"metrics_key": {"path": str(file), "owner": os.getuid()}}
+    options = {"metrics_key": {"path": str(file), "owner": os.getuid(), "reader": reader.asked}}
     run()
     assert (run(check=True, **options)["changed"], file.exists()) == (True, False)
     assert run(**options)["changes"] == [f"create API key crowsnest in {file}"]
@@ -549,10 +566,57 @@ def test_the_key_for_metrics_is_kept_in_its_file(run: Run, kuma: Kuma, tmp_path:
     assert run(**options)["changes"] == [f"change API key crowsnest in {file}, which Kuma refuses"]
     assert [each["name"] for each in kuma.lists["key"].values()] == ["crowsnest"]
     assert sorted(tmp_path.iterdir()) == [file]
+    assert docker.commands == []
+
+
+NO_KEY = "unable to read basic auth password: unable to read file /etc/crowsnest-keys/uptime_kuma: no such file"
+# What Prometheus said of its last scrape before the new key, and whether it must be restarted to use that.
+SCRAPES: list[tuple[tuple[str, str] | None, bool]] = [
+    (("up", ""), True),
+    (("down", "server returned HTTP status 401 Unauthorized"), True),
+    (("down", NO_KEY), False),
+    (("unknown", ""), False),
+    (None, False),
+]
+
+
+@pytest.mark.parametrize(("scrape", "restarts"), SCRAPES)
+def test_a_new_key_reaches_a_prometheus_that_has_used_an_older_one(
+    run: Run,
+    tmp_path: Path,
+    reader: SimpleNamespace,
+    docker: SimpleNamespace,
+    scrape: tuple[str, str] | None,
+    restarts: bool,
+) -> None:
+    """It does not read the file again by itself."""
+    file = tmp_path / "key"
+    options = {"metrics_key": {"path": str(file), "owner": os.getuid(), "reader": reader.asked}}
+    run(**options)
+    file.unlink()
+    reader.scrape = scrape
+    assert run(**options)["changes"] == [f"create API key crowsnest in {file}"]
+    assert docker.commands == ([["docker", "restart", "prometheus"]] if restarts else [])
+
+
+def test_a_prometheus_that_was_not_restarted_is_made_good_by_the_next_run(
+    run: Run, tmp_path: Path, reader: SimpleNamespace, docker: SimpleNamespace
+) -> None:
+    options = {"metrics_key": {"path": str(tmp_path / "key"), "owner": os.getuid(), "reader": reader.asked}}
+    run(**options)
+    reader.scrape = ("down", "server returned HTTP status 401 Unauthorized")
+    assert run(check=True, **options)["changes"] == ["change API key new in Prometheus"]
+    docker.status = 1
+    assert "prometheus cannot be restarted, which its new API key needs" in run(**options)["msg"]
+    docker.status = 0
+    assert run(**options)["changes"] == ["change API key new in Prometheus"]
+    reader.scrape = ("up", "")
+    assert run(**options)["changed"] is False
+    assert docker.commands == [["docker", "restart", "prometheus"]] * 2
 
 
 def test_a_key_that_cannot_be_written_is_one_sentence(run: Run, tmp_path: Path) -> None:
-    message = run(metrics_key={"path": str(tmp_path / "missing/key")})["msg"]
+    message = run(metrics_key={"path": str(tmp_path / "missing/key"), "reader": {"url": "http://127.0.0.1:1"}})["msg"]
     assert message.startswith("The API key of Uptime Kuma cannot be written to ")
 
 

@@ -54,7 +54,11 @@ def test_settings_are_the_declared_ones_in_kumas_words(made: MakeObjects) -> Non
 
 
 def test_the_key_for_metrics_lies_where_prometheus_may_read_it(made: MakeObjects) -> None:
-    assert made()["metrics_key"] == {"path": "/var/lib/crowsnest/prometheus_keys/uptime_kuma", "owner": 21090}
+    assert made()["metrics_key"] == {
+        "path": "/var/lib/crowsnest/prometheus_keys/uptime_kuma",
+        "owner": 21090,
+        "reader": {"url": "http://127.0.0.1:9090", "container": "crowsnest-prometheus-1"},
+    }
 
 
 # --- windows of maintenance ---
