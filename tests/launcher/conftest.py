@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Programs of the system that the launcher may use; everything else on its PATH is a stand-in.
 TOOLS = "bash cat chmod cmp cp dirname env flock git grep id ls mkdir readlink rm sleep tail tee touch".split()  # noqa: SIM905 - easier to read
 
+# People keep their projects in folders of any name.
+CHECKOUT = "the team's project"
+
 # Plays Python, the Python of an environment, and its pip. Writes down how it was called.
 FAKE_PYTHON = """#!/usr/bin/env bash
 echo "python $*" >>"$CALLS"
@@ -105,7 +108,7 @@ def copy_project(folder: Path) -> None:
 @pytest.fixture
 def launcher(tmp_path: Path) -> Launcher:
     """The launcher beside a Python that only pretends; nothing is installed."""
-    folder, state = tmp_path / "project", tmp_path / "state"
+    folder, state = tmp_path / CHECKOUT, tmp_path / "state"
     (state / "bin").mkdir(parents=True)
     (folder / "playbooks").mkdir(parents=True)
     for name in ("crowsnest", "pyproject.toml", "requirements.lock", "requirements-dev.lock"):
@@ -125,9 +128,9 @@ def launcher(tmp_path: Path) -> Launcher:
 @pytest.fixture(scope="session")
 def real_launcher(tmp_path_factory: pytest.TempPathFactory) -> Launcher:
     """The launcher with the packages of the environment that runs these tests, reached by links."""
-    folder, state = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("state")
+    folder, state = tmp_path_factory.mktemp("real") / CHECKOUT, tmp_path_factory.mktemp("state")
     copy_project(folder)
-    venv = state / "venv"
+    venv = state / "my venv"
     venv.mkdir()
     shutil.copy(Path(sys.prefix) / "pyvenv.cfg", venv)
     for name in ("bin", "lib"):
