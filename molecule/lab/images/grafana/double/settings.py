@@ -15,7 +15,7 @@ from configparser import ConfigParser
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = "13.1.2"
+VERSION = "13.1.10"
 # The keys of Grafana's conf/defaults.ini that the double looks at.
 DEFAULTS = {
     "paths.data": "data",
