@@ -15,8 +15,7 @@ import pytest
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory import apply
 from ansible_collections.crowsnest.core.plugins.module_utils.config_release import Release, make_release
 
-# What the interpreter announces before it does it; write and fsync are not announced and are wrapped below. Of opening,
-# only what may change the disk: killed before a mere look, the disk is as it is before the next change.
+# What the interpreter announces before it does it; write and fsync are not announced and are wrapped below.
 STEPS = ("open", "os.mkdir", "os.rename", "os.symlink", "os.chmod", "os.chown", "os.remove", "os.rmdir", "os.utime")
 ALL_STEPS = (*STEPS, "fcntl.flock")
 
@@ -59,10 +58,6 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def is_look(event: str, given: tuple[Any, ...]) -> bool:
-    return event == "open" and not given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-
-
 def killed_at(step: int, work: Callable[[], object]) -> bool:
     """Run `work` in a child that is killed at its step number `step`; whether it was, False if it had fewer steps."""
     child = os.fork()
@@ -86,7 +81,7 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
             fsync(handle)
 
         os.write, os.fsync = write_in_two_halves, counted_fsync  # type: ignore[assignment]
-        sys.addaudithook(lambda event, given: tick() if event in ALL_STEPS and not is_look(event, given) else None)
+        sys.addaudithook(lambda event, _: tick() if event in ALL_STEPS else None)
         try:
             work()
         finally:
