@@ -49,7 +49,7 @@ def firing_table(plan: Plan, selector: str = EVERY_ALERT) -> Panel:
         width=20,
         columns={
             "severity": Column("Severity", 80),
-            "alertname": Column("Alert", 300),
+            "alertname": Column("Alert", 330),
             "app": Column("App"),
             "host": Column("Host"),
             "instance": Column("Instance"),

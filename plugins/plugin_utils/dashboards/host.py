@@ -119,7 +119,7 @@ def _now() -> Row:
                 width=4,
             ),
             any_is_bad(
-                "Out-of-memory kills",
+                "OOM kills",
                 "Processes that the kernel killed in the chosen time because memory ran out. Any: journalctl -k | "
                 "grep -i oom on the host names them; alert HostOutOfMemoryKill has the runbook.",
                 (Query(f"round(increase({_counter(f'node_vmstat_oom_kill{{{_NODE}}}')}[{RANGE}:]))", "{{host}}"),),
