@@ -30,7 +30,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
 PROMETHEUS_UID, ALERTMANAGER_UID = "prometheus", "alertmanager"
 SOURCE = models.DataSourceRef(type_val="prometheus", uid=PROMETHEUS_UID)
 # A window of days, or the time that is looked at.
-_LONG_WINDOW = re.compile(r"\[([0-9]+d|\$__range)\]")
+_LONG_WINDOW = re.compile(r"\[([0-9]+d|\$__range):?\]")
 _LEGEND_LABEL = re.compile(r"{{\s*(\w+)\s*}}")
 # Height of the letters of a stat's names.
 _NAME_PIXELS = 14

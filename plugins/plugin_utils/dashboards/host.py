@@ -340,7 +340,7 @@ def _network_and_clock() -> Row:
                 width=8,
             ),
             Panel(
-                "Network errors and drops",
+                "Network errors",
                 "Packets that were broken or thrown away each second. More than a few for long: a faulty line or an "
                 "overloaded host; ip -s link on the host shows which device, then ask the provider.",
                 "timeseries",
