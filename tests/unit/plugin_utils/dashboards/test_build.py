@@ -155,6 +155,12 @@ def test_a_number_over_the_chosen_time_is_asked_once(made: list[Dashboard]) -> N
         for panel in as_json(dashboard)["panels"]
         if panel.get("targets")
     }
-    assert asked["OOM kills"] == asked["Storage failures"] == asked["Disk used"] == asked["Ten slowest endpoints"] == {(True, False)}
+    assert (
+        asked["OOM kills"]
+        == asked["Storage failures"]
+        == asked["Disk used"]
+        == asked["Ten slowest endpoints"]
+        == {(True, False)}
+    )
     assert asked["Scheduled jobs"] == asked["Available in 30 days"] == {(True, False)}
     assert asked["Uptime"] == asked["CPU by mode"] == {(False, True)}

@@ -43,8 +43,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve() -> None:
     """Run until stopped. StartError, OSError or sqlite3.Error when Grafana would not start."""
-    log("settings", "info", "Starting Grafana", version=VERSION, commit="double")
     settings = load(os.environ)
+    log("settings", "info", "Starting Grafana", version=VERSION, commit="double")
     state, provisioning = State(settings["paths.data"]), Path(settings["paths.provisioning"])
     state.create(settings["security.admin_user"], settings["security.admin_password"])
     second = float(os.environ.get("GRAFANA_DOUBLE_SECOND", "1"))

@@ -38,9 +38,10 @@ const UNITS = {
   binBps: powers(1024, BYTES.map((name) => ` ${name}/s`)),
   reqps: powers(1000, [" req/s", "K req/s", "Mil req/s"]),
   short: powers(1000, ["", " K", " Mil", " Bil", " Tri"]),
-  dateTimeFromNow: (value) => (Date.now() - value < 60000 ? "a few seconds ago" : ago((Date.now() - value) / 1000, 0).replace(/^1 (\w+)s/, "1 $1")),
+  dateTimeFromNow: (value) => (Date.now() - value < 60000 ? "a few seconds ago" : ago((Date.now() - value) / 1000, 0)),
 };
-const written = (value, { unit = "", decimals }) => (unit.startsWith("suffix:") ? `${digits(value, decimals)} ${unit.slice(7)}` : (UNITS[unit] || digits)(value, decimals));
+const written = (value, { unit = "", decimals }) => (unit.startsWith("suffix:") ? `${digits(value, decimals)} ${unit.slice(7)}`
+  : (UNITS[unit] || digits)(value, decimals).replace(/^1 (\w+)s( ago)?$/, "1 $1$2"));
 
 /** What a value mapping says of a value, if one does. */
 function mapped(value, mappings = []) {
