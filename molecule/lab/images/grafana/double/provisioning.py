@@ -9,8 +9,8 @@ more until the duplicate is gone. A provider with `updateIntervalSeconds` of at 
 watches the directory that the path led to when it began: a link that is turned elsewhere goes unnoticed.
 
 The resolved path of a provider and the name of a file below it are the identity of a dashboard (resolvedPath,
-handleMissingDashboardFiles). Where a link in that path is turned, all are deleted and made anew; a link to a single file
-may be turned.
+handleMissingDashboardFiles). Where a link in that path is turned, all are deleted and made anew; a link to a single
+file may be turned.
 """
 
 from __future__ import annotations
