@@ -3,6 +3,7 @@
     <path>/current -> releases/<name>   what is in force; only ever replaced by one rename
     <path>/releases/<name>/             a complete release; <name> is a hash of all that is in it
     <path>/releases/<name>.secrets      which of its files are secret, so that a later diff masks them
+    <path>/<stable>/                    links through `current`, one per file: see config_links.py
 
 A directory that bears a release's name is complete: it is written and flushed as `.staging` and then renamed, and it
 is renamed to `.trash` before it is removed. A crash at any point leaves a complete release in force; the next run
@@ -29,6 +30,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.config_files import
     lock,
     make_directory,
     open_directory,
+    put_link,
     read_content,
     read_tree,
     remove,
@@ -36,6 +38,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.config_files import
     write_file,
     write_tree,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.config_links import read_links, set_links
 from ansible_collections.crowsnest.core.plugins.module_utils.config_release import (
     ConfigDirectoryError,
     Entry,
@@ -44,7 +47,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.config_release impo
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.config_validator import Validator
 
-STAGING, TRASH, LINK = ".staging", ".trash", ".current"
+STAGING, TRASH = ".staging", ".trash"
 RELEASE_NAME = re.compile(r"[0-9a-f]{16}")
 OUR_NAME = re.compile(r"[0-9a-f]{16}(\.repaired)?(\.secrets)?|\.staging|\.trash|\.current")
 
@@ -57,6 +60,7 @@ class State:
     before: Tree = field(default_factory=dict)  # its entries; empty when there is none
     frame: Tree = field(default_factory=dict)  # the entries of path and of releases, by absolute path
     secrets: frozenset[str] = frozenset()  # the secret files of the release in force
+    links: Tree = field(default_factory=dict)  # the stable paths, relative to path
     stale: tuple[str, ...] = ()  # what is to be removed below releases
 
     def holds(self, release: Release) -> bool:
@@ -82,6 +86,7 @@ class ConfigDirectory:
             before=self.read_release(previous) if previous else {},
             frame=dict(zip(frame_names(self.path), map(entry_of, (self.root, self.releases)))) if previous else {},
             secrets=self.read_secrets(previous) if previous else frozenset(),
+            links=read_links(self.release.stable, self.root) if self.release.stable else {},
             stale=self.stale_names(),
         )
 
@@ -96,6 +101,8 @@ class ConfigDirectory:
         finally:
             remove(STAGING, self.releases)
         self.set_frame()
+        if state.links != self.release.links:
+            set_links(self.release.stable, self.root, self.release.links, self.releases)
         for name in self.stale_names():
             self.discard(name)
         return state
@@ -143,9 +150,7 @@ class ConfigDirectory:
         """Let `current` name a release, by one rename; the time of the last use orders the releases for `keep`."""
         now = time.time_ns()  # the kernel's own stamp is milliseconds coarse, and two quick runs would tie
         os.utime(name, ns=(now, now), dir_fd=self.releases, follow_symlinks=False)
-        remove(LINK, self.releases)
-        os.symlink(f"releases/{name}", LINK, dir_fd=self.releases)
-        os.rename(LINK, "current", src_dir_fd=self.releases, dst_dir_fd=self.root)
+        put_link(f"releases/{name}", "current", self.root, self.releases)
         os.fsync(self.releases)
         os.fsync(self.root)
 

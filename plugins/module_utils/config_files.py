@@ -1,6 +1,6 @@
 """Read, write and remove whole trees below a directory handle, following no symlink.
 
-Every change of the disk by module config_directory is in this file or in config_directory.py.
+Every change of the disk by module config_directory is in this file or in config_directory.py and config_links.py.
 Standard library only and Python 3.9. All functions raise OSError; `explain` puts one into words.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from ansible_collections.crowsnest.core.plugins.module_utils.config_release import ConfigDirectoryError, Entry, Tree
 
 LOCK_SECONDS = 330.0  # longer than a validation may take: a waiting run gives up only when the other one hangs
+LINK = ".current"
 ADVICE = {
     errno.ENOSPC: "free some space there and run again",
     errno.EDQUOT: "raise the quota there and run again",
@@ -82,6 +83,13 @@ def write_file(name: str, directory: int, entry: Entry) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def put_link(target: str, name: str, directory: int, scratch: int) -> None:
+    """Make a symlink, or turn the one of this name, by one rename; `scratch` is a directory that holds it before."""
+    remove(LINK, scratch)
+    os.symlink(target, LINK, dir_fd=scratch)
+    os.rename(LINK, name, src_dir_fd=scratch, dst_dir_fd=directory)
 
 
 def set_rights(handle: int, entry: Entry) -> None:

@@ -39,12 +39,20 @@ class Entry(NamedTuple):
     content: bytes = b""
 
 
+def link(target: bytes) -> Entry:
+    """A symlink as it is compared: without its owner and mode, which mean nothing."""
+    return Entry(stat.S_IFLNK | 0o777, None, None, target)
+
+
 Tree = Mapping[str, Entry]  # by path relative to the release; the release itself is "."
 
 
 @dataclass(frozen=True)
 class Release:
-    """The wanted content: bytes by relative path, which paths are secret, and the rights of all of them."""
+    """The wanted content: bytes by relative path, which paths are secret, and the rights of all of them.
+
+    `stable` is the directory of the release whose files get paths that stay the same; "" for none.
+    """
 
     files: Mapping[str, bytes]
     secrets: frozenset[str]
@@ -52,6 +60,7 @@ class Release:
     group: str
     mode: int
     directory_mode: int
+    stable: str = ""
 
     @cached_property
     def uid(self) -> int | None:
@@ -78,6 +87,17 @@ class Release:
         return tree
 
     @cached_property
+    def links(self) -> Tree:
+        """What stands beside `current` for the stable paths: directories, and for each file a link to it."""
+        below = [name for name in self.tree if f"{name}/".startswith(f"{self.stable}/")]
+        return {
+            name: self.directory
+            if stat.S_ISDIR(self.tree[name].mode)
+            else link(f"{'../' * name.count('/')}current/{name}".encode())
+            for name in below
+        }
+
+    @cached_property
     def name(self) -> str:
         """16 hexadecimal digits over names, contents and rights as declared: the same on every host."""
         contents = [(name, hashlib.sha256(content).hexdigest()) for name, content in sorted(self.files.items())]
@@ -91,7 +111,13 @@ class Release:
 
 
 def make_release(
-    files: Mapping[str, object], secrets: Mapping[str, object], owner: str, group: str, mode: str, directory_mode: str
+    files: Mapping[str, object],
+    secrets: Mapping[str, object],
+    owner: str,
+    group: str,
+    mode: str,
+    directory_mode: str,
+    stable: str = "",
 ) -> Release:
     """Check what the user gave and return it as a value; raise ConfigDirectoryError with all mistakes at once."""
     given = {**files, **secrets}
@@ -101,10 +127,12 @@ def make_release(
     for option, value in (("mode", mode), ("directory_mode", directory_mode)):
         if not OCTAL.fullmatch(value):
             problems.append(f"{option} {value!r} is not four octal digits in quotes, such as '0640'")
+    if stable and (fault := stable_fault(stable, given)):
+        problems.append(f"stable {stable!r} {fault}")
     if problems:
         raise ConfigDirectoryError("; ".join(problems))
     contents = {name: str(text).encode() for name, text in given.items()}
-    return Release(contents, frozenset(secrets), owner, group, int(mode, 8), int(directory_mode, 8))
+    return Release(contents, frozenset(secrets), owner, group, int(mode, 8), int(directory_mode, 8), stable)
 
 
 def name_fault(name: str, names: Mapping[str, object]) -> str:
@@ -134,6 +162,16 @@ def text_fault(text: object) -> str:
         text.encode()
     except UnicodeEncodeError:
         return "cannot be written as UTF-8"
+    return ""
+
+
+def stable_fault(stable: str, names: Mapping[str, object]) -> str:
+    """What is wrong with the directory whose files shall get stable paths, or ""."""
+    if stable in ("current", "releases"):
+        return "is a name that this module needs itself"
+    if "/" in stable or not any(name.startswith(f"{stable}/") for name in names):
+        found = sorted({name.partition("/")[0] for name in names if "/" in name})
+        return f"is not a directory at the top of the release; those are: {', '.join(found) or 'none'}"
     return ""
 
 

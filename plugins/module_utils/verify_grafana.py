@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether Grafana lets people in, reaches its data and has the dashboards. Python 3.9, standard library.
+"""Whether Grafana lets people in, reaches its data and has the dashboards and plugins. Python 3.9, standard library.
 
 API: https://grafana.com/docs/grafana/latest/developers/http_api/
 """
@@ -39,8 +39,10 @@ _PROXY_WORDS = {
 Ask = Callable[[str], tuple[int, str]]
 
 
-def grafana_checks(url: str, user: str, password: str, dashboards: Mapping[str, str]) -> list[Check]:
-    """All checks of Grafana; `dashboards` is {uid: title}."""
+def grafana_checks(
+    url: str, user: str, password: str, dashboards: Mapping[str, str], plugins: Mapping[str, str]
+) -> list[Check]:
+    """All checks of Grafana; `dashboards` is {uid: title}, `plugins` {id: version}."""
 
     if not password:
         word = f"the password of {user} is not on this machine, so nothing was asked"
@@ -63,7 +65,8 @@ def grafana_checks(url: str, user: str, password: str, dashboards: Mapping[str, 
         return [
             Check(PASS, "grafana", f"{user} can log in with the declared password"),
             *datasource_checks(ask),
-            *asked_dashboard_checks(ask, dashboards),
+            *answered(ask, "dashboards", dashboards, dashboard_checks),
+            *answered(ask, "plugins", plugins, plugin_checks),
         ]
     except NoAnswerError as error:
         word = f"Grafana does not answer at {url} ({error}); its data sources and dashboards were not looked at"
@@ -83,14 +86,36 @@ def datasource_checks(ask: Ask) -> list[Check]:
     return checks or [Check(PASS, "grafana", f"data sources {' and '.join(DATASOURCES)} answer")]
 
 
-def asked_dashboard_checks(ask: Ask, wanted: Mapping[str, str]) -> list[Check]:
-    """`dashboard_checks`, or one line on what Grafana answered instead."""
+def answered(
+    ask: Ask, what: str, wanted: Mapping[str, str], checks: Callable[[Ask, Mapping[str, str]], list[Check]]
+) -> list[Check]:
+    """`checks`, or one line on what Grafana answered instead."""
     try:
-        return dashboard_checks(ask, wanted)
+        return checks(ask, wanted)
     except NoAnswerError:
         raise
     except ServiceError as error:
-        return [Check(FAIL, "grafana", f"the dashboards cannot be listed: {error}", logs_of("grafana"))]
+        return [Check(FAIL, "grafana", f"the {what} cannot be listed: {error}", logs_of("grafana"))]
+
+
+def plugin_checks(ask: Ask, wanted: Mapping[str, str]) -> list[Check]:
+    """Every declared plugin is there in its version. Grafana fetches them once, in the background after its start."""
+    if not wanted:
+        return []
+    found = {row["id"]: row["info"]["version"] for row in parsed(*ask("/api/plugins"))}
+    missing = [
+        f"{name} {version}" + (f" (there is {found[name]})" if name in found else "")
+        for name, version in wanted.items()
+        if found.get(name) != version
+    ]
+    if not missing:
+        return [Check(PASS, "grafana", f"{len(wanted)} of {len(wanted)} declared plugins are there")]
+    advice = (
+        "Grafana fetches them from grafana.com when it starts: `sudo docker logs crowsnest-grafana-1 2>&1 | grep -i "
+        "plugin` on the server says why it could not. Mend that (can the server reach https://grafana.com? does this "
+        "version exist?), then `sudo docker restart crowsnest-grafana-1`."
+    )
+    return [Check(FAIL, "grafana", f"declared plugins are missing: {some(missing)}", advice, soon=True)]
 
 
 def dashboard_checks(ask: Ask, wanted: Mapping[str, str]) -> list[Check]:

@@ -122,7 +122,8 @@ def all_checks(
     if "prometheus" in metrics:
         parts.append(lambda: prometheus_checks(expected, now))
     if "grafana" in metrics:
-        parts.append(lambda: grafana_checks(services["grafana"]["url"], "admin", password, expected["dashboards"]))
+        grafana, shown, plugins = services["grafana"]["url"], expected["dashboards"], expected["grafana_plugins"]
+        parts.append(lambda: grafana_checks(grafana, "admin", password, shown, plugins))
     if "uptime_kuma" in metrics:
         kuma = services["uptime_kuma"]["url"]
         parts.append(lambda: kuma_checks(kuma, metrics["uptime_kuma"], expected["monitors"], expected["status_pages"]))

@@ -62,6 +62,15 @@ options:
       - It runs without a shell and has to end within 300 seconds. Any exit status but 0 fails the task with what it
         printed, O(secrets) masked.
     type: str
+  stable:
+    description:
+      - A directory at the top of the release, such as C(dashboards), whose files also get paths that stay the same
+        through all releases. C(<path>/<stable>) holds one symlink per file, which leads to it through C(current).
+      - For a program that takes the resolved path of a file for its identity, as Grafana does for dashboards.
+      - A file appears and changes there by one rename each, right after the swap. What is there and not in the release
+        is removed.
+    type: str
+    default: ''
   keep:
     description:
       - How many releases stay on disk, the one in force included. Going back to one of them only swaps the symlink.
@@ -110,7 +119,8 @@ RETURN = r"""
 changed_files:
   description:
     - Paths relative to the release that were added, changed or removed, sorted. A directory is listed when it was
-      removed or when its rights were put right, O(path) itself and C(releases) by their absolute path.
+      removed or when its rights were put right, O(path) itself, C(releases) and the links of O(stable) by their
+      absolute path.
   type: list
   elements: str
   returned: success
@@ -161,6 +171,7 @@ ARGUMENT_SPEC = {
     "mode": {"type": "str", "default": "0640"},
     "directory_mode": {"type": "str", "default": "0750"},
     "validate": {"type": "str"},
+    "stable": {"type": "str", "default": ""},
     "keep": {"type": "int", "default": 3},
 }
 
@@ -180,8 +191,9 @@ def check(module: AnsibleModule, path: Path, release: Release, validator: Valida
 
 def report(path: Path, release: Release, state: State) -> dict[str, Any]:
     """The module's result: the difference between what was found and what is wanted."""
-    before: Tree = {**state.frame, **state.before}
-    after: Tree = {**dict.fromkeys(frame_names(path), release.directory), **release.tree}
+    before: Tree = {**state.frame, **state.before, **absolute(path, state.links)}
+    frame = dict.fromkeys(frame_names(path), release.directory)
+    after: Tree = {**frame, **release.tree, **absolute(path, release.links)}
     names = changed_names(before, after)
     differences = diff(before, after, release.secrets | state.secrets)
     if state.stale:
@@ -197,12 +209,17 @@ def report(path: Path, release: Release, state: State) -> dict[str, Any]:
     }
 
 
+def absolute(path: Path, links: Tree) -> Tree:
+    """The stable paths by absolute path, since relative to the release they would be taken for its files."""
+    return {f"{path}/{name}": entry for name, entry in links.items()}
+
+
 def run(module: AnsibleModule, path: Path) -> dict[str, Any]:
     """Do or predict the work; returns the result. Raises ConfigDirectoryError or OSError."""
     given = dict(module.params)
     if given["keep"] < 1:
         raise ConfigDirectoryError(f"keep {given['keep']} is less than 1; the release in force always stays")
-    rights = {option: given[option] for option in ("owner", "group", "mode", "directory_mode")}
+    rights = {option: given[option] for option in ("owner", "group", "mode", "directory_mode", "stable")}
     release = make_release(given["files"], given["secrets"], **rights)
     validator = make_validator(given["validate"], release)
     if module.check_mode:

@@ -17,7 +17,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CAT
 
 PROJECT = "crowsnest"
 # Paths inside every container.
-CONFIG_IN_CONTAINER = "/etc/crowsnest/current"
+MOUNT_IN_CONTAINER = "/etc/crowsnest"
+CONFIG_IN_CONTAINER = f"{MOUNT_IN_CONTAINER}/current"
 DATA_IN_CONTAINER = "/data"
 KEYS_IN_CONTAINER = "/etc/crowsnest-keys"
 # Variables that are secret, in the configuration directory of a service that takes secrets in no other way.
@@ -55,7 +56,7 @@ def fragment(plan: Plan, service: str, labels: Mapping[str, str] | None = None) 
 
 
 def _container(service: Planned, own: _Own) -> dict[str, Any]:
-    configuration = [f"{service.config_directory}:/etc/crowsnest:ro"] if own.configured else []
+    configuration = [f"{service.config_directory}:{MOUNT_IN_CONTAINER}:ro"] if own.configured else []
     catalogued = CATALOGUE[service.name]
     data = [f"{service.data_directory}:{DATA_IN_CONTAINER}"] if catalogued.data else []
     memory = {"GOMEMLIMIT": f"{int(service.limit_mib * GO_MEMORY_SHARE)}MiB"} if catalogued.go else {}

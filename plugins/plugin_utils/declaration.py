@@ -339,7 +339,8 @@ class Settings(Strict):
     grafana_plugins: dict[
         Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+-]*$")]
     ] = Field(
-        {}, description="Plugins of Grafana and their exact versions; downloaded from grafana.com when it starts."
+        {},
+        description="Plugins of Grafana and their exact versions; fetched from grafana.com after its start.",
     )
     rule_files: list[str] = Field(
         [], description="Prometheus rule files of your own; a relative path starts at the inventory's folder."

@@ -75,6 +75,7 @@ def expectations(
             if "blackbox" in plan.services and app.url and app.url.startswith("https:")
         },
         "dashboards": {each.uid: each.title for each in dashboards},
+        "grafana_plugins": dict(plan.settings.grafana_plugins),
         "monitors": [
             it["name"] for it in uptime.get("monitors", []) if it["type"] != "push" and it.get("active", True)
         ],

@@ -171,6 +171,7 @@ def grafana_files(plan: Mapping[str, Any], variables: Mapping[str, Any], secrets
         "grafana.ini": HEADER + grafana.ini_text(grafana.grafana_ini(typed, declared)),
         "provisioning/datasources/crowsnest.yml": yaml_text(grafana.datasources(typed)),
         "provisioning/dashboards/crowsnest.yml": yaml_text(grafana.dashboard_providers(shown)),
+        **{f"provisioning/{kind}/crowsnest.yml": yaml_text({"apiVersion": 1}) for kind in grafana.NOT_PROVISIONED},
     }
     read_at_start = grafana.grafana_secrets(declared, "", str(secrets.get("grafana_secret_key", "")))
     labels = {"crowsnest.configuration": grafana.start_digest(at_start.values(), read_at_start)}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from email.utils import parseaddr
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import CONFIG_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import CONFIG_IN_CONTAINER, MOUNT_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.build import ALERTMANAGER_UID, PROMETHEUS_UID
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration, first_email_receiver
@@ -18,10 +18,16 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
 USER = "admin"
 SECRETS = f"{CONFIG_IN_CONTAINER}/secrets"
+# The directory of the release with all dashboards. For Grafana the resolved path of a file is the dashboard's identity,
+# so it gets paths that stay the same in each release; else stars, annotations and versions would go with each one:
+# https://github.com/grafana/grafana/issues/80055
+DASHBOARDS = "dashboards"
+_STABLE_DASHBOARDS = f"{MOUNT_IN_CONTAINER}/{DASHBOARDS}"
 # How long a changed dashboard takes to appear at most, in seconds. With 10 or less Grafana does not poll but watches
-# the directory that it found at its start, and never sees that `current` leads to another one:
-# https://github.com/grafana/grafana/issues/115416
+# the directory, and never sees that the links in it lead to other files: https://github.com/grafana/grafana/issues/115416
 DASHBOARD_POLL_SECONDS = 15
+# Kinds of provisioning without a file of ours; each missing folder is an error in the log at every start.
+NOT_PROVISIONED = ("alerting", "plugins")
 
 Ini = Mapping[str, Mapping[str, str]]
 
@@ -32,20 +38,30 @@ def grafana_ini(plan: Plan, declared: Declaration) -> dict[str, dict[str, str]]:
     A password is named by its file; Grafana reads and strips it.
     """
     service = plan.services["grafana"]
+    secret_key = f"$__file{{{SECRETS}/secret_key}}"
     return {
-        "server": {"http_addr": "127.0.0.1", "http_port": str(service.port), "root_url": service.external_url},
+        "server": {
+            "http_addr": "127.0.0.1",
+            "http_port": str(service.port),
+            "root_url": service.external_url,
+            # Compression lost memory with each HEAD: https://github.com/grafana/grafana/issues/130649
+            "enable_gzip": "false",
+        },
         "security": {
             "admin_user": USER,
             "admin_password": f"$__file{{{SECRETS}/admin_password}}",
-            "secret_key": f"$__file{{{SECRETS}/secret_key}}",
+            "secret_key": secret_key,
             "disable_gravatar": "true",
             "cookie_secure": str(service.external_url.startswith("https:")).lower(),
         },
+        # Of stored secrets of Grafana's newer parts; its default is the same everywhere.
+        "secrets_manager.encryption.secret_key.v1": {"secret_key": secret_key},
         "users": {"allow_sign_up": "false", "allow_org_create": "false", "default_theme": "dark"},
         "auth.anonymous": {"enabled": "false"},
         "database": {"type": "sqlite3", "wal": "true"},
-        "dashboards": {"default_home_dashboard_path": f"{CONFIG_IN_CONTAINER}/dashboards/overview/overview.json"},
-        # Rules live in Prometheus. The pages for silences and alerts work on it and on Alertmanager.
+        "dashboards": {"default_home_dashboard_path": f"{_STABLE_DASHBOARDS}/overview/overview.json"},
+        # Rules live in Prometheus: Grafana evaluates none of its own, and its pages for rules, alerts and silences show
+        # those of Prometheus and Alertmanager.
         "unified_alerting": {"enabled": "true", "execute_alerts": "false"},
         # Nothing of it calls home.
         "analytics": {
@@ -57,8 +73,10 @@ def grafana_ini(plan: Plan, declared: Declaration) -> dict[str, dict[str, str]]:
         "news": {"news_feed_enabled": "false"},
         "snapshots": {"external_enabled": "false"},
         "public_dashboards": {"enabled": "false"},
+        "cloud_migration": {"enabled": "false"},
         "plugins": _plugins(plan.settings.grafana_plugins),
-        "log": {"mode": "console", "level": "warn"},
+        # That a user is locked is only said at level info.
+        "log": {"mode": "console", "level": "warn", "filters": "authn.service:info"},
         "metrics": {"enabled": "true"},
         **_smtp(declared),
     }
@@ -76,12 +94,16 @@ _FETCHED_BY_ITSELF = (
 
 
 def _plugins(declared: Mapping[str, str]) -> dict[str, str]:
+    """Without declared plugins grafana.com is not asked, not even for the keys of their signatures.
+
+    Declared ones are fetched in the background: with `preinstall_sync` Grafana ends when grafana.com does not answer.
+    """
     common = {"plugin_admin_enabled": "false", "preinstall_auto_update": "false"}
     if not declared:
-        return {**common, "preinstall_disabled": "true"}
+        return {**common, "preinstall_disabled": "true", "public_key_retrieval_disabled": "true"}
     unwanted = [name for name in _FETCHED_BY_ITSELF if name not in declared]
     wanted = [f"{name}@{version}" for name, version in sorted(declared.items())]
-    return {**common, "disable_plugins": ",".join(unwanted), "preinstall_sync": ",".join(wanted)}
+    return {**common, "disable_plugins": ",".join(unwanted), "preinstall": ",".join(wanted)}
 
 
 def _smtp(declared: Declaration) -> dict[str, dict[str, str]]:
@@ -149,7 +171,7 @@ def datasources(plan: Plan) -> dict[str, Any]:
                 "jsonData": {
                     "httpMethod": "POST",
                     "timeInterval": plan.settings.scrape_interval,
-                    "manageAlerts": False,
+                    "manageAlerts": True,  # its rules are listed on the page of alert rules
                 },
                 **common,
             },
@@ -178,7 +200,7 @@ def dashboard_providers(dashboards: Iterable[Dashboard]) -> dict[str, Any]:
                 "disableDeletion": False,
                 "allowUiUpdates": False,
                 "updateIntervalSeconds": DASHBOARD_POLL_SECONDS,
-                "options": {"path": f"{CONFIG_IN_CONTAINER}/dashboards/{folder.lower()}"},
+                "options": {"path": f"{_STABLE_DASHBOARDS}/{folder.lower()}"},
             }
             for folder in dict.fromkeys(dashboard.folder for dashboard in dashboards)
         ],
@@ -192,7 +214,7 @@ def folder_uid(folder: str) -> str:
 
 def dashboard_path(dashboard: Dashboard) -> str:
     """Where a dashboard lies in the release."""
-    return f"dashboards/{dashboard.folder.lower()}/{dashboard.uid}.json"
+    return f"{DASHBOARDS}/{dashboard.folder.lower()}/{dashboard.uid}.json"
 
 
 def start_digest(texts: Iterable[str], secrets: Mapping[str, str]) -> str:

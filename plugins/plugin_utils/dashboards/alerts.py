@@ -7,7 +7,9 @@ from __future__ import annotations
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
     KEEP_TIME,
     SINCE,
+    TIMELINE_HEIGHT,
     Color,
+    Column,
     Link,
     Panel,
     Query,
@@ -18,6 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
 # The dead man's switch always fires.
 EVERY_ALERT = 'alertname!="AlertingPathAlive"'
+_ROW_NAME = "{{severity}} {{alertname}} {{thing}}"
 _STATES: dict[float, tuple[str, Color]] = {1: ("pending", "yellow"), 2: ("firing", "red")}
 
 
@@ -43,17 +46,16 @@ def firing_table(plan: Plan, selector: str = EVERY_ALERT) -> Panel:
         "runbook of its name says. During planned work make a silence in Alertmanager instead.",
         "table",
         (Query(_with_page(plan, firing)),),
-        unit=SINCE,
         width=20,
         columns={
-            "severity": "Severity",
-            "alertname": "Alert",
-            "app": "App",
-            "host": "Host",
-            "instance": "Instance",
-            **({"monitor_name": "Monitor"} if "uptime_kuma" in plan.services else {}),
-            "Value": "Since",
-            "page": "Dashboard",
+            "severity": Column("Severity", 80),
+            "alertname": Column("Alert", 330),
+            "app": Column("App"),
+            "host": Column("Host"),
+            "instance": Column("Instance"),
+            **({"monitor_name": Column("Monitor")} if "uptime_kuma" in plan.services else {}),
+            "Value": Column("Since", 130, SINCE),
+            "page": Column("Dashboard", 110),
         },
         links=(Link("Open its dashboard", f"/d/${{__data.fields.page}}?var-host=${{__data.fields.host}}&{KEEP_TIME}"),),
         empty="No alert is firing.",
@@ -68,17 +70,18 @@ def alert_history(selector: str = EVERY_ALERT) -> Panel:
         "When each alert was pending (yellow) and firing (red). One that flaps: change its threshold in the "
         "declaration, or find what comes and goes. Several that begin together: look at the host first.",
         "timeline",
-        (
-            Query(
-                f"max by (severity, alertname, app, host, monitor_name) ({states})",
-                "{{severity}} {{alertname}} {{app}} {{host}} {{monitor_name}}",
-            ),
-        ),
+        (Query(_with_thing(f"max by (severity, alertname, app, host, monitor_name) ({states})"), _ROW_NAME),),
         width=24,
+        height=TIMELINE_HEIGHT,
         values=_STATES,
-        base="text",
         empty="No alert was pending or firing in this time.",
     )
+
+
+def _with_thing(expr: str) -> str:
+    """The series of `expr` with label `thing`: the monitor's name, which begins with the app's, else app and host."""
+    joined = f'label_join({expr}, "thing", " ", "app", "host")'
+    return f'label_replace({joined}, "thing", "$1", "monitor_name", "(.+)")'
 
 
 def _with_page(plan: Plan, expr: str) -> str:

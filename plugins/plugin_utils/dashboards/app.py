@@ -18,6 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.alerts i
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
     ANY,
     BYTES,
+    COUNT,
     FOLDER_DEVELOPMENT,
     PER_SECOND,
     RANGE,
@@ -27,6 +28,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
     TO_OVERVIEW,
     TO_PROBES,
     UP,
+    Column,
     Dashboard,
     Link,
     Panel,
@@ -334,9 +336,12 @@ def _slowest(app: App, framework: Framework) -> Panel:
         "missing indexes and calls to other services in the first ones; EXPLAIN ANALYZE in the database.",
         "table",
         (Query(f"sort_desc(topk(10, {_with_endpoint(mean, framework)}))"),),
-        unit=SECONDS,
         width=24,
-        columns={"method": "Method", "endpoint": "Endpoint", "Value": "Mean time"},
+        columns={
+            "method": Column("Method", 100),
+            "endpoint": Column("Endpoint"),
+            "Value": Column("Mean time", 120, SECONDS),
+        },
         empty="No endpoint was slower than the threshold.",
     )
 
@@ -432,10 +437,8 @@ def _exceptions(app: App, label: str) -> Panel:
         f"{_logs(app)} has its traceback; alert AppExceptions has the runbook.",
         "table",
         (Query(f"sort_desc(topk(20, round(sum by ({label}) ({increase(series, RANGE)})) > 0))"),),
-        decimals=0,
         width=8,
-        base="text",
-        columns={label: label.capitalize(), "Value": "Exceptions"},
+        columns={label: Column(label.capitalize()), "Value": Column("Exceptions", 110, COUNT, 0)},
         empty="No exception was raised in this time.",
     )
 
@@ -451,10 +454,14 @@ def _failed_endpoints(app: App, framework: Framework) -> Panel:
         "of the same time; alert AppErrorRatioHigh has the runbook.",
         "table",
         (Query(f"sort_desc(topk(20, {_with_endpoint(counted, framework)}))"),),
-        decimals=0,
         width=8,
         base="text",
         thresholds=ANY,
-        columns={"method": "Method", "endpoint": "Endpoint", framework.status: "Status", "Value": "Answers"},
+        columns={
+            "method": Column("Method", 80),
+            "endpoint": Column("Endpoint"),
+            framework.status: Column("Status", 75),
+            "Value": Column("Answers", 85, COUNT, 0, coloured=True),
+        },
         empty="No answer had a status of 500 or more in this time.",
     )

@@ -17,7 +17,9 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import (
+    TIMELINE_ROWS,
     WIDTH,
+    Column,
     Dashboard,
     Link,
     Panel,
@@ -28,7 +30,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
 PROMETHEUS_UID, ALERTMANAGER_UID = "prometheus", "alertmanager"
 SOURCE = models.DataSourceRef(type_val="prometheus", uid=PROMETHEUS_UID)
 # A window of days, or the time that is looked at.
-_LONG_WINDOW = re.compile(r"\[([0-9]+d|\$__range)\]")
+_LONG_WINDOW = re.compile(r"\[([0-9]+d|\$__range):?\]")
+_LEGEND_LABEL = re.compile(r"{{\s*(\w+)\s*}}")
+# Height of the letters of a stat's names.
+_NAME_PIXELS = 14
+# A column without a width of its own never gets less; Grafana's own least is 150.
+MIN_COLUMN_PIXELS = 90
 # Every dashboard has this tag, by which the menu on top of each finds them all.
 TAG = "crowsnest"
 
@@ -105,18 +112,18 @@ def _panel(panel: Panel) -> Any:
     if panel.kind == "text":
         return built
     built.datasource(SOURCE).targets([_target(panel, number, query) for number, query in enumerate(panel.queries)])
-    built.unit(panel.unit).no_value("-").thresholds(_thresholds(panel)).color_scheme(_color(panel))
+    if panel.links:
+        built.data_links([_link(link) for link in panel.links])
+    if panel.kind == "table":  # what is said here would hold for texts too: each column says its own
+        return built.no_value("-")
+    built.unit(panel.unit).no_value("none").thresholds(_thresholds(panel)).color_scheme(_color(panel))
     if panel.decimals is not None:
         built.decimals(panel.decimals)
     if panel.minimum is not None:
         built.min(panel.minimum)
     if panel.maximum is not None:
         built.max(panel.maximum)
-    if panel.values:
-        built.mappings([models.ValueMap(_names(panel))])
-    if panel.links:
-        built.data_links([_link(link) for link in panel.links])
-    return built
+    return built.mappings(_mappings(panel))
 
 
 def _target(panel: Panel, number: int, query: Query) -> prometheus.Dataquery:
@@ -124,10 +131,21 @@ def _target(panel: Panel, number: int, query: Query) -> prometheus.Dataquery:
     target.legend_format(query.legend or "__auto")
     if panel.kind == "table":
         return target.instant().format(PromQueryFormat.TABLE)
-    # A state is what is now: what is gone has none. A stat over a long time has one number; asking for it at each step
-    # would read all of that time each time.
-    once = panel.kind == "bars" or (panel.kind == "stat" and (panel.values or _LONG_WINDOW.search(query.expr)))
-    return target.instant() if once else target.range()
+    return target.instant() if panel.kind in ("bars", "stat") and not _has_sparkline(panel) else target.range()
+
+
+def _has_names(panel: Panel) -> bool:
+    return len(panel.queries) > 1 or any(query.legend for query in panel.queries)
+
+
+def _has_sparkline(panel: Panel) -> bool:
+    """Whether a stat asks for the past too.
+
+    Not for a state: it is what is now, and what is gone has none. Not over a long time: that is one number, and asking
+    for it at each step would read all of that time each time. Not without a name, where it runs through the number.
+    """
+    long = any(_LONG_WINDOW.search(query.expr) for query in panel.queries)
+    return panel.kind == "stat" and panel.sparkline and _has_names(panel) and not panel.values and not long
 
 
 def _thresholds(panel: Panel) -> sdk.ThresholdsConfig:
@@ -137,9 +155,28 @@ def _thresholds(panel: Panel) -> sdk.ThresholdsConfig:
 
 
 def _color(panel: Panel) -> sdk.FieldColor:
-    by_series = panel.kind == "timeseries"
+    """By name two series may get the same colour; by thresholds a timeline does not show the colours of its values.
+
+    https://github.com/grafana/grafana/issues/41075
+    """
     modes = models.FieldColorModeId
-    return sdk.FieldColor().mode(modes.PALETTE_CLASSIC_BY_NAME if by_series else modes.THRESHOLDS)
+    if panel.kind == "timeline":
+        return sdk.FieldColor().mode(modes.FIXED).fixed_color("text")
+    return sdk.FieldColor().mode(modes.PALETTE_CLASSIC if panel.kind == "timeseries" else modes.THRESHOLDS)
+
+
+def _mappings(panel: Panel) -> list[models.ValueMapping]:
+    """Names of values. A timeline would draw what is missing if that had one."""
+    named: list[models.ValueMapping] = [models.ValueMap(_names(panel))] if panel.values else []
+    return [*named, _NOTHING] if panel.kind in ("stat", "bars") else named
+
+
+# Otherwise what is missing has the colour below all thresholds, which may be red.
+_NOTHING = models.SpecialValueMap(
+    models.DashboardSpecialValueMapOptions(
+        models.SpecialValueMatch.NULL_AND_NAN, models.ValueMappingResult(text="none", color="text", index=99)
+    )
+)
 
 
 def _names(panel: Panel) -> dict[str, models.ValueMappingResult]:
@@ -149,11 +186,14 @@ def _names(panel: Panel) -> dict[str, models.ValueMappingResult]:
     }
 
 
-def _timeseries(panel: Panel) -> timeseries.Panel:
+def _legend() -> common.VizLegendOptions:
     legend = common.VizLegendOptions().show_legend(True).display_mode(common_models.LegendDisplayMode.LIST)
-    legend.placement(common_models.LegendPlacement.BOTTOM)
+    return legend.placement(common_models.LegendPlacement.BOTTOM)
+
+
+def _timeseries(panel: Panel) -> timeseries.Panel:
     tooltip = common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI)
-    built = timeseries.Panel().legend(legend).tooltip(tooltip.sort(common_models.SortOrder.DESCENDING))
+    built = timeseries.Panel().legend(_legend()).tooltip(tooltip.sort(common_models.SortOrder.DESCENDING))
     built.line_width(1).fill_opacity(40 if panel.stacked else 10).span_nulls(False)
     if panel.stacked:
         built.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL))
@@ -168,43 +208,53 @@ def _stat(panel: Panel) -> stat.Panel:
     built.color_mode(
         common_models.BigValueColorMode.BACKGROUND if panel.values else common_models.BigValueColorMode.VALUE
     )
-    several = len(panel.queries) > 1 or any(query.legend for query in panel.queries)
-    mode = common_models.BigValueTextMode
-    built.text_mode(mode.VALUE_AND_NAME if several else mode.VALUE)
-    return built.graph_mode(
-        common_models.BigValueGraphMode.NONE if panel.values else common_models.BigValueGraphMode.AREA
-    )
+    mode, graph = common_models.BigValueTextMode, common_models.BigValueGraphMode
+    built.text_mode(mode.VALUE_AND_NAME if _has_names(panel) else mode.VALUE)
+    if _has_names(panel):  # Grafana shrinks the names of many values until nobody can read them
+        built.text(common.VizTextDisplayOptions().title_size(_NAME_PIXELS))
+    return built.graph_mode(graph.AREA if _has_sparkline(panel) else graph.NONE)
 
 
 def _bars(panel: Panel) -> bargauge.Panel:
+    """Grafana names a single bar only when told its name, and lets it fill the panel unless told a height."""
     built = bargauge.Panel().reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-    return built.orientation(common_models.VizOrientation.HORIZONTAL).display_mode(
-        common_models.BarGaugeDisplayMode.BASIC
-    )
+    built.orientation(common_models.VizOrientation.HORIZONTAL).display_mode(common_models.BarGaugeDisplayMode.BASIC)
+    built.sizing(common_models.BarGaugeSizing.MANUAL).min_viz_height(16).max_viz_height(32)
+    built.name_placement(common_models.BarGaugeNamePlacement.LEFT)
+    return built.display_name(_LEGEND_LABEL.sub(r"${__field.labels.\1}", panel.queries[0].legend))
 
 
 def _timeline(panel: Panel) -> statetimeline.Panel:
-    return statetimeline.Panel().merge_values(True).show_value(common_models.VisibilityMode.NEVER).row_height(0.8)
+    built = statetimeline.Panel().merge_values(True).show_value(common_models.VisibilityMode.NEVER).row_height(0.8)
+    return built.legend(_legend()).per_page(TIMELINE_ROWS)
 
 
 def _table(panel: Panel) -> table.Panel:
     order = {name: index for index, name in enumerate(panel.columns)}
+    titles = {name: column.title for name, column in panel.columns.items()}
     keep = {"include": {"names": list(panel.columns)}}
-    rename = {"indexByName": order, "renameByName": panel.columns, "excludeByName": {}}
-    built = table.Panel().with_transformation(models.DataTransformerConfig(id_val="filterFieldsByName", options=keep))
+    rename = {"indexByName": order, "renameByName": titles, "excludeByName": {}}
+    built = table.Panel().min_width(MIN_COLUMN_PIXELS)
+    built.with_transformation(models.DataTransformerConfig(id_val="filterFieldsByName", options=keep))
     if len(panel.queries) > 1:
         built.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
-        for name, title in panel.columns.items():
-            if name.startswith("Value"):
-                built.override_by_name(title, _column_looks(panel, name))
+    for column in panel.columns.values():
+        if looks := _column_looks(panel, column):
+            built.override_by_name(column.title, looks)
     return built.with_transformation(models.DataTransformerConfig(id_val="organize", options=rename))
 
 
-def _column_looks(panel: Panel, name: str) -> list[models.DynamicConfigValue]:
-    """What a column of numbers has instead of the panel's unit, or beside it."""
-    looks: dict[str, object] = {"custom.cellOptions": {"type": "color-text"}}
-    if name in panel.plain_columns:
-        looks = {"unit": "none", "decimals": panel.plain_columns[name]}
+def _column_looks(panel: Panel, column: Column) -> list[models.DynamicConfigValue]:
+    looks: dict[str, object] = {}
+    if column.width:
+        looks["custom.width"] = column.width
+    if column.unit:
+        looks["unit"] = column.unit
+    if column.decimals is not None:
+        looks["decimals"] = column.decimals
+    if column.coloured:
+        looks["custom.cellOptions"] = {"type": "color-text"}
+        looks |= {"color": {"mode": "thresholds"}, "thresholds": _thresholds(panel).build(), "mappings": [_NOTHING]}
     return [models.DynamicConfigValue(id_val=key, value=value) for key, value in looks.items()]
 
 

@@ -25,8 +25,8 @@ PERCENT, SHARE, SECONDS, MILLISECONDS, BYTES, BYTES_RATE, PER_SECOND, COUNT, DAY
     "binBps",
     "reqps",
     "short",
-    "d",
-    "dateTimeFromNow",  # of milliseconds since 1970: "5 minutes ago"
+    "suffix:days",  # Grafana's own unit of days turns 90 of them into weeks, and 365 into a year
+    "dateTimeFromNow",  # of milliseconds since 1970: "5 minutes ago"; only for a column of numbers, a text becomes NaN
 )
 # The smallest window that holds two samples, whatever the scrape interval and the zoom: Grafana fills it in.
 RATE = "$__rate_interval"
@@ -34,6 +34,8 @@ RATE = "$__rate_interval"
 RANGE = "$__range"
 # Grafana's grid is 24 wide; a row of height 8 is about a third of a laptop's screen.
 WIDTH, HEIGHT = 24, 8
+# A timeline shows this many rows at once and has buttons for the others; with this height they do not overlap.
+TIMELINE_ROWS, TIMELINE_HEIGHT = 10, 10
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,29 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of a table; with `width` 0 it takes what the others leave.
+
+    `unit` and `decimals` say how its numbers are written. They belong to the column, since on a whole table they would
+    be applied to texts too. `coloured`: by the thresholds of its panel. Widths are pixels.
+    """
+
+    title: str
+    width: int = 0
+    unit: str = ""
+    decimals: int | None = None
+    coloured: bool = False
+
+
+@dataclass(frozen=True)
 class Panel:
     """One panel.
 
     `description` says what it shows and what to do when it looks wrong. `empty` names the reason for which it may have
     no data while all is well; without one, no data is a fault. `base` is the colour below all thresholds.
-    Columns of a table: `columns` renames labels, in this order, and `Value` is the number; other labels are left out.
-    A table of several queries has one row per set of labels and the columns `Value #A`, `Value #B`, …, coloured by the
-    thresholds; those in `plain_columns` have no unit, no colour and this many decimals instead.
-    `values` names numbers, such as {0: ("down", "red")}.
+    Columns of a table: `columns` names labels, in this order, and `Value` is the number; other labels are left out.
+    A table of several queries has one row per set of labels and the columns `Value #A`, `Value #B`, ….
+    `values` names numbers, such as {0: ("down", "red")}. `sparkline`: a stat of named numbers also shows their past.
     """
 
     title: str
@@ -85,10 +101,10 @@ class Panel:
     base: Color = "blue"
     thresholds: tuple[Threshold, ...] = ()
     values: dict[float, tuple[str, Color]] = field(default_factory=dict)
-    columns: dict[str, str] = field(default_factory=dict)
-    plain_columns: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
     stacked: bool = False
+    sparkline: bool = True
     text: str = ""
     empty: str = ""
 

@@ -12,6 +12,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
     RANGE,
     SECONDS,
     SHARE,
+    TIMELINE_HEIGHT,
     TO_OVERVIEW,
     Dashboard,
     Panel,
@@ -79,6 +80,7 @@ def status_codes(selector: str) -> Panel:
         base="red",
         thresholds=(Threshold(200, "green"), Threshold(400, "yellow"), Threshold(500, "red")),
         width=6,
+        sparkline=False,
     )
 
 
@@ -114,6 +116,7 @@ def availability(selector: str) -> Panel:
         base="red",
         thresholds=(Threshold(0.99, "yellow"), Threshold(0.999, "green")),
         width=8,
+        height=TIMELINE_HEIGHT,
     )
 
 
@@ -127,6 +130,7 @@ def success_history(selector: str) -> Panel:
         (Query(f"min by (app, probe) (probe_success{{{selector}}})", "{{app}} {{probe}}"),),
         values=OK,
         width=16,
+        height=TIMELINE_HEIGHT,
     )
 
 

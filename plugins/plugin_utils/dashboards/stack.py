@@ -88,14 +88,14 @@ def _now(plan: Plan) -> Row:
                 width=8,
             ),
             any_is_bad(
-                "Targets that do not answer",
+                "Targets down",
                 "How many sources of metrics are silent: exporters, apps, services. Not 0: the page Status, Targets of "
                 "Prometheus shows which and why.",
                 (Query("count(up == 0) or vector(0)"),),
                 width=4,
             ),
             Panel(
-                "Alertmanager reached",
+                "Alertmanagers",
                 "How many Alertmanagers Prometheus talks to; it must be 1. At 0 no alert gets out: docker ps -a on the "
                 "server; alert PrometheusNotConnectedToAlertmanager has the runbook.",
                 "stat",
@@ -113,6 +113,11 @@ def _asked(plan: Plan) -> tuple[Query, ...]:
     """Services that blackbox exporter asks, as they export nothing."""
     asked = "blackbox" in plan.services and any(CATALOGUE[name].probed for name in plan.services)
     return (Query('probe_success{job="service_probe"}', "{{service}}"),) if asked else ()
+
+
+def _none(label: str) -> str:
+    """PromQL, the second half of an `or`: 0 where there is no series at all, as a series whose `label` is "none"."""
+    return f'on () label_replace(vector(0), "{label}", "none", "", "")'
 
 
 def _with_node_exporter(containers: str, process: str) -> str:
@@ -202,6 +207,7 @@ def _cpu(plan: Plan) -> Row:
 
 def _starts(plan: Plan) -> Row:
     ours = _containers(plan)
+    restarts = f'round(increase(container_restarts_total{{host="{plan.server}"}}[1h])) > 0'
     return Row(
         "Starts of the containers",
         (
@@ -216,10 +222,10 @@ def _starts(plan: Plan) -> Row:
             ),
             Panel(
                 "Restarts in an hour",
-                "How often Docker started a container again, of every project on the server. Not 0 for long: alerts "
+                "Containers that Docker started again, of every project on the server. For long: alerts "
                 "ContainerRestarting and ContainerOutOfMemory say more; see docker logs --tail 50 NAME on the server.",
                 "timeseries",
-                (Query(f'round(increase(container_restarts_total{{host="{plan.server}"}}[1h]))', "{{container}}"),),
+                (Query(f"{restarts} or {_none('container')}", "{{container}}"),),
                 minimum=0,
                 decimals=0,
                 width=12,
@@ -246,8 +252,8 @@ def _prometheus() -> Row:
             ),
             Panel(
                 "Samples",
-                "How many numbers arrive each second. A sudden fall: targets are silent, see Targets that do not "
-                "answer. A climb: see the series beside it.",
+                "How many numbers arrive each second. A sudden fall: targets are silent, see Targets down. A climb: "
+                "see the series beside it.",
                 "timeseries",
                 (Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total[{RATE}]))", "samples/s"),),
                 minimum=0,
@@ -317,14 +323,14 @@ def _alerting() -> Row:
         "Alerting",
         (
             any_is_bad(
-                "Failed on the way to people",
+                "Messages failed",
                 "Messages that Slack, e-mail or another receiver refused in the chosen time. Any: docker logs --tail "
                 "50 crowsnest-alertmanager-1 says why; then playbooks/alert_test.yml proves that it works again.",
                 (Query(failed),),
                 width=4,
             ),
             any_is_bad(
-                "Failed on the way to Alertmanager",
+                "Alerts not sent",
                 "Alerts that Prometheus could not hand over, and that it threw away, in the chosen time. Any: docker "
                 "ps -a on the server; alert PrometheusNotificationsFailing has the runbook.",
                 (Query(errors, "errors"), Query(dropped, "dropped")),
@@ -348,7 +354,7 @@ def _alerting() -> Row:
                 (
                     Query(
                         f"sum by (receiver_name) (increase(alertmanager_notifications_total[{RATE}]))"
-                        " or on () vector(0)",
+                        f" or {_none('receiver_name')}",
                         "{{receiver_name}}",
                     ),
                 ),
@@ -383,7 +389,7 @@ def _grafana() -> Row:
                 "Requests each second by status. Many 5xx: docker logs --tail 50 crowsnest-grafana-1 on the server. "
                 "Many 401: somebody tries passwords, see who may reach Grafana in docs/security.md.",
                 "timeseries",
-                (Query(f"sum by (status_code) ({requests}) or on () vector(0)", "{{status_code}}"),),
+                (Query(f"sum by (status_code) ({requests}) or {_none('status_code')}", "{{status_code}}"),),
                 unit=PER_SECOND,
                 minimum=0,
                 stacked=True,

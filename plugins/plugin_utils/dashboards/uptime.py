@@ -14,6 +14,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
     TO_PROBES,
     UPTIME_OF_SERIES,
     WIDTH,
+    Column,
     Dashboard,
     Panel,
     Query,
@@ -127,7 +128,11 @@ def _availability() -> Panel:
     shares = [_share(days) for days in (1, 30, 90)]
     lost = f"{_MINUTES} * sum by (app) (count_over_time({_AVAILABLE}[30d]) - sum_over_time({_AVAILABLE}[30d]))"
     measured = f"{_MINUTES} / (24 * 60) * sum by (app) (count_over_time({_AVAILABLE}[90d]))"
-    titles = ("24 hours", "30 days", "90 days", "Down in 30 days (minutes)", "Measured for (days)")
+    columns = (
+        *(Column(title, unit=SHARE, decimals=3, coloured=True) for title in ("24 hours", "30 days", "90 days")),
+        Column("Down in 30 days (minutes)", unit="none", decimals=1),
+        Column("Measured for (days)", unit="none", decimals=1),
+    )
     return Panel(
         "Availability",
         "Share of the time in which an app's address and health endpoint were both up, without maintenance. Less than "
@@ -136,13 +141,13 @@ def _availability() -> Panel:
         "crowsnest_retention_size_mib may end it sooner.",
         "table",
         tuple(Query(expr) for expr in (*shares, lost, measured)),
-        unit=SHARE,
-        decimals=3,
         base="red",
         thresholds=_NINES,
         width=WIDTH,
-        columns={"app": "App", **{f"Value #{letter}": title for letter, title in zip("ABCDE", titles, strict=True)}},
-        plain_columns={"Value #D": 1, "Value #E": 1},
+        columns={
+            "app": Column("App"),
+            **{f"Value #{letter}": column for letter, column in zip("ABCDE", columns, strict=True)},
+        },
         empty=_FEW_DATA,
     )
 

@@ -21,6 +21,8 @@ import yaml
 from grafana_client import GrafanaApi
 
 PROGRAM = Path(__file__).resolve().parents[3] / "molecule/lab/images/grafana/grafana"
+# What a real Grafana answered and drew.
+RECORDED = json.loads((Path(__file__).resolve().parent / "recorded.json").read_text(encoding="utf-8"))
 PASSWORD = "made-up-password"
 # How long the double takes one second of its provisioning to be.
 SECOND = 0.01

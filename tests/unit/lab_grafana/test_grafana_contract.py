@@ -9,6 +9,7 @@ the default, and `alertmanager`; folders and dashboards from files) and reach it
 """
 
 import os
+import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ import pytest
 import requests
 from grafana_client import GrafanaApi
 from grafana_client.client import GrafanaBadInputError, GrafanaClientError, GrafanaUnauthorizedError
-from grafana_double import Double, provisioned, running, upstream
+from grafana_double import RECORDED, Double, provisioned, running, upstream
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,16 @@ def test_without_a_login_the_api_says_unauthorized(grafana: Double) -> None:
     assert answer.status_code == 401
     body = answer.json()
     assert (body["message"], body["messageId"]) == ("Unauthorized", "auth.unauthorized")
+
+
+@pytest.mark.parametrize("situation", RECORDED["answers"])
+def test_answers_are_those_that_were_recorded(grafana: Double, situation: str) -> None:
+    recorded = RECORDED["answers"][situation]
+    url, nobody = f"{grafana.url}/api/{recorded['path']}", situation == "nobody is logged in"
+    answer = requests.get(url, auth=None if nobody else (grafana.user, grafana.password), timeout=10)
+    assert answer.status_code == recorded["status"]
+    assert recorded["body"].items() <= answer.json().items()
+    assert set(recorded["more"]) <= set(answer.json())
 
 
 @pytest.mark.parametrize("path", ["datasources", "search", "folders", "datasources/proxy/uid/prometheus/api/v1/query"])
@@ -220,7 +231,8 @@ def test_metrics_need_no_login(grafana: Double) -> None:
     assert any(name.startswith("grafana_build_info{") for name in lines)
     assert float(lines["process_resident_memory_bytes"]) > 2**20
     assert float(lines["process_start_time_seconds"]) > 1.7e9
-    assert any(name.startswith("grafana_http_request_duration_seconds_count{") for name in lines)
+    counted = next(name for name in lines if name.startswith("grafana_http_request_duration_seconds_count{"))
+    assert sorted(re.findall(r'(\w+)="', counted)) == RECORDED["metric labels"]
     assert {"process_cpu_seconds_total", "grafana_stat_totals_dashboard"} <= set(lines)
 
 

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ import grafana_double as helper
 import pytest
 import requests
 import yaml
-from grafana_client.client import GrafanaClientError, GrafanaUnauthorizedError
-from grafana_double import Stub, dashboard, running, upstream, write_dashboard, write_yaml
+from grafana_client.client import GrafanaUnauthorizedError
+from grafana_double import RECORDED, Stub, dashboard, running, upstream, write_dashboard, write_yaml
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +144,47 @@ def test_a_provider_whose_directory_is_missing_is_only_warned_of(files: Path) ->
         assert double.uids() == []
 
 
+@pytest.mark.parametrize("kind", ["plugins", "alerting"])
+def test_a_folder_that_is_not_used_is_missed_all_the_same(files: Path, kind: str) -> None:
+    line = f"logger=provisioning.{kind} t="
+    with running(files) as double:
+        assert line in double.log()
+    (files / "provisioning" / kind).mkdir()
+    with running(files) as double:
+        assert line not in double.log()
+
+
+def set_ini(files: Path, text: str) -> None:
+    path = files / "grafana.ini"
+    path.write_text(f"{path.read_text(encoding='utf-8')}{text}", encoding="utf-8")
+
+
+def test_the_keys_of_plugins_are_asked_for_unless_told_not_to(files: Path) -> None:
+    with running(files) as double:
+        assert "https://grafana.com/api/plugins/ci/keys" in double.log()
+    set_ini(files, "[plugins]\npublic_key_retrieval_disabled = true\npreinstall_disabled = true\n")
+    with running(files) as double:
+        assert "grafana.com" not in double.log()
+
+
+def test_a_plugin_that_does_not_come_ends_the_start_or_is_only_logged(files: Path) -> None:
+    set_ini(files, "[plugins]\npreinstall = a-panel@1.0.0\n")
+    with running(files) as double:
+        assert 'msg="Failed to install plugin" pluginId=a-panel@1.0.0' in double.log()
+        assert sorted(each["id"] for each in double.get("plugins").json()) == ["alertmanager", "prometheus"]
+    set_ini(files, "preinstall_sync = b-panel@1.0.0\n")
+    assert "failed to install plugin b-panel@1.0.0" in helper.refused(files)
+
+
+def test_the_log_has_the_level_that_it_was_given_and_exceptions_from_it(files: Path) -> None:
+    set_ini(files, "[log]\nlevel = error\nfilters = http.server:info\n")
+    with running(files) as double:
+        assert "Starting Grafana" not in double.log()
+        assert "HTTP Server Listen" in double.log()
+        assert requests.get(f"{double.url}/api/user", auth=("admin", "wrong"), timeout=10).status_code == 401
+        assert "Failed to authenticate request" not in double.log()
+
+
 def test_a_provisioning_folder_that_is_missing_is_only_logged(files: Path) -> None:
     (files / "provisioning/dashboards/crowsnest.yml").unlink()
     (files / "provisioning/dashboards").rmdir()
@@ -217,8 +260,9 @@ def releases(files: Path) -> Path:
     for number in (1, 2):
         directory = files / f"releases/{number}/dashboards/operations"
         directory.mkdir(parents=True)
-        model = dashboard(f"only-in-{number}", f"Only in {number}")
-        (directory / "one.json").write_text(json.dumps(model), encoding="utf-8")
+        for uid in (f"only-in-{number}", "in-both"):
+            model = dashboard(uid, f"{uid} of {number}")
+            (directory / f"{uid}.json").write_text(json.dumps(model), encoding="utf-8")
     (files / "current").symlink_to("releases/1")
     return files / "current"
 
@@ -233,9 +277,9 @@ def test_a_turned_link_is_seen_by_a_provider_that_polls(files: Path) -> None:
     current = releases(files)
     edit_provider(files, options={"path": str(current / "dashboards/operations")}, updateIntervalSeconds=11)
     with running(files) as double:
-        assert double.uids() == ["only-in-1"]
+        assert double.uids() == ["in-both", "only-in-1"]
         turn(current, "2")
-        assert eventually(lambda: double.uids() == ["only-in-2"])
+        assert eventually(lambda: double.uids() == ["in-both", "only-in-2"])
 
 
 def test_a_turned_link_is_not_seen_by_a_provider_that_watches(files: Path) -> None:
@@ -243,9 +287,54 @@ def test_a_turned_link_is_not_seen_by_a_provider_that_watches(files: Path) -> No
     edit_provider(files, options={"path": str(current / "dashboards/operations")}, updateIntervalSeconds=10)
     with running(files) as double:
         turn(current, "2")
-        assert not eventually(lambda: double.uids() == ["only-in-2"], 100 * helper.SECOND)
+        assert not eventually(lambda: double.uids() == ["in-both", "only-in-2"], 100 * helper.SECOND)
         assert double.request("POST", "admin/provisioning/dashboards/reload").status_code == 200
-        assert double.uids() == ["only-in-2"]
+        assert double.uids() == ["in-both", "only-in-2"]
+
+
+def identity(double: helper.Double, uid: str) -> tuple[int, int]:
+    """(id, version) of a dashboard; (0, 0) while there is none."""
+    answer = double.get(f"dashboards/uid/{uid}")
+    model = answer.json().get("dashboard", {"id": 0, "version": 0})
+    return model["id"], model["version"]
+
+
+def test_a_turned_link_in_the_path_makes_every_dashboard_anew(files: Path) -> None:
+    """The resolved path is the identity: stars, annotations and versions are lost, and for a moment there is none."""
+    current = releases(files)
+    edit_provider(files, options={"path": str(current / "dashboards/operations")}, updateIntervalSeconds=11)
+    with running(files, GRAFANA_DOUBLE_SECOND="0.2") as double:
+        number, version = identity(double, "in-both")
+        turn(current, "2")
+        assert eventually(lambda: identity(double, "in-both") == (0, 0))
+        assert eventually(lambda: identity(double, "in-both") != (0, 0))
+        assert identity(double, "in-both")[0] != number
+        assert identity(double, "in-both")[1] == version == 1
+
+
+def test_a_link_to_a_file_may_be_turned(files: Path) -> None:
+    current, stable = releases(files), files / "stable"
+    stable.mkdir()
+    for uid in ("in-both", "only-in-1"):
+        (stable / f"{uid}.json").symlink_to(f"../current/dashboards/operations/{uid}.json")
+    edit_provider(files, options={"path": str(stable)}, updateIntervalSeconds=11)
+    with running(files) as double:
+        number, _ = identity(double, "in-both")
+        turn(current, "2")
+        assert eventually(lambda: identity(double, "in-both") == (number, 2))
+        # A link that leads nowhere is an error at each look, and what it led to stays.
+        double.waits_for("only-in-1.json")
+        assert "only-in-1" in double.uids()
+        (stable / "only-in-1.json").unlink()
+        assert eventually(lambda: double.uids() == ["in-both"])
+
+
+def test_a_link_to_a_directory_is_not_followed(files: Path) -> None:
+    (files / "stable").mkdir()
+    (files / "stable/operations").symlink_to("../dashboards/operations")
+    edit_provider(files, options={"path": str(files / "stable")})
+    with running(files) as double:
+        assert double.uids() == []
 
 
 def test_a_provider_that_watches_sees_files_change(files: Path) -> None:
@@ -306,12 +395,6 @@ def test_a_data_source_that_is_gone_is_a_bad_gateway(files: Path) -> None:
         assert (health.status_code, health.json()["status"]) == (400, "ERROR")
 
 
-def test_a_type_without_a_plugin_has_no_health(files: Path) -> None:
-    with running(files) as double, pytest.raises(GrafanaClientError) as missing:
-        double.client().datasource.health("alertmanager")
-    assert missing.value.status_code == 404
-
-
 # --- logins -----------------------------------------------------------------------------------------------------------
 
 
@@ -343,7 +426,17 @@ def test_the_command_line_refuses_a_short_password_and_a_missing_database(files:
     with running(files):
         short = helper.reset_password(files, "abc\n")
         assert short.returncode == 1
-        assert "new password is too short" in short.stderr
+        assert RECORDED["short password"] in short.stderr
+
+
+def test_the_command_line_says_nothing_of_a_password_that_could_not_be_stored(files: Path) -> None:
+    with running(files) as double:
+        with closing(sqlite3.connect(files / "data/grafana.db")) as database, database:
+            database.execute("CREATE TRIGGER no BEFORE UPDATE ON user BEGIN SELECT RAISE(ABORT, 'no'); END")
+        done = helper.reset_password(files, "a-new-password\n")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Admin password changed successfully" not in done.stdout
+        assert double.client().user.get_actual_user()["login"] == "admin"
 
 
 def test_the_environment_overrides_the_file(files: Path) -> None:

@@ -22,7 +22,8 @@ ALL_STEPS = (*STEPS, "fcntl.flock")
 
 def release(version: str) -> Release:
     files = {"app.yml": f"version: {version}\n" * 100, "rules/a/host.yml": version, "rules/b.yml": version}
-    return make_release(files, {"token": f"token {version}"}, "21090", "", "0640", "0750")
+    files[f"rules/only/{version}.yml"] = version
+    return make_release(files, {"token": f"token {version}"}, "21090", "", "0640", "0750", "rules")
 
 
 OLD, NEW, OLDER = release("old"), release("new"), release("older")
@@ -90,6 +91,21 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status)
 
 
+def stable_files(path: Path) -> dict[str, bytes]:
+    """What a program reads at the stable paths, by path relative to the release; a link to nothing is no file."""
+    return {f"rules/{name}": content for name, content in contents(path / "rules").items()}
+
+
+def assert_stable_paths_are_complete(path: Path, before: dict[str, bytes] | None) -> None:
+    """No path that both releases have is ever missing, and what can be read is of the release in force."""
+    current = contents((path / "current").resolve()) if (path / "current").is_symlink() else {}
+    found = stable_files(path)
+    assert set(found.items()) <= set(current.items())
+    if before:
+        both = {name for name in before if name.startswith("rules/")} & set(NEW.files)
+        assert both <= set(found)
+
+
 def assert_nothing_half_done(path: Path, before: dict[str, bytes] | None) -> None:
     complete = [OLD.files, NEW.files, OLDER.files, *([before] if before else [])]
     current = path / "current"
@@ -110,8 +126,11 @@ def test_kill_at_every_step(tmp_path: Path, situation: str) -> None:
         before = contents((path / "current").resolve()) if path.exists() else None
         killed = killed_at(step, lambda path=path: apply(path, NEW, keep, None))  # type: ignore[misc]
         assert_nothing_half_done(path, before)
+        assert_stable_paths_are_complete(path, before)
         apply(path, NEW, keep, None)
         assert contents((path / "current").resolve()) == NEW.files
+        assert stable_files(path) == {name: text for name, text in NEW.files.items() if name.startswith("rules/")}
+        assert [link for link in path.glob("rules/**/*") if link.is_symlink() and not link.exists()] == []
         assert apply(path, NEW, keep, None).holds(NEW)
         left = {entry.name.removesuffix(".secrets") for entry in path.glob("releases/*")}
         assert left <= {OLD.name, NEW.name, OLDER.name} and len(left) <= keep
@@ -155,11 +174,16 @@ def test_all_is_flushed_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest
         apply(path, NEW, 3, None)
     renamed = events.index(("rename", NEW.name))
     swapped = events.index(("rename", "current"))
-    staged = [str(path / "releases/.staging" / name) for name in (*NEW.files, ".", "rules", "rules/a")]
+    staged = [str(path / "releases/.staging" / name) for name in (*NEW.files, ".", "rules", "rules/a", "rules/only")]
     for place in (os.path.normpath(name) for name in staged):
         assert ("fsync", place) in events[:renamed]
     assert ("fsync", str(path / "releases")) in events[renamed:swapped]
-    assert events[swapped:] == [("rename", "current"), ("fsync", str(path / "releases")), ("fsync", str(path))]
+    linked = [name for kind, name in events[swapped + 1 :] if kind == "rename"]
+    assert events[swapped : swapped + 3] == [
+        *(("rename", "current"), ("fsync", str(path / "releases")), ("fsync", str(path)))
+    ]
+    assert sorted(linked) == ["b.yml", "host.yml", "new.yml"]
+    assert [kind for kind, _ in events].count("write") == len(NEW.files) + 1
     assert ("fsync", str(tmp_path)) in events
 
 

@@ -84,6 +84,123 @@ def test_owner_and_modes_are_set(run: Run, current: Path) -> None:
     assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (21090, 21091, 0o600)
 
 
+def links(directory: Path) -> dict[str, str]:
+    """Where each link below a directory leads, by path."""
+    return {str(path.relative_to(directory)): str(path.readlink()) for path in directory.rglob("*.*")}
+
+
+STABLE = {"grafana.ini": "", "dashboards/a/one.json": "1", "dashboards/b/two.json": "2"}
+
+
+@pytest.fixture
+def stable(tmp_path: Path) -> Path:
+    return tmp_path / "prometheus" / "dashboards"
+
+
+def test_stable_paths_lead_through_current_and_stay_the_same_inode_when_a_file_changes(run: Run, stable: Path) -> None:
+    first = run(files=STABLE, stable="dashboards")
+    assert links(stable) == {
+        "a/one.json": "../../current/dashboards/a/one.json",
+        "b/two.json": "../../current/dashboards/b/two.json",
+    }
+    assert f"{stable}/a/one.json" in first["changed_files"]
+    before = snapshot(stable)
+    second = run(files={**STABLE, "dashboards/a/one.json": "changed"}, stable="dashboards")
+    assert second["changed_files"] == ["dashboards/a/one.json"]
+    assert (stable / "a/one.json").read_text() == "changed"
+    assert snapshot(stable) == before
+
+
+def test_stable_paths_of_files_that_are_gone_are_removed_with_their_directories(run: Run, stable: Path) -> None:
+    run(files=STABLE, stable="dashboards")
+    less = {name: text for name, text in STABLE.items() if "two" not in name}
+    predicted, done, again = (run(check, files=less, stable="dashboards") for check in (True, False, False))
+    assert predicted == done
+    assert done["changed_files"] == [
+        *(f"{stable}/b", f"{stable}/b/two.json"),
+        *("dashboards/b", "dashboards/b/two.json"),
+    ]
+    assert links(stable) == {"a/one.json": "../../current/dashboards/a/one.json"}
+    assert not (stable / "b").exists()
+    assert again["changed"] is False
+
+
+def test_stable_paths_have_the_rights_of_directories(run: Run, stable: Path) -> None:
+    run(files=STABLE, stable="dashboards", owner="21090", group="21091", directory_mode="0710")
+    for path in (stable, stable / "a"):
+        assert (path.stat().st_uid, path.stat().st_gid, stat.S_IMODE(path.stat().st_mode)) == (21090, 21091, 0o710)
+
+
+def spoil_link(stable: Path) -> None:
+    (stable / "a/one.json").unlink()
+    (stable / "a/one.json").symlink_to("/etc/hostname")
+
+
+def spoil_file(stable: Path) -> None:
+    (stable / "a/one.json").unlink()
+    (stable / "a/one.json").write_text("mine")
+
+
+def spoil_directory(stable: Path) -> None:
+    (stable / "a/one.json").unlink()
+    (stable / "a/one.json/inner").mkdir(parents=True)
+
+
+def spoil_missing(stable: Path) -> None:
+    (stable / "b/two.json").unlink()
+
+
+def spoil_extra(stable: Path) -> None:
+    (stable / "b/three.json").symlink_to("nowhere")
+
+
+def spoil_whole(stable: Path) -> None:
+    stable.rename(stable.parent.parent / "elsewhere")
+    stable.symlink_to(stable.parent.parent / "elsewhere")
+
+
+def spoil_middle(stable: Path) -> None:
+    (stable / "a").rename(stable.parent.parent / "elsewhere")
+    (stable / "a").symlink_to(stable.parent.parent / "elsewhere")
+
+
+def spoil_mode(stable: Path) -> None:
+    (stable / "a").chmod(0o777)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [spoil_link, spoil_file, spoil_directory, spoil_missing, spoil_extra, spoil_whole, spoil_middle, spoil_mode],
+)
+def test_stable_paths_changed_by_hand_are_put_right(run: Run, stable: Path, spoil: Callable[[Path], None]) -> None:
+    run(files=STABLE, stable="dashboards")
+    wanted = links(stable)
+    spoil(stable)
+    elsewhere = links(stable.parent.parent / "elsewhere")
+    predicted, repaired, last = (run(check, files=STABLE, stable="dashboards") for check in (True, False, False))
+    assert predicted == repaired
+    assert repaired["changed"] is True and repaired["release"] == repaired["previous"]
+    assert links(stable) == wanted and not stable.is_symlink() and not (stable / "a").is_symlink()
+    assert links(stable.parent.parent / "elsewhere") == elsewhere
+    assert last["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("rules", "is not a directory at the top of the release; those are: dashboards"),
+        ("dashboards/a", "is not a directory at the top of the release; those are: dashboards"),
+        ("..", "is not a directory at the top of the release"),
+        ("current", "is a name that this module needs itself"),
+        ("releases", "is a name that this module needs itself"),
+    ],
+)
+def test_stable_paths_of_what_is_not_in_the_release_are_refused(run: Run, stable: Path, name: str, words: str) -> None:
+    result = run(files={**STABLE, "current/x": ""} if name == "current" else STABLE, stable=name)
+    assert result["failed"] and f"stable {name!r} {words}" in result["msg"]
+    assert not stable.parent.exists()
+
+
 def drift_content(release: Path) -> None:
     (release / "prometheus.yml").write_text("edited by hand\n")
 

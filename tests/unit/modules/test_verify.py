@@ -120,6 +120,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "hosts": ["web1"],
         "apps": ["shop"],
         "dashboards": {},
+        "grafana_plugins": {},
         "queries": [PANEL],
         "checks": [{"status": "PASS", "area": "ports", "detail": "only declared ones", "advice": ""}],
     }

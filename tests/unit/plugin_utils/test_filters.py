@@ -91,6 +91,8 @@ def test_grafana_gets_its_configuration_dashboards_and_container(plan: dict[str,
         "grafana.ini",
         "provisioning/datasources/crowsnest.yml",
         "provisioning/dashboards/crowsnest.yml",
+        "provisioning/plugins/crowsnest.yml",
+        "provisioning/alerting/crowsnest.yml",
         "compose.yml",
     }
     assert {"dashboards/overview/overview.json", "dashboards/operations/host.json"} <= set(files)

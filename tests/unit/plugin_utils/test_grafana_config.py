@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from configparser import ConfigParser
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils import grafana_config as grafana
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 
 MakePlan = Callable[..., Plan]
+ROOT = next(path for path in Path(__file__).parents if (path / "roles").is_dir())
 MAIL = {
     "type": "email",
     "to": ["ops@example.com"],
@@ -42,15 +46,40 @@ def test_grafana_calls_nobody(plan: MakePlan) -> None:
     assert made["security"]["disable_gravatar"] == "true"
     assert made["news"]["news_feed_enabled"] == "false"
     assert made["plugins"]["preinstall_disabled"] == "true"
+    assert made["plugins"]["public_key_retrieval_disabled"] == "true"
     assert made["plugins"]["plugin_admin_enabled"] == "false"
+    assert made["cloud_migration"]["enabled"] == "false"
+
+
+def test_nothing_stored_is_encrypted_with_a_key_that_everybody_knows(plan: MakePlan) -> None:
+    made = ini(plan())
+    keys = {name: section["secret_key"] for name, section in made.items() if "secret_key" in section}
+    assert set(keys) == {"security", "secrets_manager.encryption.secret_key.v1"}
+    assert set(keys.values()) == {"$__file{/etc/crowsnest/current/secrets/secret_key}"}
+
+
+def test_grafana_does_not_compress(plan: MakePlan) -> None:
+    assert ini(plan())["server"]["enable_gzip"] == "false"
+
+
+def test_the_image_is_one_that_does_not_lose_memory() -> None:
+    name, _, tag = images()["grafana"].partition(":")
+    assert name == "grafana/grafana"
+    assert (13, 1, 5) <= tuple(int(part) for part in tag.split("@")[0].split(".")) < (13, 2)
+
+
+def test_that_a_user_is_locked_stands_in_the_log(plan: MakePlan) -> None:
+    """verify sends people there."""
+    assert ini(plan())["log"] == {"mode": "console", "level": "warn", "filters": "authn.service:info"}
 
 
 def test_declared_plugins_come_in_their_exact_version_and_no_others(plan: MakePlan) -> None:
+    """In the background: Grafana starts when grafana.com does not answer. Their signatures need the newest keys."""
     made = ini(plan({"grafana_plugins": {"grafana-clock-panel": "2.1.8", "grafana-lokiexplore-app": "1.0.0"}}))[
         "plugins"
     ]
-    assert made["preinstall_sync"] == "grafana-clock-panel@2.1.8,grafana-lokiexplore-app@1.0.0"
-    assert "preinstall_disabled" not in made
+    assert made["preinstall"] == "grafana-clock-panel@2.1.8,grafana-lokiexplore-app@1.0.0"
+    assert not {"preinstall_sync", "preinstall_disabled", "public_key_retrieval_disabled"} & set(made)
     assert "grafana-lokiexplore-app" not in made["disable_plugins"].split(",")
     assert "grafana-pyroscope-app" in made["disable_plugins"].split(",")
 
@@ -119,15 +148,17 @@ def test_the_data_sources_are_the_planned_services(plan: MakePlan) -> None:
     }
     assert [it["uid"] for it in made["datasources"] if it.get("isDefault")] == ["prometheus"]
     assert not any(it["editable"] for it in made["datasources"])
+    # Else the page of alert rules is empty.
+    assert [it["jsonData"].get("manageAlerts") for it in made["datasources"]] == [True, None]
 
 
 def test_each_folder_has_a_provider_that_finds_its_dashboards(plan: MakePlan) -> None:
     shown = dashboards(plan({"apps": [{"name": "shop", "framework": "django", "metrics": [":8000"]}]}))
     providers = grafana.dashboard_providers(shown)["providers"]
-    paths = {provider["options"]["path"].removeprefix("/etc/crowsnest/current/") for provider in providers}
-    assert {grafana.dashboard_path(each).rpartition("/")[0] for each in shown} == paths
+    paths = {provider["options"]["path"] for provider in providers}
+    assert {f"/etc/crowsnest/{grafana.dashboard_path(each).rpartition('/')[0]}" for each in shown} == paths
     assert len({provider["folderUid"] for provider in providers}) == len(providers)
-    # Grafana watches instead of polling below that, and misses a swapped link.
+    # Grafana watches instead of polling below that, and misses that the links lead elsewhere.
     assert all(provider["updateIntervalSeconds"] > 10 for provider in providers)
     assert not any(provider["allowUiUpdates"] or provider["disableDeletion"] for provider in providers)
 
@@ -142,3 +173,13 @@ def test_the_digest_changes_with_each_text_and_secret_and_tells_neither() -> Non
     }
     assert len(digests) == 4
     assert grafana.start_digest(["a"], secrets) == grafana.start_digest(["a"], secrets)
+
+
+def test_dashboards_are_found_at_paths_that_stay_the_same(plan: MakePlan) -> None:
+    """The resolved path of a file is its identity for Grafana, so neither a release nor `current` is in it."""
+    role = yaml.safe_load((ROOT / "roles/grafana/tasks/main.yml").read_text(encoding="utf-8"))
+    assert role[0]["crowsnest.core.config_directory"]["stable"] == grafana.DASHBOARDS
+    made = grafana.dashboard_providers(dashboards(plan()))["providers"]
+    home = ini(plan())["dashboards"]["default_home_dashboard_path"]
+    for path in (home, *(provider["options"]["path"] for provider in made)):
+        assert path.startswith(f"/etc/crowsnest/{grafana.DASHBOARDS}/")

@@ -136,19 +136,16 @@ def test_a_table_of_several_queries_has_one_row_for_each_app_and_colours_only_sh
         each["matcher"]["options"]: {it["id"]: it["value"] for it in each["properties"]}
         for each in table["fieldConfig"]["overrides"]
     }
-    share, number = {"custom.cellOptions": {"type": "color-text"}}, {"unit": "none", "decimals": 1}
-    assert looks == {
-        **dict.fromkeys(("24 hours", "30 days", "90 days"), share),
-        **dict.fromkeys(("Down in 30 days (minutes)", "Measured for (days)"), number),
-    }
-    defaults = table["fieldConfig"]["defaults"]
-    assert (defaults["unit"], defaults["decimals"]) == ("percentunit", 3)
+    assert list(looks) == ["24 hours", "30 days", "90 days", "Down in 30 days (minutes)", "Measured for (days)"]
+    for title, look in looks.items():
+        share = title in ("24 hours", "30 days", "90 days")
+        assert (look["unit"], look["decimals"]) == (("percentunit", 3) if share else ("none", 1))
+        assert ("thresholds" in look) == share
 
 
-def test_a_table_of_one_query_is_as_it_was(made: list[Dashboard]) -> None:
+def test_a_table_of_one_query_is_not_merged(made: list[Dashboard]) -> None:
     table = next(each for each in as_json(made[0])["panels"] if each["title"] == "Alerts firing now")
     assert [each["id"] for each in table["transformations"]] == ["filterFieldsByName", "organize"]
-    assert not table["fieldConfig"].get("overrides")
 
 
 def test_a_number_over_the_chosen_time_is_asked_once(made: list[Dashboard]) -> None:
@@ -158,6 +155,12 @@ def test_a_number_over_the_chosen_time_is_asked_once(made: list[Dashboard]) -> N
         for panel in as_json(dashboard)["panels"]
         if panel.get("targets")
     }
-    assert asked["Storage failures"] == asked["Disk used"] == asked["Ten slowest endpoints"] == {(True, False)}
+    assert (
+        asked["OOM kills"]
+        == asked["Storage failures"]
+        == asked["Disk used"]
+        == asked["Ten slowest endpoints"]
+        == {(True, False)}
+    )
     assert asked["Scheduled jobs"] == asked["Available in 30 days"] == {(True, False)}
-    assert asked["Firing alerts"] == asked["CPU by mode"] == {(False, True)}
+    assert asked["Uptime"] == asked["CPU by mode"] == {(False, True)}

@@ -34,7 +34,21 @@ APPS = [SHOP, API, NODE, GENERIC, PAGE]
 LABELS = {
     *("environment", "host", "app", "job", "instance", "probe", "alertname", "alertstate", "severity"),
     *("mode", "device", "mountpoint", "phase", "state", "receiver_name", "code", "status_code"),
-    *("view", "handler", "route", "path", "method", "status", "type", "alias", "backend", "le", "what", "page"),
+    *(
+        "view",
+        "handler",
+        "route",
+        "path",
+        "method",
+        "status",
+        "type",
+        "alias",
+        "backend",
+        "le",
+        "what",
+        "page",
+        "thing",
+    ),
     *("monitor_name", "monitor_type", "container", "project", "service"),
 }
 
@@ -193,7 +207,7 @@ def test_a_firing_alert_leads_to_a_dashboard_that_exists(full: Plan) -> None:
 def test_a_firing_alert_of_a_monitor_leads_to_the_monitors_whatever_app_it_has(full: Plan) -> None:
     table = next(panel for panel in panels(dashboards(full)[0]) if panel.title == "Alerts firing now")
     assert table.queries[0].expr.endswith(', "page", "uptime", "monitor_name", ".+")')
-    assert table.columns["monitor_name"] == "Monitor"
+    assert table.columns["monitor_name"].title == "Monitor"
 
 
 def test_the_portal_has_the_addresses_people_open(plan: MakePlan) -> None:
@@ -304,7 +318,7 @@ def uptime_panel(plan: Plan, title: str) -> Panel:
 
 def test_the_table_of_availability_says_the_share_the_minutes_lost_and_for_how_long_it_was_measured(full: Plan) -> None:
     table = uptime_panel(full, "Availability")
-    assert list(table.columns.values()) == [
+    assert [column.title for column in table.columns.values()] == [
         *("App", "24 hours", "30 days", "90 days", "Down in 30 days (minutes)", "Measured for (days)")
     ]
     *shares, lost, measured = [query.expr for query in table.queries]

@@ -35,11 +35,12 @@ _PASSED_ON = ("accept", "content-type", "user-agent")
 
 
 class ApiError(Exception):
-    """An answer with a message, as Grafana's API gives it."""
+    """An answer with a message, as Grafana's API gives it; one with a `messageId` has more."""
 
     def __init__(self, status: int, message: str, /, **more: Any) -> None:
         super().__init__(message)
-        self.status, self.body = status, {"message": message, **more}
+        extra = {"extra": None, "statusCode": status, "traceID": ""} if "messageId" in more else {}
+        self.status, self.body = status, {"message": message, **extra, **more}
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Grafana:
         """The login. ApiError 401, in the same words whatever is wrong: user, password or the number of attempts."""
         if reason := self.state.login(login, password):
             log("authn.service", "info", "Failed to authenticate request", error=f"[password-auth.failed] {reason}")
-            raise ApiError(401, "Invalid username or password", messageId="password-auth.failed", statusCode=401)
+            raise ApiError(401, "Invalid username or password", messageId="password-auth.failed")
         return login
 
     def source(self, key: str, value: str) -> dict[str, Any]:
@@ -112,7 +113,7 @@ class Grafana:
             if request.login or not needs_login:
                 return route, handler(self, request, *match.groups())
             if api:
-                raise ApiError(401, "Unauthorized", messageId="auth.unauthorized", statusCode=401)
+                raise ApiError(401, "Unauthorized", messageId="auth.unauthorized")
         if api or request.login:
             raise ApiError(404, "Not found", statusCode=404)
         return "", Answer("", 302, headers={"Location": "/login"})
@@ -134,7 +135,8 @@ class Grafana:
             "grafana_stat_totals_folder": len(self.library.folders),
         }
         for (route, method, status), count in sorted(self.counts.copy().items()):
-            labels = f'handler="{route}",method="{method}",status_code="{status}",status_source="server"'
+            labels = f'handler="{route}",method="{method}",slo_group="high-fast",status_code="{status}"'
+            labels += ',status_source="server"'
             lines[f"grafana_http_request_duration_seconds_count{{{labels}}}"] = count
         text = "".join(f"{name} {value}\n" for name, value in lines.items())
         return Answer(text, type="text/plain; version=0.0.4; charset=utf-8")
@@ -162,7 +164,7 @@ class Grafana:
         """What the plugin of the data source says about it; only Prometheus has one that can."""
         source = self.source("uid", uid)
         if source["type"] != "prometheus":
-            raise ApiError(404, "Plugin not found", messageId="plugin.notRegistered", statusCode=404, traceID="")
+            raise ApiError(500, "Plugin unavailable", messageId="plugin.unavailable")
         status, _, body = ask(source, "GET", "api/v1/query?query=1%2B1")
         if status == 200:
             return Answer({"status": "OK", "message": "Successfully queried the Prometheus API."})
@@ -186,6 +188,11 @@ class Grafana:
         read_only = self.source("uid", uid)["readOnly"]
         raise ApiError(403, "Cannot update read-only data source" if read_only else "The double changes nothing")
 
+    def plugins(self, request: Request) -> Answer:
+        """Those of data sources only, which it brings along: the double installs none."""
+        types = sorted({source["type"] for source in self.state.data_sources().values()})
+        return Answer([{"id": each, "type": "datasource", "info": {"version": VERSION}} for each in types])
+
     def folders(self, request: Request) -> Answer:
         return Answer([{"uid": uid, "title": title} for uid, title in self.library.folders.items()])
 
@@ -206,17 +213,24 @@ class Grafana:
             place = {"folderUid": each.provider.folder_uid, "folderTitle": each.provider.folder}
             fits = set(tags) <= set(each.model["tags"]) and (not uids or each.uid in uids)
             if fits and (not inside or each.provider.folder_uid in inside):
-                hit = {"uid": each.uid, "title": each.title, "url": each.url, "tags": each.model["tags"]}
+                hit = {
+                    "id": each.number,
+                    "uid": each.uid,
+                    "title": each.title,
+                    "url": each.url,
+                    "tags": each.model["tags"],
+                }
                 found.append({**hit, **place, "type": "dash-db"})
         return Answer([hit for hit in found if words.lower() in hit["title"].lower()])
 
     def show_dashboard(self, request: Request, uid: str) -> Answer:
         found = self.dashboard(uid)
         provider = found.provider
-        file = os.path.relpath(found.path, Path(provider.path).absolute())
+        file = os.path.relpath(found.path, Path(provider.path).resolve())
         meta = {"slug": slug(found.title), "url": found.url, "version": found.version, "folderUid": provider.folder_uid}
         meta |= {"folderTitle": provider.folder, "provisioned": True, "provisionedExternalId": file}
-        return Answer({"dashboard": {**found.model, "uid": found.uid, "version": found.version}, "meta": meta})
+        own = {"id": found.number, "uid": found.uid, "version": found.version}
+        return Answer({"dashboard": {**found.model, **own}, "meta": meta})
 
     def save_dashboard(self, request: Request) -> Answer:
         self.dashboard(json.loads(request.body)["dashboard"]["uid"])
@@ -263,6 +277,7 @@ ROUTES: list[tuple[str, str, bool, Callable[..., Answer]]] = [
     ("GET", "/public/double/:name", False, Grafana.static),
     ("GET", "/api/frontend/settings", True, lambda self, request: Answer({"buildInfo": BUILD})),
     ("GET", "/api/user", True, Grafana.user),
+    ("GET", "/api/plugins", True, Grafana.plugins),
     ("GET", "/api/datasources", True, lambda self, request: Answer([*self.state.data_sources().values()])),
     ("GET", "/api/datasources/uid/:uid", True, lambda self, request, uid: Answer(self.source("uid", uid))),
     ("GET", "/api/datasources/name/:name", True, lambda self, request, name: Answer(self.source("name", name))),

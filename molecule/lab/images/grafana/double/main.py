@@ -17,7 +17,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from double.api import COOKIE, Answer, ApiError, Grafana, Request
-from double.provisioning import Library
+from double.plugins import ask_grafana_com
+from double.provisioning import Library, documents_in
 from double.settings import VERSION, StartError, load, log
 from double.state import State
 
@@ -42,12 +43,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve() -> None:
     """Run until stopped. StartError, OSError or sqlite3.Error when Grafana would not start."""
-    log("settings", "info", "Starting Grafana", version=VERSION, commit="double")
     settings = load(os.environ)
+    log("settings", "info", "Starting Grafana", version=VERSION, commit="double")
     state, provisioning = State(settings["paths.data"]), Path(settings["paths.provisioning"])
     state.create(settings["security.admin_user"], settings["security.admin_password"])
     second = float(os.environ.get("GRAFANA_DOUBLE_SECOND", "1"))
     Handler.grafana = Grafana(provisioning, state, Library(provisioning / "dashboards", state, second))
+    ask_grafana_com(settings)
+    for kind in ("plugins", "alerting"):
+        list(documents_in(provisioning / kind, f"provisioning.{kind}", ""))
     try:
         Handler.grafana.provision("datasources")
         Handler.grafana.provision("dashboards")
@@ -65,11 +69,17 @@ def _reset_password() -> int:
     print("New Password: ", end="", flush=True)
     password = sys.stdin.readline().rstrip("\r\n")
     if len(password) < 4:
-        raise StartError("new password is too short")
+        raise StartError("the new password doesn't meet the password policy criteria")
+    state = State(load(os.environ)["paths.data"])
     try:
-        State(load(os.environ)["paths.data"]).change_admin_password(password)
+        if not state.has_admin():
+            raise LookupError("user not found")
     except (LookupError, sqlite3.Error) as error:
         raise StartError(f"could not read user from database. Error: {error}") from None
+    try:
+        state.change_admin_password(password)
+    except sqlite3.Error:
+        return 0  # Grafana forgets the error at the end of the command
     print("\nAdmin password changed successfully ✔")
     return 0
 

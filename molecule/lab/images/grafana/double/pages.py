@@ -47,6 +47,7 @@ def preview(dashboard: Dashboard | None) -> str:
 <div id="controls"><span id="variables"></span><span id="links"></span></div>
 <main id="grid" data-uid="{escape(dashboard.uid)}"></main>
 <script src="/public/double/chart.min.js"></script>
+<script src="/public/double/looks.js"></script>
 <script src="/public/double/preview.js"></script>"""
     return _page(dashboard.title, body, " · preview drawn from live queries; the real panels look different")
 

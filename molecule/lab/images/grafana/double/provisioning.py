@@ -7,15 +7,21 @@ pkg/services/provisioning/dashboards/{config_reader,dashboard,file_reader,valida
 https://github.com/grafana/grafana. Of two files with one uid the last one is saved, then their provider may write no
 more until the duplicate is gone. A provider with `updateIntervalSeconds` of at most 10 does not poll its path, it
 watches the directory that the path led to when it began: a link that is turned elsewhere goes unnoticed.
+
+The resolved path of a provider and the name of a file below it are the identity of a dashboard (resolvedPath,
+handleMissingDashboardFiles). Where a link in that path is turned, all are deleted and made anew; a link to a single
+file may be turned.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import secrets
 import threading
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -32,6 +38,8 @@ SOURCES, LOGGER = "provisioning.datasources", "provisioning.dashboard"
 _TOO_MANY = "datasource.yaml config is invalid. Only one datasource per organization can be marked as default"
 _UNREADABLE = "Failed to read dashboards config: could not parse provisioning config file: {} error: "
 _WATCH_AT_MOST, _WATCH_SECONDS = 10, 5
+# Between deleting what is gone and saving what is new, when a dashboard moved to another path.
+_GAP_SECONDS = 0.5
 # Not data sources of their own, and never missing.
 _BUILT_IN = ("", "grafana", "-- Grafana --", "-- Mixed --", "-- Dashboard --", "__expr__")
 
@@ -39,7 +47,7 @@ _BUILT_IN = ("", "grafana", "-- Grafana --", "-- Mixed --", "-- Dashboard --", "
 def provision_data_sources(folder: Path, state: State) -> None:
     """Apply all files to the database. StartError, with Grafana's words, when they are wrong."""
     try:
-        documents = list(_documents(folder, SOURCES, ""))
+        documents = list(documents_in(folder, SOURCES, ""))
         wanted = [_source(entry, document) for document in documents for entry in document.get("datasources") or []]
         if sum(source["isDefault"] for source in wanted) > 1:
             raise StartError(_TOO_MANY)
@@ -54,7 +62,7 @@ def provision_data_sources(folder: Path, state: State) -> None:
         raise StartError(f"Datasource provisioning error: {refused}") from None
 
 
-def _documents(folder: Path, logger: str, words: str) -> Iterator[dict[str, Any]]:
+def documents_in(folder: Path, logger: str, words: str) -> Iterator[dict[str, Any]]:
     """The content of each YAML file. A folder that cannot be read is logged; `words` begin the StartError of a file."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
@@ -127,8 +135,12 @@ class Provider:
 
 @dataclass
 class Dashboard:
-    """One stored dashboard; `path` is the file it came from, below the path of its provider."""
+    """One stored dashboard; `path` is the file it came from, below the resolved path of its provider.
 
+    `number` is its id: stars, annotations and versions hang on it.
+    """
+
+    number: int
     uid: str
     title: str
     provider: Provider
@@ -151,13 +163,14 @@ class Library:
         self.dashboards: dict[str, Dashboard] = {}
         self.folders: dict[str, str] = {}
         self.providers: list[Provider] = []
+        self.numbers = itertools.count(1)
         self.lock = threading.RLock()
         self.stopped = threading.Event()
 
     def provision(self) -> None:
         """Read the configuration and every file, then follow them. StartError when the configuration is wrong."""
         try:
-            documents = _documents(self.configuration, LOGGER, _UNREADABLE)
+            documents = documents_in(self.configuration, LOGGER, _UNREADABLE)
             providers = [_provider(entry) for document in documents for entry in document.get("providers") or []]
         except StartError as refused:
             raise StartError(f"Failed to create provisioner: {refused}") from None
@@ -198,16 +211,18 @@ class Library:
 
     def _walk(self, provider: Provider) -> None:
         """Bring the dashboards of one provider to what its path holds now."""
-        base = Path(provider.path).absolute()
         try:
-            real = base.resolve(strict=True)
-            files = {str(base / path.relative_to(real)) for path in real.rglob("*.json") if path.is_file()}
+            base = Path(provider.path).resolve(strict=True)
         except OSError as error:
             log(LOGGER, "warn", "Failed to provision config", configName=provider.name, error=error)
             return
-        for dashboard in [each for each in self.dashboards.values() if each.provider is provider]:
-            if dashboard.path not in files:
-                del self.dashboards[dashboard.uid]
+        # Links to files are found, whether they lead anywhere or not; links to directories are not followed.
+        files = {str(path) for path in base.rglob("*.json") if path.is_symlink() or path.is_file()}
+        gone = [each for each in self.dashboards.values() if each.provider is provider and each.path not in files]
+        for dashboard in gone:
+            del self.dashboards[dashboard.uid]
+        if gone and files:
+            time.sleep(_GAP_SECONDS * self.second)
         if provider.folder:
             self.folders[provider.folder_uid] = provider.folder
         provider.seen = [seen for path in sorted(files) if (seen := self._save(provider, path))]
@@ -237,8 +252,8 @@ class Library:
         before = known or self.dashboards.get(uid)
         if known:
             del self.dashboards[known.uid]
-        version = before.version + 1 if before else 1
-        self.dashboards[uid] = Dashboard(uid, seen[2], provider, path, checksum, model, version)
+        number, version = (before.number, before.version + 1) if before else (next(self.numbers), 1)
+        self.dashboards[uid] = Dashboard(number, uid, seen[2], provider, path, checksum, model, version)
         for panel, name in lost_references(model, self.state.data_sources()):
             log("double", "error", "datasource not found", dashboard=uid, panel=panel, datasource=name)
         return seen
@@ -276,7 +291,7 @@ def _provider(entry: dict[str, Any]) -> Provider:
 def _signature(directory: Path) -> dict[str, tuple[int, int]]:
     """What a watcher of the directory would notice: names, inodes and times."""
     try:
-        stats = {str(path): path.stat() for path in directory.rglob("*.json")}
+        stats = {str(path): path.lstat() for path in directory.rglob("*.json")}
     except OSError:  # a file went away meanwhile, which is a change too
         return {}
     return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats.items()}

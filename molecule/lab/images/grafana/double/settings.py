@@ -15,7 +15,7 @@ from configparser import ConfigParser
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = "13.1.2"
+VERSION = "13.1.10"
 # The keys of Grafana's conf/defaults.ini that the double looks at.
 DEFAULTS = {
     "paths.data": "data",
@@ -24,7 +24,17 @@ DEFAULTS = {
     "server.http_port": "3000",
     "security.admin_user": "admin",
     "security.admin_password": "admin",
+    "log.level": "info",
+    "log.filters": "",
+    "plugins.disable_plugins": "",
+    "plugins.preinstall": "",
+    "plugins.preinstall_sync": "",
+    "plugins.preinstall_disabled": "false",
+    "plugins.public_key_retrieval_disabled": "false",
 }
+_LEVELS = ("debug", "info", "warn", "error", "critical")
+# What is printed: {logger: least level}, "" for all others.
+_shown = {"": "info"}
 
 
 class StartError(Exception):
@@ -43,6 +53,7 @@ def load(environment: Mapping[str, str]) -> dict[str, str]:
         file = re.fullmatch(r"\$__file\{(.+)\}", value)
         words = f"got error while expanding {name} with expander 'file'"
         found[name] = _read(file[1], words).strip() if file else value
+    _shown.update({"": found["log.level"]}, **dict(each.split(":") for each in found["log.filters"].split()))
     return found
 
 
@@ -54,7 +65,9 @@ def _read(path: str, words: str) -> str:
 
 
 def log(logger: str, level: str, message: str, **values: object) -> None:
-    """Print `logger=… t=… level=… msg=… key=value`, quoting what needs it."""
+    """Print `logger=… t=… level=… msg=… key=value`, quoting what needs it, unless the level is too low."""
+    if _LEVELS.index(level) < _LEVELS.index(_shown.get(logger, _shown[""])):
+        return
     pairs = {"logger": logger, "t": datetime.now(UTC).isoformat(), "level": level, "msg": message, **values}
     texts = {key: str(value) for key, value in pairs.items()}
     quoted = {key: text if re.fullmatch(r"[^\s\"=]+", text) else json.dumps(text) for key, text in texts.items()}

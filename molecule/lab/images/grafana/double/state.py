@@ -59,10 +59,12 @@ class State:
         self._run("INSERT INTO login_attempt VALUES (?, ?)", name, time.time())
         return "[password-auth.invalid] invalid password" if found else "[identity.not-found] no user found"
 
+    def has_admin(self) -> bool:
+        return bool(self._run("SELECT 1 FROM user WHERE id = 1")[1])
+
     def change_admin_password(self, password: str) -> None:
-        """LookupError without an administrator."""
-        if not self._run("UPDATE user SET salt = ?, password = ? WHERE id = 1", *_salted(password))[0]:
-            raise LookupError
+        """There must be an administrator."""
+        self._run("UPDATE user SET salt = ?, password = ? WHERE id = 1", *_salted(password))
 
     def data_sources(self) -> dict[str, dict[str, Any]]:
         """All data sources by name, each with its id."""

@@ -1,0 +1,234 @@
+"""Every query of every panel and rule, asked of a real Prometheus that holds series as they really are.
+
+Prometheus says of a query what is doubtful about it (`infos`, `warnings`), and Grafana then shows a warning triangle
+on the panel. It is taken from PATH, else from the images of the laboratory, and listens on loopback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+import yaml
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
+from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import queries
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+
+Ask = Callable[..., dict[str, Any]]
+DIRECT = build_opener(ProxyHandler({}))
+FACTS: dict[str, Any] = {
+    "address": "172.26.3.4",
+    "os": {"id": "debian", "version": "13", "codename": "trixie"},
+    "memory": {"total_mib": 8000, "available_mib": 7500, "own_mib": 0},
+    "disk": {"path": "/var/lib", "total_mib": 80_000, "free_mib": 70_000, "own_mib": 0},
+    "docker": {"version": None, "compose": None, "own": []},
+    "node_exporter": {"installed": False, "flags": None},
+    "ports": {},
+    "files": {},
+}
+HEALTH = {"basic": "/health/", "detailed": "/detailed/", "components": ["database", "redis"]}
+DECLARED: dict[str, Any] = {
+    "crowsnest_environment": "staging",
+    "crowsnest_metabase": True,
+    "crowsnest_apps": [
+        {"name": name, "framework": name, "url": "https://shop.example.com/", "metrics": [":8000"], "health": HEALTH}
+        for name in ("django", "fastapi", "generic")
+    ]
+    + [{"name": "express", "framework": "prom_client", "metrics": [":3000"]}],
+}
+# A value for each label that a selector says nothing exact of: the first one that its matchers take.
+WORDS = ("", "x", "1", "500", "200", "a/b", "eth0", "vda", "idle", "ext4")
+MINUTES = 90
+
+
+def lab_image() -> str:
+    """The laboratory's image of Prometheus."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "molecule"))
+    from lab import tools
+
+    return tools.image("promtool")
+
+
+def command(program: str, folder: Path) -> list[str]:
+    """How `prometheus` or `promtool` is called so that it can write below `folder`."""
+    if found := shutil.which(program):
+        return [found]
+    options = ["--rm", "--network", "host", "--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{folder}:{folder}"]
+    return ["docker", "run", *options, "--entrypoint", program, lab_image()]
+
+
+@contextmanager
+def prometheus(folder: Path) -> Iterator[Ask]:
+    """A Prometheus on the blocks in `folder`/data; the result asks its API, path and parameters given."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    (folder / "prometheus.yml").write_text("{}\n")
+    flags = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data", "--log.level=error"]
+    process = subprocess.Popen([*command("prometheus", folder), *flags, f"--web.listen-address={address}"])
+
+    def ask(path: str, **parameters: str) -> dict[str, Any]:
+        try:
+            with DIRECT.open(f"http://{address}/api/v1/{path}?{urlencode(parameters)}", timeout=20) as answer:
+                found: dict[str, Any] = json.load(answer)
+        except HTTPError as error:
+            found = json.load(error)
+        return found
+
+    try:
+        wait_until_ready(process, f"http://{address}/-/ready")
+        yield ask
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            DIRECT.open(url, timeout=5)
+        except URLError:
+            assert time.monotonic() < deadline and process.poll() is None, "Prometheus does not start"
+            time.sleep(0.1)
+        else:
+            return
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------------
+
+
+def everything() -> dict[str, tuple[str, str]]:
+    """{where a query stands: (PromQL, legend)}, of all panels and rules of a plan with everything."""
+    hostvars = {"web1": {"preflight_look": {"host": FACTS}}}
+    plan = filters.plan(DECLARED, "web1", ["web1"], hostvars)
+    shown = dashboards(Plan.model_validate(plan))
+    found = {}
+    for dashboard in shown:
+        legends = [query.legend for row in dashboard.rows for panel in row.panels for query in panel.queries]
+        for number, (query, legend) in enumerate(zip(queries(dashboard, "1m"), legends, strict=True)):
+            found[f"{query.dashboard}: {query.panel} #{number}"] = (query.expr, legend)
+    for name, text in filters.prometheus_files(plan, "").items():
+        for group in yaml.safe_load(text)["groups"] if name.startswith("rules/") else []:
+            for number, rule in enumerate(group["rules"]):
+                where = f"{name}: {rule.get('alert') or rule['record']} #{number}"
+                found[where] = (rule["expr"], "")
+    return found
+
+
+ASKED = everything()
+
+
+def selectors(node: Any) -> Iterator[dict[str, Any]]:
+    """All selectors of a query that Prometheus took apart."""
+    if isinstance(node, dict):
+        if node.get("type") in ("vectorSelector", "matrixSelector"):
+            yield node
+        for child in node.values():
+            yield from selectors(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from selectors(child)
+
+
+def series(selector: Mapping[str, Any]) -> dict[str, str]:
+    """Labels that the selector takes; more than it asks for is not needed."""
+    made: dict[str, str] = {}
+    for name in sorted({each["name"] for each in selector["matchers"]} - {"__name__"}):
+        of_name = [each for each in selector["matchers"] if each["name"] == name]
+        fitting = [
+            word
+            for word in (*WORDS, *(shortest(each["value"]) for each in of_name))
+            if all(takes(each, word) for each in of_name)
+        ]
+        assert fitting, f"no value of {name} for {of_name}: add one to WORDS"
+        made[name] = fitting[0]
+    return {name: value for name, value in made.items() if value}
+
+
+def shortest(pattern: str) -> str:
+    """A text that an ordinary regular expression takes: options left out, the first of alternatives."""
+    without = re.sub(r"\([^()]*\)[?*]", "", pattern)
+    return re.sub(r"\(([^()|]*)[^()]*\)|[|].*", r"\1", without).replace(".*", "").replace(".+", "x").replace("\\", "")
+
+
+def takes(matcher: Mapping[str, str], word: str) -> bool:
+    kind, value = matcher["type"], matcher["value"]
+    same = bool(re.fullmatch(value, word)) if "~" in kind else value == word
+    return same != kind.startswith("!")
+
+
+def openmetrics(found: list[dict[str, Any]], now: float) -> str:
+    """Rising series, one sample a minute, for every selector; a histogram has three buckets."""
+    names = {}
+    for selector in found:
+        name = selector["name"]
+        for le in ("0.1", "1", "+Inf") if name.endswith("_bucket") else ("",):
+            labels = {**series(selector), **({"le": le} if le else {})}
+            pairs = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+            names[f"{name}{{{pairs}}}"] = None
+    lines = [
+        f"{each} {minute} {now - (MINUTES - minute) * 60:.0f}" for each in sorted(names) for minute in range(MINUTES)
+    ]
+    return "\n".join([*lines, "# EOF\n"])
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    with prometheus(tmp_path_factory.mktemp("empty")) as ask:
+        yield ask
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, empty: Ask) -> Iterator[Ask]:
+    """Every series that any query asks for, under its real name."""
+    folder = tmp_path_factory.mktemp("filled")
+    trees = [empty("parse_query", query=expr) for expr, _ in ASKED.values()]
+    assert [tree for tree in trees if tree["status"] != "success"] == []
+    (folder / "series.txt").write_text(openmetrics(list(selectors(trees)), time.time()))
+    words = ["tsdb", "create-blocks-from", "openmetrics", "--quiet", str(folder / "series.txt"), str(folder / "data")]
+    subprocess.run([*command("promtool", folder), *words], check=True, capture_output=True)
+    with prometheus(folder) as ask:
+        yield ask
+
+
+def doubts(answer: Mapping[str, Any]) -> list[str]:
+    return [answer["error"]] if "error" in answer else [*answer.get("infos", []), *answer.get("warnings", [])]
+
+
+def test_prometheus_has_no_doubt_about_any_query(filled: Ask) -> None:
+    found = {where: doubts(filled("query", query=expr)) for where, (expr, _) in ASKED.items()}
+    assert {where: words for where, words in found.items() if words} == {}
+
+
+def test_prometheus_would_say_it(filled: Ask) -> None:
+    """The series are really there, under the names about which it has doubts."""
+    (words,) = doubts(filled("query", query="rate(node_vmstat_pgmajfault[5m])"))
+    assert "metric might not be a counter" in words
+
+
+def test_a_series_always_has_the_labels_of_its_legend(empty: Ask) -> None:
+    """What an `or` adds where there is no data; without the label Grafana calls it "Value"."""
+    nameless = {}
+    for where, (expr, legend) in ASKED.items():
+        wanted = set(re.findall(r"{{(\w+)}}", legend))
+        result = empty("query", query=expr)["data"]["result"]
+        found = [each["metric"] for each in result if isinstance(each, dict)]
+        if lost := [labels for labels in found if not wanted <= set(labels)]:
+            nameless[where] = lost
+    assert nameless == {}

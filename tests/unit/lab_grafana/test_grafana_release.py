@@ -1,0 +1,135 @@
+"""crowsnest's own files, release after release, in a Grafana that knows a dashboard by its resolved path."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from grafana_double import PASSWORD, SECOND, Double, running, upstream
+
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory import apply
+from ansible_collections.crowsnest.core.plugins.module_utils.config_release import make_release
+from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
+
+ROOT = next(path for path in Path(__file__).parents if (path / "roles").is_dir())
+FACTS: dict[str, Any] = {
+    "address": "172.26.3.4",
+    "os": {"id": "debian", "version": "13", "codename": "trixie"},
+    "memory": {"total_mib": 8000, "available_mib": 7500, "own_mib": 0},
+    "disk": {"path": "/var/lib", "total_mib": 59_000, "free_mib": 50_000, "own_mib": 0},
+    "docker": {"version": None, "compose": None, "own": [], "images": [], "daemon": {}},
+    "node_exporter": {"installed": False, "flags": None},
+    "ports": {},
+    "files": {},
+}
+SHOP = {"name": "shop", "framework": "django", "metrics": [":8000"]}
+BLOG = {"name": "blog", "framework": "generic", "metrics": [":9000"]}
+SECRETS = {"secrets/admin_password": PASSWORD, "secrets/secret_key": "k" * 32}
+
+
+def release(folder: Path, prometheus: str, **declared: Any) -> None:
+    """Do what the role grafana does: `folder` stands for /etc/crowsnest in the container."""
+    (task, *_) = yaml.safe_load((ROOT / "roles/grafana/tasks/main.yml").read_text(encoding="utf-8"))
+    variables = {f"crowsnest_{name}": value for name, value in declared.items()}
+    plan = filters.plan(variables, "web1", ["web1"], {"web1": {"preflight_look": {"host": FACTS}}})
+    replaced = {"/etc/crowsnest": str(folder), "http://127.0.0.1:9090": prometheus, "http_port = 3000": "http_port = 0"}
+    files = filters.grafana_files(plan, variables, {"grafana_secret_key": "k" * 32})
+    for old, new in replaced.items():
+        files = {name: text.replace(old, new) for name, text in files.items()}
+    stable = task["crowsnest.core.config_directory"]["stable"]
+    apply(folder, make_release(files, SECRETS, "", "", "0640", "0750", stable), 3, None)
+
+
+def start(folder: Path) -> dict[str, str]:
+    """The variables that its compose fragment sets, and the line for which the helper waits."""
+    current = f"{folder}/current"
+    return {
+        "GF_PATHS_CONFIG": f"{current}/grafana.ini",
+        "GF_PATHS_PROVISIONING": f"{current}/provisioning",
+        "GF_LOG_FILTERS": "authn.service:info http.server:info",
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    return tmp_path / "crowsnest"
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(SECOND)
+    return True
+
+
+def identities(double: Double) -> dict[str, int]:
+    return {hit["uid"]: hit["id"] for hit in double.get("search?type=dash-db").json()}
+
+
+def version(double: Double, uid: str) -> int:
+    return int(double.get(f"dashboards/uid/{uid}").json()["dashboard"]["version"])
+
+
+def test_a_start_with_our_files_complains_of_nothing(folder: Path) -> None:
+    with upstream() as prometheus:
+        release(folder, prometheus.url, apps=[SHOP])
+        with running(folder.parent, **start(folder)) as double:
+            assert sorted(identities(double)) == ["app-shop", "host", "overview", "stack", "uptime"]
+    (line,) = double.log().splitlines()
+    assert "HTTP Server Listen" in line
+
+
+def test_a_new_release_changes_dashboards_and_keeps_what_they_are(folder: Path) -> None:
+    """Their ids stay, on which stars and annotations hang; nobody meets a page that is not there."""
+    with upstream() as prometheus:
+        release(folder, prometheus.url, apps=[SHOP, BLOG])
+        with running(folder.parent, **start(folder)) as double:
+            before, statuses, over = identities(double), set(), threading.Event()
+
+            def visit() -> None:
+                while not over.wait(SECOND / 2):
+                    statuses.add(double.get("dashboards/uid/host").status_code)
+
+            visitor = threading.Thread(target=visit)
+            visitor.start()
+            release(folder, prometheus.url, apps=[SHOP], timezone="Europe/Berlin")
+            assert eventually(lambda: "app-blog" not in identities(double))
+            assert eventually(lambda: version(double, "host") == 2)
+            over.set()
+            visitor.join()
+            after = identities(double)
+            assert after == {uid: number for uid, number in before.items() if uid != "app-blog"}
+            assert statuses == {200}
+            assert double.get("dashboards/uid/host").json()["dashboard"]["timezone"] == "Europe/Berlin"
+
+
+def test_plugins_that_cannot_be_fetched_do_not_keep_grafana_from_starting(folder: Path) -> None:
+    with upstream() as prometheus:
+        release(folder, prometheus.url, grafana_plugins={"grafana-clock-panel": "2.1.8"})
+        with running(folder.parent, **start(folder)) as double:
+            assert "Failed to install plugin" in double.log()
+            assert identities(double)
+
+
+def test_a_locked_user_is_found_in_the_log_as_verify_says(folder: Path) -> None:
+    with upstream() as prometheus:
+        release(folder, prometheus.url)
+        with running(folder.parent, **start(folder)) as double:
+            stranger = Double(double.url, password="wrong")
+            for _ in range(6):
+                assert stranger.get("user").status_code == 401
+            double.waits_for("temporarily blocked")
+
+
+def test_the_double_has_the_version_of_the_image() -> None:
+    settings = (ROOT / "molecule/lab/images/grafana/double/settings.py").read_text(encoding="utf-8")
+    assert f'VERSION = "{images()["grafana"].partition(":")[2].partition("@")[0]}"' in settings
