@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 from generated import alertmanager, tool, until, write
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from promised import own_alerts
 
@@ -290,7 +290,7 @@ def test_the_subject_keeps_its_length_with_every_part_that_it_can_have(folders: 
 @pytest.mark.parametrize("filler", ["x", "&", "*", "한", "<!channel>"])
 def test_the_links_arrive_however_long_everything_else_is(folders: dict[str, Path], filler: str) -> None:
     """Discord takes 4096 characters (Alertmanager cuts off the rest); Slack shows very long ones in part."""
-    long = {name: filler * 10_000 for name in ("summary", "description", "value", "threshold")}
+    long = dict.fromkeys(("summary", "description", "value", "threshold"), filler * 10000)
     runbook = f"https://example.com/{'r' * 900}"
     whole = alert(
         {**long, "runbook_url": runbook}, host="web1", **{f"label{number}": filler * 999 for number in range(9)}
