@@ -107,8 +107,6 @@ def _mail(declared: Declaration) -> dict[str, str]:
         return {}
     name, address = parseaddr(receiver.sender)
     host, _, port = receiver.smarthost.rpartition(":")
-    tls = "ssl" if port == SMTP_TLS_PORT else "starttls"
-    security = tls if receiver.require_tls else "none"
     login = {"MB_EMAIL_SMTP_USERNAME": receiver.username} if receiver.username else {}
     password = {"MB_EMAIL_SMTP_PASSWORD": receiver.password.get_secret_value()} if receiver.password else {}
     return {

@@ -92,9 +92,10 @@ class Alertmanager:
         """Alerts that fire now: `[{"labels": …, "annotations": …}]`."""
         self.ask("alerts", list(alerts))
 
-    def alerts(self, **query: str) -> list[dict[str, Any]]:
-        """Alerts that match, such as `filter='app="shop"'`."""
-        found: list[dict[str, Any]] = self.ask(f"alerts?{urllib.parse.urlencode(query)}")
+    def alerts(self, filter: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Alerts that match all of `filter`, such as `['app="shop"']`."""
+        query = urllib.parse.urlencode({"filter": filter}, doseq=True)
+        found: list[dict[str, Any]] = self.ask(f"alerts?{query}")
         return found
 
 

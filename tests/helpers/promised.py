@@ -16,6 +16,8 @@ def own_alerts() -> list[dict[str, str]]:
     files = [yaml.safe_load(path.read_text()) for path in sorted(RULE_TESTS.glob("*_test.yml"))]
     cases = [case for file in files for test in file["tests"] for case in test.get("alert_rule_test", [])]
     fired = [
-        {"alertname": case["alertname"], **alert["exp_labels"]} for case in cases for alert in case.get("exp_alerts") or []
+        {"alertname": case["alertname"], **alert["exp_labels"]}
+        for case in cases
+        for alert in case.get("exp_alerts") or []
     ]
     return [dict(labels) for labels in dict.fromkeys(tuple(sorted(each.items())) for each in fired)]

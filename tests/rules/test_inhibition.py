@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from generated import Alertmanager, alertmanager, prometheus, until, write
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from postgresql import free_port
 from promised import own_alerts
@@ -126,7 +126,9 @@ ALERT = st.tuples(
 ).map(lambda it: {**it[1], "alertname": it[0], "severity": it[2]})
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(ALERT, min_size=20, max_size=40))
 def test_whatever_a_teams_alerts_are_called_and_labelled_they_arrive(
     running: Alertmanager, alerts: list[Labels]

@@ -71,6 +71,9 @@ TAKEN: list[dict[str, Any]] = [
     receiver(type="discord", webhook_url=HOOK),
     receiver(type="webhook", url="http://127.0.0.1:9000/hook"),
     receiver(**MAIL, username="a", password="b"),
+    receiver(**MAIL, require_tls=False),
+    receiver(**MAIL | {"smarthost": "localhost:25", "require_tls": False, "username": "a", "password": "b"}),
+    receiver(**MAIL | {"smarthost": "127.0.0.1:1025", "require_tls": True}),
     receiver(type="sns", topic_arn=TOPIC),
     receiver(type="sns", topic_arn=TOPIC, access_key="A", secret_key="s"),
 ]
@@ -131,6 +134,9 @@ REFUSED: list[dict[str, Any]] = [
     receiver(type="slack", webhook_url=HOOK + "가"),
     receiver(**MAIL | {"to": []}),
     receiver(**MAIL | {"smarthost": "smtp.example.com"}),
+    receiver(**MAIL | {"smarthost": "[::1]:25"}),
+    receiver(**MAIL | {"smarthost": "127.0.0.2:25", "require_tls": "no"}),
+    receiver(**MAIL | {"require_tls": False, "username": "a", "password": "b"}),
     receiver(type="sns", topic_arn="arn:aws:sqs:ap-northeast-2:123456789012:oncall"),
     receiver(type="sns", topic_arn=TOPIC, access_key="A"),
 ]

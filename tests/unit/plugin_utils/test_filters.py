@@ -128,14 +128,13 @@ def test_alertmanager_gets_templates_in_the_declared_language_and_time_zone(plan
     assert list(files) == [
         "alertmanager.yml",
         "templates/crowsnest.tmpl",
-        "templates/time.tmpl",
+        "templates/language.tmpl",
         "templates/dashboard.tmpl",
         "compose.yml",
     ]
-    assert files["templates/crowsnest.tmpl"] == (ROOT / "files/slack/crowsnest.ko.tmpl").read_text()
-    assert files["templates/time.tmpl"] == (
-        '{{ define "crowsnest.time" }}{{ . | tz "Asia/Seoul" | date "2006-01-02 15:04 MST" }}{{ end }}\n'
-    )
+    assert files["templates/crowsnest.tmpl"] == (ROOT / "files/messages/crowsnest.tmpl").read_text()
+    assert '"timezone" "Asia/Seoul"' in files["templates/language.tmpl"]
+    assert "조치 방법" in files["templates/language.tmpl"]
     assert "hush" not in "".join(files.values())
 
 

@@ -105,6 +105,11 @@ def test_the_first_mail_receiver_gives_the_mail_server(plan: MakePlan) -> None:
     assert "smtp" not in ini(plan())
 
 
+def test_a_relay_without_tls_is_used_without_it(plan: MakePlan) -> None:
+    relay = {**MAIL, "smarthost": "localhost:25", "require_tls": False}
+    assert ini(plan(), receivers=[relay])["smtp"]["startTLS_policy"] == "NoStartTLS"
+
+
 def test_no_secret_is_in_the_ini(plan: MakePlan) -> None:
     declared = declaration.Declaration.model_validate(
         {"receivers": [MAIL], "grafana_admin_password": "adm1n-secret-long"}

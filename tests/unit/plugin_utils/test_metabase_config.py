@@ -87,6 +87,22 @@ def test_mail_goes_through_the_first_receiver_of_that_kind(variables: MakeVariab
     assert not [name for name in variables() if name.startswith("MB_EMAIL")]
 
 
+# (smarthost, require_tls): MB_EMAIL_SMTP_SECURITY
+SECURITY = {
+    ("smtp.example.com:587", True): "starttls",
+    ("smtp.example.com:465", True): "ssl",
+    ("localhost:25", True): "starttls",
+    ("localhost:25", False): "none",
+}
+
+
+@pytest.mark.parametrize("case", SECURITY, ids=str)
+def test_mail_is_sent_with_tls_unless_a_relay_has_none(variables: MakeVariables, case: tuple[str, bool]) -> None:
+    smarthost, required = case
+    made = variables({"receivers": [{**MAIL, "smarthost": smarthost, "require_tls": required}]})
+    assert made["MB_EMAIL_SMTP_SECURITY"] == SECURITY[case]
+
+
 def test_slack_has_its_token_when_one_is_declared(variables: MakeVariables) -> None:
     assert variables({"metabase_slack_token": "xoxb-1"})["MB_SLACK_APP_TOKEN"] == "xoxb-1"
     assert "MB_SLACK_APP_TOKEN" not in variables()

@@ -15,6 +15,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import R
 GROUPS = {"server": ["web1"], "monitored": ["web1", "web2"]}
 SECRET = "https://hooks.slack.com/services/T0/B0/hush"
 SLACK = {"type": "slack", "webhook_url": SECRET}
+MAIL = {"type": "email", "to": ["a@example.com"], "sender": "a@example.com"}
 
 
 def mistakes(groups: Any = GROUPS, folder: Path = Path("/nowhere"), **declared: Any) -> list[str]:
@@ -125,6 +126,23 @@ LINES: list[tuple[dict[str, Any], str]] = [
         "crowsnest_uptime_kuma_admin_password: the given value (not shown: a secret) does not fit. Allowed: 12 to 128 "
         "characters of at least two kinds: small letters, capitals, digits, others. Password of Uptime Kuma's user "
         "admin. Default: made once, in the inventory's folder secrets/.",
+    ),
+    # a mail relay without TLS
+    (
+        {"receivers": [{**MAIL, "smarthost": "localhost:25"}]},
+        "crowsnest_receivers[0] (email): its keys do not fit together. Allowed: `require_tls: false` beside "
+        "localhost:25 when this relay offers no TLS, else `require_tls: true`.",
+    ),
+    (
+        {"receivers": [{**MAIL, "smarthost": "mail.example.com:25", "require_tls": False, "password": "hush"}]},
+        "crowsnest_receivers[0] (email): its keys do not fit together. Allowed: `require_tls: false` without a "
+        "password, or with a relay on the server itself such as localhost:25: a password is not sent over the network "
+        "without TLS.",
+    ),
+    (
+        {"receivers": [{**MAIL, "smarthost": "mail.example.com:465", "require_tls": False}]},
+        "crowsnest_receivers[0] (email): its keys do not fit together. "
+        "Allowed: no `require_tls: false` beside port 465, which begins with TLS.",
     ),
     # what belongs together
     (
@@ -322,6 +340,12 @@ OWN_RULES: list[tuple[bytes | None, str]] = [
     (b"groups: \xe9", "is no YAML: "),
     (b"groups: 2026-13-01", "is no YAML: "),
     (b"", "has no list `groups`. Allowed: a rule file of Prometheus."),
+    (b"groups: [5, {rules: 5}, {rules: [5, {record: a}, {alert: [5]}, {alert: OrdersStopped}]}]", ""),
+    (
+        b"groups: [{rules: [{alert: HostDown}, {alert: HostDown}]}]",
+        "the alert HostDown has the name of one of crowsnest's alerts. Give it another name, or switch crowsnest's "
+        "own off: crowsnest_disabled_alerts: [HostDown].",
+    ),
 ]
 
 
@@ -335,6 +359,13 @@ def test_a_rule_file_of_the_team_is_read_before_anything_is_changed(
     lines = mistakes(folder=tmp_path, rule_files=["own.yml"])
     assert [line.startswith("crowsnest_rule_files[0]: 'own.yml'") for line in lines] == ([True] if words else [])
     assert words.format(path=path) in "".join(lines)
+
+
+def test_a_disabled_alert_leaves_its_name_to_the_team(tmp_path: Path) -> None:
+    (tmp_path / "own.yml").write_text("groups: [{rules: [{alert: HostDown}, {alert: AppDown}]}]")
+    own = {"folder": tmp_path, "rule_files": ["own.yml"]}
+    assert len(mistakes(**own)) == 2
+    assert [line.split()[3] for line in mistakes(**own, disabled_alerts=["HostDown"])] == ["AppDown"]
 
 
 def test_the_place_of_a_missing_rule_file_counts_entries_of_any_kind() -> None:

@@ -23,6 +23,7 @@ SMTP = {
     "smtpHost": "smtp.example.com",
     "smtpPort": 587,
     "smtpSecure": False,
+    "smtpIgnoreSTARTTLS": False,
     "smtpFrom": "Watch <watch@example.com>",
     "smtpTo": "a@example.com, b@example.com",
 }
@@ -45,6 +46,10 @@ RECEIVERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (MAIL, SMTP),
     # TLS from the first byte at this port only
     ({**MAIL, "smarthost": "smtp.example.com:465"}, {**SMTP, "smtpPort": 465, "smtpSecure": True}),
+    (
+        {**MAIL, "smarthost": "localhost:25", "require_tls": False},
+        {**SMTP, "smtpHost": "localhost", "smtpPort": 25, "smtpIgnoreSTARTTLS": True},
+    ),
     (
         {**MAIL, "username": "mailer", "password": "hush"},
         {**SMTP, "smtpUsername": "mailer", "smtpPassword": "hush"},

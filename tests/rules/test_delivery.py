@@ -1,0 +1,104 @@
+"""What a real Alertmanager sends to a mail relay without TLS, to Amazon SNS and to Discord."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs
+
+from generated import alertmanager, until, write
+from smtp_catcher import relay
+
+ARN = "arn:aws:sns:ap-northeast-2:123456789012:oncall"
+MAIL = {"type": "email", "to": ["ops@example.com"], "sender": "Crowsnest <crowsnest@example.com>"}
+ALERT = {
+    "labels": {"alertname": "QueueTooLong", "severity": "critical", "test": "true", "queue": "@everyone <eu>"},
+    "annotations": {"summary": "주문\r\nBcc: x@example.com 대기열 orders", "description": "*12* 건"},
+}
+
+
+class Posted(ThreadingHTTPServer):
+    """Keeps what is posted."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Keep)
+        self.bodies: list[str] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Keep(BaseHTTPRequestHandler):
+    server: Posted
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        answer = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the terminal."""
+
+
+@contextmanager
+def posted() -> Iterator[Posted]:
+    with Posted() as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_mail_relay_without_tls_gets_a_mail_whose_subject_is_one_line(tmp_path: Path) -> None:
+    with relay() as server:
+        receiver = {**MAIL, "smarthost": server.address, "require_tls": False}
+        with alertmanager(write(tmp_path, {"receivers": [receiver], "language": "ko"})) as running:
+            running.post([ALERT])
+            until(lambda: server.messages, 30)
+    (mail,) = server.messages
+    assert mail["Subject"] == "[테스트] 🔴 [심각] 주문 Bcc: x@example.com 대기열 orders"
+    assert mail["Bcc"] is None and mail["To"] == "ops@example.com"
+    body = mail.get_body()
+    assert body is not None and "*12* 건\n대상: queue=@everyone <eu>\n" in body.get_content().replace("\r\n", "\n")
+
+
+def test_a_relay_without_tls_gets_nothing_when_tls_is_required_and_the_log_names_the_field(tmp_path: Path) -> None:
+    with relay() as server:
+        receiver = {**MAIL, "smarthost": server.address, "require_tls": True}
+        with alertmanager(write(tmp_path, {"receivers": [receiver]})) as running:
+            running.post([ALERT])
+            log = tmp_path / "alertmanager.log"
+            until(lambda: "require_tls" in log.read_text(), 30)
+    assert server.messages == []
+
+
+def test_sns_takes_the_subject_and_discord_sees_no_markup_of_others(tmp_path: Path) -> None:
+    with posted() as sns, posted() as discord:
+        declared = {
+            "language": "ko",
+            "receivers": [
+                {"type": "sns", "topic_arn": ARN, "access_key": "AKIA", "secret_key": "hush"},
+                {"type": "discord", "webhook_url": f"{discord.url}/api/webhooks/1/x"},
+            ],
+        }
+        folder = write(tmp_path, declared)
+        keys = {"AWS_ENDPOINT_URL_SNS": sns.url, "AWS_SHARED_CREDENTIALS_FILE": f"{folder}/secrets/aws_credentials"}
+        with alertmanager(folder, **keys) as running:
+            running.post([ALERT])
+            until(lambda: sns.bodies and discord.bodies, 30)
+    form = {name: values[0] for name, values in parse_qs(sns.bodies[0]).items()}
+    # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+    assert form["Subject"] == "[TEST] CRITICAL: Bcc: x@example.com orders"
+    assert re.fullmatch("[ -~]{1,99}", form["Subject"])
+    assert form["Message"].startswith("[테스트] 🔴 [심각] 주문 Bcc: x@example.com 대기열 orders\n알림 경로를")
+    payload = json.loads(discord.bodies[0])
+    assert not payload.get("content"), "only there @everyone would call people"
+    assert payload["embeds"][0]["description"].splitlines()[1:3] == [r"\*12\* 건", r"대상: queue=@everyone \<eu\>"]
