@@ -102,13 +102,13 @@ def _mail(declared: Declaration) -> dict[str, str]:
     if receiver is None:
         return {}
     name, address = parseaddr(receiver.sender)
-    host, _, port = receiver.smarthost.rpartition(":")
+    host, port = host_and_port(receiver.smarthost)
     login = {"MB_EMAIL_SMTP_USERNAME": receiver.username} if receiver.username else {}
     password = {"MB_EMAIL_SMTP_PASSWORD": receiver.password.get_secret_value()} if receiver.password else {}
     return {
         "MB_EMAIL_SMTP_HOST": host,
-        "MB_EMAIL_SMTP_PORT": port,
-        "MB_EMAIL_SMTP_SECURITY": "ssl" if port == "465" else "starttls",
+        "MB_EMAIL_SMTP_PORT": str(port),
+        "MB_EMAIL_SMTP_SECURITY": "ssl" if port == 465 else "starttls",
         **login,
         **password,
         "MB_EMAIL_FROM_ADDRESS": address,

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urljoin
 
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import KEYS_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import CONFIG_IN_CONTAINER, KEYS_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
@@ -18,7 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
     CONFIG_ROOT,
     NODE_EXPORTER_PORT,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.values import duration_seconds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import AUTHORIZATION, duration_seconds
 
 PROMETHEUS_YML = f"{CONFIG_ROOT}/prometheus/current/prometheus.yml"
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
@@ -114,7 +115,7 @@ def _labelled(label: str, name: str, value: str) -> dict[str, Any]:
 
 
 def _any_of(words: Iterable[str]) -> str:
-    return "|".join(sorted(set(words)))
+    return "|".join(re.escape(word) for word in sorted(set(words)))
 
 
 def _node_job(plan: Plan) -> dict[str, Any]:
@@ -195,12 +196,17 @@ def _probes(app: App) -> Iterator[tuple[str, str, str]]:
     """(label `probe`, blackbox module, URL) of everything that is asked from outside an app."""
     base = app.url or ""
     if app.url:
-        yield "url", "http", app.url
+        yield "url", _module_name(app, "http"), app.url
     if app.health.basic:
-        yield "health", "http", urljoin(base, app.health.basic)
+        yield "health", _module_name(app, "http"), urljoin(base, app.health.basic)
     if app.health.detailed:
         for component in app.health.components:
-            yield component, f"component_{component}", urljoin(base, app.health.detailed)
+            yield component, _module_name(app, f"component_{component}"), urljoin(base, app.health.detailed)
+
+
+def _module_name(app: App, name: str) -> str:
+    """`shop/http` where the app is asked in a way of its own, else the module that all others share."""
+    return name if app.as_usual else f"{app.name}/{name}"
 
 
 def watched_addresses(files: Mapping[str, str]) -> dict[str, str]:
@@ -214,30 +220,114 @@ def _node_job_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return jobs[0] if jobs else {"static_configs": []}
 
 
-def blackbox_config(plan: Plan) -> dict[str, Any]:
-    """blackbox.yml: https://github.com/prometheus/blackbox_exporter/blob/master/CONFIGURATION.md"""
-    components = sorted({component for app in plan.settings.apps for component in app.health.components})
+# --- blackbox.yml -----------------------------------------------------------------------------------------------------
+
+# Headers that blackbox exporter takes from no file, as they are no secrets to it.
+_IN_THE_CLEAR = ("host", "user-agent")
+
+
+def blackbox_config(apps: Sequence[App]) -> dict[str, Any]:
+    """blackbox.yml: https://github.com/prometheus/blackbox_exporter/blob/master/CONFIGURATION.md
+
+    `apps` are those of the declaration; their secrets are in the files of `blackbox_secrets`.
+    """
+    shared = sorted({component for app in apps if app.as_usual for component in app.health.components})
     return {
         "modules": {
-            "http": {"prober": "http", "timeout": "8s", "http": {"preferred_ip_protocol": "ip4"}},
-            **{f"component_{component}": _component_module(component) for component in components},
+            "http": _http_module(None),
+            **{f"component_{component}": _component_module(None, component) for component in shared},
+            **{name: module for app in apps if not app.as_usual for name, module in _own_modules(app).items()},
         }
     }
 
 
-def _component_module(component: str) -> dict[str, Any]:
+def _own_modules(app: App) -> dict[str, dict[str, Any]]:
+    return {
+        _module_name(app, "http"): _http_module(app, **_accepted(app)),
+        **{
+            _module_name(app, f"component_{component}"): _component_module(app, component)
+            for component in app.health.components
+        },
+    }
+
+
+def _http_module(app: App | None, **more: Any) -> dict[str, Any]:
+    """A module that asks over HTTP; with an app in the way that this one is asked."""
+    asked = _asked(app) if app else {}
+    return {"prober": "http", "timeout": "8s", "http": {"preferred_ip_protocol": "ip4", **asked, **more}}
+
+
+def _asked(app: App) -> dict[str, Any]:
+    """Login, headers and certificate of an app; secrets by their files.
+
+    https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_config
+    """
+    login = {"username": app.username, "password_file": _secret_path(app, "password")}
+    values = {name: value.get_secret_value() for name, value in app.headers.items()}
+    clear = {name: value for name, value in values.items() if name.lower() in _IN_THE_CLEAR}
+    files = {
+        name: {"files": [_secret_path(app, f"headers/{name}")]}
+        for name in values
+        if name not in clear and name.lower() != "authorization"
+    }
+    schemes = [found[1] for name in values if (found := _authorization(name, values[name]))]
+    credentials = [{"type": it, "credentials_file": _secret_path(app, "authorization")} for it in schemes]
+    return {
+        **({"basic_auth": login} if app.username else {}),
+        **({"authorization": credentials[0]} if credentials else {}),
+        **({"headers": clear} if clear else {}),
+        **({"http_headers": files} if files else {}),
+        **({} if app.verify_tls else {"tls_config": {"insecure_skip_verify": True}}),
+        **({} if app.follows_redirects else {"follow_redirects": False}),
+    }
+
+
+def _authorization(name: str, value: str) -> re.Match[str] | None:
+    """Scheme and credentials of this header, for which blackbox exporter has keys of their own."""
+    return AUTHORIZATION.fullmatch(value) if name.lower() == "authorization" else None
+
+
+def _accepted(app: App | None, *more: int) -> dict[str, list[int]]:
+    """The status codes that are well, if not the usual ones."""
+    codes = set(more)
+    for status in app.own_status if app else ():
+        first, _, last = status.partition("-")
+        codes.update(range(int(first), int(last or first) + 1))
+    return {"valid_status_codes": sorted(codes)} if codes else {}
+
+
+def blackbox_secrets(apps: Sequence[App]) -> dict[str, str]:
+    """{"secrets/shop/password": …}: what blackbox exporter reads for each probe."""
+    files = {}
+    for app in apps:
+        if app.password is not None:
+            files[_secret_file(app, "password")] = app.password.get_secret_value()
+        for name, secret in app.headers.items():
+            value = secret.get_secret_value()
+            if found := _authorization(name, value):
+                files[_secret_file(app, "authorization")] = found[2]
+            elif name.lower() not in _IN_THE_CLEAR:
+                files[_secret_file(app, f"headers/{name}")] = value
+    return files
+
+
+def _secret_file(app: App, name: str) -> str:
+    return f"secrets/{app.name}/{name}"
+
+
+def _secret_path(app: App, name: str) -> str:
+    return f"{CONFIG_IN_CONTAINER}/{_secret_file(app, name)}"
+
+
+def _component_module(app: App | None, component: str) -> dict[str, Any]:
     """One component of a detailed health answer; the page may say 503 because of another component.
 
     A pattern instead of a CEL expression, which blackbox exporters before 0.27 do not know. It asks for the component's
     object to be flat, as {"database": {"status": "healthy", "response_time_ms": 1.2}} is.
     """
     well = "|".join(WELL)
-    return {
-        "prober": "http",
-        "timeout": "8s",
-        "http": {
-            "preferred_ip_protocol": "ip4",
-            "valid_status_codes": [200, 503],
-            "fail_if_body_not_matches_regexp": [rf'"{component}"\s*:\s*\{{[^{{}}]*"status"\s*:\s*"({well})"'],
-        },
-    }
+    return _http_module(
+        app,
+        **_accepted(app, 200, 503),
+        fail_if_body_not_matches_regexp=[rf'"{re.escape(component)}"\s*:\s*\{{[^{{}}]*"status"\s*:\s*"({well})"'],
+    )

@@ -13,6 +13,7 @@ import yaml
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_rules import app_rule_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import HIDDEN, shown
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_text
 
 
@@ -70,13 +71,22 @@ def own_rule_mistakes(paths: Sequence[Any], inventory_dir: str) -> list[str]:
         if not isinstance(path, str):
             continue  # the model's to refuse
         full = Path(inventory_dir) / path
-        where = f"crowsnest_rule_files[{index}]: {path!r}"
+        where = f"crowsnest_rule_files[{index}]: {shown(path)}"
         try:
             content = yaml.safe_load(full.read_text())
             if not isinstance(content, dict) or not isinstance(content.get("groups"), list):
                 lines.append(f"{where} has no list `groups`. Allowed: a rule file of Prometheus.")
         except OSError as error:
-            lines.append(f"{where}: {error.strerror} ({full}). Relative paths start at the inventory's folder.")
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, a date such as 2026-13-01
-            lines.append(f"{where} is no YAML: {' '.join(str(error).split())}.")
+            place = f" ({full})" if shown(path) != HIDDEN else ""
+            lines.append(f"{where}: {error.strerror}{place}. Relative paths start at the inventory's folder.")
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # not UTF-8, a date such as 2026-13-01
+            lines.append(f"{where} is not YAML{_line_of(error)}.")
     return lines
+
+
+def _line_of(error: Exception) -> str:
+    """The line of a mistake in YAML, without the text there: the wrong file may be one with a secret."""
+    mark = getattr(error, "problem_mark", None)
+    if not mark:
+        return ": it holds something that cannot be read"
+    return f": line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"

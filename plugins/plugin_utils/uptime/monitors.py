@@ -9,6 +9,7 @@ other keys, the rest are Kuma's own fields. Some of them are secret: tokens, pas
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
@@ -22,6 +23,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import
     DockerMonitor,
     GroupMonitor,
     HttpMonitor,
+    HttpOptions,
     JsonMonitor,
     KeywordMonitor,
     Monitor,
@@ -31,6 +33,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import (
     HEARTBEAT_KEY,
+    in_key,
     job_key,
     own_key,
     push_token,
@@ -50,9 +53,9 @@ ALERTING_KEY = "crowsnest/alerting-path"
 
 
 def monitors(plan: Plan, declaration: Declaration, push_key: str) -> list[Fields]:
-    """All monitors; the token of a push monitor is made from the key."""
+    """All monitors; the token of a push monitor is made from the key. Apps in a plan have no secrets."""
     watched = [
-        *(monitor for app in plan.settings.apps for monitor in app_monitors(app)),
+        *(monitor for app in declaration.apps for monitor in app_monitors(app)),
         *alerting_path(plan, notifications.names(declaration)),
         *(own_monitor(each, declaration) for each in declaration.monitors),
     ]
@@ -81,11 +84,11 @@ def app_monitors(app: App) -> list[Fields]:
 def _parts(app: App) -> Iterator[Fields]:
     """The names are part of the contract with prometheus_config, which makes the labels `app` and `probe` of them."""
     if app.url:
-        yield _of(app, "website", "website", _http(app.url))
+        yield _of(app, "website", "website", _app_http(app, app.url))
     if app.health.basic:
-        yield _of(app, "health", "health", _http(urljoin(app.url or "", app.health.basic)))
+        yield _of(app, "health", "health", _app_http(app, urljoin(app.url or "", app.health.basic)))
     for component in app.health.components:
-        yield _of(app, f"component/{component}", component, _component(app, component))
+        yield _of(app, f"component/{in_key(component)}", component, _component(app, component))
     for name, address in app.tcp.items():
         host, port = host_and_port(address)
         yield _of(app, f"tcp/{name}", f"{name} port", {"type": "port", "hostname": host, "port": port, **_PACE})
@@ -102,14 +105,35 @@ def _http(url: str) -> Fields:
     return {"type": "http", "url": url, "expiryNotification": url.startswith("https:"), **_PACE}
 
 
+def _app_http(app: App, url: str) -> Fields:
+    return {**_http(url), **_asked(app), **({} if app.follows_redirects else {"maxredirects": 0})}
+
+
+def _asked(options: HttpOptions) -> Fields:
+    """Login, headers, certificate and status codes, where they are not Kuma's own."""
+    # Kuma takes headers as the text of a JSON mapping.
+    headers = json.dumps({name: value.get_secret_value() for name, value in options.headers.items()})
+    login: Fields = {}
+    if options.username and options.password is not None:
+        password = options.password.get_secret_value()
+        login = {"authMethod": "basic", "basic_auth_user": options.username, "basic_auth_pass": password}
+    return {
+        **login,
+        **({"headers": headers} if options.headers else {}),
+        **({"accepted_statuscodes": options.own_status} if options.own_status else {}),
+        **({} if options.verify_tls else {"ignoreTls": True}),
+    }
+
+
 def _component(app: App, component: str) -> Fields:
     """One component of a detailed health answer; the page may say 503 because of another component."""
     well = json.dumps(WELL)
+    name = component if re.fullmatch(r"[A-Za-z_]\w*", component, re.ASCII) else json.dumps(component)
     return {
-        **_http(urljoin(app.url or "", app.health.detailed or "")),
+        **_app_http(app, urljoin(app.url or "", app.health.detailed or "")),
         "type": "json-query",
-        "accepted_statuscodes": ["200-299", "503"],
-        "jsonPath": f"services.{component}.status in {well}",
+        "accepted_statuscodes": ["200-299", "503", *(code for code in app.own_status if code != "200-299")],
+        "jsonPath": f"services.{name}.status in {well}",
         "jsonPathOperator": "==",
         "expectedValue": "true",
     }
@@ -207,20 +231,13 @@ def _own_fields(monitor: Monitor) -> Fields:
 
 
 def _own_http(monitor: HttpMonitor | KeywordMonitor | JsonMonitor) -> Fields:
-    login: Fields = {"authMethod": "basic", "basic_auth_user": monitor.username} if monitor.username else {}
-    if monitor.password:
-        login["basic_auth_pass"] = monitor.password.get_secret_value()
-    # Kuma takes headers as the text of a JSON mapping.
-    headers = json.dumps({name: value.get_secret_value() for name, value in monitor.headers.items()})
+    followed = monitor.follows_redirects or "redirects" in monitor.model_fields_set
     return {
         "url": monitor.url,
         "method": monitor.method,
-        **({"body": monitor.body} if monitor.body else {}),
-        **({"headers": headers} if monitor.headers else {}),
-        **login,
-        "accepted_statuscodes": monitor.accepted_status,
-        "maxredirects": monitor.redirects,
+        **({"body": monitor.body.get_secret_value()} if monitor.body else {}),
+        **_asked(monitor),
+        "maxredirects": monitor.redirects if followed else 0,
         "timeout": duration_seconds(monitor.timeout),
         "expiryNotification": monitor.certificate and monitor.url.startswith("https:"),
-        "ignoreTls": not monitor.verify_tls,
     }
