@@ -163,7 +163,7 @@ class SlackReceiver(_Receiver):
     webhook_url: SecretUrl = Field(description="The incoming webhook, https://hooks.slack.com/services/….")
     channel: str | None = Field(
         None,
-        pattern=r"^[#@]?[^\s/:]+$",  # also an id, and a name as Slack's relatives have it
+        pattern=r"^[#@]?[^\s/:#@]+$",  # also an id, and a name as Slack's relatives have it
         description="Default: the webhook's own channel. Slack lets only old webhooks choose; for an app's webhook, "
         "choose the channel in Slack.",
     )

@@ -263,9 +263,10 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
     targets = app.get("metrics")
     for position, target in enumerate(entries(targets)):
         if LOOPBACK.match(str(target)):
+            given = shown(target)
+            written = f", written as `:{target.rsplit(':', 1)[-1]}`" if given != HIDDEN else ""
             yield (
-                f"{path}.metrics[{position}]: {shown(target)} {why}. "
-                f"Allowed: a port on {host}'s private address, written as `:{str(target).rsplit(':', 1)[-1]}`."
+                f"{path}.metrics[{position}]: {given} {why}. Allowed: a port on {host}'s private address{written}."
             )
     health = mapping(app.get("health"))
     urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}

@@ -46,7 +46,7 @@ def _database_name(text: str) -> str:
 def _column(text: str) -> str:
     """A name may have dots itself."""
     if not re.fullmatch(r"[^.\0]+(\.[^.\0]+){2,}", text):
-        raise ValueError("schema.table.column as in the database, without quotes, such as public.shop_order.placed_at")
+        raise ValueError("schema.table.column, such as public.shop_order.placed_at, without quotes")
     return text
 
 

@@ -128,7 +128,7 @@ def _asked(options: HttpOptions) -> Fields:
 def _component(app: App, component: str) -> Fields:
     """One component of a detailed health answer; the page may say 503 because of another component."""
     well = json.dumps(WELL)
-    name = component if re.fullmatch(r"[A-Za-z_]\w*", component, re.ASCII) else json.dumps(component)
+    name = component if re.fullmatch(r"[A-Za-z_]\w*", component, re.ASCII) else json.dumps(component, ensure_ascii=False)
     return {
         **_app_http(app, urljoin(app.url or "", app.health.detailed or "")),
         "type": "json-query",

@@ -73,6 +73,12 @@ PARTS: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
         component(DETAILED, f"services.Redis_1.status in {WELL}"),
     ),
     (
+        {"health": {"detailed": DETAILED, "components": ["결제 (카드)"]}},
+        "component/결제 %28카드%29",
+        "결제 (카드)",
+        component(DETAILED, f'services."결제 (카드)".status in {WELL}'),
+    ),
+    (
         {"tcp": {"database": "127.0.0.1:5432"}},
         "tcp/database",
         "database port",
@@ -189,11 +195,9 @@ def test_only_the_receivers_of_critical_alerts_hear_that_alerting_is_broken(plan
 HTTP = {
     "url": "https://api.example.com/v1",
     "method": "GET",
-    "accepted_statuscodes": ["200-299"],
     "maxredirects": 10,
     "timeout": 48,
     "expiryNotification": True,
-    "ignoreTls": False,
 }
 ADDRESS = {"url": "https://api.example.com/v1"}
 # (declared, Kuma's fields beside those that every monitor has)
@@ -205,7 +209,7 @@ TYPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "url": "https://api.example.com/v1",
             "method": "POST",
             "body": '{"a": 1}',
-            "headers": {"Authorization": "Bearer hush", "X-Who": "crowsnest"},
+            "headers": {"X-Token": "hush", "X-Who": "crowsnest"},
             "username": "watch",
             "password": "hush-password",
             "accepted_status": ["204", "300-399"],
@@ -218,7 +222,7 @@ TYPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "url": "https://api.example.com/v1",
             "method": "POST",
             "body": '{"a": 1}',
-            "headers": '{"Authorization": "Bearer hush", "X-Who": "crowsnest"}',
+            "headers": '{"X-Token": "hush", "X-Who": "crowsnest"}',
             "authMethod": "basic",
             "basic_auth_user": "watch",
             "basic_auth_pass": "hush-password",
@@ -228,6 +232,14 @@ TYPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "expiryNotification": False,
             "ignoreTls": True,
         },
+    ),
+    (
+        {"type": "http", **ADDRESS, "accepted_status": [301]},
+        {**HTTP, "accepted_statuscodes": ["301"], "maxredirects": 0},
+    ),
+    (
+        {"type": "http", **ADDRESS, "accepted_status": [301, "200-299"], "redirects": 3},
+        {**HTTP, "accepted_statuscodes": ["301", "200-299"], "maxredirects": 3},
     ),
     ({"type": "http", "url": "http://10.0.0.1/"}, {**HTTP, "url": "http://10.0.0.1/", "expiryNotification": False}),
     ({"type": "keyword", **ADDRESS, "keyword": "Welcome"}, {**HTTP, "keyword": "Welcome", "invertKeyword": False}),
