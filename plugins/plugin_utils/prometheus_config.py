@@ -287,12 +287,10 @@ def _authorization(name: str, value: str) -> re.Match[str] | None:
     return AUTHORIZATION.fullmatch(value) if name.lower() == "authorization" else None
 
 
-def _accepted(app: App | None, *more: int) -> dict[str, list[int]]:
-    """The status codes that are well, if not the usual ones."""
-    codes = set(more)
-    for status in app.own_status if app else ():
-        first, _, last = status.partition("-")
-        codes.update(range(int(first), int(last or first) + 1))
+def _accepted(app: App) -> dict[str, list[int]]:
+    """The status codes that are well, if not the usual ones; what judges a component has its own."""
+    ranges = [status.partition("-") for status in app.own_status]
+    codes = {code for first, _, last in ranges for code in range(int(first), int(last or first) + 1)}
     return {"valid_status_codes": sorted(codes)} if codes else {}
 
 
@@ -328,6 +326,6 @@ def _component_module(app: App | None, component: str) -> dict[str, Any]:
     well = "|".join(WELL)
     return _http_module(
         app,
-        **_accepted(app, 200, 503),
-        fail_if_body_not_matches_regexp=[rf'"{re.escape(component)}"\s*:\s*\{{[^{{}}]*"status"\s*:\s*"({well})"'],
+        valid_status_codes=[200, 503],
+        fail_if_body_not_matches_regexp=[rf'"{component}"\s*:\s*\{{[^{{}}]*"status"\s*:\s*"({well})"'],
     )

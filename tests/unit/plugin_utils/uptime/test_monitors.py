@@ -73,12 +73,6 @@ PARTS: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
         component(DETAILED, f"services.Redis_1.status in {WELL}"),
     ),
     (
-        {"health": {"detailed": DETAILED, "components": ["결제 (카드)"]}},
-        "component/결제 %28카드%29",
-        "결제 (카드)",
-        component(DETAILED, f'services."결제 (카드)".status in {WELL}'),
-    ),
-    (
         {"tcp": {"database": "127.0.0.1:5432"}},
         "tcp/database",
         "database port",
