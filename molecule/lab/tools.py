@@ -8,7 +8,12 @@ import yaml
 
 from lab import base_image, engine, image_build, state
 
-IMAGES = {"promtool": "prometheus", "amtool": "alertmanager"}
+IMAGES = {
+    "promtool": "prometheus",
+    "prometheus": "prometheus",
+    "amtool": "alertmanager",
+    "blackbox_exporter": "blackbox",
+}
 
 
 def image(tool: str) -> str:

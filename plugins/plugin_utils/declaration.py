@@ -29,6 +29,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import
     StatusPage,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
+    RESERVED_HEADERS,
     AskedUrl,
     Clock,
     Container,
@@ -140,6 +141,12 @@ class App(HttpOptions):
         return self
 
     @model_validator(mode="after")
+    def _headers_of_a_probe(self) -> App:
+        if reserved := [name for name in self.headers if name.lower() in RESERVED_HEADERS]:
+            raise ValueError(f"no {', '.join(reserved)} in `headers`: the program that asks sets it itself")
+        return self
+
+    @model_validator(mode="after")
     def _jobs_once(self) -> App:
         if len({job.name for job in self.jobs}) < len(self.jobs):
             raise ValueError("each name of `jobs` once")
@@ -230,7 +237,8 @@ class OfficeHours(Strict):
     weekdays: Weekdays = Field("monday:friday", description="A day or a range of days.")
     start: Clock = Field("09:00", description="Hour:minute in the time zone.")
     end: Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")] = Field(
-        "18:00", description="Hour:minute in the time zone; 24:00 ends the day.")
+        "18:00", description="Hour:minute in the time zone; 24:00 ends the day."
+    )
 
     @model_validator(mode="after")
     def _start_before_end(self) -> OfficeHours:

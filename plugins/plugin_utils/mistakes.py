@@ -32,7 +32,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import (
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE, NODE_EXPORTER_PORT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.mistakes import uptime_mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.values import AUTHORIZATION, LOOPBACK, Instead
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import AUTHORIZATION, LOOPBACK, RefusalError
 
 PREFIX = "crowsnest_"
 
@@ -88,7 +88,7 @@ def _sentence(error: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
         return _type_mistake(place, context.get("tag"))
     found = HIDDEN if holds_secret(place.annotation) else shown(error["input"])
     cause = context.get("error")
-    if isinstance(cause, Instead):
+    if isinstance(cause, RefusalError):
         return f"{place.path}: {HIDDEN if cause.hidden else found} {cause}. {place.description}".rstrip()
     allowed = str(cause) if kind == "value_error" else _allowed(kind, context, str(error["msg"]))
     if kind == "value_error" and isinstance(error["input"], dict):
@@ -265,9 +265,7 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
         if LOOPBACK.match(str(target)):
             given = shown(target)
             written = f", written as `:{target.rsplit(':', 1)[-1]}`" if given != HIDDEN else ""
-            yield (
-                f"{path}.metrics[{position}]: {given} {why}. Allowed: a port on {host}'s private address{written}."
-            )
+            yield (f"{path}.metrics[{position}]: {given} {why}. Allowed: a port on {host}'s private address{written}.")
     health = mapping(app.get("health"))
     urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}
     for position, job in enumerate(entries(app.get("jobs"))):
@@ -277,7 +275,8 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
         )
     for name, address in mapping(app.get("tcp")).items():
         if LOOPBACK.match(str(address)):
-            yield f"{path}.tcp.{key(name)}: {shown(address)} {why}. Allowed: an address of {host} that the server reaches."
+            allowed = f"Allowed: an address of {host} that the server reaches."
+            yield f"{path}.tcp.{key(name)}: {shown(address)} {why}. {allowed}"
     for place, url in urls.items():
         if LOOPBACK.match(str(url).partition("://")[2]):
             yield f"{path}.{place}: {shown(url)} {why}. Allowed: a URL with the address of {host}."
@@ -301,7 +300,8 @@ def _service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
 def _alert_mistakes(disabled: Any, alert_names: Sequence[str]) -> Iterator[str]:
     for index, name in enumerate(disabled if isinstance(disabled, list) and alert_names else []):
         if name not in alert_names:
-            yield f"crowsnest_disabled_alerts[{index}]: {shown(name)} is not a known alert.{nearest(str(name), list(alert_names))}"
+            close = nearest(str(name), alert_names)
+            yield f"crowsnest_disabled_alerts[{index}]: {shown(name)} is not a known alert.{close}"
 
 
 def _receiver_mistakes(receivers: Any) -> Iterator[str]:

@@ -58,7 +58,8 @@ def shown(value: Any) -> str:
 
 def is_name(value: Any) -> bool:
     """Whether a value can be shown as a name: short, of letters, digits and a few marks, and not like a secret."""
-    return bool(re.fullmatch(r"[\w .:#()-]{1,60}", str(value))) and "://" not in str(value) and not may_be_secret(str(value))
+    text = str(value)
+    return bool(re.fullmatch(r"[\w .:#()-]{1,60}", text)) and not may_be_secret(text)
 
 
 def key(name: Any) -> str:

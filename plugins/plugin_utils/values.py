@@ -43,7 +43,7 @@ def _duration(text: str) -> str:
     return text
 
 
-class Instead(ValueError):
+class RefusalError(ValueError):
     """A refusal with words of its own: "is an old name. Use …", not "does not fit. Allowed: …".
 
     `hidden`: the value is not shown.
@@ -79,7 +79,7 @@ def _target(name: str, targets: Mapping[str, str], known: set[str]) -> str:
 def _timezone(name: str) -> str:
     known, old = time_zones()
     if name in old:
-        raise Instead(f"is an old name. Use {old[name]}")
+        raise RefusalError(f"is an old name. Use {old[name]}")
     if name not in known:
         raise ValueError("a time zone name of the IANA database, such as Asia/Seoul or Europe/Berlin")
     return name
@@ -89,21 +89,27 @@ def no_login(way_out: str) -> AfterValidator:
     """Refuses `user@` or `user:password@` in front of a host, percent-encoded as well; `way_out` says where it goes."""
 
     def judge(text: str) -> str:
-        authority = re.match(r"(?:[^/?#@]*//)?([^/?#]*)", text)
+        # Up to the first slash, as people read it: a password may have ? and # in it.
+        authority = re.match(r"(?:[^/@]*//)?([^/]*)", text)
         if authority and re.search("@|%40", authority[1], re.IGNORECASE):
-            raise Instead(f"has a login in it, which would be shown with the address. {way_out}", hidden=True)
+            raise RefusalError(f"has a login in it, which would be shown with the address. {way_out}", hidden=True)
         return text
 
     return AfterValidator(judge)
 
 
-def _http_url(url: str) -> str:
+def is_url(text: str, *schemes: str) -> bool:
+    """Whether this is a full URL of one of these schemes."""
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        parts = urlsplit(text)
+        usable = parts.scheme in schemes and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:  # a port that is no number, an unclosed bracket
-        usable = False
-    if not usable or re.search(r"[\s\x00-\x1f\x7f]", url):
+        return False
+    return bool(usable) and not parts.netloc.endswith(":") and not re.search(r"[\s\x00-\x1f\x7f]", text)
+
+
+def _http_url(url: str) -> str:
+    if not is_url(url, "http", "https"):
         raise ValueError("a full URL such as https://shop.example.com/")
     return url
 
@@ -132,6 +138,13 @@ def _path_or_url(text: str) -> str:
     return text if re.fullmatch(r"/(?!/)\S*", text) else _http_url(text)
 
 
+# Headers that blackbox exporter sets itself: reservedHeaders in https://github.com/prometheus/common/blob/main/config/headers.go
+RESERVED_HEADERS = {
+    *("accept-encoding", "connection", "content-encoding", "content-length", "content-type", "keep-alive"),
+    *("proxy-authenticate", "proxy-authorization", "www-authenticate"),
+    *("x-prometheus-remote-read-version", "x-prometheus-remote-write-version", "x-prometheus-scrape-timeout-seconds"),
+    *("x-amz-content-sha256", "x-amz-date", "x-amz-security-token"),
+}
 # The scheme and the credentials of a header Authorization; a login has keys of its own.
 AUTHORIZATION = re.compile(r"(?!basic\b)([!-~]+) ([!-~].*)", re.IGNORECASE)
 # Hosts that only one's own machine understands, at the start of an address.

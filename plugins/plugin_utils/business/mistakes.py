@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.questions import starter
-from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import HIDDEN, entries, entry, key, mapping, names, nearest, shown
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import (
+    HIDDEN,
+    entries,
+    entry,
+    key,
+    mapping,
+    names,
+    nearest,
+    shown,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK
 
 _COMMENT = re.compile(r"/\*.*?(\*/|\Z)|--[^\n]*", re.DOTALL)
@@ -62,7 +71,8 @@ def _question_mistakes(path: str, business: Mapping[str, Any], folder: Path) -> 
             continue  # the model's to refuse
         where = entry(f"{path}.questions", index, question, "name")
         if counts[name] > 1:
-            yield f"{where}.name: {shown(name)} is declared {counts[name]} times. Allowed: each name once within an app."
+            times = f"{shown(name)} is declared {counts[name]} times"
+            yield f"{where}.name: {times}. Allowed: each name once within an app."
         if question.get("chart") is None and name not in given:
             known = ", ".join(given) or "none, as `starter` is off"
             yield (
@@ -109,7 +119,8 @@ def _sql_mistakes(where: str, sql: str, filters: Mapping[str, Any]) -> Iterator[
     for tag in filters:
         if tag not in tags:
             name = key(tag)
-            yield f"{where}.filters.{name}: the SQL has no {{{{{name}}}}}. Write `[[AND {{{{{name}}}}}]]`, or take it out."
+            use = f"Write `[[AND {{{{{name}}}}}]]`, or take it out."
+            yield f"{where}.filters.{name}: the SQL has no {{{{{name}}}}}. {use}"
     yield from _bracket_mistakes(where, code)
 
 

@@ -14,7 +14,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries, entry, key, mapping, names, nearest, shown
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import (
+    entries,
+    entry,
+    key,
+    mapping,
+    names,
+    nearest,
+    shown,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import ALERTING_PATH, app_monitors
 
 # The tag by which Kuma's monitors are known as ours, and labels of their series, as Kuma makes a label of each tag.
@@ -93,7 +101,8 @@ def _monitor_mistakes(
             yield f"{path}.group: {shown(group)} leads back to itself. Allowed: groups within groups, without a circle."
         for position, name in enumerate(entries(monitor.get("notifications"))):
             if receivers.get(str(name)) == "sns":
-                yield f"{path}.notifications[{position}]: Uptime Kuma cannot tell {shown(name)}, a receiver of type sns."
+                where = f"{path}.notifications[{position}]"
+                yield f"{where}: Uptime Kuma cannot tell {shown(name)}, a receiver of type sns."
             elif str(name) not in receivers:
                 where, known = f"{path}.notifications[{position}]", names(receivers)
                 yield f"{where}: {shown(name)} is not a receiver.{nearest(name, known)} Allowed: {_listed(known)}."

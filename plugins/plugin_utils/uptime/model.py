@@ -24,6 +24,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
     Strict,
     Weekdays,
     duration_seconds,
+    is_url,
     no_login,
 )
 
@@ -49,7 +50,7 @@ def _status_codes(text: str) -> str:
 
 
 def _hostname(text: str) -> str:
-    """The underscore is for records such as _dmarc.example.com; other alphabets are written as programs look them up."""
+    """The underscore is for records such as _dmarc.example.com; other alphabets become what programs look up."""
     if re.fullmatch(r"\w([\w.-]*[\w.])?", text):
         try:
             return text if text.isascii() else text.encode("idna").decode()
@@ -63,7 +64,7 @@ def _hostname(text: str) -> str:
 
 
 def _engine(text: str) -> str:
-    if not re.fullmatch(r"(tcp|https?)://\S+", text):
+    if not is_url(text, "tcp", "http", "https"):
         raise ValueError("tcp://host:port, http://host:port or https://host:port of a Docker engine")
     return text
 
@@ -82,9 +83,7 @@ def _plain(secret: SecretStr) -> SecretStr:
     return secret
 
 
-Engine = Annotated[
-    str, no_login("Leave it out: Uptime Kuma asks Docker engines without one"), AfterValidator(_engine)
-]
+Engine = Annotated[str, no_login("Leave it out: Uptime Kuma asks Docker engines without one"), AfterValidator(_engine)]
 Interval = Annotated[Duration, AfterValidator(_interval)]
 StatusCodes = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), AfterValidator(_status_codes)]
 Hostname = Annotated[str, AfterValidator(_hostname)]
@@ -143,7 +142,9 @@ class HttpOptions(Strict):
     )
     password: LoginPassword | None = Field(None, description="Password of that login.")
     headers: dict[HeaderName, HeaderValue] = Field(
-        {}, description="Headers of the request; secrets, as they may hold a token."
+        {},
+        description="Headers of the request; secrets, as they may hold a token. Only Host and User-Agent of an app are "
+        "not treated as secrets.",
     )
     verify_tls: bool = Field(True, description="Whether a certificate that is not valid counts as an outage.")
     accepted_status: list[StatusCodes] = Field(
@@ -184,9 +185,7 @@ class AddressMonitor(AnyMonitor, HttpOptions):
 
     url: AskedUrl = Field(description="The address. It is shown in diffs; a token belongs into `headers`.")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field("GET", description="Method.")
-    body: SecretStr | None = Field(
-        None, description="Body of the request, as JSON; a secret, as it may hold a token."
-    )
+    body: SecretStr | None = Field(None, description="Body of the request, as JSON; a secret, as it may hold a token.")
     redirects: int = Field(10, ge=0, le=100, description="How many redirects are followed.")
     timeout: Duration = Field("48s", description="How long an answer may take.")
     certificate: bool = Field(

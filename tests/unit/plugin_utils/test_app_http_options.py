@@ -70,7 +70,9 @@ OPTIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, st
         {},
     ),
 ]
-per_option = pytest.mark.parametrize(("declared", "blackbox", "kuma", "files"), OPTIONS, ids=[str(it[0]) for it in OPTIONS])
+per_option = pytest.mark.parametrize(
+    ("declared", "blackbox", "kuma", "files"), OPTIONS, ids=[str(it[0]) for it in OPTIONS]
+)
 
 
 def app(**keys: Any) -> App:

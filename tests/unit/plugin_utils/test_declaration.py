@@ -78,8 +78,14 @@ TAKEN: list[dict[str, Any]] = [
     {"office_hours": {"weekdays": "monday:sunday", "start": "00:00", "end": "23:59"}},
     {"office_hours": {"weekdays": "saturday"}},
     {"heartbeat_url": "https://hc-ping.com/uuid"},
-    *(receiver(type="slack", webhook_url=HOOK, channel=name) for name in ("#alerts", "#알림", "@kim", "C012AB3CD", "ops")),
-    *(receiver(**MAIL | {"to": [text], "sender": text}) for text in ("root@localhost", "당직 <a@b.de>", '"O, K" <a@[::1]>')),
+    *(
+        receiver(type="slack", webhook_url=HOOK, channel=name)
+        for name in ("#alerts", "#알림", "@kim", "C012AB3CD", "ops")
+    ),
+    *(
+        receiver(**MAIL | {"to": [text], "sender": text})
+        for text in ("root@localhost", "당직 <a@b.de>", '"O, K" <a@[::1]>')
+    ),
     *(receiver(**MAIL | {"smarthost": text}) for text in ("localhost:25", "mail_relay_1:25", "[::1]:25")),
     receiver(type="discord", webhook_url=HOOK),
     receiver(type="webhook", url="http://127.0.0.1:9000/hook"),

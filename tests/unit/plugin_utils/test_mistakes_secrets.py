@@ -90,7 +90,7 @@ def test_what_stands_in_the_place_of_a_secret_or_of_what_holds_it_is_not_shown(
             assert HUSH not in lines
             assert "41975326" not in lines
             assert "41_975_326" not in lines
-    assert refused or way[1:] == () and isinstance(WRONG[kind], str), "this way is not judged at all"
+    assert refused or (way[1:] == () and isinstance(WRONG[kind], str)), "this way is not judged at all"
 
 
 LOGIN = "kim:hush-4f1c9e@10.0.0.1"

@@ -221,8 +221,8 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
         (
             declared,
             [
-                f"{path}: the given value (not shown: it may hold a secret) cannot be handed to Metabase. Allowed: one line "
-                "without a single quote or a backslash."
+                f"{path}: the given value (not shown: it may hold a secret) cannot be handed to Metabase. Allowed: one "
+                "line without a single quote or a backslash."
             ],
         )
         for path, declared in {
