@@ -58,7 +58,7 @@ def seconds(hosts: int, apps: int) -> float:
         raise ValueError(f"the made-up declaration is refused: {mistakes[0]}")
     plan = filters.plan(variables, names[0], names, hostvars)
     files = filters.prometheus_files(plan, "/nowhere")
-    filters.blackbox_files(plan)
+    filters.blackbox_files(plan, variables)
     filters.alertmanager_files(plan, variables)
     if "grafana" in plan["services"]:
         filters.grafana_files(plan, variables, {})

@@ -13,11 +13,16 @@ name: blackbox_files
 short_description: The configuration of the blackbox exporter
 version_added: 0.1.0
 author: crowsnest contributors
+positional: variables
 description:
-  - Makes blackbox.yml and the compose fragment.
+  - Makes blackbox.yml and the compose fragment. No secret is in them.
 options:
   _input:
     description: The plan, as made by the filter P(crowsnest.core.plan#filter).
+    type: dict
+    required: true
+  variables:
+    description: All variables C(crowsnest_*) of the inventory.
     type: dict
     required: true
 """
@@ -26,7 +31,7 @@ EXAMPLES = r"""
 - name: Write the configuration
   crowsnest.core.config_directory:
     path: /opt/crowsnest/blackbox
-    files: "{{ plan | crowsnest.core.blackbox_files }}"
+    files: "{{ plan | crowsnest.core.blackbox_files(declaration) }}"
 """
 
 RETURN = r"""

@@ -96,7 +96,7 @@ def _question(index: int, each: Given) -> Iterator[str]:
     for tag, it in filters.items():
         if tag not in used:
             yield f"{path}.filters.{tag}: the SQL has no {{{{{tag}}}}}"
-        if not re.fullmatch(r"[^.]+\.[^.]+\.[^.]+", it["field"]):
+        if not re.fullmatch(r"[^.]+(\.[^.]+){2,}", it["field"]):
             yield f"{path}.filters.{tag}.field: {it['field']} is not like schema.table.column"
 
 

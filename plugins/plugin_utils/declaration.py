@@ -14,23 +14,43 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.business.model import Business, Database, MetabaseUser
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Job, Maintenance, Monitor, StatusPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.business.model import (
+    Business,
+    Database,
+    DatabaseName,
+    Identifier,
+    MetabaseUser,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import (
+    HttpOptions,
+    Job,
+    Maintenance,
+    Monitor,
+    StatusPage,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
     LOOPBACK,
+    RESERVED_HEADERS,
+    AskedUrl,
     Clock,
+    Container,
+    DatabaseAddress,
     Duration,
     Email,
     Folder,
     HostAndPort,
     HttpUrl,
     Image,
+    MailAddress,
     MetricsTarget,
+    MirrorUrl,
     Name,
+    Part,
     Password,
     PathOrUrl,
     Port,
     SecretUrl,
+    SmtpServer,
     Strict,
     TextfileFolder,
     TimeZone,
@@ -40,7 +60,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
 
 Severity = Literal["critical", "high", "medium", "low"]
 # Port of SMTP with TLS from the first byte (RFC 8314); all others begin with STARTTLS.
-SMTP_TLS_PORT = "465"
+SMTP_TLS_PORT = 465
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
 
@@ -96,8 +116,8 @@ class Health(Strict):
         return self
 
 
-class App(Strict):
-    """One app of the team."""
+class App(HttpOptions):
+    """One app of the team. Its `url` and its health endpoints are asked with the same login and headers."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,35}$")] = (
         Field(  # app-<name> is a uid of at most 40 in Grafana
@@ -109,16 +129,14 @@ class App(Strict):
         description="Whose metric names the app exports: django-prometheus, prometheus-fastapi-instrumentator, "
         "prom-client (Express, NestJS), or generic (only up or down is known).",
     )
-    url: HttpUrl | None = Field(None, description="The public address; probed, with its certificate.")
+    url: AskedUrl | None = Field(None, description="The public address; probed, with its certificate.")
     host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
-    container: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of its main container, for alert messages."
-    )
+    container: Container | None = Field(None, description="Name of its main container, for alert messages.")
     metrics: list[MetricsTarget] = Field(
         [], description="Where metrics are read: host:port/path as `curl` on that host reaches it. Path: /metrics."
     )
     health: Health = Field(Health(), description="Health endpoints.")
-    tcp: dict[Name, HostAndPort] = Field(
+    tcp: dict[Part, HostAndPort] = Field(
         {}, description="TCP ports it needs, such as {database: 127.0.0.1:5432}; each is watched by Uptime Kuma."
     )
     jobs: list[Job] = Field([], description="Scheduled jobs that report each success.")
@@ -130,7 +148,13 @@ class App(Strict):
     def _paths_need_url(self) -> App:
         relative = [path for path in (self.health.basic, self.health.detailed) if path and path.startswith("/")]
         if relative and not self.url:
-            raise ValueError(f"`url`, or a full URL instead of the path {relative[0]} in health")
+            raise ValueError("`url`, or a full URL instead of a path in `health`")
+        return self
+
+    @model_validator(mode="after")
+    def _headers_of_a_probe(self) -> App:
+        if reserved := [name for name in self.headers if name.lower() in RESERVED_HEADERS]:
+            raise ValueError(f"no {', '.join(reserved)} in `headers`: the program that asks sets it itself")
         return self
 
     @model_validator(mode="after")
@@ -155,7 +179,7 @@ class SlackReceiver(_Receiver):
     webhook_url: SecretUrl = Field(description="The incoming webhook, https://hooks.slack.com/services/….")
     channel: str | None = Field(
         None,
-        pattern=r"^[#@]\S+$",
+        pattern=r"^[#@]?[^\s/:#@]+$",  # also an id, and a name as Slack's relatives have it
         description="Default: the webhook's own channel. Slack lets only old webhooks choose; for an app's webhook, "
         "choose the channel in Slack.",
     )
@@ -188,9 +212,9 @@ class EmailReceiver(_Receiver):
 
     secrets = ("password",)
     type: Literal["email"]
-    to: list[Email] = Field(min_length=1, description="Addresses.")
-    sender: str = Field(pattern=r"\S+@\S+\.\S+", description="The From address.")
-    smarthost: str = Field(pattern=r"^\S+:[0-9]+$", description="SMTP server with port, such as smtp.example.com:587.")
+    to: list[MailAddress] = Field(min_length=1, description="Addresses.")
+    sender: MailAddress = Field(description="The From address.")
+    smarthost: SmtpServer = Field(description="SMTP server with port, such as smtp.example.com:587.")
     username: str | None = Field(None, description="SMTP user.")
     password: SecretStr | None = Field(None, description="SMTP password.")
     require_tls: bool = Field(
@@ -245,7 +269,9 @@ class OfficeHours(Strict):
 
     weekdays: Weekdays = Field("monday:friday", description="A day or a range of days.")
     start: Clock = Field("09:00", description="Hour:minute in the time zone.")
-    end: Clock = Field("18:00", description="Hour:minute in the time zone.")
+    end: Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")] = Field(
+        "18:00", description="Hour:minute in the time zone; 24:00 ends the day."
+    )
 
     @model_validator(mode="after")
     def _start_before_end(self) -> OfficeHours:
@@ -285,9 +311,9 @@ def _not_too_weak(password: SecretStr) -> SecretStr:
 class MetabaseDatabase(Strict):
     """A PostgreSQL database for Metabase's own data: users, questions, dashboards."""
 
-    address: HostAndPort = Field(description="Host and port as the server reaches them.")
-    name: str = Field("metabase", min_length=1, description="Name of the database; it must exist.")
-    user: str = Field("metabase", min_length=1, description="Role that owns it.")
+    address: DatabaseAddress = Field(description="Host and port as the server reaches them.")
+    name: DatabaseName = Field("metabase", description="Name of the database; it must exist.")
+    user: Identifier = Field("metabase", description="Role that owns it.")
     password: SecretStr = Field(description="Its password.")
 
 
@@ -307,7 +333,7 @@ class Settings(Strict):
     retention_size_mib: int | None = Field(
         None, ge=256, description="How much disk metrics may take, in MiB. Default: from the size of the disk."
     )
-    registry_mirrors: list[HttpUrl] = Field([], description="Docker Hub mirrors the host's Docker engine asks first.")
+    registry_mirrors: list[MirrorUrl] = Field([], description="Docker Hub mirrors the host's Docker engine asks first.")
     images: dict[str, Image] = Field({}, description="Another image for a service: name, tag and digest.")
     ports: dict[str, Port] = Field(
         {},

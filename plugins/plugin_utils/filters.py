@@ -17,6 +17,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils import expectations as verification
 from ansible_collections.crowsnest.core.plugins.plugin_utils import grafana_config as grafana
 from ansible_collections.crowsnest.core.plugins.plugin_utils import metabase_config as metabase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.blackbox_config import blackbox_config, blackbox_secrets
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business import metabase as business
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.mistakes import business_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.questions import questions
@@ -29,7 +30,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.messages import mes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import (
-    blackbox_config,
     prometheus_config,
     watched_addresses,
 )
@@ -141,11 +141,11 @@ def prometheus_files(plan: Mapping[str, Any], inventory_dir: str) -> dict[str, s
     }
 
 
-def blackbox_files(plan: Mapping[str, Any]) -> dict[str, str]:
-    """blackbox.yml and the compose fragment."""
-    typed = Plan.model_validate(plain(plan))
+def blackbox_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
+    """blackbox.yml and the compose fragment; `variables` are all `crowsnest_*`."""
+    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
     return {
-        "blackbox.yml": yaml_text(blackbox_config(typed)),
+        "blackbox.yml": yaml_text(blackbox_config(declared.apps)),
         "compose.yml": yaml_text(fragment(typed, "blackbox")),
     }
 
@@ -262,6 +262,7 @@ def secret_files(
     push_key = given["uptime_kuma_push_key"]
     makers: dict[str, Callable[[], dict[str, str]]] = {
         "alertmanager": lambda: alertmanager.alertmanager_secrets(declared, typed, push_key),
+        "blackbox": lambda: blackbox_secrets(declared.apps),
         "grafana": lambda: grafana.grafana_secrets(
             declared, given["grafana_admin_password"], given["grafana_secret_key"]
         ),
@@ -318,7 +319,7 @@ def expectations(
     makers = {
         "prometheus": lambda: prometheus_files(plan, inventory_dir),
         "alertmanager": lambda: alertmanager_files(plan, variables),
-        "blackbox": lambda: blackbox_files(plan),
+        "blackbox": lambda: blackbox_files(plan, variables),
         "grafana": lambda: grafana_files(plan, variables, secrets),
         "uptime_kuma": lambda: uptime_kuma_files(plan),
         "metabase": lambda: metabase_files(plan)["metabase"],

@@ -106,17 +106,14 @@ def _mail(declared: Declaration) -> dict[str, str]:
     if receiver is None:
         return {}
     name, address = parseaddr(receiver.sender)
-    host, _, port = receiver.smarthost.rpartition(":")
+    host, port = host_and_port(receiver.smarthost)
+    tls = "ssl" if port == SMTP_TLS_PORT else "starttls"
     login = {"MB_EMAIL_SMTP_USERNAME": receiver.username} if receiver.username else {}
     password = {"MB_EMAIL_SMTP_PASSWORD": receiver.password.get_secret_value()} if receiver.password else {}
     return {
         "MB_EMAIL_SMTP_HOST": host,
-        "MB_EMAIL_SMTP_PORT": port,
-        "MB_EMAIL_SMTP_SECURITY": "none"
-        if not receiver.require_tls
-        else "ssl"
-        if port == SMTP_TLS_PORT
-        else "starttls",
+        "MB_EMAIL_SMTP_PORT": str(port),
+        "MB_EMAIL_SMTP_SECURITY": tls if receiver.require_tls else "none",
         **login,
         **password,
         "MB_EMAIL_FROM_ADDRESS": address,

@@ -1,17 +1,16 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""prometheus.yml and blackbox.yml as pure functions of the plan."""
+"""prometheus.yml as a pure function of the plan."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urljoin
 
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import health
+from ansible_collections.crowsnest.core.plugins.plugin_utils.blackbox_config import USUAL, probes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import KEYS_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
@@ -123,7 +122,7 @@ def _monitor_labels(apps: Sequence[App]) -> list[dict[str, Any]]:
 
 
 def _labelled(label: str, name: str, value: str) -> dict[str, Any]:
-    return {"source_labels": ["monitor_name"], "regex": name, "target_label": OWN_LABEL, "replacement": OWN_VALUE}
+    return {"source_labels": ["monitor_name"], "regex": name, "target_label": label, "replacement": value}
 
 
 def _any_of(words: Iterable[str]) -> str:
@@ -168,14 +167,14 @@ def _probe_job(plan: Plan, port: int) -> dict[str, Any]:
         "static_configs": [
             _targets(
                 plan,
-                url,
+                probe.url,
                 app=app.name,
                 host=app.host or plan.server,
-                probe=probe,
-                __param_module=module,
+                probe=probe.name,
+                __param_module=probe.module,
             )
             for app in plan.settings.apps
-            for probe, module, url in _probes(app)
+            for probe in probes(app)
         ],
         "relabel_configs": _through_blackbox(port),
     }
@@ -186,7 +185,7 @@ def _service_probe_job(plan: Plan, port: int) -> dict[str, Any]:
     return {
         "job_name": "service_probe",
         "metrics_path": "/probe",
-        "params": {"module": ["http"]},
+        "params": {"module": [USUAL]},
         "scrape_interval": PROBE_INTERVAL,
         "static_configs": [
             _targets(plan, f"http://127.0.0.1:{service.port}{CATALOGUE[name].answers}", host=plan.server, service=name)
@@ -206,20 +205,6 @@ def _through_blackbox(port: int) -> list[dict[str, Any]]:
     ]
 
 
-def _probes(app: App) -> Iterator[tuple[str, str, str]]:
-    """(label `probe`, blackbox module, URL) of everything that is asked from outside an app."""
-    base = app.url or ""
-    if app.url:
-        yield "url", "http", app.url
-    if app.health.basic:
-        yield "health", "http", urljoin(base, app.health.basic)
-    if app.health.detailed:
-        detailed = urljoin(base, app.health.detailed)
-        yield "answer", f"answer_{app.name}", detailed
-        for component in app.health.components:
-            yield component, f"component_{component}", detailed
-
-
 def watched_addresses(files: Mapping[str, str]) -> dict[str, str]:
     """{host: address} of the job `node` in the prometheus.yml that is in force, from the fact `files` of the server."""
     job = _node_job_of(yaml.safe_load(files.get(PROMETHEUS_YML, "")) or {})
@@ -229,20 +214,3 @@ def watched_addresses(files: Mapping[str, str]) -> dict[str, str]:
 def _node_job_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     jobs = [job for job in config.get("scrape_configs", []) if job["job_name"] == "node"]
     return jobs[0] if jobs else {"static_configs": []}
-
-
-def blackbox_config(plan: Plan) -> dict[str, Any]:
-    """blackbox.yml: https://github.com/prometheus/blackbox_exporter/blob/master/CONFIGURATION.md"""
-    asked = {app.name: app.health.components for app in plan.settings.apps if app.health.components}
-    components = sorted({component for names in asked.values() for component in names})
-    return {
-        "modules": {
-            "http": _http_module({}),
-            **{f"answer_{app}": _http_module(health.answer_judged(names)) for app, names in asked.items()},
-            **{f"component_{name}": _http_module(health.component_judged(name)) for name in components},
-        }
-    }
-
-
-def _http_module(judged: Mapping[str, Any]) -> dict[str, Any]:
-    return {"prober": "http", "timeout": "8s", "http": {"preferred_ip_protocol": "ip4", **judged}}

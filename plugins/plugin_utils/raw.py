@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,3 +24,55 @@ def nearest(word: Any, known: Sequence[str]) -> str:
     """A question whether a similar known word was meant, with a blank before it; or nothing."""
     close = get_close_matches(str(word), known, n=1, cutoff=0.6)
     return f" Did you mean `{close[0]}`?" if close else ""
+
+
+# --- what a message may show ------------------------------------------------------------------------------------------
+
+HIDDEN = "the given value (not shown: it may hold a secret)"
+HIDDEN_KEY = "(a key, not shown: it may be a secret)"
+# `://user:password@host`, also encoded, and `user:password@host`.
+_LOGIN = re.compile(r"://\S*(?:@|%40)|[^\s/@:]+:\S*@", re.IGNORECASE)
+# Tokens and keys: a long word with both letters and digits.
+_TOKEN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{12,}")
+# Behind its host a URL may have a token: that of a webhook is one.
+_BEHIND_HOST = re.compile(r"(://[^/?#\s]*)[/?#]\S+")
+_LONGEST = 80
+
+
+def may_be_secret(text: str) -> bool:
+    """Whether a text looks like a URL with a login or like a token, wherever it stands."""
+    return bool(_LOGIN.search(text) or _TOKEN.search(text))
+
+
+def shown(value: Any) -> str:
+    """A refused value as a message shows it. Of a URL only the host; nothing of what may be a secret."""
+    if value is None:
+        return "an empty value"
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    if may_be_secret(str(value)):
+        return HIDDEN
+    text = repr(_BEHIND_HOST.sub(r"\1/…", value) if isinstance(value, str) else value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "…'"
+
+
+def is_name(value: Any) -> bool:
+    """Whether a value can be shown as a name: short, of letters, digits and a few marks, and not like a secret."""
+    text = str(value)
+    return bool(re.fullmatch(r"[\w .:#()-]{1,60}", text)) and not may_be_secret(text)
+
+
+def key(name: Any) -> str:
+    """A key as part of a path."""
+    return str(name) if is_name(name) else HIDDEN_KEY
+
+
+def names(values: Iterable[Any]) -> list[str]:
+    """Those that can be shown as names."""
+    return [str(value) for value in values if is_name(value)]
+
+
+def entry(path: str, index: int, value: Any, *keys: str) -> str:
+    """`crowsnest_apps[1] (shop)`: one entry of a list with its name, which is at the first of `keys` that it has."""
+    name = next((value[key] for key in keys if key in value), "") if isinstance(value, dict) else ""
+    return f"{path}[{index}] ({name})" if is_name(name) else f"{path}[{index}]"

@@ -14,7 +14,7 @@ import yaml
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_rules import app_rule_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries, mapping
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import HIDDEN, entries, mapping, shown
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_text
 
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
@@ -89,7 +89,7 @@ def own_rule_mistakes(paths: Sequence[Any], disabled: Sequence[Any], inventory_d
     taken = set(alert_names()) - {str(name) for name in disabled}
     for index, path in enumerate(paths):
         if isinstance(path, str):  # all else is the model's to refuse
-            lines += _file_mistakes(f"crowsnest_rule_files[{index}]: {path!r}", Path(inventory_dir) / path, taken)
+            lines += _file_mistakes(f"crowsnest_rule_files[{index}]: {shown(path)}", Path(inventory_dir) / path, taken)
     return lines
 
 
@@ -97,10 +97,11 @@ def _file_mistakes(where: str, path: Path, taken: set[str]) -> Iterator[str]:
     try:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
-        yield f"{where}: {error.strerror} ({path}). Relative paths start at the inventory's folder."
+        place = f" ({path})" if HIDDEN not in where else ""
+        yield f"{where}: {error.strerror}{place}. Relative paths start at the inventory's folder."
         return
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, a date such as 2026-13-01
-        yield f"{where} is no YAML: {' '.join(str(error).split())}."
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # not UTF-8, a date such as 2026-13-01
+        yield f"{where} is not YAML{_line_of(error)}."
         return
     groups = mapping(content).get("groups")
     if not isinstance(groups, list):
@@ -112,3 +113,11 @@ def _file_mistakes(where: str, path: Path, taken: set[str]) -> Iterator[str]:
             f"{where}: the alert {name} has the name of one of crowsnest's alerts. Give it another name, or switch "
             f"crowsnest's own off: crowsnest_disabled_alerts: [{name}]."
         )
+
+
+def _line_of(error: Exception) -> str:
+    """The line of a mistake in YAML, without the text there: the wrong file may be one with a secret."""
+    mark = getattr(error, "problem_mark", None)
+    if not mark:
+        return ": it holds something that cannot be read"
+    return f": line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"

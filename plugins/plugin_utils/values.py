@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from email.utils import getaddresses
+from functools import cache
+from importlib.resources import files
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -39,19 +43,73 @@ def _duration(text: str) -> str:
     return text
 
 
+class RefusalError(ValueError):
+    """A refusal with words of its own: "is an old name. Use …", not "does not fit. Allowed: …".
+
+    `hidden`: the value is not shown.
+    """
+
+    def __init__(self, words: str, hidden: bool = False) -> None:
+        super().__init__(words)
+        self.hidden = hidden
+
+
+@cache
+def time_zones() -> tuple[frozenset[str], Mapping[str, str]]:
+    """(names that every program knows, {old name: the one to use}).
+
+    Distributions have moved what is in no table of zones to a package that images lack, as Debian to tzdata-legacy:
+    https://packages.debian.org/trixie/tzdata-legacy
+    """
+    folder = files("tzdata") / "zoneinfo"
+    tables = [(folder / name).read_text().splitlines() for name in ("zone.tab", "zone1970.tab")]
+    known = {line.split("\t")[2] for table in tables for line in table if not line.startswith("#")} | {"UTC"}
+    links = [line.split() for line in (folder / "tzdata.zi").read_text().splitlines() if line.startswith("L ")]
+    targets = {name: target for _, target, name in links} | {"Etc/UTC": "UTC", "Etc/GMT": "UTC"}
+    return frozenset(known), {name: _target(name, targets, known) for name in targets if name not in known}
+
+
+def _target(name: str, targets: Mapping[str, str], known: set[str]) -> str:
+    """A link may lead to another link."""
+    while name not in known:
+        name = targets[name]
+    return name
+
+
 def _timezone(name: str) -> str:
-    if name not in available_timezones():
+    known, old = time_zones()
+    if name in old:
+        raise RefusalError(f"is an old name. Use {old[name]}")
+    if name not in known:
         raise ValueError("a time zone name of the IANA database, such as Asia/Seoul or Europe/Berlin")
     return name
 
 
-def _http_url(url: str) -> str:
+def no_login(way_out: str) -> AfterValidator:
+    """Refuses `user@` or `user:password@` in front of a host, percent-encoded as well; `way_out` says where it goes."""
+
+    def judge(text: str) -> str:
+        # Up to the first slash, as people read it: a password may have ? and # in it.
+        authority = re.match(r"(?:[^/@]*//)?([^/]*)", text)
+        if authority and re.search("@|%40", authority[1], re.IGNORECASE):
+            raise RefusalError(f"has a login in it, which would be shown with the address. {way_out}", hidden=True)
+        return text
+
+    return AfterValidator(judge)
+
+
+def is_url(text: str, *schemes: str) -> bool:
+    """Whether this is a full URL of one of these schemes."""
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        parts = urlsplit(text)
+        usable = parts.scheme in schemes and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:  # a port that is no number, an unclosed bracket
-        usable = False
-    if not usable or re.search(r"[\s\x00-\x1f\x7f]", url):
+        return False
+    return bool(usable) and not parts.netloc.endswith(":") and not re.search(r"[\s\x00-\x1f\x7f]", text)
+
+
+def _http_url(url: str) -> str:
+    if not is_url(url, "http", "https"):
         raise ValueError("a full URL such as https://shop.example.com/")
     return url
 
@@ -90,20 +148,41 @@ def _textfile_folder(text: str) -> str:
 
 
 def _path_or_url(text: str) -> str:
-    return text if re.fullmatch(r"/\S*", text) else _http_url(text)
+    """Two slashes would begin a host."""
+    return text if re.fullmatch(r"/(?!/)\S*", text) else _http_url(text)
 
 
+# Headers that blackbox exporter sets itself: reservedHeaders in https://github.com/prometheus/common/blob/main/config/headers.go
+RESERVED_HEADERS = {
+    *("accept-encoding", "connection", "content-encoding", "content-length", "content-type", "keep-alive"),
+    *("proxy-authenticate", "proxy-authorization", "www-authenticate"),
+    *("x-prometheus-remote-read-version", "x-prometheus-remote-write-version", "x-prometheus-scrape-timeout-seconds"),
+    *("x-amz-content-sha256", "x-amz-date", "x-amz-security-token"),
+}
+# The scheme and the credentials of a header Authorization; a login has keys of its own.
+AUTHORIZATION = re.compile(r"(?!basic\b)([!-~]+) ([!-~].*)", re.IGNORECASE)
 # Hosts that only one's own machine understands, at the start of an address.
 LOOPBACK = re.compile(r"^(?:127\.[0-9.]+|localhost|\[::1\])(?=[:/]|$)")
-_HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])"
+_NAME = r"[A-Za-z0-9._-]+"  # with an underscore: compose names containers shop_web_1
+_IPV6 = rf"\[[0-9A-Fa-f:.]+(?:%{_NAME})?\]"
 
 
 def host_and_port(text: str) -> tuple[str, int]:
     """`[::1]:5432` → ("::1", 5432). Raises ValueError when it is not host:port."""
-    found = re.fullmatch(rf"({_HOST}):([0-9]{{1,5}})", text)
-    if not found or not 0 < int(found[2]) < 65536:
+    found = re.fullmatch(rf"({_NAME}|{_IPV6}):([0-9]{{1,5}})", text)
+    if not found or not _is_host(found[1]) or not 0 < int(found[2]) < 65536:
         raise ValueError("host:port as the server reaches it, such as 127.0.0.1:5432")
     return found[1].strip("[]"), int(found[2])
+
+
+def _is_host(text: str) -> bool:
+    """Whether what is in brackets is an address; any other name is the resolver's to judge."""
+    if not text.startswith("["):
+        return True
+    try:
+        return ip_address(text.strip("[]")).version == 6
+    except ValueError:
+        return False
 
 
 def _host_and_port(text: str) -> str:
@@ -116,11 +195,11 @@ def metrics_target(text: str) -> tuple[str, str]:
 
     Raises ValueError when it is not host:port/path; the host may be missing.
     """
-    found = re.fullmatch(r"((?:[A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):([0-9]{1,5}))(?:/([^\s?#]*))?", text)
-    if not found or not 0 < int(found[2]) < 65536:
+    found = re.fullmatch(rf"(((?:{_NAME})?|{_IPV6}):([0-9]{{1,5}}))(?:/([^\s?#]*))?", text)
+    if not found or not _is_host(found[2]) or not 0 < int(found[3]) < 65536:
         known = "host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000"
         raise ValueError(f"{known}{_about_scheme(text)}")
-    return found[1], f"/{found[3] or 'metrics'}"
+    return found[1], f"/{found[4] or 'metrics'}"
 
 
 def _about_scheme(text: str) -> str:
@@ -134,6 +213,13 @@ def _about_scheme(text: str) -> str:
 
 def _metrics_target(text: str) -> str:
     metrics_target(text)
+    return text
+
+
+def _mail_address(text: str) -> str:
+    found = getaddresses([text])
+    if len(found) != 1 or not re.fullmatch(r"[^\s@]+@[^\s@]+", found[0][1]) or not text.isprintable():
+        raise ValueError("one e-mail address, such as ops@example.com or Ops <ops@example.com>")
     return text
 
 
@@ -159,21 +245,42 @@ def _weekdays(text: str) -> str:
 Duration = Annotated[str, AfterValidator(_duration)]
 Weekdays = Annotated[str, AfterValidator(_weekdays)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+# A link that people open, an address that is asked over HTTP, one that is only connected to, one of metrics.
+HttpUrl = Annotated[str, no_login("Leave it out: whoever opens the address logs in there"), AfterValidator(_http_url)]
+MirrorUrl = Annotated[str, no_login("Leave it out: Docker asks mirrors without one"), AfterValidator(_http_url)]
+_ASKED = no_login("Put it in `username` and `password`")
+AskedUrl = Annotated[str, _ASKED, AfterValidator(_http_url)]
+PathOrUrl = Annotated[str, _ASKED, AfterValidator(_path_or_url)]
+HostAndPort = Annotated[
+    str, no_login("Leave it out: nobody logs in to see whether a port is open"), AfterValidator(_host_and_port)
+]
+MetricsTarget = Annotated[
+    str,
+    no_login("Leave it out: metrics are read without one, so serve them on loopback or a private address"),
+    AfterValidator(_metrics_target),
+]
+SmtpServer = Annotated[str, _ASKED, AfterValidator(_host_and_port)]
+DatabaseAddress = Annotated[
+    str, no_login("Put it in the keys for the user and the password"), AfterValidator(_host_and_port)
+]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 Folder = Annotated[str, AfterValidator(_folder)]
 TextfileFolder = Annotated[str, AfterValidator(_textfile_folder)]
-PathOrUrl = Annotated[str, AfterValidator(_path_or_url)]
-HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
-MetricsTarget = Annotated[str, AfterValidator(_metrics_target)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+# Part of an app: a port, a job. With an underscore, as in compose files and crontabs.
+Part = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+# The name at a login of Metabase, which asks for a dot in the domain; mail servers take other addresses as well.
 Email = Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$")]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+# What Docker takes as a container's name: https://docs.docker.com/reference/cli/docker/container/run/#name
+Container = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 # Lower ports are for root, and no container is root.
 Port = Annotated[int, Field(ge=1024, le=65535)]
 # Hour and minute, in quotes in YAML: 12:00 without them is the number 720.
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]{64})?$")]
+# With a registry's host in front, also one with capitals or an IPv6 address: https://pkg.go.dev/github.com/distribution/reference
+Image = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9])[A-Za-z0-9._/:-]*(@sha256:[0-9a-f]{64})?$")]
 
 
 class Strict(BaseModel):

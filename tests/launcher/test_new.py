@@ -196,7 +196,7 @@ def test_all_malformed_values_are_refused_at_once(new):
         "--timezone": "Seoul",
         "--language": "fr",
         "--environment": "Prod 1",
-        "--slack-channel": "alerts",
+        "--slack-channel": "two words",
     }
     flags = [word for pair in wrong.items() for word in pair]
     done = new("--yes", *flags, CROWSNEST_SLACK_WEBHOOK="not-a-url")

@@ -25,7 +25,7 @@ def display(question: Question) -> str:
 def visualization_settings(question: Question) -> dict[str, Any]:
     """Which column goes where, its title, and the currency of sums."""
     columns = {
-        json.dumps(["name", column], separators=(",", ":")): _column(column, question)
+        json.dumps(["name", column], separators=(",", ":"), ensure_ascii=False): _column(column, question)
         for column in (*question.x, *question.y)
     }
     return {**_places(question), **({"column_settings": columns} if columns else {})}
@@ -48,7 +48,8 @@ def _places(question: Question) -> dict[str, Any]:
 
 
 def _column(column: str, question: Question) -> dict[str, Any]:
-    title = {"column_title": column.replace("_", " ").capitalize()}
+    words = column.replace("_", " ")
+    title = {"column_title": words[:1].upper() + words[1:]}
     if question.currency is None or column not in question.y:
         return title
     style = {"number_style": "currency", "currency": question.currency, "currency_style": "symbol"}

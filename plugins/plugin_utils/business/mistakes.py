@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.questions import starter
-from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries, mapping, nearest
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import (
+    HIDDEN,
+    entries,
+    entry,
+    key,
+    mapping,
+    names,
+    nearest,
+    shown,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK
 
 _COMMENT = re.compile(r"/\*.*?(\*/|\Z)|--[^\n]*", re.DOTALL)
@@ -28,7 +37,7 @@ def business_mistakes(
 ) -> Iterator[str]:
     """One line per mistake in the variables `crowsnest_*`. Files are read from the inventory's folder."""
     for index, app in enumerate(_mappings(variables.get("crowsnest_apps"))):
-        path = f"crowsnest_apps[{index}] ({app.get('name', 'no name')})"
+        path = entry("crowsnest_apps", index, app, "name")
         yield from _database_mistakes(path, app, groups)
         business = mapping(app.get("business"))
         if app.get("business") and not app.get("database"):
@@ -45,7 +54,7 @@ def _database_mistakes(path: str, app: Mapping[str, Any], groups: Mapping[str, S
     elsewhere = host in groups.get("monitored", ()) and host not in groups.get("server", ())
     if database and elsewhere and LOOPBACK.match(str(address)):
         yield (
-            f"{path}.database.address: {address!r} cannot be reached from the server, as the app runs on {host}. "
+            f"{path}.database.address: {shown(address)} cannot be reached from the server, as the app runs on {host}. "
             f"Allowed: an address of {host} that the server reaches, with `admin_user` and `admin_password`."
         )
 
@@ -55,14 +64,15 @@ def _database_mistakes(path: str, app: Mapping[str, Any], groups: Mapping[str, S
 
 def _question_mistakes(path: str, business: Mapping[str, Any], folder: Path) -> Iterator[str]:
     questions = _mappings(business.get("questions"))
-    names = Counter(str(each.get("name")) for each in questions)
+    counts = Counter(str(each.get("name")) for each in questions)
     given = starter() if business.get("starter", True) is True else {}
     for index, question in enumerate(questions):
         if not isinstance(name := question.get("name"), str):
             continue  # the model's to refuse
-        where = f"{path}.questions[{index}] ({name})"
-        if names[name] > 1:
-            yield f"{where}.name: {name!r} is declared {names[name]} times. Allowed: each name once within an app."
+        where = entry(f"{path}.questions", index, question, "name")
+        if counts[name] > 1:
+            times = f"{shown(name)} is declared {counts[name]} times"
+            yield f"{where}.name: {times}. Allowed: each name once within an app."
         if question.get("chart") is None and name not in given:
             known = ", ".join(given) or "none, as `starter` is off"
             yield (
@@ -73,7 +83,7 @@ def _question_mistakes(path: str, business: Mapping[str, Any], folder: Path) -> 
         if isinstance(question.get("file"), str) and sql is None:
             sql, problem = _content(question["file"], folder)
             if problem:
-                yield f"{where}.file: {question['file']!r} {problem}."
+                yield f"{where}.file: {shown(question['file'])} {problem}."
         if isinstance(sql, str):
             yield from _sql_mistakes(where, sql, mapping(question.get("filters")))
 
@@ -81,13 +91,14 @@ def _question_mistakes(path: str, business: Mapping[str, Any], folder: Path) -> 
 def _content(name: str, folder: Path) -> tuple[str | None, str]:
     """(text, "") of a file, or (None, what is wrong with it)."""
     full = folder / name
+    where = f" ({full})" if shown(name) != HIDDEN else ""
     try:
         text = full.read_text(encoding="utf-8")
     except OSError as error:
-        return None, f"cannot be read: {error.strerror} ({full}). Relative paths start at the inventory's folder"
+        return None, f"cannot be read: {error.strerror}{where}. Relative paths start at the inventory's folder"
     except ValueError:  # no UTF-8, or a zero byte in the name
-        return None, f"is no text in UTF-8 ({full})"
-    return (text, "") if text.strip() else (None, f"is empty ({full}). Allowed: a file with SQL in it")
+        return None, f"is not text in UTF-8{where}"
+    return (text, "") if text.strip() else (None, f"is empty{where}. Allowed: a file with SQL in it")
 
 
 def _sql_mistakes(where: str, sql: str, filters: Mapping[str, Any]) -> Iterator[str]:
@@ -95,19 +106,21 @@ def _sql_mistakes(where: str, sql: str, filters: Mapping[str, Any]) -> Iterator[
     first = re.match(r"\(*\s*(\w*)", code)
     word = first[1] if first else ""
     if word.lower() not in ("select", "with"):
-        found = f"it begins with {word!r}" if word else "it has no first word"
+        found = f"it begins with {shown(word)}" if word else "it has no first word"
         yield f"{where}: a question only reads, but {found}. Allowed: SQL that begins with SELECT or WITH."
     tags = list(dict.fromkeys(tag.strip() for tag in _TAG.findall(code)))
     for tag in tags:
         if tag not in filters:
-            close = nearest(tag, [str(name) for name in filters])
+            close = nearest(tag, names(filters))
             yield (
-                f"{where}.filters: the SQL has {{{{{tag}}}}}, of which no column is known.{close} "
+                f"{where}.filters: the SQL has {{{{{key(tag)}}}}}, of which no column is known.{close} "
                 "Allowed: its column, as in {period: public.shop_order.placed_at}."
             )
     for tag in filters:
         if tag not in tags:
-            yield f"{where}.filters.{tag}: the SQL has no {{{{{tag}}}}}. Write `[[AND {{{{{tag}}}}}]]`, or take it out."
+            name = key(tag)
+            use = f"Write `[[AND {{{{{name}}}}}]]`, or take it out."
+            yield f"{where}.filters.{name}: the SQL has no {{{{{name}}}}}. {use}"
     yield from _bracket_mistakes(where, code)
 
 
@@ -152,12 +165,12 @@ def _user_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
         email = str(user.get("email")).lower()
         if user.get("email") and emails[email] > 1:
             yield (
-                f"crowsnest_metabase_users[{index}].email: {email!r} is declared {emails[email]} times. "
+                f"crowsnest_metabase_users[{index}].email: {shown(email)} is declared {emails[email]} times. "
                 "Allowed: each address once."
             )
         elif user.get("email") and email == admin:
             yield (
-                f"crowsnest_metabase_users[{index}].email: {email!r} is the first account already, as "
+                f"crowsnest_metabase_users[{index}].email: {shown(email)} is the first account already, as "
                 "`crowsnest_metabase_admin_email` says. Allowed: another one there, or nothing here."
             )
 
@@ -175,7 +188,7 @@ def _secret_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     for path, value in given.items():
         if isinstance(value, str) and re.search(r"['\\\r\n]", value):
             yield (
-                f"{path}: the given value (not shown: a secret) cannot be handed to Metabase. Allowed: one line "
+                f"{path}: {HIDDEN} cannot be handed to Metabase. Allowed: one line "
                 "without a single quote or a backslash."
             )
 

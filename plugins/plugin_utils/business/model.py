@@ -13,22 +13,40 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import Title
-from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK, Email, HostAndPort, Strict
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import LOOPBACK, DatabaseAddress, Email, Strict
 
 Chart = Literal["line", "bar", "area", "row", "pie", "number", "table"]
 AXES: tuple[Chart, ...] = ("line", "bar", "area", "row")
 # Groups that Metabase makes itself; whom they hold is not ours to say.
 _METABASES_GROUPS = ("administrators", "all users")
-# An address that only the machine itself reaches, with the colon before the port.
 
 
 def _as_list(columns: object) -> object:
     return [columns] if isinstance(columns, str) else columns
 
 
+# Length of a name in bytes; PostgreSQL cuts off the rest.
+_LONGEST_NAME = 63
+
+
+def _identifier(text: str) -> str:
+    """https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
+    if not 0 < len(text.encode("utf-8", "replace")) <= _LONGEST_NAME or "\0" in text:
+        raise ValueError("a name in PostgreSQL: any text of at most 63 bytes (21 Korean letters)")
+    return text
+
+
+def _database_name(text: str) -> str:
+    """Metabase makes a URL of it as it is: make-subname in src/metabase/driver/sql_jdbc/common.clj of Metabase."""
+    if re.search(r"[?%+]", text):
+        raise ValueError("a name in PostgreSQL without ? % +, which Metabase would misread")
+    return text
+
+
 def _column(text: str) -> str:
-    if not re.fullmatch(r"\w+\.\w+\.\w+", text):
-        raise ValueError("schema.table.column, such as public.shop_order.placed_at")
+    """A name may have dots itself."""
+    if not re.fullmatch(r"[^.\0]+(\.[^.\0]+){2,}", text):
+        raise ValueError("schema.table.column, such as public.shop_order.placed_at, without quotes")
     return text
 
 
@@ -38,10 +56,11 @@ def _group(text: str) -> str:
     return text
 
 
-# What PostgreSQL calls an identifier, without the kinds that need quotes; 63 bytes at most.
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$-]{0,62}$")]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+DatabaseName = Annotated[Identifier, AfterValidator(_database_name)]
 Columns = Annotated[list[Identifier], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
-Tag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+# What Metabase finds between {{ and }}: variable-tag-regex in src/metabase/lib/native.cljc of Metabase.
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,40}$")]
 Column = Annotated[str, AfterValidator(_column)]
 Group = Annotated[Title, AfterValidator(_group)]
 
@@ -49,12 +68,12 @@ Group = Annotated[Title, AfterValidator(_group)]
 class Database(Strict):
     """The app's PostgreSQL. The run makes a role in it, `crowsnest_ro`, that can read and nothing else."""
 
-    address: HostAndPort = Field(
+    address: DatabaseAddress = Field(
         "127.0.0.1:5432",
         description="host:port as the server reaches it; a database in a container publishes its port on the host's "
         "loopback.",
     )
-    name: Identifier = Field(description="Name of the database.")
+    name: DatabaseName = Field(description="Name of the database.")
     schemas: list[Identifier] = Field(["public"], min_length=1, description="Schemas that may be read.")
     admin_user: Identifier | None = Field(
         None,
@@ -127,7 +146,7 @@ class Subscription(Strict):
     to: list[Email] = Field([], description="E-mail addresses; needs a receiver of type email.")
     channel: str | None = Field(
         None,
-        pattern=r"^#[^\s#]{1,79}$",
+        pattern=r"^[#@][^\s#@]{1,79}$",
         description='Or a Slack channel, "#sales"; needs crowsnest_metabase_slack_token.',
     )
     every: Literal["hour", "day", "week", "month"] = Field(

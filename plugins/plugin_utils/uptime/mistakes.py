@@ -7,7 +7,6 @@ It reads the raw variables, as `mistakes.py` does, so that it also finds somethi
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,7 +14,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries, mapping, nearest
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import (
+    entries,
+    entry,
+    key,
+    mapping,
+    names,
+    nearest,
+    shown,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import ALERTING_PATH, app_monitors
 
 # The tag by which Kuma's monitors are known as ours, and labels of their series, as Kuma makes a label of each tag.
@@ -50,22 +57,25 @@ def _made(apps: Sequence[App]) -> list[str]:
 
 
 def _receivers(variables: Mapping[str, Any]) -> dict[str, str]:
-    """{name: type} of the declared receivers; what is no name may be a webhook in the wrong place."""
+    """{name: type} of the declared receivers."""
     named = {str(each.get("name") or each.get("type")): each for each in _mappings(variables, "crowsnest_receivers")}
-    return {name: str(each.get("type")) for name, each in named.items() if re.fullmatch("[a-z][a-z0-9-]{0,39}", name)}
+    return {name: str(each.get("type")) for name, each in named.items()}
 
 
 def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -> Iterator[str]:
     taken, beginnings = [app.name for app in apps], (ALERTING_PATH, *(f"{app.name}:" for app in apps))
-    names = Counter(str(each.get("name")) for each in monitors)
-    keys = Counter(str(each.get("id") or each.get("name")) for each in monitors)
+    counts = Counter(str(each.get("name")) for each in monitors)
+    ids = Counter(str(each.get("id") or each.get("name")) for each in monitors)
     for index, monitor in enumerate(monitors):
-        name, key = str(monitor.get("name")), str(monitor.get("id") or monitor.get("name"))
-        path = f"crowsnest_monitors[{index}] ({name})"
-        if names[name] > 1:
-            yield f"{path}.name: {name!r} is declared {names[name]} times. Allowed: each name once."
-        elif keys[key] > 1:
-            yield f"{path}.id: {key!r} is declared {keys[key]} times. Allowed: each once; without `id` it is the name."
+        name, found = str(monitor.get("name")), str(monitor.get("id") or monitor.get("name"))
+        path = entry("crowsnest_monitors", index, monitor, "name")
+        if counts[name] > 1:
+            yield f"{path}.name: {shown(name)} is declared {counts[name]} times. Allowed: each name once."
+        elif ids[found] > 1:
+            yield (
+                f"{path}.id: {shown(found)} is declared {ids[found]} times. "
+                "Allowed: each once; without `id` it is the name."
+            )
         if name in taken or name.startswith(beginnings):
             yield (
                 f"{path}.name: names of apps, alone or with a colon, and {ALERTING_PATH!r} are for monitors that "
@@ -73,7 +83,7 @@ def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -
             )
         for tag in mapping(monitor.get("tags")):
             if tag in _RESERVED_TAGS or str(tag).startswith("monitor_"):
-                yield f"{path}.tags.{tag}: a mark, or a label of the monitor's metrics. Allowed: other tags."
+                yield f"{path}.tags.{key(tag)}: a mark, or a label of the monitor's metrics. Allowed: other tags."
 
 
 def _monitor_mistakes(
@@ -82,19 +92,20 @@ def _monitor_mistakes(
     groups = {str(each.get("name")): each.get("group") for each in monitors if each.get("type") == "group"}
     there = [*(app.name for app in apps if app_monitors(app)), *groups]
     for index, monitor in enumerate(monitors):
-        path = f"crowsnest_monitors[{index}] ({monitor.get('name', 'no name')})"
+        path = entry("crowsnest_monitors", index, monitor, "name")
         group = monitor.get("group")
         if group is not None and group not in there and not broken:
             what = "Allowed, apps with something to watch and monitors of `type: group`:"
-            yield f"{path}.group: {group!r} is no group.{nearest(group, there)} {what} {_listed(there)}."
+            yield f"{path}.group: {shown(group)} is not a group.{nearest(group, names(there))} {what} {_listed(there)}."
         if monitor.get("type") == "group" and _circles(str(monitor.get("name")), groups):
-            yield f"{path}.group: {group!r} leads back to itself. Allowed: groups within groups, without a circle."
+            yield f"{path}.group: {shown(group)} leads back to itself. Allowed: groups within groups, without a circle."
         for position, name in enumerate(entries(monitor.get("notifications"))):
             if receivers.get(str(name)) == "sns":
-                yield f"{path}.notifications[{position}]: Uptime Kuma cannot tell {name!r}, a receiver of type sns."
+                where = f"{path}.notifications[{position}]"
+                yield f"{where}: Uptime Kuma cannot tell {shown(name)}, a receiver of type sns."
             elif str(name) not in receivers:
-                where, known = f"{path}.notifications[{position}]", list(receivers)
-                yield f"{where}: {name!r} is no receiver.{nearest(name, known)} Allowed: {_listed(known)}."
+                where, known = f"{path}.notifications[{position}]", names(receivers)
+                yield f"{where}: {shown(name)} is not a receiver.{nearest(name, known)} Allowed: {_listed(known)}."
 
 
 def _circles(name: str, groups: Mapping[str, Any]) -> bool:
@@ -111,36 +122,41 @@ def _window_mistakes(windows: Sequence[Mapping[str, Any]], apps: Sequence[App], 
     known = [app.name for app in apps]
     titles = Counter(str(each.get("title")) for each in windows)
     for index, window in enumerate(windows):
-        title = str(window.get("title", "no title"))
-        path = f"crowsnest_maintenance[{index}] ({title})"
+        title = str(window.get("title"))
+        path = entry("crowsnest_maintenance", index, window, "title")
         if titles[title] > 1:
-            yield f"{path}.title: {title!r} is declared {titles[title]} times. Allowed: each title once."
+            yield f"{path}.title: {shown(title)} is declared {titles[title]} times. Allowed: each title once."
         for position, name in enumerate(entries(window.get("apps"))):
             if name not in known and not broken:
                 where = f"{path}.apps[{position}]"
-                yield f"{where}: {name!r} is no app.{nearest(name, known)} Allowed: {_listed(known)}."
+                yield f"{where}: {shown(name)} is not an app.{nearest(name, known)} Allowed: {_listed(known)}."
 
 
 def _page_mistakes(pages: Sequence[Mapping[str, Any]], known: Sequence[str], broken: bool) -> Iterator[str]:
     slugs = Counter(str(each.get("slug")) for each in pages)
     domains = Counter(str(name).lower() for each in pages for name in entries(each.get("domains")))
     for index, page in enumerate(pages):
-        slug = str(page.get("slug", "no slug"))
-        path = f"crowsnest_status_pages[{index}] ({slug})"
+        slug = str(page.get("slug"))
+        path = entry("crowsnest_status_pages", index, page, "slug")
         if slugs[slug] > 1:
-            yield f"{path}.slug: {slug!r} is declared {slugs[slug]} times. Allowed: each once."
+            yield f"{path}.slug: {shown(slug)} is declared {slugs[slug]} times. Allowed: each once."
         for name in entries(page.get("domains")):
             if (count := domains[str(name).lower()]) > 1:
-                yield f"{path}.domains: {name!r} is declared {count} times. Allowed: each domain once, for one page."
+                yield (
+                    f"{path}.domains: {shown(name)} is declared {count} times. Allowed: each domain once, for one page."
+                )
         for group, content in enumerate(entries(page.get("groups"))):
             for position, name in enumerate(entries(mapping(content).get("monitors"))):
                 if name not in known and not broken:
                     where = f"{path}.groups[{group}].monitors[{position}]"
-                    yield f"{where}: {name!r} is no monitor.{nearest(name, known)} Allowed: {_listed(known)}."
+                    yield (
+                        f"{where}: {shown(name)} is not a monitor.{nearest(name, names(known))} "
+                        f"Allowed: {_listed(known)}."
+                    )
 
 
 def _listed(known: Sequence[str]) -> str:
-    return ", ".join(known) or "none yet"
+    return ", ".join(names(known)) or "none yet"
 
 
 def _mappings(variables: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

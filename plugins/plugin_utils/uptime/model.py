@@ -11,18 +11,21 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
+    AskedUrl,
+    Container,
     Duration,
     HostAndPort,
-    HttpUrl,
-    Name,
+    Part,
     Strict,
     Weekdays,
     duration_seconds,
+    is_url,
+    no_login,
 )
 
 # Bounds of Kuma for all intervals: MIN_INTERVAL_SECOND and MAX_INTERVAL_SECOND in its src/util.ts.
@@ -47,19 +50,47 @@ def _status_codes(text: str) -> str:
 
 
 def _hostname(text: str) -> str:
-    """The underscore is for records such as _dmarc.example.com."""
-    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9.])?", text):
+    """The underscore is for records such as _dmarc.example.com; other alphabets become what programs look up."""
+    if re.fullmatch(r"\w([\w.-]*[\w.])?", text):
         try:
-            ip_address(text)
-        except ValueError:
-            raise ValueError("a host name or an IP address, without a port") from None
+            return text if text.isascii() else text.encode("idna").decode()
+        except UnicodeError:
+            raise ValueError("a host name that can be looked up") from None
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError("a host name or an IP address, without a port") from None
     return text
 
 
+def _engine(text: str) -> str:
+    if not is_url(text, "tcp", "http", "https"):
+        raise ValueError("tcp://host:port, http://host:port or https://host:port of a Docker engine")
+    return text
+
+
+def _one_line(secret: SecretStr) -> SecretStr:
+    """Programs that read a secret from a file take blanks off around it."""
+    text = secret.get_secret_value()
+    if text != text.strip() or not text.isprintable():
+        raise ValueError("one line without blanks around it")
+    return secret
+
+
+def _plain(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"([!-~]([ -~]*[!-~])?)?", secret.get_secret_value()):
+        raise ValueError("one line of plain ASCII characters without blanks around it")
+    return secret
+
+
+Engine = Annotated[str, no_login("Leave it out: Uptime Kuma asks Docker engines without one"), AfterValidator(_engine)]
 Interval = Annotated[Duration, AfterValidator(_interval)]
 StatusCodes = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), AfterValidator(_status_codes)]
 Hostname = Annotated[str, AfterValidator(_hostname)]
 Domain = Annotated[Hostname, AfterValidator(str.lower)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+HeaderValue = Annotated[SecretStr, AfterValidator(_plain)]
+LoginPassword = Annotated[SecretStr, AfterValidator(_one_line)]
 # What people read: one line, no blanks around it.
 Title = Annotated[str, Field(pattern=r"^\S(.{0,98}\S)?$")]
 
@@ -67,7 +98,7 @@ Title = Annotated[str, Field(pattern=r"^\S(.{0,98}\S)?$")]
 class Job(Strict):
     """A scheduled job that reports each success, such as a nightly backup; when the report stays away you are told."""
 
-    name: Name = Field(description="Short name, unique within the app.")
+    name: Part = Field(description="Short name, unique within the app.")
     every: Duration = Field(description="How often it runs, such as 1d.")
     grace: Duration = Field("10m", description="How much later than usual a report may come.")
 
@@ -84,9 +115,8 @@ class Job(Strict):
 
 
 class AnyMonitor(Strict):
-    """What all monitors share. `secrets` names the fields that are never shown."""
+    """What all monitors share."""
 
-    secrets: ClassVar[tuple[str, ...]] = ()
     name: Title = Field(description="What it watches, in words; unique.")
     id: Title | None = Field(
         None, description="By what it is found again. Default: the name. To rename one, set `id` to its first name."
@@ -103,23 +133,64 @@ class AnyMonitor(Strict):
     paused: bool = Field(False, description="Declared, but not looked at.")
 
 
-class AddressMonitor(AnyMonitor):
+class HttpOptions(Strict):
+    """How an address is asked over HTTP, and which answers are well."""
+
+    # A colon would end the name: https://www.rfc-editor.org/rfc/rfc7617#section-2
+    username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f\x7f]+$")] | None = Field(
+        None, description="User of a login by HTTP (basic authentication)."
+    )
+    password: LoginPassword | None = Field(None, description="Password of that login.")
+    headers: dict[HeaderName, HeaderValue] = Field(
+        {},
+        description="Headers of the request; secrets, as they may hold a token. Only Host and User-Agent of an app are "
+        "not treated as secrets.",
+    )
+    verify_tls: bool = Field(True, description="Whether a certificate that is not valid counts as an outage.")
+    accepted_status: list[StatusCodes] = Field(
+        ["200-299"],
+        min_length=1,
+        description="Status codes that are well. With one of 300 to 399 among them redirects are not followed.",
+    )
+
+    @model_validator(mode="after")
+    def _login_as_a_whole(self) -> HttpOptions:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("`username` and `password` together, or neither")
+        names = [name.lower() for name in self.headers]
+        if len(set(names)) < len(names):
+            raise ValueError("each name in `headers` once, in capitals or not")
+        if self.username is not None and "authorization" in names:
+            raise ValueError("`username` or a header Authorization, not both")
+        return self
+
+    @property
+    def follows_redirects(self) -> bool:
+        """Whether a redirect leads to the answer, or is one that may be well itself."""
+        return not any(code.startswith("3") for code in self.accepted_status)
+
+    @property
+    def own_status(self) -> list[str]:
+        """The accepted status codes, if they are not the usual ones."""
+        return [] if self.accepted_status == ["200-299"] else self.accepted_status
+
+    @property
+    def as_usual(self) -> bool:
+        """Whether nothing is said of how it is asked."""
+        return self.username is None and not self.headers and self.verify_tls and not self.own_status
+
+
+class AddressMonitor(AnyMonitor, HttpOptions):
     """What all monitors of an address share."""
 
-    secrets = ("password", "headers")
-    url: HttpUrl = Field(description="The address. It is shown in diffs; a token belongs into `headers`.")
+    url: AskedUrl = Field(description="The address. It is shown in diffs; a token belongs into `headers`.")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field("GET", description="Method.")
-    body: str | None = Field(None, description="Body of the request, as JSON.")
-    headers: dict[str, SecretStr] = Field({}, description="Headers of the request; secrets, as they may hold a token.")
-    username: str | None = Field(None, description="User of a login by HTTP.")
-    password: SecretStr | None = Field(None, description="Password of that login.")
-    accepted_status: list[StatusCodes] = Field(["200-299"], min_length=1, description="Status codes that are well.")
+    body: SecretStr | None = Field(None, description="Body of the request, as JSON; a secret, as it may hold a token.")
     redirects: int = Field(10, ge=0, le=100, description="How many redirects are followed.")
     timeout: Duration = Field("48s", description="How long an answer may take.")
     certificate: bool = Field(
         True, description="Whether `notifications` warn of its certificate. Alert MonitorCertificateExpiry always does."
     )
-    verify_tls: bool = Field(True, description="Whether a certificate that is not valid counts as an outage.")
 
 
 class HttpMonitor(AddressMonitor):
@@ -190,9 +261,8 @@ class DockerMonitor(AnyMonitor):
     """A container that must run, asked of a Docker engine."""
 
     type: Literal["docker"]
-    container: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of the container.")
-    engine: str = Field(
-        pattern=r"^(tcp|https?)://\S+$",
+    container: Container = Field(description="Name of the container.")
+    engine: Engine = Field(
         description="The engine's address, such as tcp://127.0.0.1:2375. The socket is not handed to Uptime Kuma: "
         "whoever can use it is root.",
     )

@@ -22,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import
     DockerMonitor,
     GroupMonitor,
     HttpMonitor,
+    HttpOptions,
     JsonMonitor,
     KeywordMonitor,
     Monitor,
@@ -31,6 +32,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.model import
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import (
     HEARTBEAT_KEY,
+    in_key,
     job_key,
     own_key,
     push_token,
@@ -50,9 +52,9 @@ ALERTING_KEY = "crowsnest/alerting-path"
 
 
 def monitors(plan: Plan, declaration: Declaration, push_key: str) -> list[Fields]:
-    """All monitors; the token of a push monitor is made from the key."""
+    """All monitors; the token of a push monitor is made from the key. Apps in a plan have no secrets."""
     watched = [
-        *(monitor for app in plan.settings.apps for monitor in app_monitors(app)),
+        *(monitor for app in declaration.apps for monitor in app_monitors(app)),
         *alerting_path(plan, notifications.names(declaration)),
         *(own_monitor(each, declaration) for each in declaration.monitors),
     ]
@@ -81,11 +83,11 @@ def app_monitors(app: App) -> list[Fields]:
 def _parts(app: App) -> Iterator[Fields]:
     """The names are part of the contract with prometheus_config, which makes the labels `app` and `probe` of them."""
     if app.url:
-        yield _of(app, "website", "website", _http(app.url))
+        yield _of(app, "website", "website", _app_http(app, app.url))
     if app.health.basic:
-        yield _of(app, "health", "health", _http(urljoin(app.url or "", app.health.basic)))
+        yield _of(app, "health", "health", _app_http(app, urljoin(app.url or "", app.health.basic)))
     for component in app.health.components:
-        yield _of(app, f"component/{component}", component, _component(app, component))
+        yield _of(app, f"component/{in_key(component)}", component, _component(app, component))
     for name, address in app.tcp.items():
         host, port = host_and_port(address)
         yield _of(app, f"tcp/{name}", f"{name} port", {"type": "port", "hostname": host, "port": port, **_PACE})
@@ -102,8 +104,28 @@ def _http(url: str) -> Fields:
     return {"type": "http", "url": url, "expiryNotification": url.startswith("https:"), **_PACE}
 
 
+def _app_http(app: App, url: str) -> Fields:
+    return {**_http(url), **_asked(app), **({} if app.follows_redirects else {"maxredirects": 0})}
+
+
+def _asked(options: HttpOptions) -> Fields:
+    """Login, headers, certificate and status codes, where they are not Kuma's own."""
+    # Kuma takes headers as the text of a JSON mapping.
+    headers = json.dumps({name: value.get_secret_value() for name, value in options.headers.items()})
+    login: Fields = {}
+    if options.username and options.password is not None:
+        password = options.password.get_secret_value()
+        login = {"authMethod": "basic", "basic_auth_user": options.username, "basic_auth_pass": password}
+    return {
+        **login,
+        **({"headers": headers} if options.headers else {}),
+        **({"accepted_statuscodes": options.own_status} if options.own_status else {}),
+        **({} if options.verify_tls else {"ignoreTls": True}),
+    }
+
+
 def _component(app: App, component: str) -> Fields:
-    return {**_http(urljoin(app.url or "", app.health.detailed or "")), **health.component_in_kuma(component)}
+    return {**_app_http(app, urljoin(app.url or "", app.health.detailed or "")), **health.component_in_kuma(component)}
 
 
 # --- the alerting path ----------------------------------------------------------------------------------------------
@@ -198,20 +220,13 @@ def _own_fields(monitor: Monitor) -> Fields:
 
 
 def _own_http(monitor: HttpMonitor | KeywordMonitor | JsonMonitor) -> Fields:
-    login: Fields = {"authMethod": "basic", "basic_auth_user": monitor.username} if monitor.username else {}
-    if monitor.password:
-        login["basic_auth_pass"] = monitor.password.get_secret_value()
-    # Kuma takes headers as the text of a JSON mapping.
-    headers = json.dumps({name: value.get_secret_value() for name, value in monitor.headers.items()})
+    followed = monitor.follows_redirects or "redirects" in monitor.model_fields_set
     return {
         "url": monitor.url,
         "method": monitor.method,
-        **({"body": monitor.body} if monitor.body else {}),
-        **({"headers": headers} if monitor.headers else {}),
-        **login,
-        "accepted_statuscodes": monitor.accepted_status,
-        "maxredirects": monitor.redirects,
+        **({"body": monitor.body.get_secret_value()} if monitor.body else {}),
+        **_asked(monitor),
+        "maxredirects": monitor.redirects if followed else 0,
         "timeout": duration_seconds(monitor.timeout),
         "expiryNotification": monitor.certificate and monitor.url.startswith("https:"),
-        "ignoreTls": not monitor.verify_tls,
     }

@@ -17,6 +17,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
     WebhookReceiver,
     receiver_name,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.values import host_and_port
 
 
 def able(receivers: Sequence[Receiver]) -> list[Receiver]:
@@ -49,14 +50,14 @@ def _options(receiver: Receiver) -> dict[str, Any]:
         case WebhookReceiver():
             return {"type": "webhook", "webhookURL": receiver.url.get_secret_value(), "webhookContentType": "json"}
         case EmailReceiver():
-            host, _, port = receiver.smarthost.rpartition(":")
+            host, port = host_and_port(receiver.smarthost)
             login: dict[str, Any] = {"smtpUsername": receiver.username} if receiver.username else {}
             if receiver.password:
                 login["smtpPassword"] = receiver.password.get_secret_value()
             return {
                 "type": "smtp",
                 "smtpHost": host,
-                "smtpPort": int(port),
+                "smtpPort": port,
                 "smtpSecure": port == SMTP_TLS_PORT,
                 "smtpIgnoreSTARTTLS": not receiver.require_tls,
                 "smtpFrom": receiver.sender,

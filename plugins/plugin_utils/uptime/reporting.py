@@ -37,11 +37,13 @@ def push_url(plan: Plan, push_key: str, monitor_key: str) -> str:
 
 
 def own_key(name: str) -> str:
-    """Key of a monitor that the team declares itself; no app, whatever its name, has such a part.
+    """Key of a monitor that the team declares itself; no app, whatever its name, has such a part."""
+    return f"crowsnest/extra/{in_key(name)}"
 
-    Brackets are written in another way: Kuma's description of a monitor has its key between brackets.
-    """
-    return f"crowsnest/extra/{name.translate(_IN_KEYS)}"
+
+def in_key(name: str) -> str:
+    """Brackets are written in another way: Kuma's description of a monitor has its key between brackets."""
+    return name.translate(_IN_KEYS)
 
 
 def own_urls(plan: Plan, declaration: Declaration, push_key: str) -> dict[str, str]:

@@ -156,7 +156,7 @@ def test_secrets_are_handed_on_as_digests(plan: Callable[..., Plan]) -> None:
     planned = plan(total_mib=8000).model_dump(mode="json")
     found = filters.secret_digests(planned, {"crowsnest_receivers": [SLACK]}, SECRETS)
     webhook = hashlib.sha256(SLACK["webhook_url"].encode()).hexdigest()
-    assert list(found) == ["alertmanager", "grafana", "uptime_kuma"]
+    assert list(found) == ["alertmanager", "blackbox", "grafana", "uptime_kuma"]
     assert found["alertmanager"]["secrets/team_webhook_url"] == webhook
     assert found["grafana"]["secrets/admin_password"] == hashlib.sha256(b"a-password").hexdigest()
     assert found["uptime_kuma"]["secrets/push_key"] == hashlib.sha256(b"kuma-key").hexdigest()
@@ -167,7 +167,7 @@ def test_secrets_are_handed_on_as_digests(plan: Callable[..., Plan]) -> None:
 def test_secrets_of_a_service_that_is_not_planned_are_left_out(plan: Callable[..., Plan]) -> None:
     planned = plan(total_mib=8000).model_dump(mode="json")
     del planned["services"]["grafana"], planned["services"]["uptime_kuma"]
-    assert filters.secret_digests(planned, {}, SECRETS) == {"alertmanager": {}}
+    assert filters.secret_digests(planned, {}, SECRETS) == {"alertmanager": {}, "blackbox": {}}
 
 
 def test_every_panel_is_asked_with_a_window_of_four_scrapes(expect: Callable[..., dict[str, Any]]) -> None:

@@ -82,7 +82,7 @@ def test_prometheus_gets_its_configuration_rules_and_container(plan: dict[str, A
 
 
 def test_blackbox_gets_its_configuration_and_container(plan: dict[str, Any]) -> None:
-    assert list(filters.blackbox_files(plan)) == ["blackbox.yml", "compose.yml"]
+    assert list(filters.blackbox_files(plan, VARIABLES)) == ["blackbox.yml", "compose.yml"]
 
 
 def test_grafana_gets_its_configuration_dashboards_and_container(plan: dict[str, Any]) -> None:
@@ -247,6 +247,7 @@ def test_secret_files_are_those_of_planned_services_and_stand_in_no_other_file(p
             "secrets/slack_webhook_url": "https://hooks.slack.com/services/T/B/hush",
             "secrets/heartbeat_uptime_kuma": beat,
         },
+        "blackbox": {},
         "grafana": {"secrets/admin_password": "a-grafana-password", "secrets/secret_key": "a-secret-key"},
         "uptime_kuma": {
             "secrets/admin_password": "a-kuma-password",
@@ -280,7 +281,8 @@ def test_secret_files_are_those_of_planned_services_and_stand_in_no_other_file(p
 def test_secret_files_of_what_is_switched_off_are_not_written(plan: dict[str, Any]) -> None:
     services = {name: it for name, it in plan["services"].items() if name not in ("grafana", "uptime_kuma")}
     assert filters.secret_files({**plan, "services": services}, VARIABLES, {}) == {
-        "alertmanager": {"secrets/slack_webhook_url": "https://hooks.slack.com/services/T/B/hush"}
+        "alertmanager": {"secrets/slack_webhook_url": "https://hooks.slack.com/services/T/B/hush"},
+        "blackbox": {},
     }
 
 
@@ -288,7 +290,7 @@ def test_every_yaml_file_says_who_made_it_and_is_the_same_each_time(plan: dict[s
     def made() -> dict[str, str]:
         return {
             **filters.prometheus_files(plan, "/nowhere"),
-            "blackbox.yml": filters.blackbox_files(plan)["blackbox.yml"],
+            "blackbox.yml": filters.blackbox_files(plan, VARIABLES)["blackbox.yml"],
             "alertmanager.yml": filters.alertmanager_files(plan, VARIABLES)["alertmanager.yml"],
             "compose.yaml": filters.compose_project(plan),
         }

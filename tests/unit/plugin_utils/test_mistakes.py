@@ -27,6 +27,8 @@ def app(**keys: Any) -> dict[str, Any]:
 
 
 RECEIVER_TYPES = "slack, discord, webhook, email, sns"
+HIDDEN = "the given value (not shown: it may hold a secret)"
+A_LIST, WHICH_ALERTS = "does not fit. Allowed: a list.", "Names of crowsnest's alerts that should not exist."
 URL = "a full URL such as https://shop.example.com/"
 TARGET = "host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000"
 WHERE_METRICS = "Where metrics are read: host:port/path as `curl` on that host reaches it. Path: /metrics."
@@ -37,7 +39,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
-        "Allowed: business, container, database, framework, health, host, jobs, metrics, name, tcp, thresholds, url.",
+        "Allowed: accepted_status, business, container, database, framework, headers, health, host, jobs, metrics, "
+        "name, password, tcp, thresholds, url, username, verify_tls.",
     ),
     (
         app(thresholds={"zzz": 1}),
@@ -108,9 +111,17 @@ LINES: list[tuple[dict[str, Any], str]] = [
         "crowsnest_ports.prometheus: 80 does not fit. Allowed: greater than or equal to 1024.",
     ),
     # kinds of values
-    ({"apps": "shop"}, "crowsnest_apps: 'shop' does not fit. Allowed: a list. The team's apps."),
-    ({"apps": ["shop"]}, "crowsnest_apps[0]: 'shop' does not fit. Allowed: a mapping."),
-    ({"apps": None}, "crowsnest_apps: an empty value does not fit. Allowed: a list. The team's apps."),
+    ({"disabled_alerts": "HostDown"}, f"crowsnest_disabled_alerts: 'HostDown' {A_LIST} {WHICH_ALERTS}"),
+    ({"disabled_alerts": None}, f"crowsnest_disabled_alerts: an empty value {A_LIST} {WHICH_ALERTS}"),
+    ({"office_hours": 9}, "crowsnest_office_hours: 9 does not fit. Allowed: a mapping. When low alerts may arrive."),
+    # where a secret may be below, what stands there in its place may be one
+    ({"apps": "shop"}, f"crowsnest_apps: {HIDDEN} {A_LIST} The team's apps."),
+    ({"apps": ["shop"]}, f"crowsnest_apps[0]: {HIDDEN} does not fit. Allowed: a mapping. The team's apps."),
+    (
+        app(database="postgres://shop:hush@127.0.0.1/shop"),
+        f"crowsnest_apps[0] (shop).database: {HIDDEN} does not fit. Allowed: a mapping. "
+        "Its PostgreSQL database, for Metabase to read.",
+    ),
     (
         {"environment": datetime.date(2026, 1, 1)},  # what YAML makes of an unquoted 2026-01-01
         "crowsnest_environment: '2026-01-01' does not fit. Allowed: text of the form ^[a-z][a-z0-9-]{0,39}$. "
@@ -123,7 +134,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"uptime_kuma_admin_password": "onlysmallletters"},
-        "crowsnest_uptime_kuma_admin_password: the given value (not shown: a secret) does not fit. Allowed: 12 to 128 "
+        f"crowsnest_uptime_kuma_admin_password: {HIDDEN} does not fit. Allowed: 12 to 128 "
         "characters of at least two kinds: small letters, capitals, digits, others. Password of Uptime Kuma's user "
         "admin. Default: made once, in the inventory's folder secrets/.",
     ),
@@ -148,7 +159,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(health={"basic": "/health/"}),
         "crowsnest_apps[0] (shop): its keys do not fit together. "
-        "Allowed: `url`, or a full URL instead of the path /health/ in health.",
+        "Allowed: `url`, or a full URL instead of a path in `health`.",
     ),
     (
         app(thresholds={"latency_p95_medium_seconds": 3}),
@@ -168,7 +179,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     # hosts
     (
         app(host="web3"),
-        "crowsnest_apps[0] (shop).host: 'web3' is no host of group `monitored`. Did you mean `web2`? "
+        "crowsnest_apps[0] (shop).host: 'web3' is not a host in group `monitored`. Did you mean `web2`? "
         "Allowed: web1, web2. Or add the host to the inventory.",
     ),
     (
@@ -183,7 +194,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         app(host="web2", health={"basic": "http://localhost/health"}),
-        "crowsnest_apps[0] (shop).health.basic: 'http://localhost/health' cannot be reached from the server, "
+        "crowsnest_apps[0] (shop).health.basic: 'http://localhost/…' cannot be reached from the server, "
         "as the app runs on web2. Allowed: a URL with the address of web2.",
     ),
     (
@@ -252,7 +263,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"disabled_alerts": ["HostDwn"]},
-        "crowsnest_disabled_alerts[0]: 'HostDwn' is no alert. Did you mean `HostDown`?",
+        "crowsnest_disabled_alerts[0]: 'HostDwn' is not a known alert. Did you mean `HostDown`?",
     ),
 ]
 
@@ -336,9 +347,9 @@ OWN_RULES: list[tuple[bytes | None, str]] = [
     (None, "No such file or directory ({path}). Relative paths start at the inventory's folder."),
     (b"rules: []", "has no list `groups`. Allowed: a rule file of Prometheus."),
     (b"groups: {}", "has no list `groups`. Allowed: a rule file of Prometheus."),
-    (b"groups: [", "is no YAML: "),
-    (b"groups: \xe9", "is no YAML: "),
-    (b"groups: 2026-13-01", "is no YAML: "),
+    (b"groups: [", "is not YAML: "),
+    (b"groups: \xe9", "is not YAML: "),
+    (b"groups: 2026-13-01", "is not YAML: "),
     (b"", "has no list `groups`. Allowed: a rule file of Prometheus."),
     (b"groups: [5, {rules: 5}, {rules: [5, {record: a}, {alert: [5]}, {alert: OrdersStopped}]}]", ""),
     (

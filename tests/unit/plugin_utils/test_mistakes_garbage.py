@@ -136,7 +136,7 @@ def build(declared: dict[str, Any], folder: str, facts: dict[str, Any]) -> None:
         objects = filters.uptime_kuma_objects(plan, declared, {})
         keys = [each["key"] for each in objects["monitors"]]
         assert len(set(keys)) == len(keys)
-    filters.blackbox_files(plan)
+    filters.blackbox_files(plan, declared)
     filters.compose_project(plan)
     filters.plan_table_of(plan)
     filters.run_report(plan, declared, {"inventory_hostname": "web1"}, [folder], f"{folder}/secrets")

@@ -136,7 +136,7 @@ def test_pages_health_and_components_are_probed(jobs: dict[str, Any]) -> None:
     assert probes == [
         ("shop", "url", "http", "https://shop.example.com/kr/"),
         ("shop", "health", "http", "https://shop.example.com/health/"),
-        ("shop", "answer", "answer_shop", "http://127.0.0.1:8000/health/detailed/"),
+        ("shop", "answer", "shop/answer", "http://127.0.0.1:8000/health/detailed/"),
         ("shop", "database", "component_database", "http://127.0.0.1:8000/health/detailed/"),
         ("shop", "redis", "component_redis", "http://127.0.0.1:8000/health/detailed/"),
         ("page", "url", "http", "https://page.example.com"),
@@ -344,18 +344,18 @@ def test_a_host_without_kuma_is_not_asked_for_it(plan: MakePlan) -> None:
 # --- blackbox.yml ---
 
 
-def test_each_component_has_one_module_and_each_answer_its_own(plan: MakePlan) -> None:
+def test_each_component_has_one_module_and_each_answer_its_own() -> None:
     components = {"shop": ["database", "redis"], "blog": ["database"]}
     apps = [
         {"name": name, "health": {"detailed": "http://127.0.0.1/d", "components": it}}
         for name, it in components.items()
     ]
-    modules = blackbox_config(plan({"apps": apps}))["modules"]
-    assert list(modules) == ["http", "answer_shop", "answer_blog", "component_database", "component_redis"]
+    modules = blackbox_config([App.model_validate(app) for app in apps])["modules"]
+    assert set(modules) == {"http", "shop/answer", "blog/answer", "component_database", "component_redis"}
     asked = {"preferred_ip_protocol": "ip4"}
     assert modules["http"] == {"prober": "http", "timeout": "8s", "http": asked}
     for app, names in components.items():
-        assert modules[f"answer_{app}"]["http"] == {**asked, **health.answer_judged(names)}
+        assert modules[f"{app}/answer"]["http"] == {**asked, **health.answer_judged(names)}
     assert modules["component_redis"]["http"] == {**asked, **health.component_judged("redis")}
 
 

@@ -36,7 +36,7 @@ def seconds(facts: Facts, hosts: int, apps: int) -> float:
         assert filters.declaration_mistakes(declared, groups, "/nowhere") == []
         plan = filters.plan(declared, names[0], names, hostvars)
         files = filters.prometheus_files(plan, "/nowhere")
-        filters.blackbox_files(plan)
+        filters.blackbox_files(plan, declared)
         filters.alertmanager_files(plan, declared)
         objects = filters.uptime_kuma_objects(plan, declared, {})
         filters.compose_project(plan)

@@ -145,7 +145,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
         asking(from_file("empty.sql")),
         [f"{STOCK}.file: 'empty.sql' is empty (FOLDER/empty.sql). Allowed: a file with SQL in it."],
     ),
-    (asking(from_file("binary.sql")), [f"{STOCK}.file: 'binary.sql' is no text in UTF-8 (FOLDER/binary.sql)."]),
+    (asking(from_file("binary.sql")), [f"{STOCK}.file: 'binary.sql' is not text in UTF-8 (FOLDER/binary.sql)."]),
     (asking(from_file("delete.sql")), reads("it begins with 'DELETE'")),
     # SQL
     *(
@@ -221,8 +221,8 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
         (
             declared,
             [
-                f"{path}: the given value (not shown: a secret) cannot be handed to Metabase. Allowed: one line "
-                "without a single quote or a backslash."
+                f"{path}: the given value (not shown: it may hold a secret) cannot be handed to Metabase. Allowed: one "
+                "line without a single quote or a backslash."
             ],
         )
         for path, declared in {

@@ -45,7 +45,11 @@ TAKEN: list[dict[str, Any]] = [
     database(address="[::1]:5432"),
     database(address="db.internal:5432", **ADMIN),
     database(address="127.0.0.2:5432", **ADMIN),
-    *(database(name=name) for name in ("a", "_a", "Shop-2", "x" * 63)),
+    *(database(name=name) for name in ("a", "_a", "Shop-2", "x" * 63, "가" * 21, "1a", "a b", 'a"b', "a.b")),
+    database(schemas=["public.a", "a;b", "테넌트 1", "it's"], admin_user="post gres", admin_password="x"),
+    drawn("bar", x="지역", y=["매출", "Total revenue", "a-b", '"q"', "50%"]),
+    question(filters={"Region": "public.주문.지역", "1": "a.b.c", "order.kind": "Tenant-1.Order items.my.kind"}),
+    subscription(channel="@kim"),
     business(),
     business(starter=False),
     *(drawn(chart, x="day", y="revenue") for chart in ("line", "bar", "area", "row", "pie")),
@@ -79,6 +83,7 @@ REMOTE = "`admin_user` and `admin_password` beside an `address` that is not the 
 ONE_TEXT = "`sql` or `file`, one of them"
 WITH_CHART = "`chart` beside `x`, `y` and `currency`"
 CURRENCY = "`y` beside `currency`: the columns that are sums"
+IDENTIFIER = "a name in PostgreSQL: any text of at most 63 bytes (21 Korean letters)"
 COLUMN = "schema.table.column, such as public.shop_order.placed_at"
 ONE_WAY = "`to` or `channel`, one of them"
 OWN_GROUP = "a group of your own; everybody is in All Users, and `admin: true` makes an administrator"
@@ -90,13 +95,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"apps": [{"name": "shop", "database": {}}]}, MISSING),
     (database(password="x"), UNKNOWN_KEY),
     *((database(address=text), HOST_AND_PORT) for text in ("db", "db:0", "db:99999", "postgres://db:5432", "")),
-    *((database(name=text), PATTERN) for text in ("", "1a", "a b", 'a"b', "x" * 64)),
-    *((database(schemas=[text]), PATTERN) for text in ("", "public.a", "a;b")),
+    *((database(name=text), IDENTIFIER) for text in ("", "a\0b", "x" * 64, "가" * 22)),
+    *((database(name=text), "without ? % +, which Metabase would misread") for text in ("a?b", "50%", "a+b")),
+    *((database(schemas=[text]), IDENTIFIER) for text in ("", "x" * 64)),
     (database(schemas=[]), "at least 1 item"),
     (database(schemas="public"), "valid list"),
     (database(admin_user="postgres"), TOGETHER),
     (database(admin_password="hush-hush"), TOGETHER),
-    (database(admin_user="post gres", admin_password="x"), PATTERN),
+    (database(admin_user="\0", admin_password="x"), IDENTIFIER),
     *((database(address=f"{host}:5432"), REMOTE) for host in ("db.internal", "10.0.0.5", "localhost.example.com")),
     (database(ssl="maybe"), "valid boolean"),
     # the SQL of a question, and its name
@@ -118,7 +124,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     *((drawn(chart, x="day"), f"no `x` beside `chart: {chart}`") for chart in ("number", "table")),
     (drawn("number", y=["a", "b"]), "at most one `y` beside `chart: number`"),
-    (drawn("line", x="day", y=""), PATTERN),
+    (drawn("line", x="day", y=""), IDENTIFIER),
     *((question(chart=None, **keys), WITH_CHART) for keys in ({"x": "a"}, {"y": "a"}, {"currency": "KRW"})),
     *((drawn(chart, currency="KRW"), CURRENCY) for chart in ("number", "table")),
     *((drawn("number", y="a", currency=text), PATTERN) for text in ("won", "krw", "KR", "₩")),
@@ -126,14 +132,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     # what a filter is a column of
     *(
         (question(filters={"period": text}), COLUMN)
-        for text in ("placed_at", "shop_order.placed_at", "a.b.c.d", "a..c")
+        for text in ("placed_at", "shop_order.placed_at", "a..c", "a.b.", ".b.c")
     ),
-    *((question(filters={tag: "a.b.c"}), PATTERN) for tag in ("", "Period", "1", "a-b", "#12", "snippet: a")),
+    *((question(filters={tag: "a.b.c"}), PATTERN) for tag in ("", "a-b", "지역", "a b", "#12", "snippet: a")),
     # subscriptions
     (subscription(), ONE_WAY),
     (subscription(to=["a@example.com"], channel="#a"), ONE_WAY),
     *((subscription(to=[text]), PATTERN) for text in ("", "kim", "kim@", "kim@example", "kim @example.com")),
-    *((subscription(channel=text), PATTERN) for text in ("", "sales", "#", "# sales", "##a", "@kim")),
+    *((subscription(channel=text), PATTERN) for text in ("", "sales", "#", "# sales", "##a", "#a@b")),
     (subscription(channel="#a", every="minute"), "'hour', 'day', 'week' or 'month'"),
     *((subscription(channel="#a", at=hour), "equal to") for hour in (-1, 24)),
     (subscription(channel="#a", every="hour", at=9), "no `at` beside `every: hour`"),
@@ -167,5 +173,5 @@ def test_an_app_without_a_word_about_it_has_nothing_to_ask() -> None:
 def test_the_password_is_never_shown() -> None:
     assert "hush" not in str(Declaration.model_validate(database(**ADMIN)))
     with pytest.raises(ValidationError) as refused:
-        Declaration.model_validate(database(admin_password="hush-hush", admin_user="a b"))
+        Declaration.model_validate(database(admin_password="hush-hush", admin_user="x" * 64))
     assert "hush" not in str(refused.value.errors()[0]["msg"])

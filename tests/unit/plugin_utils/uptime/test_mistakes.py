@@ -94,19 +94,19 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     # groups
     (
         {"monitors": [ping(group="shp")]},
-        [f"crowsnest_monitors[0] (Office).group: 'shp' is no group. Did you mean `shop`? {GROUP_KINDS}: shop."],
+        [f"crowsnest_monitors[0] (Office).group: 'shp' is not a group. Did you mean `shop`? {GROUP_KINDS}: shop."],
     ),
     (
         {"monitors": [ping(group="idle")]},
-        [f"crowsnest_monitors[0] (Office).group: 'idle' is no group. {GROUP_KINDS}: shop."],
+        [f"crowsnest_monitors[0] (Office).group: 'idle' is not a group. {GROUP_KINDS}: shop."],
     ),
     (
         {"monitors": [ping(), ping("Other", group="Office")]},
-        [f"crowsnest_monitors[1] (Other).group: 'Office' is no group. {GROUP_KINDS}: shop."],
+        [f"crowsnest_monitors[1] (Other).group: 'Office' is not a group. {GROUP_KINDS}: shop."],
     ),
     (
         {"apps": [], "monitors": [ping(group="shop")]},
-        [f"crowsnest_monitors[0] (Office).group: 'shop' is no group. {GROUP_KINDS}: none yet."],
+        [f"crowsnest_monitors[0] (Office).group: 'shop' is not a group. {GROUP_KINDS}: none yet."],
     ),
     ({"monitors": [group("a", group="a")]}, [f"crowsnest_monitors[0] (a).group: 'a' {CIRCLE}"]),
     (
@@ -120,7 +120,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"monitors": [ping(notifications=["slack", "slak"])]},
         [
-            "crowsnest_monitors[0] (Office).notifications[1]: 'slak' is no receiver. Did you mean `slack`? "
+            "crowsnest_monitors[0] (Office).notifications[1]: 'slak' is not a receiver. Did you mean `slack`? "
             "Allowed: slack, phone."
         ],
     ),
@@ -130,7 +130,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {"receivers": [], "monitors": [ping(notifications=["slack"])]},
-        ["crowsnest_monitors[0] (Office).notifications[0]: 'slack' is no receiver. Allowed: none yet."],
+        ["crowsnest_monitors[0] (Office).notifications[0]: 'slack' is not a receiver. Allowed: none yet."],
     ),
     # windows of maintenance
     (
@@ -142,7 +142,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {"maintenance": [{"title": "Upgrade", **NIGHT, "apps": ["shop", "shp"]}]},
-        ["crowsnest_maintenance[0] (Upgrade).apps[1]: 'shp' is no app. Did you mean `shop`? Allowed: shop, idle."],
+        ["crowsnest_maintenance[0] (Upgrade).apps[1]: 'shp' is not an app. Did you mean `shop`? Allowed: shop, idle."],
     ),
     # status pages
     (
@@ -163,7 +163,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"status_pages": [page("shop: website", "shop: wbsite")]},
         [
-            "crowsnest_status_pages[0] (status).groups[0].monitors[1]: 'shop: wbsite' is no monitor. "
+            "crowsnest_status_pages[0] (status).groups[0].monitors[1]: 'shop: wbsite' is not a monitor. "
             "Did you mean `shop: website`? Allowed: shop, shop: website, shop: database port."
         ],
     ),

@@ -55,6 +55,7 @@ TAKEN: list[dict[str, Any]] = [
     monitor("http", method="PATCH", body="{}", headers={"A": "b"}, username="a", password="b"),
     monitor("port", address="[::1]:22"),
     *(monitor("ping", hostname=name) for name in ("a", "db.internal", "example.com.", "::1", "fd00::1", "10.0.0.1")),
+    *(monitor("ping", hostname=name) for name in ("shop_web_1", "db_", "fe80::1%eth0")),
     monitor("dns", hostname="_dmarc.example.com", record="TXT"),
     *(monitor("docker", engine=engine) for engine in ("tcp://10.0.0.1:2375", "http://a:1", "https://a:1")),
     monitor("group", name="x" * 100),
@@ -93,6 +94,7 @@ INTERVAL = "a duration from 20s, which is Uptime Kuma's shortest, to 24d"
 JOB = "`every` and `grace` of 20s to 24d together, which are Uptime Kuma's bounds"
 STATUS = "a status such as 204, or a hundred of them such as 200-299"
 HOSTNAME = "a host name or an IP address, without a port"
+ENGINE = "tcp://host:port, http://host:port or https://host:port of a Docker engine"
 MOMENT = 'a day and a time such as "2026-12-01 02:00", or a time of day such as "02:00"'
 ORDER = "`start` before `end`, both with a day or both without"
 OVERNIGHT = "`weekdays` for a window over midnight, or an `end` later than `start`"
@@ -142,7 +144,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (monitor("dns", server="1.1.1.1:53"), HOSTNAME),
     (monitor("dns", record="ANY"), "'A', 'AAAA', 'CAA', 'CNAME', 'MX', 'NS', 'PTR', 'SOA', 'SRV' or 'TXT'"),
     (monitor("docker", container="two words"), PATTERN),
-    *((monitor("docker", engine=text), PATTERN) for text in ("/var/run/docker.sock", "unix:///var/run/docker.sock")),
+    *((monitor("docker", engine=text), ENGINE) for text in ("/var/run/docker.sock", "unix:///var/run/docker.sock")),
     # jobs
     (job(name="Nightly"), PATTERN),
     *(
@@ -261,9 +263,9 @@ def test_a_number_of_a_status_is_kept_as_the_text_that_kuma_takes() -> None:
     assert made.model_dump()["accepted_status"] == ["204", "404", "500-599"]
 
 
-def test_domains_are_kept_in_small_letters_as_kuma_compares_them() -> None:
-    declared = Declaration.model_validate(page(domains=["Status.Example.COM", "a.de"]))
-    assert declared.status_pages[0].domains == ["status.example.com", "a.de"]
+def test_domains_are_kept_as_a_browser_sends_them_with_which_kuma_compares_them() -> None:
+    declared = Declaration.model_validate(page(domains=["Status.Example.COM", "상태.한국"]))
+    assert declared.status_pages[0].domains == ["status.example.com", "xn--hg4bo80a.xn--3e0b707e"]
 
 
 def test_a_password_that_is_too_weak_is_not_shown() -> None:
@@ -274,6 +276,6 @@ def test_a_password_that_is_too_weak_is_not_shown() -> None:
 
 def test_a_printed_declaration_shows_no_secret_of_a_monitor() -> None:
     declared = Declaration.model_validate(
-        monitor("http", headers={"Authorization": "Bearer hush"}, username="a", password="hush")
+        monitor("http", headers={"X-Token": "hush"}, username="a", password="hush", body="hush")
     )
     assert "hush" not in f"{declared} {declared!r} {declared.model_dump_json()}"

@@ -182,11 +182,9 @@ def test_only_the_receivers_of_critical_alerts_hear_that_alerting_is_broken(plan
 HTTP = {
     "url": "https://api.example.com/v1",
     "method": "GET",
-    "accepted_statuscodes": ["200-299"],
     "maxredirects": 10,
     "timeout": 48,
     "expiryNotification": True,
-    "ignoreTls": False,
 }
 ADDRESS = {"url": "https://api.example.com/v1"}
 # (declared, Kuma's fields beside those that every monitor has)
@@ -198,7 +196,7 @@ TYPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "url": "https://api.example.com/v1",
             "method": "POST",
             "body": '{"a": 1}',
-            "headers": {"Authorization": "Bearer hush", "X-Who": "crowsnest"},
+            "headers": {"X-Token": "hush", "X-Who": "crowsnest"},
             "username": "watch",
             "password": "hush-password",
             "accepted_status": ["204", "300-399"],
@@ -211,7 +209,7 @@ TYPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "url": "https://api.example.com/v1",
             "method": "POST",
             "body": '{"a": 1}',
-            "headers": '{"Authorization": "Bearer hush", "X-Who": "crowsnest"}',
+            "headers": '{"X-Token": "hush", "X-Who": "crowsnest"}',
             "authMethod": "basic",
             "basic_auth_user": "watch",
             "basic_auth_pass": "hush-password",
@@ -221,6 +219,14 @@ TYPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "expiryNotification": False,
             "ignoreTls": True,
         },
+    ),
+    (
+        {"type": "http", **ADDRESS, "accepted_status": [301]},
+        {**HTTP, "accepted_statuscodes": ["301"], "maxredirects": 0},
+    ),
+    (
+        {"type": "http", **ADDRESS, "accepted_status": [301, "200-299"], "redirects": 3},
+        {**HTTP, "accepted_statuscodes": ["301", "200-299"], "maxredirects": 3},
     ),
     ({"type": "http", "url": "http://10.0.0.1/"}, {**HTTP, "url": "http://10.0.0.1/", "expiryNotification": False}),
     ({"type": "keyword", **ADDRESS, "keyword": "Welcome"}, {**HTTP, "keyword": "Welcome", "invertKeyword": False}),
