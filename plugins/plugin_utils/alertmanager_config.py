@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import CONFIG_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import (
     SEVERITIES,
     Declaration,
@@ -29,8 +30,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import OWN_LA
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import HEARTBEAT_KEY, push_url
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import days_of, duration_seconds
 
-# Where the container sees the current release, and the alert that always fires (files/rules/stack.yml).
-CURRENT = "/etc/crowsnest/current"
+# The alert that always fires (files/rules/stack.yml).
 HEARTBEAT_ALERT = "AlertingPathAlive"
 
 # What is promised per severity: critical at once, high within 1 hour, medium within 4 hours, low in office hours.
@@ -51,7 +51,7 @@ def alertmanager_config(declaration: Declaration, plan: Plan) -> dict[str, Any]:
     """
     return {
         "global": {"resolve_timeout": "5m"},
-        "templates": [f"{CURRENT}/templates/*.tmpl"],
+        "templates": [f"{CONFIG_IN_CONTAINER}/templates/*.tmpl"],
         "route": _route(declaration),
         "inhibit_rules": _inhibit_rules(plan.server),
         "time_intervals": [
@@ -212,7 +212,7 @@ def _heartbeat(declaration: Declaration, plan: Plan) -> dict[str, Any]:
     """To a service outside, which notices when the server is gone, and to Uptime Kuma, which notices the rest."""
     files = ["heartbeat"] if declaration.heartbeat_url else []
     files += ["heartbeat_uptime_kuma"] if "uptime_kuma" in plan.services else []
-    webhooks = [{"url_file": f"{CURRENT}/secrets/{name}", "send_resolved": False} for name in files]
+    webhooks = [{"url_file": f"{CONFIG_IN_CONTAINER}/secrets/{name}", "send_resolved": False} for name in files]
     return {"webhook_configs": webhooks} if webhooks else {}
 
 
@@ -283,7 +283,7 @@ def _secret_file(receiver: Receiver, field: str) -> str:
 
 
 def _secret_path(receiver: Receiver, field: str) -> str:
-    return f"{CURRENT}/{_secret_file(receiver, field)}"
+    return f"{CONFIG_IN_CONTAINER}/{_secret_file(receiver, field)}"
 
 
 def _aws_profile(receiver: SnsReceiver) -> str:
