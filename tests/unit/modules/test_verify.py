@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.crowsnest.core.plugins.module_utils import verify_run, verify_server
 from ansible_collections.crowsnest.core.plugins.modules import verify
+from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report import verify_report
 
 Run = Callable[..., dict[str, Any]]
 IMAGES = {
@@ -412,3 +413,39 @@ def test_a_hundred_and_fifty_panels_take_less_than_three_seconds(run_module: Run
     report = run_module(verify, expected=expected, secrets=secrets())["report"]
     assert report["failed"] == 0
     assert report["seconds"] < 3
+
+
+def test_an_outage_of_an_app_of_many_targets_fails_no_run_and_is_a_few_lines(
+    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+) -> None:
+    apps = [{**NODE, "job": "app", "app": "shop", "address": f"127.0.0.1:{port}"} for port in range(8000, 8010)]
+    expected["targets"] = [*apps, {**NODE, "job": "probe", "app": "shop", "probe": "url", "address": "http://a/"}]
+    expected["queries"] = [{**PANEL, "panel": f"P{number}", "expr": "app:x", "app": "shop"} for number in range(10)]
+    down = {**ACTIVE, "health": "down", "lastError": "connection refused"}
+    labels = {"app": "shop", "host": "web1"}
+    prometheus.targets = [
+        {
+            **down,
+            "labels": labels,
+            "discoveredLabels": {**ACTIVE["discoveredLabels"], "job": "app", "__address__": it["address"]},
+        }
+        for it in apps
+    ]
+    probe = {"job": "probe", "__address__": "http://a/", "__metrics_path__": "/metrics"}
+    prometheus.targets.append({**ACTIVE, "labels": {**labels, "probe": "url"}, "discoveredLabels": probe})
+    prometheus.words["probe_success"] = vector(({"app": "shop", "probe": "url", "instance": "http://a/"}, 0))
+    prometheus.alerts = [
+        {"labels": {"alertname": name, "severity": "critical", **labels}, "state": "firing", "value": "0"}
+        for name in ("AppDown", "ProbeFailed", "MonitorDown", "AppErrorRatioHigh")
+    ]
+    report = run_module(verify, expected=expected, secrets=secrets())["report"]
+    assert [line for line in verify_report(report) if line.startswith(("FAIL", "WARN"))] == [
+        "WARN    targets        10 targets of app shop are down: 127.0.0.1:8000 (connection refused), "
+        "127.0.0.1:8001 (connection refused), 127.0.0.1:8002 (connection refused) and 7 more",
+        "WARN    alerts         4 alerts fire: AppDown shop (critical), AppErrorRatioHigh shop (critical), "
+        "MonitorDown shop (critical) and 1 more",
+        "WARN    probes         shop is not reachable, or its answer is not as it should be: url",
+        "WARN    panels         10 without data, as shop is down, or was less than 5 min ago: "
+        "host: P0, host: P1, host: P2 and 7 more",
+    ]
+    assert len([it for it in report["checks"] if it["area"] == "targets"]) == 11
