@@ -231,24 +231,14 @@ def blackbox_config(apps: Sequence[App]) -> dict[str, Any]:
 
     `apps` are those of the declaration; their secrets are in the files of `blackbox_secrets`.
     """
-    shared = sorted({component for app in apps if app.as_usual for component in app.health.components})
-    return {
-        "modules": {
-            "http": _http_module(None),
-            **{f"component_{component}": _component_module(None, component) for component in shared},
-            **{name: module for app in apps if not app.as_usual for name, module in _own_modules(app).items()},
-        }
-    }
+    own = {name: module for app in apps for name, module in _modules(app).items()}
+    return {"modules": {"http": _http_module(None), **dict(sorted(own.items()))}}
 
 
-def _own_modules(app: App) -> dict[str, dict[str, Any]]:
-    return {
-        _module_name(app, "http"): _http_module(app, **_accepted(app)),
-        **{
-            _module_name(app, f"component_{component}"): _component_module(app, component)
-            for component in app.health.components
-        },
-    }
+def _modules(app: App) -> dict[str, dict[str, Any]]:
+    """The modules by which an app is asked; one that other apps ask in the same way is the same for all."""
+    judged = {"http": _accepted(app), **{f"component_{it}": _component_judged(it) for it in app.health.components}}
+    return {_module_name(app, name): _http_module(app, **how) for name, how in judged.items()}
 
 
 def _http_module(app: App | None, **more: Any) -> dict[str, Any]:
@@ -317,15 +307,12 @@ def _secret_path(app: App, name: str) -> str:
     return f"{CONFIG_IN_CONTAINER}/{_secret_file(app, name)}"
 
 
-def _component_module(app: App | None, component: str) -> dict[str, Any]:
+def _component_judged(component: str) -> dict[str, Any]:
     """One component of a detailed health answer; the page may say 503 because of another component.
 
     A pattern instead of a CEL expression, which blackbox exporters before 0.27 do not know. It asks for the component's
     object to be flat, as {"database": {"status": "healthy", "response_time_ms": 1.2}} is.
     """
     well = "|".join(WELL)
-    return _http_module(
-        app,
-        valid_status_codes=[200, 503],
-        fail_if_body_not_matches_regexp=[rf'"{component}"\s*:\s*\{{[^{{}}]*"status"\s*:\s*"({well})"'],
-    )
+    pattern = rf'"{component}"\s*:\s*\{{[^{{}}]*"status"\s*:\s*"({well})"'
+    return {"valid_status_codes": [200, 503], "fail_if_body_not_matches_regexp": [pattern]}
