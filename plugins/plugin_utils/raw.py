@@ -31,7 +31,7 @@ def nearest(word: Any, known: Sequence[str]) -> str:
 HIDDEN = "the given value (not shown: it may hold a secret)"
 HIDDEN_KEY = "(a key, not shown: it may be a secret)"
 # `://user:password@host`, also encoded, and `user:password@host`.
-_LOGIN = re.compile(r"://\S*(?:@|%40)|[^\s/@:]+:\S*@", re.IGNORECASE)
+_LOGIN = re.compile(r"://.*(?:@|%40)|[^\s/@:]+:.*@", re.IGNORECASE | re.DOTALL)
 # Tokens and keys: a long word with both letters and digits.
 _TOKEN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{12,}")
 # Behind its host a URL may have a token: that of a webhook is one.

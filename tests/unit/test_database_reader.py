@@ -337,6 +337,18 @@ def test_what_was_hidden_by_a_superuser_is_given_in_the_same_run(first: Run, ser
     assert wrong(server, schemas=["public", "reports"]) == []
 
 
+def test_names_may_be_any_text(server: Server, tmp_path: Path) -> None:
+    database, schema, admin = '가게 "1"; --', "매출 50% 'a' {b}", 'chief "관리자"'
+    quoted = [name.replace('"', '""') for name in (database, schema, admin)]
+    server.run("postgres", f'CREATE DATABASE "{quoted[0]}"')
+    server.run("postgres", f"CREATE ROLE \"{quoted[2]}\" SUPERUSER LOGIN PASSWORD '{ADMIN_PASSWORD}'")
+    server.run(database, f'CREATE SCHEMA "{quoted[1]}"', f'CREATE TABLE "{quoted[1]}"."총액" ("Total revenue" int)')
+    wanted = server.database("odd", dbname=database, schemas=[schema], admin_user=admin, reader="odd_ro")
+    run = play(tmp_path, [wanted])
+    assert (run.facts[0], run.count("changed")) == ([], 2)
+    server.run(database, f'TABLE "{quoted[1]}"."총액"', user="odd_ro", password=PASSWORD)
+
+
 def test_membership_is_as_declared(first: Run, server: Server) -> None:
     wanted = {"schemas": ["public", "reports"], "memberships": ["pg_monitor"]}
     assert wrong(server, **wanted) == ["it is no member of pg_monitor"]

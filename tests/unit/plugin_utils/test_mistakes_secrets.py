@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,6 +42,7 @@ def secrets(annotation: Any) -> Iterator[tuple[Step, ...]]:
 WAYS = sorted(set(secrets(Declaration)), key=str)
 
 
+@cache
 def types_of(setting: str) -> list[str]:
     """What `type` may be in the entries of `receivers` or `monitors`."""
     items = Declaration.model_json_schema()["properties"][setting]["items"]

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
@@ -136,6 +136,9 @@ def test_a_login_in_an_address_is_refused_with_the_way_out_and_not_shown(place: 
     # A number and a slash are a port and a path.
     password=st.text(max_size=8).filter(lambda it: not re.match("[0-9]+/", it)),
 )
+@example(user="0", password="/ ")
+@example(user="#", password="\r")
+@example(user="kim", password="/\n/")
 @settings(max_examples=40, deadline=None)
 def test_whatever_login_it_is_nothing_of_the_address_is_shown(place: str, user: str, password: str) -> None:
     mark = "hush-hush-hush"
