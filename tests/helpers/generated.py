@@ -7,19 +7,17 @@ The programs are taken from PATH, else from the images of the laboratory.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import requests
 from postgresql import free_port
 from server_facts import FACTS
 
@@ -80,22 +78,19 @@ class Alertmanager:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def ask(self, path: str, body: Any = None) -> Any:
+    def ask(self, path: str, **query: Any) -> Any:
         """The answer of `/api/v2/<path>`. Raises OSError."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/api/v2/{path}", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        answer = requests.get(f"{self.url}/api/v2/{path}", params=query, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
 
     def post(self, alerts: Sequence[Mapping[str, Any]]) -> None:
         """Alerts that fire now: `[{"labels": …, "annotations": …}]`."""
-        self.ask("alerts", list(alerts))
+        requests.post(f"{self.url}/api/v2/alerts", json=list(alerts), timeout=10).raise_for_status()
 
     def alerts(self, filter: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Alerts that match all of `filter`, such as `['app="shop"']`."""
-        query = urllib.parse.urlencode({"filter": filter}, doseq=True)
-        found: list[dict[str, Any]] = self.ask(f"alerts?{query}")
+        found: list[dict[str, Any]] = self.ask("alerts", filter=filter)
         return found
 
 

@@ -69,7 +69,7 @@ def test_what_tells_two_things_apart_is_on_the_alert_at_every_severity(name: str
     assert len(seen) > 1 and len({frozenset(names) for names in seen.values()}) == 1, seen
 
 
-# The alert that silences, another alert, and whether that one is silent. H and A stand for a host and an app of each case.
+# The alert that silences, another alert, and whether that one is silent. H and A: a host and an app of the case's own.
 HOST, APP = {"host": "H"}, {"app": "A"}
 CAUSES: list[tuple[Labels, Labels, bool]] = [
     ({"alertname": "HostDown", **HOST}, {"alertname": "HostDiskFilling", **HOST, **OWN}, True),

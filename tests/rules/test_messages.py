@@ -139,12 +139,12 @@ SLACK = """d
 Where: queue a &lt;b&gt; &amp; c
 Since: 2026-11-21 09:00 KST
 Value: 12 (threshold: 10)
-<https://wiki.example.com/a%20b?x=1&amp;y=(2)%7C%3C3%3E|Runbook>  <https://watch.example.com/grafana/d/overview|Dashboard>  """
+<https://wiki.example.com/a%20b?x=1&amp;y=(2)%7C%3C3%3E|Runbook>  <https://watch.example.com/grafana/d/overview|"""
 DISCORD = r"""d
 Where: queue a \<b\> & c
 Since: 2026-11-21 09:00 KST
 Value: 12 (threshold: 10)
-[Runbook](https://wiki.example.com/a%20b?x=1&y=%282%29%7C%3C3%3E)  [Dashboard](https://watch.example.com/grafana/d/overview)  """
+[Runbook](https://wiki.example.com/a%20b?x=1&y=%282%29%7C%3C3%3E)  [Dashboard](https://watch.example.com/grafana/"""
 KOREAN = """d
 대상: queue=a <b> & c
 발생 시각: 2026-11-21 09:00 KST
