@@ -97,7 +97,7 @@ class Health(Strict):
         description='Answers {"services": {"database": {"status": "healthy"}, …}}, or in another of the forms that the '
         "runbook ProbeAnswerNotUnderstood shows: those of NestJS terminus, Spring Boot, ASP.NET, ….",
     )
-    components: list[Annotated[str, Field(pattern=r"^[^\s\"'\\]{1,40}$")]] = Field(
+    components: list[Annotated[str, Field(pattern=r"^[^\s\"'\\\[\]]{1,40}$")]] = Field(
         [],
         description="Names in the detailed answer; each gets a probe and an alert of its own. Capitals do not matter.",
     )

@@ -34,6 +34,23 @@ def test_an_app_gets_the_alerts_its_framework_has_metrics_for(framework: Any) ->
     assert sorted(rule["alert"] for rule in rules(app)) == sorted(ALERTS_OF_FRAMEWORK[framework])
 
 
+def test_an_alert_of_an_app_is_told_from_the_same_of_another_app() -> None:
+    app = App(name="shop", framework="django", metrics=METRICS)
+    assert {rule["labels"]["app"] for rule in rules(app)} == {"shop"}
+
+
+NEEDED = {"django": "django_http_requests_before_middlewares_total", "prom_client": "http_requests_total"}
+
+
+@pytest.mark.parametrize("framework", NEEDED)
+def test_missing_metrics_are_named(framework: Any) -> None:
+    app = App(name="shop", framework=framework, metrics=METRICS)
+    for language in ("en", "ko"):
+        (rule,) = (it for it in rules(app, language) if it["alert"] == "AppMetricsMissing")
+        assert NEEDED[framework] in rule["annotations"]["description"]
+        assert f"framework {framework}" in rule["annotations"]["description"]
+
+
 def test_an_app_without_metrics_gets_no_group() -> None:
     assert app_rule_groups([App(name="shop", framework="django")], "en") == []
 

@@ -66,6 +66,12 @@ TAKEN: list[dict[str, Any]] = [
     app(username="kim", password="비밀 p$w", verify_tls=False, accepted_status=[401, "200-299"]),
     app(username="kim", password=""),
     app(headers={"Authorization": "Bearer x", "X_Api.Key-1": "", "Host": "shop.example.com"}),
+    app(
+        health={
+            "detailed": "http://127.0.0.1:8000/d/",
+            "components": ["cache-1", "postgres:connections", "결제", "info"],
+        }
+    ),
     app(thresholds={"error_ratio": 1, "down_for": "30s"}),
     {"timezone": "UTC"},
     {"scrape_interval": "30s"},
@@ -125,6 +131,9 @@ REFUSED: list[dict[str, Any]] = [
     app(health={"components": ["database"]}),
     app(health={"detailed": "http://127.0.0.1:8000/d/"}),
     app(health={"detailed": "http://127.0.0.1:8000/d/", "components": ['a"b']}),
+    app(health={"detailed": "http://127.0.0.1:8000/d/", "components": ["a b"]}),
+    app(health={"detailed": "http://127.0.0.1:8000/d/", "components": ["Answer"]}),
+    app(health={"detailed": "http://127.0.0.1:8000/d/", "components": ["redis", "Redis"]}),
     app(thresholds={"error_ratio": 0}),
     app(thresholds={"error_ratio": 1.01}),
     app(thresholds={"latency_p95_high_seconds": float("inf")}),

@@ -168,6 +168,14 @@ def test_without_blackbox_nothing_is_probed(plan: MakePlan) -> None:
     assert [job["job_name"] for job in config["scrape_configs"]] == ["prometheus", "alertmanager", "node", "app"]
 
 
+def test_every_page_is_read_that_does_not_say_what_it_is(plan: MakePlan) -> None:
+    jobs = prometheus_config(plan(DECLARED, hosts=["web1", "web2"], total_mib=3900))["scrape_configs"]
+    through_blackbox = {job["job_name"] for job in jobs if job.get("metrics_path") == "/probe"}
+    told = {job["job_name"] for job in jobs if job.get("fallback_scrape_protocol") == "PrometheusText0.0.4"}
+    assert through_blackbox == {"probe"}
+    assert told == {job["job_name"] for job in jobs} - through_blackbox
+
+
 def test_a_declaration_without_apps_has_no_empty_jobs(plan: MakePlan) -> None:
     jobs = [job["job_name"] for job in prometheus_config(plan())["scrape_configs"]]
     assert jobs == ["prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma", "node"]
