@@ -88,3 +88,13 @@ def test_they_work_whatever_the_inventory_says_of_its_hosts(tmp_path: Path, inve
     assert len((folder / "one").read_text()) == 32
     assert (folder / "one").stat().st_uid == os.getuid()
     assert json.loads(report.read_text()) == {"failed": 0}
+
+
+def test_a_server_that_is_this_machine_runs_with_the_system_s_python_and_not_with_a_shim(tmp_path: Path) -> None:
+    for version in range(8, 16):
+        (tmp_path / f"python3.{version}").write_text("#!/bin/sh\necho 'pyenv: command not found' >&2\nexit 127\n")
+        (tmp_path / f"python3.{version}").chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    command = ["ansible", "web1", "-i", "web1,", "-c", "local", "-m", "ansible.builtin.ping"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
