@@ -34,10 +34,24 @@ def host_facts(number: int) -> dict[str, Any]:
         "address": f"10.{number // 65536}.{number // 256 % 256}.{number % 256}",
         "os": {"id": "debian", "version": "13", "codename": "trixie"},
         "memory": {"total_mib": 64_000, "available_mib": 60_000, "own_mib": 0},
-        "disk": {"path": "/var/lib", "total_mib": 59_000, "free_mib": 50_000, "own_mib": 0},
-        "docker": {"version": None, "compose": None, "own": [], "images": [], "daemon": {}},
+        "architecture": "x86_64",
+        "controllers": ["memory", "pids"],
+        "read_only": [],
+        "disk": {"path": "/var/lib", "device": 1, "total_mib": 59_000, "free_mib": 50_000, "own_mib": 0},
+        "images_disk": {"path": "/var/lib", "device": 1, "total_mib": 59_000, "free_mib": 50_000},
+        "docker": {
+            "version": None,
+            "compose": None,
+            "kind": "docker",
+            "endpoint": "",
+            "masked": False,
+            "own": [],
+            "images": [],
+            "daemon": {},
+        },
         "node_exporter": {"installed": False, "flags": None},
         "ports": {"22": ["0.0.0.0"]},  # noqa: S104 - a fact of a made-up host
+        "listeners": {},
         "files": {},
     }
 

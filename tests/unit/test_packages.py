@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,21 +37,23 @@ def apt(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def locked(path: Path, seconds: float) -> Iterator[None]:
-    """Hold a lock as apt and dpkg do, and let it go after a while."""
+def locked(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The process that holds a lock as apt and dpkg do, until it is killed."""
     code = (
         "import fcntl, sys, time; it = open(sys.argv[1], 'w'); fcntl.lockf(it, fcntl.LOCK_EX); "
-        "print('held', flush=True); time.sleep(float(sys.argv[2]))"
+        "print('held', flush=True); time.sleep(300)"
     )
-    with subprocess.Popen([sys.executable, "-c", code, path, str(seconds)], stdout=subprocess.PIPE) as holder:
-        assert holder.stdout
-        holder.stdout.readline()
-        yield
+    with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout and holder.stdout.readline()
+        yield holder
         holder.kill()
 
 
-def play(apt: Path, *words: str, **variables: Any) -> str:
-    """What Ansible says of a play that includes the role for a package that does not exist."""
+def play(apt: Path, *words: str, at_retry: Callable[[], None] = lambda: None, **variables: Any) -> str:
+    """What Ansible says of a play that includes the role for a package that does not exist.
+
+    `at_retry` is called when a task is going to be repeated.
+    """
     task = {"ansible.builtin.include_role": {"name": "packages"}, "vars": {"packages_names": ["no-such-package"]}}
     environment = {"APT_CONFIG": f"{apt}/apt.conf", "PYTHONPATH": f"{apt}/python", "LC_ALL": "C.UTF-8"}
     content = {"hosts": "all", "gather_facts": False, "environment": environment, "tasks": [task]}
@@ -59,22 +61,30 @@ def play(apt: Path, *words: str, **variables: Any) -> str:
     path.write_text(yaml.safe_dump([content]))
     given = {"ansible_python_interpreter": sys.executable, "__packages_pause_seconds": 1, **variables}
     command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(given), str(path), *words]
-    settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "0", "COLUMNS": "1000"}
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
+    settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "0"}
+    said = []
+    with subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as done:
+        assert done.stdout
+        for line in done.stdout:
+            said.append(line)
+            if "RETRYING" in line:
+                at_retry()
+    return "".join(said)
 
 
 def test_a_lock_on_the_package_lists_is_waited_for(apt: Path) -> None:
-    with locked(apt / "state/lists/lock", 6):
-        said = play(apt)
+    with locked(apt / "state/lists/lock") as holder:
+        said = play(apt, at_retry=holder.kill)
     assert "FAILED - RETRYING" in said
     assert "Could not get lock" not in said.partition("fatal:")[2]
     assert "Unable to locate package python3-apt" in said  # this apt knows of none
 
 
 def test_a_lock_that_is_held_too_long_ends_the_run_with_apt_s_own_words(apt: Path) -> None:
-    with locked(apt / "state/lists/lock", 60):
-        said = play(apt, __packages_wait_seconds=2)
+    with locked(apt / "state/lists/lock"):
+        said = play(apt, __packages_attempts=2)
     assert said.count("FAILED - RETRYING") == 2
     assert "Could not get lock" in said.partition("fatal:")[2]
     assert "It is held by process" in said.partition("fatal:")[2]
@@ -86,7 +96,7 @@ def test_another_failure_ends_the_run_at_once(apt: Path) -> None:
 
 
 def test_a_prediction_needs_no_apt(apt: Path) -> None:
-    with locked(apt / "state/lists/lock", 60):
+    with locked(apt / "state/lists/lock"):
         assert "no-such-package would be installed" in play(apt, "--check")
 
 
