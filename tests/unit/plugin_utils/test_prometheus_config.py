@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import health
+from ansible_collections.crowsnest.core.plugins.plugin_utils.blackbox_config import blackbox_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import blackbox_config, prometheus_config
+from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import prometheus_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import app_monitors
 
 MakePlan = Callable[..., Plan]
