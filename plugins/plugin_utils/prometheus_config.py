@@ -121,7 +121,7 @@ def _monitor_labels(apps: Sequence[App]) -> list[dict[str, Any]]:
 
 
 def _labelled(label: str, name: str, value: str) -> dict[str, Any]:
-    return {"source_labels": ["monitor_name"], "regex": name, "target_label": OWN_LABEL, "replacement": OWN_VALUE}
+    return {"source_labels": ["monitor_name"], "regex": name, "target_label": label, "replacement": value}
 
 
 def _any_of(words: Iterable[str]) -> str:
