@@ -17,6 +17,7 @@ import yaml
 from ansible_collections.crowsnest.core.plugins.plugin_utils import new_inventory
 from ansible_collections.crowsnest.core.plugins.plugin_utils.business.metabase import READER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import OWN_LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -116,7 +117,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
 
 @per_page
 def test_variables_that_are_named_exist(page: Path) -> None:
-    known = {f"crowsnest_{name}" for name in Declaration.model_fields} | {READER}
+    known = {f"crowsnest_{name}" for name in Declaration.model_fields} | {READER, OWN_LABEL}
     assert set(re.findall(r"\bcrowsnest_[a-z]\w*", page.read_text())) - known == set()
 
 

@@ -330,12 +330,13 @@ COLORS = {"good": "#2eb886", "warning": "#daa038", "danger": "#a30200"}
 
 
 def mrkdwn(text: Any) -> str:
-    """Turn Slack's text (bold, code, <url|label>, line breaks) into safe HTML."""
-    safe = html.escape(html.unescape(str(text or "")))
+    """Turn Slack's text (bold, code, <url|label>, line breaks) into safe HTML. What is escaped in it is no markup."""
+    safe = html.escape(str(text or ""))
     safe = re.sub(r"&lt;(https?://[^|\s]+?)\|(.+?)&gt;", r'<a href="\1">\2</a>', safe)
     safe = re.sub(r"&lt;(https?://[^|\s]+?)&gt;", r'<a href="\1">\1</a>', safe)
     safe = re.sub(r"(?<![\w*])\*([^*\n]+)\*(?![\w*])", r"<b>\1</b>", safe)
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", safe).replace("\n", "<br>")
+    safe = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", safe).replace("\n", "<br>")
+    return re.sub("&amp;(amp|lt|gt);", r"&\1;", safe)
 
 
 def render_attachment(part: dict[str, Any]) -> str:

@@ -204,6 +204,7 @@ def test_page_shows_messages_and_says_what_it_is(start: Start) -> None:
     port = start()
     call(port, "POST", HOOK, ALERTMANAGER)
     call(port, "POST", HOOK, {"text": "<script>alert(1)</script> *bold* <https://example.com/a|runbook>"})
+    call(port, "POST", HOOK, {"text": "escaped: &lt;https://evil.example|ok&gt; &amp;lt;"})
     status, page = call(port, "GET", "/")
     assert status == 200
     assert "This is a catcher, not Slack." in page
@@ -211,6 +212,7 @@ def test_page_shows_messages_and_says_what_it_is(start: Start) -> None:
     assert "border-color:#a30200" in page
     assert "shop is down &amp; out" in page
     assert "<script>alert" not in page
+    assert "escaped: &lt;https://evil.example|ok&gt; &amp;lt;" in page
     assert '<b>bold</b> <a href="https://example.com/a">runbook</a>' in page
 
 

@@ -177,7 +177,7 @@ REFUSED: list[dict[str, Any]] = [
     receiver(**MAIL | {"to": []}),
     receiver(**MAIL | {"smarthost": "smtp.example.com"}),
     receiver(**MAIL | {"smarthost": "[::1]:25"}),
-    receiver(**MAIL | {"smarthost": "127.0.0.2:25", "require_tls": "no"}),
+    receiver(**MAIL | {"smarthost": "127.0.0.2:25", "require_tls": "starttls"}),
     receiver(**MAIL | {"require_tls": False, "username": "a", "password": "b"}),
     receiver(type="sns", topic_arn="arn:aws:sqs:ap-northeast-2:123456789012:oncall"),
     receiver(type="sns", topic_arn=TOPIC, access_key="A"),

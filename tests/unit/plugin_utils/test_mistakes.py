@@ -376,7 +376,8 @@ def test_a_disabled_alert_leaves_its_name_to_the_team(tmp_path: Path) -> None:
     (tmp_path / "own.yml").write_text("groups: [{rules: [{alert: HostDown}, {alert: AppDown}]}]")
     own = {"folder": tmp_path, "rule_files": ["own.yml"]}
     assert len(mistakes(**own)) == 2
-    assert [line.split()[3] for line in mistakes(**own, disabled_alerts=["HostDown"])] == ["AppDown"]
+    (line,) = mistakes(**own, disabled_alerts=["HostDown"])
+    assert "the alert AppDown has the name" in line
 
 
 def test_the_place_of_a_missing_rule_file_counts_entries_of_any_kind() -> None:
