@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,8 +24,14 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "molecule"))  # where the package `lab` is
+
+from lab.play import Lab  # noqa: E402
+
 PICTURES = ROOT / "docs/pictures"
 LAB = ROOT / ".lab/demo"
+TOUR = ROOT / "docs/tour.md"
+VERSIONS = re.compile(r"Prometheus [\d.]+, Alertmanager [\d.]+ and blackbox exporter [\d.]+\d")
 CHROMIUM = "/usr/bin/chromium"
 # A container has no sandbox to offer, and nothing but the demo is to be reached.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -34,10 +41,14 @@ font:15px/1.5 'DejaVu Sans Mono',monospace;display:inline-block">
 <span style="color:#7ee787">$ %s</span>\n%s</pre></body>"""
 
 
+def demo() -> Lab:
+    """The demo as the laboratory described it."""
+    return Lab("demo", json.loads((LAB / "lab.json").read_text()))
+
+
 def url(service: str) -> str:
     """Where a page of the demo is reached."""
-    ports = json.loads((LAB / "lab.json").read_text())["hosts"][0]["ports"]
-    return f"http://127.0.0.1:{ports[service]}"
+    return demo().url(service)
 
 
 def dashboard(uid: str) -> Callable[[Browser, Path], None]:
@@ -134,15 +145,20 @@ TAKERS: dict[str, Callable[[Browser, Path], None]] = {
     "business": business,
     "monitors": kuma("/dashboard", 1000),
     "status-page": web("uptime_kuma", "/status/status", 900),
-    "prometheus-targets": web("prometheus", "/classic/targets", 1000),
-    "prometheus-alerts": web("prometheus", "/classic/alerts", 900),
     "slack-message": newest_alert,
     "pages": terminal("./crowsnest", "demo", "--status"),
 }
 
 
+def versions() -> str:
+    """The programs that the pictures show, as docs/tour.md names them."""
+    names = {"prometheus": "Prometheus", "alertmanager": "Alertmanager", "blackbox": "blackbox exporter"}
+    found = demo().versions()
+    return "{} and {}".format(*", ".join(f"{title} {found[job]}" for job, title in names.items()).rsplit(", ", 1))
+
+
 def main(names: list[str]) -> None:
-    """Takes the named pictures, or all."""
+    """Takes the named pictures, or all; the page then names the versions they were taken of."""
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -150,6 +166,8 @@ def main(names: list[str]) -> None:
             TAKERS[name](browser, PICTURES / f"{name}.png")
             print(f"docs/pictures/{name}.png")
         browser.close()
+    if not names:
+        TOUR.write_text(VERSIONS.sub(versions(), TOUR.read_text()))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import requests
 from docker.errors import DockerException
 
 from lab import app, base_image, engine, laboratory, ports, state, tools
+from lab.play import Lab
 from lab.progress import LabError
 
 # Debian's packages of them bring the API alone.
@@ -129,14 +130,11 @@ def _remarks(lab: dict[str, Any]) -> dict[str, str]:
 
 
 def _versions(lab: dict[str, Any]) -> dict[str, str]:
-    """Service → version, as the lab's Prometheus has read it; empty when it does not answer."""
-    url = f"http://127.0.0.1:{lab['hosts'][0]['ports']['prometheus']}/api/v1/query"
+    """Service → version; empty while Prometheus does not answer."""
     try:
-        answer = requests.get(url, params={"query": '{__name__=~".+_build_info"}'}, timeout=5).json()
-        series = [sample["metric"] for sample in answer["data"]["result"]]
-    except (requests.RequestException, LookupError):
+        return Lab(lab["name"], lab).versions()
+    except requests.RequestException:
         return {}
-    return {labels["job"]: labels["version"].partition("+")[0] for labels in series if labels.get("version")}
 
 
 def _answers(port: int) -> bool:

@@ -64,6 +64,11 @@ class Lab:
         result = self.get("prometheus", "/api/v1/query", query=promql)["data"]["result"]
         return [(series["metric"], float(series["value"][1])) for series in result]
 
+    def versions(self) -> dict[str, str]:
+        """Service → version that runs, of those that say it in their metrics."""
+        series = [labels for labels, _ in self.query('{__name__=~".+_build_info"}')]
+        return {labels["job"]: labels["version"].partition("+")[0] for labels in series if labels.get("version")}
+
     def messages(self, since: float, contains: str = "") -> list[dict[str, Any]]:
         """What the Slack catcher received since a time, oldest first."""
         found = self.get("slack_catcher", "/messages", since=str(since), contains=contains)["messages"]

@@ -89,8 +89,8 @@ def _now(plan: Plan) -> Row:
             ),
             any_is_bad(
                 "Targets down",
-                "How many sources of metrics are silent: exporters, apps, services. Not 0: the page Status, Targets of "
-                "Prometheus shows which and why.",
+                "How many sources of metrics are silent: exporters, apps, services. Not 0: the page Status, Target "
+                "health of Prometheus shows which and why.",
                 (Query("count(up == 0) or vector(0)"),),
                 width=4,
             ),
