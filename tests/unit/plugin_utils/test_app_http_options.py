@@ -113,6 +113,7 @@ def test_only_an_app_that_needs_it_has_modules_of_its_own(plan: Callable[..., An
     used = {(it["labels"]["app"], it["labels"]["probe"]): it["labels"]["__param_module"] for it in targets}
     assert used == {
         **{("blog", probe): "http" for probe in ("url", "health")},
+        **{(app, "answer"): f"{app}/answer" for app in ("blog", "shop")},
         ("blog", "database"): "component_database",
         **{("shop", probe): "shop/http" for probe in ("url", "health")},
         ("shop", "database"): "shop/component_database",

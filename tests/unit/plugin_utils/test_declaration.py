@@ -92,7 +92,8 @@ TAKEN: list[dict[str, Any]] = [
         receiver(**MAIL | {"to": [text], "sender": text})
         for text in ("root@localhost", "당직 <a@b.de>", '"O, K" <a@[::1]>')
     ),
-    *(receiver(**MAIL | {"smarthost": text}) for text in ("localhost:25", "mail_relay_1:25", "[::1]:25")),
+    receiver(**MAIL | {"smarthost": "mail_relay_1:25"}),
+    receiver(**MAIL | {"smarthost": "[::1]:25", "require_tls": True}),
     receiver(type="discord", webhook_url=HOOK),
     receiver(type="webhook", url="http://127.0.0.1:9000/hook"),
     receiver(**MAIL, username="a", password="b"),

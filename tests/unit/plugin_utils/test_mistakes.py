@@ -68,12 +68,12 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         app(metrics=["http://127.0.0.1:8000/metrics"]),
-        f"crowsnest_apps[0] (shop).metrics[0]: 'http://127.0.0.1:8000/metrics' does not fit. Allowed: {TARGET}; "
+        f"crowsnest_apps[0] (shop).metrics[0]: 'http://127.0.0.1:8000/…' does not fit. Allowed: {TARGET}; "
         f"leave `http://` out, and name the port (80 where the URL has none). {WHERE_METRICS}",
     ),
     (
         app(metrics=["https://127.0.0.1/metrics"]),
-        f"crowsnest_apps[0] (shop).metrics[0]: 'https://127.0.0.1/metrics' does not fit. Allowed: {TARGET}; metrics "
+        f"crowsnest_apps[0] (shop).metrics[0]: 'https://127.0.0.1/…' does not fit. Allowed: {TARGET}; metrics "
         f"are read over plain http: name an address where the app answers without TLS. {WHERE_METRICS}",
     ),
     (
