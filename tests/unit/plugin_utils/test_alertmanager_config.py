@@ -177,7 +177,7 @@ def test_an_app_that_is_down_silences_what_is_seen_of_it_from_outside_but_not_it
     rule = next(each for each in config()["inhibit_rules"] if 'alertname="AppDown"' in each["source_matchers"])
     pattern = re.fullmatch(r'alertname=~"(.+)"', rule["target_matchers"][0])
     silenced = [name for name in alert_names() if pattern and re.fullmatch(pattern[1], name)]
-    others = {"ProbeFailed", "ProbeComponentFailed", "ProbeSlow", "MonitorDown"}
+    others = {"ProbeFailed", "ProbeComponentFailed", "ProbeAnswerNotUnderstood", "ProbeSlow", "MonitorDown"}
     assert set(silenced) == others | {name for name in alert_names() if name.startswith("App")}
     assert rule["equal"] == ["app"]
 
