@@ -10,7 +10,8 @@ blackbox exporter judges by CEL, Uptime Kuma by JSONata. A component may stand i
 
 Its status is a word of WELL or SICK, or true or false; it may stand for the whole component, as in {"database": "ok"}.
 Capitals do not matter. A component may occur more than once: it is well if one place says so and none says the
-opposite. Whatever else an answer says is not understood, and never counts as "down".
+opposite. A word for `status` itself is the status of everything around it. Whatever else an answer says is not
+understood, and never counts as "down".
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ STATUSES = (200, 500, 503)
 
 def component_judged(component: str) -> dict[str, Any]:
     """Fields `http` of the blackbox module of one component, which succeeds when the component is well."""
-    well, sick = _in_answer(component, WELL, "== true"), _in_answer(component, SICK, "== false")
+    well, sick = _in_answer([component], WELL, "== true"), _in_answer([component], SICK, "== false")
     return _judged(f"{well} && !{sick}")
 
 
 def answer_judged(components: Iterable[str]) -> dict[str, Any]:
     """Fields `http` of the blackbox module that succeeds when the answer says how each component is."""
-    return _judged(" && ".join(_in_answer(component, (*WELL, *SICK), "in [true, false]") for component in components))
+    return _judged(_in_answer(components, (*WELL, *SICK), "in [true, false]"))
 
 
 def _judged(expression: str) -> dict[str, Any]:
@@ -56,20 +57,18 @@ def _judged(expression: str) -> dict[str, Any]:
 # --- CEL: https://github.com/google/cel-spec/blob/master/doc/langdef.md ---------------------------------------------
 
 
-def _in_answer(component: str, words: Iterable[str], flag: str) -> str:
-    """Whether some place of the answer, the variable `body`, gives the component one of these words, or this flag."""
-    named = _is_word("{}", [component])
-    whole = "false" if _is_status(component) else _says("m[k]", words, flag)
-    in_mapping = f"m.exists(k, {named.format('k')} && (type(m[k]) == map ? {_status('m[k]', words, flag)} : {whole}))"
-    entry = f"e.exists(n, {_is_word('n', NAME_KEYS)} && type(e[n]) == string && {named.format('e[n]')})"
-    in_list = f"m.exists(e, type(e) == map && {entry} && {_status('e', words, flag)})"
+def _in_answer(components: Iterable[str], words: Iterable[str], flag: str) -> str:
+    """Whether some place of the answer, the variable `body`, gives each component one of these words, or this flag."""
+    status = f"{{0}}.exists(s, {_is_word('s', ['status'])} && {_says('{0}[s]', words, flag)})"
+    # A word that stands for `status` is the status of everything around it, not of a component with this name.
+    whole = f"!{_is_word('k', ['status'])} && {_says('m[k]', words, flag)}"
+    in_mapping = f"m.exists(k, k.matches(c) && (type(m[k]) == map ? {status.format('m[k]')} : {whole}))"
+    entry = f"e.exists(n, {_is_word('n', NAME_KEYS)} && type(e[n]) == string && e[n].matches(c))"
+    in_list = f"m.exists(e, type(e) == map && {entry} && {status.format('e')})"
     groups = f"body.map(g, {_is_word('g', GROUPS)}, dyn(body[g]))"
     places = f"([dyn(body)] + (type(dyn(body)) == map ? {groups} : []))"
-    return f"{places}.exists(m, type(m) == map ? {in_mapping} : type(m) == list && {in_list})"
-
-
-def _status(value: str, words: Iterable[str], flag: str) -> str:
-    return f"{value}.exists(s, {_is_word('s', ['status'])} && {_says(f'{value}[s]', words, flag)})"
+    found = f"{places}.exists(m, type(m) == map ? {in_mapping} : type(m) == list && {in_list})"
+    return f"[{', '.join(_pattern([component]) for component in components)}].all(c, {found})"
 
 
 def _says(value: str, words: Iterable[str], flag: str) -> str:
@@ -77,12 +76,11 @@ def _says(value: str, words: Iterable[str], flag: str) -> str:
 
 
 def _is_word(value: str, words: Iterable[str]) -> str:
-    return f"{value}.matches(r'(?i)^({'|'.join(re.escape(word) for word in words)})$')"
+    return f"{value}.matches({_pattern(words)})"
 
 
-def _is_status(component: str) -> bool:
-    """A word that stands for `status` is the status of everything around it, not of a component with this name."""
-    return component.lower() == "status"
+def _pattern(words: Iterable[str]) -> str:
+    return f"r'(?i)^({'|'.join(re.escape(word) for word in words)})$'"
 
 
 # --- JSONata: https://docs.jsonata.org/overview ---------------------------------------------------------------------
@@ -101,7 +99,7 @@ _JSONATA = """(
   }) };
   $place := function($it) { $verdict(
     $type($it) = "object" ? $each($it, function($value, $key) {
-      $lowercase($key) = COMPONENT ? $type($value) = "object" ? $status($value) : WHOLE
+      $lowercase($key) = COMPONENT ? $type($value) = "object" ? $status($value) : COMPONENT != "status" ? $says($value)
     })
     : $type($it) = "array" ? $map($filter($it, $named), $status)
   ) };
@@ -119,7 +117,6 @@ def component_in_kuma(component: str) -> dict[str, Any]:
     """
     lists = {"WELL": WELL, "SICK": SICK, "NAME_KEYS": NAME_KEYS, "GROUPS": GROUPS, "COMPONENT": component.lower()}
     words = {name: json.dumps(it) for name, it in lists.items()}
-    words["WHOLE"] = "$nothing" if _is_status(component) else "$says($value)"
     expression = re.sub("|".join(words), lambda found: words[found[0]], _JSONATA)
     return {
         "type": "json-query",
