@@ -12,6 +12,7 @@ IMAGES = {
     "promtool": "prometheus",
     "prometheus": "prometheus",
     "amtool": "alertmanager",
+    "alertmanager": "alertmanager",
     "blackbox_exporter": "blackbox",
 }
 

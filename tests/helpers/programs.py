@@ -1,3 +1,5 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
 """The programs that crowsnest configures, started on loopback: from PATH, else out of the images of the laboratory."""
 
 from __future__ import annotations
@@ -9,67 +11,96 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# Names of a program: upstream's, which the images have, and Debian's.
-NAMES = {
-    "prometheus": ("prometheus",),
-    "blackbox_exporter": ("blackbox_exporter", "prometheus-blackbox-exporter"),
-}
+# Debian's name of a program, where it is another one than upstream's, which the images have.
+DEBIANS = {"alertmanager": "prometheus-alertmanager", "blackbox_exporter": "prometheus-blackbox-exporter"}
+Tool = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port on loopback that nobody listens on."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        return int(taken.getsockname()[1])
 
 
-def lab_image(name: str) -> str:
-    sys.path.insert(0, str(REPOSITORY / "molecule"))
-    from lab import tools
-
-    return tools.image(name)
+def command(program: str, folder: Path, **environment: str) -> list[str]:
+    """What calls the program so that it can write below `folder` and sees this machine's loopback."""
+    return _found(program) or _contained(program, folder, "--network", "host", *_variables(environment))
 
 
-def command(program: str, folder: Path) -> list[str]:
-    """What starts the program so that it sees `folder` and this machine's loopback."""
-    found = next((path for name in NAMES[program] if (path := shutil.which(name))), None)
-    if found:
-        return [found]
-    options = ["--network", "host", "--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{folder}:{folder}"]
-    return ["docker", "run", "--rm", *options, "--entrypoint", program, lab_image(program)]
+def tool(program: str) -> Tool:
+    """A function that runs promtool or amtool in a folder, which it may only read, without a network."""
+
+    def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        called = _found(program) or _contained(program, folder, "--network", "none", rights="ro")
+        return subprocess.run([*called, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+
+    return run
 
 
 @contextmanager
-def running(program: str, folder: Path, *words: str) -> Iterator[str]:
+def running(program: str, folder: Path, *words: str, port: int = 0, **environment: str) -> Iterator[str]:
     """The URL of a program of the Prometheus world that has started; it ends with the block."""
-    port = free_port()
-    words = (*words, f"--web.listen-address=127.0.0.1:{port}")
-    with (folder / f"{program}.log").open("w+") as log:
-        process = subprocess.Popen([*command(program, folder), *words], cwd=folder, stdout=log, stderr=log)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/-/healthy", process, Path(log.name))
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(30)
+    address = f"127.0.0.1:{port or free_port()}"
+    called = [*command(program, folder, **environment), *words, f"--web.listen-address={address}"]
+    log = folder / f"{program}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(called, cwd=folder, env=os.environ | environment, stdout=output, stderr=output)
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        urllib.request.urlopen(f"http://{address}/-/healthy", timeout=5).close()
+        return True
+
+    try:
+        until(answers, 60)
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - loopback
-            return
-        except (urllib.error.URLError, ConnectionError):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-    raise AssertionError(f"{url} does not answer: {log.read_text()}")
+def until(answer: Callable[[], Any], seconds: float) -> Any:
+    """The first answer that is true. Connections that are refused are no answer."""
+    end, found = time.monotonic() + seconds, None
+    while not found and time.monotonic() < end:
+        with suppress(OSError):
+            found = answer()
+        if not found:
+            time.sleep(0.05)
+    assert found, f"not so within {seconds:g} s"
+    return found
+
+
+def _found(program: str) -> list[str]:
+    path = shutil.which(program) or shutil.which(DEBIANS.get(program, program))
+    return [path] if path else []
+
+
+def _variables(environment: dict[str, str]) -> list[str]:
+    return [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
+
+
+def _contained(program: str, folder: Path, *options: str, rights: str = "rw") -> list[str]:
+    sys.path.insert(0, str(REPOSITORY / "molecule"))
+    from lab import tools
+
+    own = [
+        "--user",
+        f"{os.getuid()}:{os.getgid()}",
+        "--volume",
+        f"{folder}:{folder}:{rights}",
+        "--workdir",
+        str(folder),
+    ]
+    return ["docker", "run", "--rm", *own, *options, "--entrypoint", program, tools.image(program)]
 
 
 @contextmanager

@@ -1,14 +1,66 @@
-"""What the module host_facts says of a server on which everything fits."""
+"""What the module host_facts says of a made-up host; each test says only in what its own differs."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-FACTS: dict[str, Any] = {
-    "address": "172.26.3.4",
-    "os": {"id": "debian", "version": "13", "codename": "trixie"},
-    "memory": {"total_mib": 4000, "available_mib": 3500, "own_mib": 0},
-    "disk": {"path": "/var/lib", "total_mib": 80_000, "free_mib": 70_000, "own_mib": 0},
-    "docker": {"version": None, "compose": None, "own": []},
-    "node_exporter": {"installed": False, "flags": None},
-    "ports": {},
-    "files": {},
-}
+# Of somebody who listens: the fact `listeners` has such rows.
+LISTENER = {"pid": 812, "program": "/usr/bin/other", "unit": "", "container": "", "service": ""}
+
+
+def host_facts(
+    total_mib: int = 1950,
+    used_mib: int = 200,
+    disk_mib: int = 59_000,
+    free_mib: int = 50_000,
+    data_mib: int = 0,
+    own: Mapping[str, int] | None = None,
+    docker: str | None = None,
+    compose: str | None = None,
+    node_exporter: bool = False,
+    ports: Mapping[str, Sequence[str]] | None = None,
+    listeners: Mapping[str, Mapping[str, Any]] | None = None,
+    address: str = "172.26.3.4",
+    files: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """What module host_facts says of a host. `own` is {service of ours that runs: its MiB}.
+
+    `ports` is {port: addresses}; `listeners` is what is known of who listens there, {port: row}.
+    """
+    own = own or {}
+    ports = ports or {"22": ["0.0.0.0", "::"]}
+    available = total_mib - used_mib - sum(own.values())
+    return {
+        "address": address,
+        "os": {"id": "debian", "version": "13", "codename": "trixie"},
+        "memory": {"total_mib": total_mib, "available_mib": available, "own_mib": sum(own.values())},
+        "architecture": "x86_64",
+        "controllers": ["cpu", "memory", "pids"],
+        "read_only": [],
+        "sudo": True,
+        "disk": {"path": "/var/lib", "device": 1, "total_mib": disk_mib, "free_mib": free_mib, "own_mib": data_mib},
+        "images_disk": {"path": "/var/lib", "device": 1, "total_mib": disk_mib, "free_mib": free_mib},
+        "docker": {
+            "version": docker,
+            "compose": compose,
+            "kind": "docker",
+            "endpoint": "",
+            "masked": False,
+            "own": sorted(own),
+            "images": [],
+            "daemon": {},
+        },
+        "node_exporter": {"installed": node_exporter, "flags": None},
+        "ports": ports,
+        "listeners": {
+            port: [{"address": address, **LISTENER, **(listeners or {}).get(port, {})} for address in addresses]
+            for port, addresses in ports.items()
+        },
+        "published": [],
+        "files": files or {},
+    }
+
+
+# Of a server on which everything but Metabase fits.
+FACTS = host_facts(total_mib=4000, used_mib=500, ports={})

@@ -12,7 +12,8 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs
 
-from generated import alertmanager, until, write
+from generated import alertmanager, write
+from programs import until
 from smtp_catcher import relay
 
 ARN = "arn:aws:sns:ap-northeast-2:123456789012:oncall"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generated import Alertmanager, alertmanager, prometheus, until, write
+from generated import Alertmanager, alertmanager, prometheus, write
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from postgresql import free_port
+from programs import free_port, until
 from promised import own_alerts
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from generated import alertmanager, tool, until, write
+from generated import alertmanager, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from programs import tool, until
 from promised import own_alerts
 
 Alert = dict[str, Any]

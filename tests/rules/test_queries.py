@@ -6,24 +6,19 @@ on the panel. It is taken from PATH, else from the images of the laboratory, and
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import ProxyHandler, build_opener
 
 import pytest
+import requests
 import yaml
+from programs import command, running
+from server_facts import host_facts
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
@@ -31,17 +26,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 
 Ask = Callable[..., dict[str, Any]]
-DIRECT = build_opener(ProxyHandler({}))
-FACTS: dict[str, Any] = {
-    "address": "172.26.3.4",
-    "os": {"id": "debian", "version": "13", "codename": "trixie"},
-    "memory": {"total_mib": 8000, "available_mib": 7500, "own_mib": 0},
-    "disk": {"path": "/var/lib", "total_mib": 80_000, "free_mib": 70_000, "own_mib": 0},
-    "docker": {"version": None, "compose": None, "own": []},
-    "node_exporter": {"installed": False, "flags": None},
-    "ports": {},
-    "files": {},
-}
+ROOMY = host_facts(total_mib=8000, used_mib=500, ports={})
 HEALTH = {"basic": "/health/", "detailed": "/detailed/", "components": ["database", "redis"]}
 DECLARED: dict[str, Any] = {
     "crowsnest_environment": "staging",
@@ -57,57 +42,13 @@ WORDS = ("", "x", "1", "500", "200", "a/b", "eth0", "vda", "idle", "ext4")
 MINUTES = 90
 
 
-def lab_image() -> str:
-    """The laboratory's image of Prometheus."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "molecule"))
-    from lab import tools
-
-    return tools.image("promtool")
-
-
-def command(program: str, folder: Path) -> list[str]:
-    """How `prometheus` or `promtool` is called so that it can write below `folder`."""
-    if found := shutil.which(program):
-        return [found]
-    options = ["--rm", "--network", "host", "--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{folder}:{folder}"]
-    return ["docker", "run", *options, "--entrypoint", program, lab_image()]
-
-
 @contextmanager
 def prometheus(folder: Path) -> Iterator[Ask]:
     """A Prometheus on the blocks in `folder`/data; the result asks its API, path and parameters given."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
     (folder / "prometheus.yml").write_text("{}\n")
     flags = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data", "--log.level=error"]
-    process = subprocess.Popen([*command("prometheus", folder), *flags, f"--web.listen-address={address}"])
-
-    def ask(path: str, **parameters: str) -> dict[str, Any]:
-        try:
-            with DIRECT.open(f"http://{address}/api/v1/{path}?{urlencode(parameters)}", timeout=20) as answer:
-                found: dict[str, Any] = json.load(answer)
-        except HTTPError as error:
-            found = json.load(error)
-        return found
-
-    try:
-        wait_until_ready(process, f"http://{address}/-/ready")
-        yield ask
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            DIRECT.open(url, timeout=5)
-        except URLError:
-            assert time.monotonic() < deadline and process.poll() is None, "Prometheus does not start"
-            time.sleep(0.1)
-        else:
-            return
+    with running("prometheus", folder, *flags) as url:
+        yield lambda path, **parameters: requests.get(f"{url}/api/v1/{path}", params=parameters, timeout=20).json()
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
@@ -115,7 +56,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
 
 def everything() -> dict[str, tuple[str, str]]:
     """{where a query stands: (PromQL, legend)}, of all panels and rules of a plan with everything."""
-    hostvars = {"web1": {"preflight_look": {"host": FACTS}}}
+    hostvars = {"web1": {"preflight_look": {"host": ROOMY}}}
     plan = filters.plan(DECLARED, "web1", ["web1"], hostvars)
     shown = dashboards(Plan.model_validate(plan))
     found = {}

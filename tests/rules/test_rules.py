@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generated import Tool, tool, write
+from generated import write
+from programs import Tool, tool
 
 HERE = Path(__file__).resolve().parent
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import postgresql
+import programs
 import psycopg
 import pytest
 import yaml
@@ -185,7 +186,7 @@ def first(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
             server.database("shop", schemas=["public", "reports"]),
             server.database("absent"),
             server.database("warehouse", reader="keeper_ro", admin_user="keeper", admin_password="keep-it-5afe"),
-            server.database("down", port=postgresql.free_port()),
+            server.database("down", port=programs.free_port()),
         ],
         "-vvv",
     )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from grafana_double import PASSWORD, SECOND, Double, running, upstream
+from server_facts import host_facts
 
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory import apply
 from ansible_collections.crowsnest.core.plugins.module_utils.config_release import make_release
@@ -18,16 +19,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 
 ROOT = next(path for path in Path(__file__).parents if (path / "roles").is_dir())
-FACTS: dict[str, Any] = {
-    "address": "172.26.3.4",
-    "os": {"id": "debian", "version": "13", "codename": "trixie"},
-    "memory": {"total_mib": 8000, "available_mib": 7500, "own_mib": 0},
-    "disk": {"path": "/var/lib", "total_mib": 59_000, "free_mib": 50_000, "own_mib": 0},
-    "docker": {"version": None, "compose": None, "own": [], "images": [], "daemon": {}},
-    "node_exporter": {"installed": False, "flags": None},
-    "ports": {},
-    "files": {},
-}
 SHOP = {"name": "shop", "framework": "django", "metrics": [":8000"]}
 BLOG = {"name": "blog", "framework": "generic", "metrics": [":9000"]}
 SECRETS = {"secrets/admin_password": PASSWORD, "secrets/secret_key": "k" * 32}
@@ -37,7 +28,7 @@ def release(folder: Path, prometheus: str, **declared: Any) -> None:
     """Do what the role grafana does: `folder` stands for /etc/crowsnest in the container."""
     (task, *_) = yaml.safe_load((ROOT / "roles/grafana/tasks/main.yml").read_text(encoding="utf-8"))
     variables = {f"crowsnest_{name}": value for name, value in declared.items()}
-    plan = filters.plan(variables, "web1", ["web1"], {"web1": {"preflight_look": {"host": FACTS}}})
+    plan = filters.plan(variables, "web1", ["web1"], {"web1": {"preflight_look": {"host": host_facts(total_mib=8000)}}})
     replaced = {"/etc/crowsnest": str(folder), "http://127.0.0.1:9090": prometheus, "http_port = 3000": "http_port = 0"}
     files = filters.grafana_files(plan, variables, {"grafana_secret_key": "k" * 32})
     for old, new in replaced.items():

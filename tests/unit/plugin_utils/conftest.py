@@ -6,65 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from server_facts import host_facts
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
-
-# Of somebody who listens: the fact `listeners` has such rows.
-LISTENER = {"pid": 812, "program": "/usr/bin/other", "unit": "", "container": "", "service": ""}
-
-
-def host_facts(
-    total_mib: int = 1950,
-    used_mib: int = 200,
-    disk_mib: int = 59_000,
-    free_mib: int = 50_000,
-    data_mib: int = 0,
-    own: Mapping[str, int] | None = None,
-    docker: str | None = None,
-    compose: str | None = None,
-    node_exporter: bool = False,
-    ports: Mapping[str, Sequence[str]] | None = None,
-    listeners: Mapping[str, Mapping[str, Any]] | None = None,
-    address: str = "172.26.3.4",
-    files: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """What module host_facts says of a host. `own` is {service of ours that runs: its MiB}.
-
-    `ports` is {port: addresses}; `listeners` is what is known of who listens there, {port: row}.
-    """
-    own = own or {}
-    ports = ports or {"22": ["0.0.0.0", "::"]}
-    available = total_mib - used_mib - sum(own.values())
-    return {
-        "address": address,
-        "os": {"id": "debian", "version": "13", "codename": "trixie"},
-        "memory": {"total_mib": total_mib, "available_mib": available, "own_mib": sum(own.values())},
-        "architecture": "x86_64",
-        "controllers": ["cpu", "memory", "pids"],
-        "read_only": [],
-        "sudo": True,
-        "disk": {"path": "/var/lib", "device": 1, "total_mib": disk_mib, "free_mib": free_mib, "own_mib": data_mib},
-        "images_disk": {"path": "/var/lib", "device": 1, "total_mib": disk_mib, "free_mib": free_mib},
-        "docker": {
-            "version": docker,
-            "compose": compose,
-            "kind": "docker",
-            "endpoint": "",
-            "masked": False,
-            "own": sorted(own),
-            "images": [],
-            "daemon": {},
-        },
-        "node_exporter": {"installed": node_exporter, "flags": None},
-        "ports": ports,
-        "listeners": {
-            port: [{"address": address, **LISTENER, **(listeners or {}).get(port, {})} for address in addresses]
-            for port, addresses in ports.items()
-        },
-        "published": [],
-        "files": files or {},
-    }
 
 
 def plan_of(declared: Mapping[str, Any] | None = None, hosts: Sequence[str] = ("web1",), **facts: Any) -> Plan:
@@ -76,7 +21,7 @@ def plan_of(declared: Mapping[str, Any] | None = None, hosts: Sequence[str] = ("
 
 @pytest.fixture
 def facts() -> Callable[..., dict[str, Any]]:
-    """`host_facts` of this file."""
+    """`host_facts` of tests/helpers."""
     return host_facts
 
 
