@@ -174,10 +174,11 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
             "target_matchers": ['alertname!="HostDown"'],
             "equal": ["host"],
         },
-        # An app that is down silences its probes, monitors, errors and slowness; not its jobs and certificates.
+        # An app whose metrics cannot be read silences what is known from its metrics. Not its probes and monitors: metrics
+        # may be unreadable for days while users notice nothing, and then the app stops.
         {
             "source_matchers": [ours, 'alertname="AppDown"', 'app!=""'],
-            "target_matchers": [ours, 'alertname=~"App.+|Probe.+|MonitorDown"', 'alertname!="AppDown"'],
+            "target_matchers": [ours, 'alertname=~"App.+"', 'alertname!="AppDown"'],
             "equal": ["app"],
         },
         # The container that was killed says it better than the host.

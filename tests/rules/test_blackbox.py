@@ -26,6 +26,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import y
 
 LOGIN = {"username": "kim", "password": 'p$ w"%#비밀'}
 BASIC = "Basic " + base64.b64encode(f"{LOGIN['username']}:{LOGIN['password']}".encode()).decode()
+SITE = {"url": "http://127.0.0.1/"}
 HEALTHY = b'{"services": {"database": {"status": "healthy"}}}'
 
 
@@ -133,7 +134,7 @@ CASES: list[tuple[dict[str, Any], str, str, str, str]] = [
 def test_the_exporter_asks_an_app_as_it_is_declared(
     tmp_path: Path, ports: dict[str, int], app: dict[str, Any], module: str, scheme: str, path: str, expected: str
 ) -> None:
-    write(tmp_path, {**app, "health": {"detailed": "http://127.0.0.1/", "components": ["database"]}})
+    write(tmp_path, {**app, **SITE, "health": {"detailed": "/", "components": ["database"]}})
     with running("blackbox_exporter", tmp_path, f"--config.file={tmp_path}/blackbox.yml") as exporter:
         assert success(exporter, module, f"{scheme}://127.0.0.1:{ports[scheme]}{path}") == expected
 
@@ -150,7 +151,7 @@ HEADERS = [
 @pytest.mark.parametrize("name", HEADERS)
 def test_a_header_that_the_exporter_does_not_take_is_refused_beforehand(tmp_path: Path, name: str) -> None:
     try:
-        write(tmp_path, {"headers": {name: "Bearer x"}})
+        write(tmp_path, {**SITE, "headers": {name: "Bearer x"}})
     except ValidationError:
         file = {"files": ["/x"]}
         config = {"modules": {"a": {"prober": "http", "http": {"http_headers": {name: file}}}}}
@@ -165,8 +166,8 @@ def test_a_header_that_the_exporter_does_not_take_is_refused_beforehand(tmp_path
 
 def test_a_new_password_counts_without_a_restart(tmp_path: Path, ports: dict[str, int]) -> None:
     target = f"http://127.0.0.1:{ports['http']}/login"
-    write(tmp_path, {**LOGIN, "password": "old"})
+    write(tmp_path, {**SITE, **LOGIN, "password": "old"})
     with running("blackbox_exporter", tmp_path, f"--config.file={tmp_path}/blackbox.yml") as exporter:
         assert success(exporter, "shop/http", target) == "0"
-        write(tmp_path, LOGIN)
+        write(tmp_path, {**SITE, **LOGIN})
         assert success(exporter, "shop/http", target) == "1"
