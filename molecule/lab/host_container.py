@@ -167,11 +167,12 @@ def meminfo_mib(container: Client) -> int:
 def wait_for_systemd(container: Client, seconds: float = 90) -> str:
     """The state systemd ends in: "running" or "degraded: unit, unit". LabError when it takes too long."""
 
-    def booted() -> bool:
-        return output(container, ["systemctl", "is-system-running"])[1] in {"running", "degraded"}
+    def booted() -> str:
+        said = output(container, ["systemctl", "is-system-running"])[1]
+        return said if said in {"running", "degraded"} else ""
 
-    wait_until(f"systemd in {container.name} does not come up: see `docker logs {container.name}`", booted, seconds)
-    if output(container, ["systemctl", "is-system-running"])[1] == "running":
+    words = f"systemd in {container.name} does not come up: see `docker logs {container.name}`"
+    if wait_until(words, booted, seconds) == "running":
         return "running"
     failed = output(container, ["systemctl", "--failed", "--plain", "--no-legend", "--no-pager"])[1]
     return "degraded: " + ", ".join(line.split()[0] for line in failed.splitlines())

@@ -192,8 +192,8 @@ def _wait_for_hosts(lab: dict[str, Any], containers: list[Client]) -> None:
             host["systemd"] = host_container.wait_for_systemd(container)
         if host["systemd"] != "running":
             print(f"  systemd on {host['name']} is {host['systemd']}")
-        wait_until(f"{host['name']} makes no SSH host key", lambda it=container: len(_host_key(it).split()) > 1, 30)
-        lines += ssh_access.known_hosts_line(host["ssh_port"], _host_key(container))
+        key = wait_until(f"{host['name']} makes no SSH host key", partial(_host_key, container), 30)
+        lines += ssh_access.known_hosts_line(host["ssh_port"], key)
     Path(lab["known_hosts"]).write_text(lines, encoding="utf-8")
     Path(lab["ssh_config"]).write_text(ssh_access.client_config(lab), encoding="utf-8")
     for host in lab["hosts"]:
@@ -203,8 +203,12 @@ def _wait_for_hosts(lab: dict[str, Any], containers: list[Client]) -> None:
 
 
 def _host_key(container: Client) -> str:
-    """The public key; on a loaded machine systemd may be up a moment before it is written."""
-    return host_container.output(container, ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])[1]
+    """The public key, empty when it cannot be read: systemd may be up a moment before it is written.
+
+    On a busy machine the engine also loses what a program printed, so one good answer is enough, and is kept.
+    """
+    code, text = host_container.output(container, ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])
+    return text if code == 0 and len(text.split()) > 1 else ""
 
 
 def _ssh_works(lab: dict[str, Any], host: dict[str, Any]) -> bool:

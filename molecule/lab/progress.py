@@ -6,6 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class LabError(Exception):
@@ -28,10 +31,11 @@ def step(text: str) -> Iterator[None]:
         print(line if alone else f"{text} ... {line}", flush=True)
 
 
-def wait_until(what: str, condition: Callable[[], bool], seconds: float, pause: float = 0.2) -> None:
-    """Return as soon as `condition()` is true; LabError(`what`) after `seconds`."""
+def wait_until(what: str, look: Callable[[], T], seconds: float, pause: float = 0.2) -> T:
+    """The first true value of `look()`; LabError(`what`) after `seconds`."""
     end = time.monotonic() + seconds
-    while not condition():
+    while not (found := look()):
         if time.monotonic() > end:
             raise LabError(f"{what} (waited {seconds:.0f} s)")
         time.sleep(pause)
+    return found

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
 import tarfile
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import cli, host_container, ssh_access, state
+from lab import cli, host_container, laboratory, ssh_access, state
 from lab.host_container import Host
 from lab.progress import LabError
 
@@ -72,3 +74,28 @@ def test_one_suite_per_host_and_the_last_holds_for_the_rest() -> None:
 def test_names_that_would_break_paths_or_containers_are_refused(name: str) -> None:
     with pytest.raises(LabError, match="can't name a lab"):
         state.check_name(name)
+
+
+class Busy:
+    """A container whose engine loses every second answer."""
+
+    name = "busy"
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = [words for answer in answers for words in (answer, "")]
+
+    def exec_run(self, _: list[str]) -> tuple[int, bytes]:
+        return 0, self.answers.pop(0).encode()
+
+
+def test_an_answer_that_was_seen_once_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    assert host_container.wait_for_systemd(Busy("starting", "running")) == "running"
+    lab: dict[str, Any] = {"name": "x", "hosts": [{"name": "lab1", "ssh_port": 1}]}
+    monkeypatch.setattr(host_container, "wait_for_systemd", lambda _: "running")
+    monkeypatch.setattr(laboratory, "_ssh_works", lambda *_: True)
+    monkeypatch.setattr(ssh_access, "client_config", lambda _: "")
+    written: list[str] = []
+    monkeypatch.setattr(Path, "write_text", lambda _, text, **__: written.append(text))
+    laboratory._wait_for_hosts(lab | {"known_hosts": "k", "ssh_config": "c"}, [Busy("", "ssh-ed25519 AAAA root@lab1")])
+    assert written[0] == "[127.0.0.1]:1 ssh-ed25519 AAAA\n"
