@@ -209,7 +209,17 @@ HOSTILE = st.sampled_from(
             "a_b__c",
             "%s",
         ),
-        *("👩‍👩‍👧", "שלום", "서비스 중단", "x" * 10_000, "&" * 3_000, "https://example.com/?a=b c|d>", " ", "$1 ${2}"),
+        *(
+            "👩‍👩‍👧",
+            "שלום",
+            "서비스 중단",
+            "x" * 10_000,
+            "&" * 3_000,
+            "https://example.com/?a=b c|d>",
+            "https://example.com/\u202e\u2066",
+            " ",
+            "$1 ${2}",
+        ),
     ]
 )
 TEXT = HOSTILE | st.text(max_size=40)
@@ -254,7 +264,7 @@ def _is_readable(each: Alert, found: Mapping[str, str]) -> None:
     assert len(title) < 200
     assert re.search(r"(: |\] )\S", title), "a title without a name"
     assert "https://watch.example.com/grafana/d/" in found["text.plain"]
-    if (runbook := each["annotations"].get("runbook_url", "")).startswith("https://example.com/"):
+    if (runbook := each["annotations"].get("runbook_url", "")).startswith("https://example.com/?"):
         assert runbook.replace(" ", "%20").replace("|", "%7C").replace(">", "%3E") in found["text.plain"]
 
 
