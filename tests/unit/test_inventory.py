@@ -112,8 +112,10 @@ def test_several_inventories_and_those_of_the_project_are_read(inventory: Path) 
 def test_molecule_s_links_are_read(tmp_path: Path) -> None:
     (tmp_path / "hosts").symlink_to(ROOT / "inventories/lab/hosts.yml")
     (tmp_path / "group_vars").symlink_to(ROOT / "inventories/lab/group_vars")
-    (tmp_path / "ansible_inventory.yml").write_text("all: {hosts: {instance: }}\n")
+    # As Molecule writes it: the playbooks that make a lab need its variables.
+    (tmp_path / "ansible_inventory.yml").write_text("all: {hosts: {lab1: {}}, vars: {molecule_yml: seen}}\n")
     assert hosts_of("-i", tmp_path) == ["lab1"]
+    assert '"molecule_yml": "seen"' in run("ansible-inventory", "-i", tmp_path, "--host", "lab1").stdout
     assert '"crowsnest_environment": "development"' in run("ansible-inventory", "-i", tmp_path, "--list").stdout
 
 
