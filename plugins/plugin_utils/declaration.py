@@ -402,7 +402,7 @@ class Declaration(Settings):
     metabase_admin_password: Annotated[Password, AfterValidator(_with_digit)] | None = Field(
         None, description="Its password. Default: made once, in the inventory's folder secrets/."
     )
-    metabase_site_name: str = Field("crowsnest", min_length=1, description="Title of Metabase's pages.")
+    metabase_site_name: str = Field("crowsnest", pattern=r"^[^\r\n]+$", description="Title of Metabase's pages.")
     metabase_users: list[MetabaseUser] = Field([], description="Further people who log in to Metabase.")
     metabase_slack_token: SecretStr | None = Field(
         None, description="Token of a Slack app (xoxb-…), through which Metabase sends dashboards to channels."

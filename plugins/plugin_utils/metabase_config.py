@@ -8,6 +8,7 @@ Names: https://www.metabase.com/docs/latest/configuring-metabase/environment-var
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from email.utils import parseaddr
@@ -50,11 +51,13 @@ def metabase_secrets(plan: Plan, declared: Declaration, secrets: Mapping[str, st
 
 
 def _quoted(value: str) -> str:
-    """In single quotes compose takes everything as it is, but for what `business/mistakes.py` refuses.
+    """One line for compose, which takes everything between single quotes as it is and knows no way to write one there.
 
     https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax
     """
-    return f"'{value}'"
+    if "'" not in value and "\\" not in value:
+        return f"'{value}'"
+    return '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
 
 
 def _settings(plan: Plan, declared: Declaration) -> dict[str, str]:

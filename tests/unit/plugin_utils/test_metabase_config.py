@@ -55,6 +55,22 @@ def test_its_own_database_is_the_container_beside_it(variables: MakeVariables) -
     assert made["MB_ENCRYPTION_SECRET_KEY"] == "key-1"
 
 
+# A value: how compose 2.26 was seen to read it back as it is.
+QUOTED = {
+    "crowsnest": "'crowsnest'",
+    'a "shop" for $5 #1': "'a \"shop\" for $5 #1'",
+    "Kim's shop": '"Kim\'s shop"',
+    'Kim\'s "shop" for $5 \\ n\\n': '"Kim\'s \\"shop\\" for \\$5 \\\\ n\\\\n"',
+}
+
+
+@pytest.mark.parametrize("value", QUOTED)
+def test_a_value_is_quoted_so_that_compose_reads_it_as_it_is(plan: Callable[..., Plan], value: str) -> None:
+    declared = declaration.read({"crowsnest_metabase_site_name": value})
+    text = metabase_secrets(plan({"metabase": True}, total_mib=3900), declared, SECRETS)["secrets/environment"]
+    assert f"MB_SITE_NAME={QUOTED[value]}\n" in text
+
+
 def test_a_declared_database_takes_its_place(variables: MakeVariables) -> None:
     made = variables({"metabase_database": {"address": "[2001:db8::1]:6432", "user": "mb", "password": "declared-1"}})
     shown = [made[f"MB_DB_{name}"] for name in ("HOST", "PORT", "DBNAME", "USER", "PASS")]

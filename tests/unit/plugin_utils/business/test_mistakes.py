@@ -216,18 +216,18 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
             "e-mail is known. Allowed: beside a receiver of type email, which has one."
         ],
     ),
-    # secrets that compose would read wrongly, and its error would show
+    # secrets that would be more than one line of the file that compose reads
     *(
         (
             declared,
             [
                 f"{path}: the given value (not shown: it may hold a secret) cannot be handed to Metabase. Allowed: one "
-                "line without a single quote or a backslash."
+                "line."
             ],
         )
         for path, declared in {
-            "crowsnest_metabase_slack_token": {"metabase_slack_token": "a'b"},
-            "crowsnest_metabase_database.password": {"metabase_database": {"password": "a\\"}},
+            "crowsnest_metabase_slack_token": {"metabase_slack_token": "a\nb"},
+            "crowsnest_metabase_database.password": {"metabase_database": {"password": "a\r"}},
             "crowsnest_receivers[1].password": {
                 "apps": [{"name": "shop", "database": DATABASE}],
                 "receivers": [SLACK, {**EMAIL, "password": "a\nb"}],
