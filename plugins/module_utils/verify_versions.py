@@ -36,6 +36,7 @@ def version_checks(services: Mapping[str, Mapping[str, Any]], metrics: Mapping[s
 
 
 def _fits(version: str, tag: str) -> bool:
-    """Whether the tag says this version, or as much of it as it says; a tag without numbers at its start says none."""
+    """Whether the tag says this version, or its first numbers; a tag without numbers at its start says none."""
     said = _NUMBERS.match(tag)
-    return said is None or f"{version}.".startswith(f"{said[1]}.")
+    whole = f"{tag.removeprefix('v')}-".startswith(f"{version}-")
+    return said is None or whole or f"{version}.".startswith(f"{said[1]}.")

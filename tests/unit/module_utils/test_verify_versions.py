@@ -41,15 +41,19 @@ def test_an_image_that_holds_another_version_than_its_name_says_is_a_warning(ver
     assert "registry mirror" in check.advice
 
 
-TAGS = [("3.14.0", True), ("v3.14", True), ("3-alpine3.20", True), ("latest", True), ("sha-99f1", True)]
-TAGS += [("3.1", False), ("v3.14.0.1", False), ("2", False), ("v2.53.3-distroless", False)]
+# (version that runs, tag, whether they fit)
+TAGS = [
+    ("3.14.0", tag, True) for tag in ("3.14.0", "v3.14", "3-alpine3.20", "latest", "sha-99f1", "v3.14.0-distroless")
+]
+TAGS += [("3.14.0", tag, False) for tag in ("3.1", "v3.14.0.1", "2", "v2.53.3-distroless", "3.14.01")]
+TAGS += [("3.15.0-rc.0", "v3.15.0-rc.0", True), ("3.15.0-rc.0", "v3.15.0-rc.0-distroless", True)]
+TAGS += [("3.15.0-rc.0", "v3.15.0-rc.1", False), ("3.15.0-rc.0", "v3.15.0", False)]
 
 
-@pytest.mark.parametrize(("tag", "fits"), TAGS)
-def test_a_tag_promises_as_much_of_the_version_as_it_says(tag: str, fits: bool) -> None:
-    (check,) = version_checks(
-        {"own": {"image": f"registry.example:5000/own:{tag}"}}, {"own": PROMETHEUS.format("3.14.0")}
-    )
+@pytest.mark.parametrize(("version", "tag", "fits"), TAGS)
+def test_a_tag_promises_as_much_of_the_version_as_it_says(version: str, tag: str, fits: bool) -> None:
+    image = {"image": f"registry.example:5000/own:{tag}"}
+    (check,) = version_checks({"own": image}, {"own": PROMETHEUS.format(version)})
     assert (check.status == "PASS") is fits
 
 
