@@ -174,8 +174,8 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
             "target_matchers": ['alertname!="HostDown"'],
             "equal": ["host"],
         },
-        # An app whose metrics cannot be read silences what is known from them. Not its probes and monitors: metrics may be
-        # unreadable for days while users notice nothing, and then the app stops.
+        # An app whose metrics cannot be read silences what is known from them. Not its probes and monitors: metrics may
+        # be unreadable for days while users notice nothing, and then the app stops.
         {
             "source_matchers": [ours, 'alertname="AppDown"', 'app!=""'],
             "target_matchers": [ours, 'alertname=~"App.+"', 'alertname!="AppDown"'],
