@@ -113,7 +113,7 @@ def test_the_role_is_used(role: Path) -> None:
 
 
 def test_a_run_looks_at_every_host_again_between_its_changes_and_its_verification() -> None:
-    plays = [(play["hosts"], roles_in(play), str(play)) for play in load(ROOT / "playbooks/site.yml")]
+    plays = [(play.get("hosts"), roles_in(play), str(play)) for play in load(ROOT / "playbooks/site.yml")]
     changed = [number for number, (_, roles, _) in enumerate(plays) if roles & {"stack", "node_exporter"}]
     looked = [number for number, (hosts, _, text) in enumerate(plays) if hosts == "monitored" and "'look'" in text]
     asked = [number for number, (_, roles, text) in enumerate(plays) if "verify" in roles and "'look'" not in text]

@@ -126,7 +126,7 @@ def _addresses() -> Panel:
     return Panel(
         "Reachable",
         "Whether all addresses and health components of each app answer well, asked from the server. Red: click it "
-        "to see which, then curl -sv -o /dev/null ADDRESS; alert ProbeFailed has the runbook. Is `answer` red too, the "
+        "to see which, then curl -sv -o /dev/null ADDRESS; alert ProbeFailed has the runbook. If `answer` is red, the "
         "health answer says nothing about components: alert ProbeAnswerNotUnderstood.",
         "stat",
         (Query('min by (app) (probe_success{job="probe"})', "{{app}}"),),
@@ -198,6 +198,6 @@ def _portal(plan: Plan) -> Panel:
         "Where everything is. A page does not open: docker ps -a on the server shows whether its service runs.",
         "text",
         width=WIDTH,
-        height=HEIGHT,
+        height=HEIGHT + 2,
         text="\n".join(lines),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import playwright
 import pytest
+from server_facts import host_facts
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
@@ -89,17 +90,8 @@ def test_a_single_bar_has_only_the_name_of_its_own() -> None:
 
 
 def full_plan() -> Plan:
-    facts: Json = {
-        "address": "172.26.3.4",
-        "os": {"id": "debian", "version": "13", "codename": "trixie"},
-        "memory": {"total_mib": 8000, "available_mib": 7500, "own_mib": 0},
-        "disk": {"path": "/var/lib", "total_mib": 59_000, "free_mib": 50_000, "own_mib": 0},
-        "docker": {"version": None, "compose": None, "own": [], "images": [], "daemon": {}},
-        "node_exporter": {"installed": False, "flags": None},
-        "ports": {},
-        "files": {},
-    }
-    return make_plan({"crowsnest_apps": APPS}, "web1", {"web1": "203.0.113.1"}, {"web1": facts}, images())
+    facts = {"web1": host_facts(total_mib=8000)}
+    return make_plan({"crowsnest_apps": APPS}, "web1", {"web1": "203.0.113.1"}, facts, images())
 
 
 def panels(kind: str) -> dict[str, Json]:
