@@ -51,7 +51,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_watching imp
 
 _ORDER = {FAIL: 0, WARN: 1, PASS: 2}
 _PAUSE_SECONDS = 2.0
-_LOGIN = re.compile(r"://\S*@")
+_LOGIN = re.compile(r"://[^/?#\s]*@")
 # What is not looked at when a service does not answer.
 _ASKED = {
     "prometheus": "targets, rules, alerts, delivery, panels, certificates, hosts",

@@ -27,11 +27,12 @@ GROUPS = ("services", "components", "checks", "entries", "dependencies", "detail
 NAME_KEYS = ("service", "name", "component")
 WELL = (
     *("healthy", "ok", "okay", "up", "pass", "passed", "passing", "success", "good", "green", "normal"),
+    *("yellow", "warn", "warning"),  # works, with a concern
     *("working", "running", "alive", "available", "online", "connected", "operational", "ready", "active", "serving"),
 )
 SICK = (
     *("unhealthy", "down", "fail", "failed", "failing", "failure", "error", "bad", "red", "critical", "fatal"),
-    *("degraded", "warn", "warning", "yellow", "unavailable", "unreachable", "offline", "disconnected", "dead"),
+    *("degraded", "unavailable", "unreachable", "offline", "disconnected", "dead"),
     *("stopped", "timeout", "out_of_service", "not_serving"),
 )
 # The page fails because of a component, and still says which: 503 in most frameworks, 500 in some.
@@ -39,9 +40,8 @@ STATUSES = (200, 500, 503)
 
 
 def component_judged(component: str) -> dict[str, Any]:
-    """Fields `http` of the blackbox module of one component, which succeeds when the component is well."""
-    well, sick = _in_answer([component], WELL, "== true"), _in_answer([component], SICK, "== false")
-    return _judged(f"{well} && !{sick}")
+    """Fields `http` of the blackbox module of one component: the answer can be read, and says nothing bad about it."""
+    return _judged(f"!{_in_answer([component], SICK, '== false')}")
 
 
 def answer_judged(components: Iterable[str]) -> dict[str, Any]:
@@ -113,14 +113,14 @@ _JSONATA = """(
 def component_in_kuma(component: str) -> dict[str, Any]:
     """Fields of a json-query monitor of Uptime Kuma, which is down only when the answer says "down".
 
-    An answer that is not understood is "unknown" there whatever its status is, and the monitor stays up.
+    A readable answer that is not understood is "unknown" there, and the monitor stays up.
     """
     lists = {"WELL": WELL, "SICK": SICK, "NAME_KEYS": NAME_KEYS, "GROUPS": GROUPS, "COMPONENT": component.lower()}
     words = {name: json.dumps(it) for name, it in lists.items()}
     expression = re.sub("|".join(words), lambda found: words[found[0]], _JSONATA)
     return {
         "type": "json-query",
-        "accepted_statuscodes": [f"{hundred}00-{hundred}99" for hundred in range(1, 6)],
+        "accepted_statuscodes": [str(status) for status in STATUSES],
         "jsonPath": " ".join(expression.split()),
         "jsonPathOperator": "!=",
         "expectedValue": "down",
