@@ -150,6 +150,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bo
 
     modules: dict[str, Any] = {f"component {name}": health.component_judged(name) for name in COMPONENTS}
     modules |= {f"answer {name}": health.answer_judged([name]) for name in COMPONENTS}
+    modules["component redis"] = health.component_judged("redis")
     modules["answer of two"] = health.answer_judged(["database", "redis"])
     config = {"modules": {name: {"prober": "http", "timeout": "5s", "http": it} for name, it in modules.items()}}
     folder = tmp_path_factory.mktemp("blackbox")
@@ -167,7 +168,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bo
 
 
 def told_by_blackbox(probe: Callable[..., bool], component: str, body: str, status: int = 200) -> str:
-    """What the rules make of the probes: one of a component counts while the answer is understood."""
+    """What the rules make of the probes: one of a component counts while the answer can be read."""
     if not probe(f"answer {component}", body, status):
         return "unknown"
     return "up" if probe(f"component {component}", body, status) else "down"
@@ -211,10 +212,21 @@ def test_an_answer_has_to_tell_of_every_component(probe: Callable[..., bool], mi
     assert not probe("answer of two", json.dumps({name: it for name, it in said.items() if name != missing}))
 
 
-def test_kuma_is_down_on_the_word_down_and_takes_every_status() -> None:
+def test_what_is_said_of_one_component_counts_whatever_is_said_of_another(probe: Callable[..., bool]) -> None:
+    body = json.dumps({"database": "down", "redis": "starting"})
+    assert (probe("component database", body), probe("component redis", body)) == (False, True)
+    assert not probe("answer of two", body)
+
+
+@pytest.mark.parametrize("body", ["<html>Sign in</html>", "", "{", "\ufeff{}"])
+def test_when_an_answer_cannot_be_read_everything_fails(probe: Callable[..., bool], body: str) -> None:
+    assert not any(probe(module, body) for module in ("component database", "component redis", "answer of two"))
+
+
+def test_kuma_is_down_on_the_word_down_and_where_blackbox_takes_no_answer() -> None:
     monitor = health.component_in_kuma("database")
     assert (monitor["type"], monitor["jsonPathOperator"], monitor["expectedValue"]) == ("json-query", "!=", "down")
-    assert monitor["accepted_statuscodes"] == ["100-199", "200-299", "300-399", "400-499", "500-599"]
+    assert monitor["accepted_statuscodes"] == ["200", "500", "503"]
 
 
 def test_no_word_means_both() -> None:

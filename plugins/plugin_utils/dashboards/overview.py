@@ -126,8 +126,8 @@ def _addresses() -> Panel:
     return Panel(
         "Reachable",
         "Whether all addresses and health components of each app answer well, asked from the server. Red: click it "
-        "to see which, then curl -sv -o /dev/null ADDRESS; alert ProbeFailed has the runbook. If `answer` is red, the "
-        "health answer says nothing about components: alert ProbeAnswerNotUnderstood.",
+        "to see which, then curl -sv -o /dev/null ADDRESS; alert ProbeFailed has the runbook. If only "
+        "`answer` is red, the health answer is not understood: alert ProbeAnswerNotUnderstood.",
         "stat",
         (Query('min by (app) (probe_success{job="probe"})', "{{app}}"),),
         values=OK,

@@ -57,7 +57,7 @@ def success(selector: str) -> Panel:
     return Panel(
         "Probe works",
         "Whether the last request to each address or health component was answered well; `answer` is whether the "
-        "detailed health answer is understood, and while it is red its components say nothing. Red: "
+        "detailed health answer says how every component is. Red: "
         "curl -sv -o /dev/null ADDRESS on the server, then from your own computer; alert ProbeFailed has the runbook.",
         "stat",
         (Query(f"probe_success{{{selector}}}", "{{app}} {{probe}}"),),
