@@ -8,6 +8,7 @@ Pure: the answers to `questions` and the alerts go in, checks come out. What is 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -95,8 +96,18 @@ def probe_checks(now: Now, answered: Sequence[Sample]) -> list[Check]:
 def _failed(app: str, samples: Sequence[Sample]) -> Check:
     names = some(it.labels["probe"] for it in samples)
     word = f"{app} is not reachable, or its answer is not as it should be: {names}"
-    advice = f"On the server: `curl -sv -o /dev/null {samples[0].labels['instance']}`. {runbook('ProbeFailed')}"
+    page = shlex.quote(samples[0].labels["instance"])
+    advice = (
+        f"On the server: `curl -sv -o /dev/null {page}`. {runbook(_alert_of({it.labels['probe'] for it in samples}))}"
+    )
     return Check(WARN, "probes", word, advice, kind="apps are not reachable or not well", name=f"{app} ({names})")
+
+
+def _alert_of(probes: Collection[str]) -> str:
+    """The alert that speaks of an app with these failed probes."""
+    if {"url", "health"} & set(probes):
+        return "ProbeFailed"
+    return "ProbeAnswerNotUnderstood" if "answer" in probes else "ProbeComponentFailed"
 
 
 def delivery_checks(

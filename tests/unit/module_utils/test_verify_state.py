@@ -263,3 +263,20 @@ def test_a_refused_question_leaves_the_other_checks() -> None:
 def test_messages_to_people_count_for_the_given_time() -> None:
     for name in ("attempts", "failures"):
         assert '_total{receiver_name!="heartbeat"}[777s]' in state.questions(777)[name]
+
+
+@pytest.mark.parametrize(
+    ("probes", "alert"),
+    {
+        ("url", "answer", "database"): "ProbeFailed",
+        ("health",): "ProbeFailed",
+        ("answer",): "ProbeAnswerNotUnderstood",
+        ("answer", "redis"): "ProbeAnswerNotUnderstood",
+        ("database",): "ProbeComponentFailed",
+    }.items(),
+)
+def test_a_failed_probe_leads_to_the_runbook_of_its_alert(probes: Sequence[str], alert: str) -> None:
+    expected = {**EXPECTED, "targets": [{"app": "shop", "probe": name} for name in probes]}
+    seen = [sample(0, app="shop", probe=name, instance="http://a/?x=1&y=2") for name in probes]
+    (line, *_) = state.probe_checks(state.Now(expected, (), 0, 0), seen)
+    assert line.advice == f"On the server: `curl -sv -o /dev/null 'http://a/?x=1&y=2'`. See the runbook {alert}."
