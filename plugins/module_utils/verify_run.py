@@ -51,7 +51,8 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_watching imp
 
 _ORDER = {FAIL: 0, WARN: 1, PASS: 2}
 _PAUSE_SECONDS = 2.0
-_LOGIN = re.compile(r"://[^/?#\s]*@")
+# `://user:password@host`, where the password may hold a slash; not the @ of a path behind `host` or `host:port`.
+_LOGIN = re.compile(r"://(?:[^/?#\s]*|[^\s/:@]+:(?!\d+(?:[/?#]|$))\S*)@")
 # What is not looked at when a service does not answer.
 _ASKED = {
     "prometheus": "targets, rules, alerts, delivery, panels, certificates, hosts",

@@ -96,10 +96,8 @@ def probe_checks(now: Now, answered: Sequence[Sample]) -> list[Check]:
 def _failed(app: str, samples: Sequence[Sample]) -> Check:
     names = some(it.labels["probe"] for it in samples)
     word = f"{app} is not reachable, or its answer is not as it should be: {names}"
-    page = shlex.quote(samples[0].labels["instance"])
-    advice = (
-        f"On the server: `curl -sv -o /dev/null {page}`. {runbook(_alert_of({it.labels['probe'] for it in samples}))}"
-    )
+    page, alert = shlex.quote(samples[0].labels["instance"]), _alert_of({it.labels["probe"] for it in samples})
+    advice = f"On the server: `curl -sv -o /dev/null {page}`. {runbook(alert)}"
     return Check(WARN, "probes", word, advice, kind="apps are not reachable or not well", name=f"{app} ({names})")
 
 

@@ -390,6 +390,14 @@ def test_a_login_in_an_address_is_not_shown(run_module: Run, expected: dict[str,
     assert "s3cr3t" not in text
 
 
+@pytest.mark.parametrize("address", ["https://a.example.com/@team", "https://a.example.com:8443/h?to=me@b.de"])
+def test_an_at_in_an_address_is_not_always_a_login(
+    run_module: Run, expected: dict[str, Any], prometheus: Prometheus, address: str
+) -> None:
+    prometheus.targets = [{**ACTIVE, "health": "down", "lastError": f'Get "{address}": EOF'}]
+    assert address in json.dumps(run_module(verify, expected=expected, secrets=secrets())["report"])
+
+
 def test_without_waiting_is_decided_at_once(run_module: Run, expected: dict[str, Any], prometheus: Prometheus) -> None:
     prometheus.targets = []
     result = run_module(verify, expected=expected, secrets=secrets())
