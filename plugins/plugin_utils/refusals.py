@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import NODE_EXPORTER_DEFAULTS
+
 # Operating systems crowsnest is made for: ID and VERSION_ID of /etc/os-release.
 SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
 # The first version whose `include` takes a list of fragments: https://docs.docker.com/compose/releases/release-notes/
@@ -45,7 +47,12 @@ def server_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
 def host_refusals(facts: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str]) -> list[str]:
     """What is in the way on any host that answers; `addresses` is {further host: where it is watched}."""
     further = {name: it for name, it in addresses.items() if name in facts}
-    return [*_system_refusals(facts), *_read_only_refusals(facts, further), *_address_refusals(further)]
+    return [
+        *_system_refusals(facts),
+        *_read_only_refusals(facts, further),
+        *_unit_refusals(facts),
+        *_address_refusals(further),
+    ]
 
 
 def _disk_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
@@ -127,6 +134,23 @@ def _read_only_refusals(facts: Mapping[str, Mapping[str, Any]], further: Mapping
         f"remount,rw {paths[0]}` may help; `dmesg | tail` says whether its disk is broken."
         for name, paths in found.items()
         if paths
+    ]
+
+
+def _unit_refusals(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The service of node exporter's package must start, and with the flags that the run writes."""
+    masked = [
+        f"{name}: systemd may not start node exporter, as its unit is masked. `systemctl unmask "
+        "prometheus-node-exporter.service`, or take the host out of the inventory."
+        for name, fact in facts.items()
+        if fact["node_exporter"]["masked"]
+    ]
+    return masked + [
+        f"{name}: {path} starts node exporter in a way of its own, so the flags in {NODE_EXPORTER_DEFAULTS} have no "
+        f"effect. Remove ExecStart from {path}, or the whole file, and run `systemctl daemon-reload`; flags that you "
+        "still need go into node_exporter_flags."
+        for name, fact in facts.items()
+        if (path := fact["node_exporter"]["own_start"])
     ]
 
 

@@ -89,6 +89,32 @@ def test_a_folder_that_cannot_be_written_is_told_where_it_is_needed(
     assert all(refusal.startswith(f"h: nothing can be written to {READ_ONLY[case]}, as") for refusal in refusals)
 
 
+# Facts of node exporter's unit: what the refusal says.
+NODE_EXPORTER_UNITS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "masked": ({"masked": True}, ["its unit is masked", "`systemctl unmask prometheus-node-exporter.service`"]),
+    "started by hand": (
+        {"own_start": "/etc/systemd/system/prometheus-node-exporter.service.d/flags.conf"},
+        [
+            "flags.conf starts node exporter in a way of its own",
+            "the flags in /etc/default/prometheus-node-exporter have no effect",
+            "Remove ExecStart from /etc/systemd/system/prometheus-node-exporter.service.d/flags.conf",
+            "node_exporter_flags",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("further", [{}, {"h": "10.0.0.2"}], ids=["server", "further host"])
+@pytest.mark.parametrize("case", NODE_EXPORTER_UNITS)
+def test_a_unit_that_the_run_could_not_start_with_its_flags_is_refused(
+    facts: Facts, case: str, further: dict[str, str]
+) -> None:
+    different, words = NODE_EXPORTER_UNITS[case]
+    here = facts()
+    (refusal,) = host_refusals({"h": here | {"node_exporter": here["node_exporter"] | different}}, further)
+    assert refusal.startswith("h: ") and all(word in refusal for word in words)
+
+
 # (free MiB below /var/lib, free MiB where Docker keeps images, both on one disk): the disks that are too small.
 DISKS = {
     (50_000, 50_000, True): [],
