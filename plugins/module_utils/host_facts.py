@@ -192,8 +192,8 @@ def node_exporter_unit() -> dict[str, Any]:
     """{"masked": bool, "own_start": the file that starts it in another way than the package, else ""}.
 
     The package's unit starts it with the flags of /etc/default alone, `$ARGS`; a drop-in with an ExecStart of its own
-    or a team's unit of that name may not. Without systemd, and without such a unit, it is neither. Format: systemctl(1),
-    show.
+    or a team's unit of that name may not. Without systemd, and without such a unit, it is neither.
+    Format: systemctl(1), show.
     """
     names = "LoadState,FragmentPath,DropInPaths,ExecStart"
     shown = _output("systemctl", "show", f"--property={names}", f"{NODE_EXPORTER}.service")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +21,8 @@ DISK_HEADROOM_MIB = 1024
 DISK_INSTALL_MIB = 1536
 
 
-# Where root's `docker` command finds the engine of its own host.
-_OWN_ENGINE = ("", "unix:///var/run/docker.sock", "unix:///run/docker.sock")
+# Where root's `docker` command finds the engine of its own host; paths as `posixpath.normpath` writes them.
+_OWN_ENGINE = ("", "/var/run/docker.sock", "/run/docker.sock")
 # What answers to the name docker and is no engine that runs the stack: why, and what to do.
 _LOOK_ALIKES = {
     "podman": "the command `docker` is Podman's (package podman-docker), which does not run the stack as Docker does, "
@@ -81,7 +82,7 @@ def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
     """An engine that is there is kept as it is, so what it lacks is the user's to add."""
     if docker["kind"] in _LOOK_ALIKES:
         return [_LOOK_ALIKES[docker["kind"]]]
-    if docker["endpoint"] not in _OWN_ENGINE:
+    if _socket(docker["endpoint"]) not in _OWN_ENGINE:
         return [
             f"root's `docker` command speaks to {docker['endpoint']}, not to the engine of the server. "
             "`docker context use default` as root, and unset DOCKER_HOST (/etc/environment, /root/.profile)."
@@ -92,6 +93,15 @@ def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
             "docker.socket`, or remove Docker's packages."
         ]
     return _compose_refusals(docker) if docker["version"] else []  # else the run installs and starts it
+
+
+def _socket(endpoint: str) -> str:
+    """The path of a Unix socket, however it is spelt; another endpoint as it is.
+
+    Two slashes make a path relative to the folder in which `docker` runs: `unix://var/run/docker.sock`.
+    """
+    scheme, _, path = endpoint.partition("://")
+    return posixpath.normpath(re.sub("/+", "/", path)) if scheme == "unix" else endpoint
 
 
 def _compose_refusals(docker: Mapping[str, Any]) -> list[str]:

@@ -29,6 +29,11 @@ ENGINES: dict[str, tuple[dict[str, Any], str, str]] = {
         "/run/user/1000",
         "docker context use default",
     ),
+    "a path from the folder in which docker runs": (
+        {"endpoint": "unix://var/run/docker.sock"},
+        "unix://var/run/docker.sock",
+        "unset DOCKER_HOST",
+    ),
     "masked": ({"version": "", "masked": True}, "may not start it", "systemctl unmask docker.service"),
 }
 
@@ -40,7 +45,11 @@ def test_what_only_looks_like_an_engine_is_refused_with_one_sentence_and_what_to
     assert why in refusal and todo in refusal
 
 
-@pytest.mark.parametrize("endpoint", ["", "unix:///var/run/docker.sock", "unix:///run/docker.sock"])
+OWN_ENGINE = ["", "unix:///var/run/docker.sock", "unix:///run/docker.sock", "unix:///var/run//docker.sock"]
+OWN_ENGINE += ["unix:////run/docker.sock", "unix://///run/docker.sock", "unix:///run/./docker.sock"]
+
+
+@pytest.mark.parametrize("endpoint", OWN_ENGINE)
 def test_the_engine_of_the_host_itself_is_taken(facts: Facts, endpoint: str) -> None:
     assert engine(facts, endpoint=endpoint) == []
 
