@@ -36,7 +36,7 @@ _LOOK_ALIKES = {
 }
 # Controllers of the kernel without which the limits of a container do not hold.
 _CONTROLLERS = ("memory", "pids")
-# Folders in which every host is written to; the server's own are besides.
+# Folders in which every host is written to; the server's own are besides. Packages write to /usr.
 _FOLDERS_EVERYWHERE = ("/etc", "/usr", "/var/lib")
 
 
@@ -136,7 +136,12 @@ def _kernel_refusals(here: Mapping[str, Any]) -> list[str]:
 
 def _read_only_refusals(facts: Mapping[str, Mapping[str, Any]], further: Mapping[str, str]) -> list[str]:
     found = {
-        name: [path for path in fact["read_only"] if name not in further or path in _FOLDERS_EVERYWHERE]
+        name: [
+            path
+            for path in fact["read_only"]
+            if (name not in further or path in _FOLDERS_EVERYWHERE)
+            and (path != "/usr" or _lacks_packages(fact, server=name not in further))
+        ]
         for name, fact in facts.items()
     }
     return [
@@ -145,6 +150,12 @@ def _read_only_refusals(facts: Mapping[str, Mapping[str, Any]], further: Mapping
         for name, paths in found.items()
         if paths
     ]
+
+
+def _lacks_packages(fact: Mapping[str, Any], server: bool) -> bool:
+    """Whether the run installs packages on a host. Where it does not, /usr may be read-only on purpose."""
+    of_server = fact["docker"]["version"] is None or not fact["python"]["ensurepip"]
+    return not fact["node_exporter"]["installed"] or (server and of_server)
 
 
 def _unit_refusals(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:

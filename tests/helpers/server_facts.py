@@ -58,6 +58,7 @@ def host_facts(
             for port, addresses in ports.items()
         },
         "published": [],
+        "python": {"version": "3.13", "ensurepip": True},
         "files": files or {},
     }
 

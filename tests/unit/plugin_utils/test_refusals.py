@@ -98,6 +98,28 @@ def test_a_folder_that_cannot_be_written_is_told_where_it_is_needed(
     assert all(refusal.startswith(f"h: nothing can be written to {READ_ONLY[case]}, as") for refusal in refusals)
 
 
+# (node exporter, version of Docker, ensurepip, whether it is the server): whether packages are missing.
+PACKAGES: dict[tuple[bool, str | None, bool, bool], bool] = {
+    (True, "28.2.2", True, True): False,
+    (True, "", True, True): False,  # Docker is there and only starts
+    (False, "28.2.2", True, True): True,
+    (True, None, True, True): True,
+    (True, "28.2.2", False, True): True,
+    (True, None, False, False): False,
+    (False, None, True, False): True,
+}
+
+
+@pytest.mark.parametrize("case", PACKAGES, ids=str)
+def test_usr_may_be_read_only_where_all_packages_are_there(
+    facts: Facts, case: tuple[bool, str | None, bool, bool]
+) -> None:
+    node_exporter, docker, ensurepip, server = case
+    here = facts(node_exporter=node_exporter, docker=docker) | {"read_only": ["/usr"]}
+    here["python"] = {"version": "3.13", "ensurepip": ensurepip}
+    assert bool(host_refusals({"h": here}, {} if server else {"h": "10.0.0.2"})) is PACKAGES[case]
+
+
 # Facts of node exporter's unit: what the refusal says.
 NODE_EXPORTER_UNITS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "masked": ({"masked": True}, ["its unit is masked", "`systemctl unmask prometheus-node-exporter.service`"]),
