@@ -49,9 +49,10 @@ def host_facts(number: int) -> dict[str, Any]:
             "images": [],
             "daemon": {},
         },
-        "node_exporter": {"installed": False, "flags": None},
+        "node_exporter": {"installed": False, "flags": None, "masked": False, "own_start": ""},
         "ports": {"22": ["0.0.0.0"]},  # noqa: S104 - a fact of a made-up host
         "listeners": {},
+        "python": {"version": "3.13", "ensurepip": True},
         "files": {},
     }
 

@@ -61,7 +61,7 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
         "disk": disk(data_path),
         "images_disk": file_system(docker.pop("folder")),
         "docker": docker,
-        "node_exporter": node_exporter(),
+        "node_exporter": {**node_exporter(), **node_exporter_unit()},
         "ports": listening_ports(),
         "listeners": listeners(containers),
         "published": published_ports(),
@@ -186,6 +186,27 @@ def node_exporter(folder: str = "/proc") -> dict[str, Any]:
         if is_node_exporter(pid, folder):
             return {"installed": True, "flags": command_line(pid, folder)[1:]}
     return {"installed": shutil.which(NODE_EXPORTER) is not None, "flags": None}
+
+
+def node_exporter_unit() -> dict[str, Any]:
+    """{"masked": bool, "own_start": the file that starts it in another way than the package, else ""}.
+
+    The package's unit starts it with the flags of /etc/default alone, `$ARGS`; a drop-in with an ExecStart of its own
+    or a team's unit of that name may not. Without systemd, and without such a unit, it is neither.
+    Format: systemctl(1), show.
+    """
+    names = "LoadState,FragmentPath,DropInPaths,ExecStart"
+    shown = _output("systemctl", "show", f"--property={names}", f"{NODE_EXPORTER}.service")
+    unit = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    start = unit.get("ExecStart", "")
+    files = [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()]
+    texts = {path: read(path) for path in files[1:] if Path(path).is_file()}
+    by_hand = [path for path, text in texts.items() if re.search(r"^\s*ExecStart\s*=", text, re.MULTILINE)]
+    as_packaged = not start or f"/{NODE_EXPORTER} $ARGS ;" in start
+    return {
+        "masked": unit.get("LoadState") == "masked",
+        "own_start": "" if as_packaged else [files[0], *by_hand][-1],
+    }
 
 
 def python() -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import Any
 
 NODE_EXPORTER = "prometheus-node-exporter"
 # Programs that start the processes of containers: Docker's and Podman's.
-CONTAINER_PARENTS = ("containerd-shim", "conmon")
+DOCKER_PARENT = "containerd-shim"
+CONTAINER_PARENTS = (DOCKER_PARENT, "conmon")
 
 
 def read(path: str) -> str:
@@ -30,11 +31,12 @@ def listening_ports(folder: str = "/proc/net") -> dict[str, list[str]]:
 
 
 def listeners(containers: Mapping[int, Mapping[str, str]], proc: str = "/proc") -> dict[str, list[dict[str, Any]]]:
-    """{"9090": [{"address", "pid", "program", "unit", "container", "service"}]} of all TCP ports somebody listens on.
+    """{"9090": [{"address", "pid", "program", "unit", "container", "contained", "service"}]} of all TCP listeners.
 
     `containers` is {process id: {"name", "service"}} of the running containers; `service` is theirs, or `node_exporter`
-    for the distribution's package, or empty for a program that is not crowsnest's. The process id is 0, and the rest
-    empty, where the process cannot be seen: the kernel listens itself, for NFS for example.
+    for the distribution's package, or empty for a program that is not crowsnest's. `contained`: it lives in a container
+    of Docker's, which has no name here while the engine does not answer. The process id is 0, and the rest empty, where
+    the process cannot be seen: the kernel listens itself, for NFS for example.
     """
     owners = _socket_owners(proc)
     found: dict[str, list[dict[str, Any]]] = {}
@@ -90,6 +92,7 @@ def _process(pid: int, containers: Mapping[int, Mapping[str, str]], proc: str) -
         "program": program(pid, proc),
         "unit": "" if container else unit(pid, proc),
         "container": named["name"],
+        "contained": _started_by(pid, (DOCKER_PARENT,), proc),
         "service": named["service"],
     }
 
@@ -103,6 +106,11 @@ def _with_parents(pid: int, proc: str) -> Iterator[int]:
         except OSError:
             return
         pid = int(found[1]) if found else 0
+
+
+def _started_by(pid: int, programs: tuple[str, ...], proc: str) -> bool:
+    """Whether a process, or one of those that started it, is a program whose name begins so."""
+    return any(Path(program(it, proc)).name.startswith(programs) for it in _with_parents(pid, proc))
 
 
 def program(pid: int, proc: str = "/proc") -> str:
@@ -139,5 +147,5 @@ def is_node_exporter(pid: int, proc: str = "/proc") -> bool:
     return (
         Path("".join(command_line(pid, proc)[:1])).name == NODE_EXPORTER
         and unit(pid, proc) in ("", f"{NODE_EXPORTER}.service")
-        and not any(Path(program(it, proc)).name.startswith(CONTAINER_PARENTS) for it in _with_parents(pid, proc))
+        and not _started_by(pid, CONTAINER_PARENTS, proc)
     )

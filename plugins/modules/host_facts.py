@@ -59,10 +59,16 @@ host:
       images: ["registry.example.com/shop:1"]
       daemon: {live-restore: true}
       python_client: true
-    node_exporter: {installed: true, flags: ["--web.listen-address=127.0.0.1:9100"]}
+    node_exporter:
+      installed: true
+      flags: ["--web.listen-address=127.0.0.1:9100"]
+      masked: false
+      own_start: ""
     ports: {"22": ["0.0.0.0", "::"]}
     listeners:
-      "22": [{address: 0.0.0.0, pid: 431, program: /usr/sbin/sshd, unit: ssh.service, container: "", service: ""}]
+      "22":
+        - {address: 0.0.0.0, pid: 431, program: /usr/sbin/sshd, unit: ssh.service, container: "", contained: false,
+           service: ""}
     published: [{container: shop-web-1, address: 127.0.0.1, port: 8000}]
     data: {/var/lib/crowsnest: "0:0:0755", /var/lib/crowsnest/prometheus: "21090:21090:0750"}
     python: {version: "3.13", ensurepip: true}

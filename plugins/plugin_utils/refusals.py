@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import NODE_EXPORTER_DEFAULTS
 
 # Operating systems crowsnest is made for: ID and VERSION_ID of /etc/os-release.
 SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
@@ -18,8 +21,8 @@ DISK_HEADROOM_MIB = 1024
 DISK_INSTALL_MIB = 1536
 
 
-# Where root's `docker` command finds the engine of its own host.
-_OWN_ENGINE = ("", "unix:///var/run/docker.sock", "unix:///run/docker.sock")
+# Where root's `docker` command finds the engine of its own host; paths as `posixpath.normpath` writes them.
+_OWN_ENGINE = ("", "/var/run/docker.sock", "/run/docker.sock")
 # What answers to the name docker and is no engine that runs the stack: why, and what to do.
 _LOOK_ALIKES = {
     "podman": "the command `docker` is Podman's (package podman-docker), which does not run the stack as Docker does, "
@@ -33,7 +36,7 @@ _LOOK_ALIKES = {
 }
 # Controllers of the kernel without which the limits of a container do not hold.
 _CONTROLLERS = ("memory", "pids")
-# Folders in which every host is written to; the server's own are besides.
+# Folders in which every host is written to; the server's own are besides. Packages write to /usr.
 _FOLDERS_EVERYWHERE = ("/etc", "/usr", "/var/lib")
 
 
@@ -45,7 +48,12 @@ def server_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
 def host_refusals(facts: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str]) -> list[str]:
     """What is in the way on any host that answers; `addresses` is {further host: where it is watched}."""
     further = {name: it for name, it in addresses.items() if name in facts}
-    return [*_system_refusals(facts), *_read_only_refusals(facts, further), *_address_refusals(further)]
+    return [
+        *_system_refusals(facts),
+        *_read_only_refusals(facts, further),
+        *_unit_refusals(facts),
+        *_address_refusals(further),
+    ]
 
 
 def _disk_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
@@ -74,7 +82,7 @@ def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
     """An engine that is there is kept as it is, so what it lacks is the user's to add."""
     if docker["kind"] in _LOOK_ALIKES:
         return [_LOOK_ALIKES[docker["kind"]]]
-    if docker["endpoint"] not in _OWN_ENGINE:
+    if _socket(docker["endpoint"]) not in _OWN_ENGINE:
         return [
             f"root's `docker` command speaks to {docker['endpoint']}, not to the engine of the server. "
             "`docker context use default` as root, and unset DOCKER_HOST (/etc/environment, /root/.profile)."
@@ -85,6 +93,15 @@ def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
             "docker.socket`, or remove Docker's packages."
         ]
     return _compose_refusals(docker) if docker["version"] else []  # else the run installs and starts it
+
+
+def _socket(endpoint: str) -> str:
+    """The path of a Unix socket, however it is spelt; another endpoint as it is.
+
+    Two slashes make a path relative to the folder in which `docker` runs: `unix://var/run/docker.sock`.
+    """
+    scheme, _, path = endpoint.partition("://")
+    return posixpath.normpath(re.sub("/+", "/", path)) if scheme == "unix" else endpoint
 
 
 def _compose_refusals(docker: Mapping[str, Any]) -> list[str]:
@@ -119,7 +136,12 @@ def _kernel_refusals(here: Mapping[str, Any]) -> list[str]:
 
 def _read_only_refusals(facts: Mapping[str, Mapping[str, Any]], further: Mapping[str, str]) -> list[str]:
     found = {
-        name: [path for path in fact["read_only"] if name not in further or path in _FOLDERS_EVERYWHERE]
+        name: [
+            path
+            for path in fact["read_only"]
+            if (name not in further or path in _FOLDERS_EVERYWHERE)
+            and (path != "/usr" or _lacks_packages(fact, server=name not in further))
+        ]
         for name, fact in facts.items()
     }
     return [
@@ -127,6 +149,29 @@ def _read_only_refusals(facts: Mapping[str, Mapping[str, Any]], further: Mapping
         f"remount,rw {paths[0]}` may help; `dmesg | tail` says whether its disk is broken."
         for name, paths in found.items()
         if paths
+    ]
+
+
+def _lacks_packages(fact: Mapping[str, Any], server: bool) -> bool:
+    """Whether the run installs packages on a host. Where it does not, /usr may be read-only on purpose."""
+    of_server = fact["docker"]["version"] is None or not fact["python"]["ensurepip"]
+    return not fact["node_exporter"]["installed"] or (server and of_server)
+
+
+def _unit_refusals(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The service of node exporter's package must start, and with the flags that the run writes."""
+    masked = [
+        f"{name}: systemd may not start node exporter, as its unit is masked. `systemctl unmask "
+        "prometheus-node-exporter.service`, or take the host out of the inventory."
+        for name, fact in facts.items()
+        if fact["node_exporter"]["masked"]
+    ]
+    return masked + [
+        f"{name}: {path} starts node exporter in a way of its own, so the flags in {NODE_EXPORTER_DEFAULTS} have no "
+        f"effect. Remove ExecStart from {path}, or the whole file, and run `systemctl daemon-reload`; flags that you "
+        "still need go into node_exporter_flags."
+        for name, fact in facts.items()
+        if (path := fact["node_exporter"]["own_start"])
     ]
 
 

@@ -45,11 +45,13 @@ def _refusal(host: str, name: str, port: int, who: tuple[str, str], other: int) 
 def _strangers(fact: Facts, name: str, address: str, port: int) -> Iterator[Listener]:
     """Who keeps a service from listening there. Whatever is crowsnest's moves to its new port in the same run.
 
-    Where the process cannot be seen, it is the service itself if that runs.
+    Where the process cannot be seen, it is the service itself if that runs. Containers may live on while the engine
+    does not answer. Nobody can say then whose they are, and the run starts the engine, so they are not refused.
     """
+    silent = fact["docker"]["version"] == "" and name != NODE_EXPORTER
     runs = fact["node_exporter"]["flags"] is not None if name == NODE_EXPORTER else name in fact["docker"]["own"]
     for row in fact["listeners"].get(str(port), []):
-        ours = bool(row["service"]) or (not row["pid"] and runs)
+        ours = bool(row["service"]) or (not row["pid"] and runs) or (silent and row["contained"])
         if not ours and _in_the_way(row["address"], address):
             yield row
 
@@ -79,7 +81,12 @@ def _who(row: Listener, fact: Facts, port: int) -> tuple[str, str]:
     if not row["pid"]:
         return "another program", f"Stop it (`ss -ltnp sport = :{port}` on the host may name it)"
     name = PurePosixPath(row["program"]).name or "a program"
+    if row["pid"] == 1 and name == "systemd":
+        who = f"a socket of systemd (`systemctl list-sockets | grep :{port}` names it)"
+        return who, "Stop it with `systemctl disable --now NAME.socket`"
     known = ", ".join(it for it in (f"pid {row['pid']}", row["program"], row["unit"]) if it)
+    if row["contained"] or name == "docker-proxy":
+        return f"a container ({known})", "Stop it (`docker ps` names it)"
     return f"{name} ({known})", f"Stop it (`systemctl disable --now {row['unit']}`)" if row["unit"] else "Stop it"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Of somebody who listens: the fact `listeners` has such rows.
-LISTENER = {"pid": 812, "program": "/usr/bin/other", "unit": "", "container": "", "service": ""}
+LISTENER = {"pid": 812, "program": "/usr/bin/other", "unit": "", "container": "", "contained": False, "service": ""}
 
 
 def host_facts(
@@ -51,13 +51,14 @@ def host_facts(
             "images": [],
             "daemon": {},
         },
-        "node_exporter": {"installed": node_exporter, "flags": None},
+        "node_exporter": {"installed": node_exporter, "flags": None, "masked": False, "own_start": ""},
         "ports": ports,
         "listeners": {
             port: [{"address": address, **LISTENER, **(listeners or {}).get(port, {})} for address in addresses]
             for port, addresses in ports.items()
         },
         "published": [],
+        "python": {"version": "3.13", "ensurepip": True},
         "files": files or {},
     }
 

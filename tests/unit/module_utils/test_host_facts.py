@@ -382,6 +382,50 @@ def test_an_engine_that_systemd_may_not_start_is_seen(programs: Callable[..., No
     assert docker_facts()["masked"] is (state == "masked")
 
 
+PACKAGED = "/usr/bin/prometheus-node-exporter $ARGS"
+# (argument vector of node exporter's unit, text of a drop-in): who starts it in another way than the package.
+STARTS: dict[tuple[str, str | None], str] = {
+    (PACKAGED, None): "",
+    (PACKAGED, "[Service]\nMemoryMax=64M\n# ExecStart=\n"): "",
+    (f"/usr/bin/nice -n 5 {PACKAGED}", "[Service]\nExecStart=\nExecStart=/usr/bin/nice …\n"): "",
+    ("/usr/bin/prometheus-node-exporter --collector.systemd", "[Service]\nExecStart=\nExecStart=x\n"): "drop-in",
+    (f"{PACKAGED} --collector.systemd", "[Service]\n ExecStart = x\n"): "drop-in",
+    ("/usr/bin/prometheus-node-exporter ${ARGS}", "[Service]\nExecStart=x\n"): "drop-in",
+    ("/usr/local/bin/node_exporter $ARGS", None): "unit",
+    ("/usr/local/bin/node_exporter", "[Service]\nMemoryMax=64M\n"): "unit",
+}
+
+
+@pytest.mark.parametrize("case", STARTS, ids=str)
+def test_who_starts_node_exporter_in_another_way_is_named(
+    tmp_path: Path, programs: Callable[..., None], case: tuple[str, str | None]
+) -> None:
+    argv, text = case
+    files = {"unit": "/usr/lib/systemd/system/prometheus-node-exporter.service", "drop-in": str(tmp_path / "own.conf")}
+    (tmp_path / "last.conf").write_text("[Unit]\nAfter=network-online.target\n")
+    if text is not None:
+        (tmp_path / "own.conf").write_text(text)
+    drop_ins = f"{files['drop-in']} {tmp_path}/last.conf {tmp_path}/gone.conf" if text is not None else ""
+    start = f"{{ path=/usr/bin/x ; argv[]={argv} ; ignore_errors=no ; start_time=[n/a] ; pid=0 ; code=(null) }}"
+    shown = f"LoadState=loaded\nFragmentPath={files['unit']}\nDropInPaths={drop_ins}\nExecStart={start}"
+    programs(systemctl=f"while read -r line; do echo \"$line\"; done <<'END'\n{shown}\nEND")
+    assert host_facts.node_exporter_unit() == {"masked": False, "own_start": files.get(STARTS[case], "")}
+
+
+# What systemctl prints: whether the unit is masked.
+UNIT_STATES = {
+    "echo LoadState=masked; echo FragmentPath=/etc/systemd/system/prometheus-node-exporter.service": True,
+    "echo LoadState=not-found; echo DropInPaths=": False,
+    "exit 1": False,
+}
+
+
+@pytest.mark.parametrize("systemctl", UNIT_STATES)
+def test_a_masked_unit_of_node_exporter_is_seen(programs: Callable[..., None], systemctl: str) -> None:
+    programs(systemctl=systemctl)
+    assert host_facts.node_exporter_unit() == {"masked": UNIT_STATES[systemctl], "own_start": ""}
+
+
 # dpkg knows the name of a package that others only mention.
 @pytest.mark.parametrize("status", ["installed", "not-installed"])
 def test_dockers_own_package_is_told_from_the_distributions(programs: Callable[..., None], status: str) -> None:

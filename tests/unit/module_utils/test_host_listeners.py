@@ -94,14 +94,27 @@ def test_programs_containers_and_the_kernel_are_told_apart(tmp_path: Path) -> No
     process(tmp_path, 860, "/bin/prometheus", parent=700, sockets=(2,))
     process(tmp_path, 870, "python3\0-m\0http.server", exe="/usr/bin/python3.13 (deleted)", sockets=(5,))
     containers = {850: {"name": "shop-web-1", "service": ""}, 860: {"name": "cn-1", "service": "prometheus"}}
-    empty = {"pid": 0, "program": "", "unit": "", "container": "", "service": ""}
+    empty = {"pid": 0, "program": "", "unit": "", "container": "", "contained": False, "service": ""}
+    inside = empty | {"contained": True}
     assert who(tmp_path, containers) == {
         "9100": empty | {"pid": 812, "program": "/usr/bin/node_exporter", "unit": "node_exporter.service"},
-        "9090": empty | {"pid": 860, "program": "/bin/prometheus", "container": "cn-1", "service": "prometheus"},
-        "3000": empty | {"pid": 851, "program": "/usr/bin/node", "container": "shop-web-1"},
+        "9090": inside | {"pid": 860, "program": "/bin/prometheus", "container": "cn-1", "service": "prometheus"},
+        "3000": inside | {"pid": 851, "program": "/usr/bin/node", "container": "shop-web-1"},
         "8000": empty | {"pid": 870, "program": "/usr/bin/python3.13"},
         "2049": empty,
     }
+
+
+def test_a_container_is_known_as_one_while_the_engine_does_not_answer(tmp_path: Path) -> None:
+    listening(tmp_path, (9090, 1), (9091, 2), (9092, 3))
+    process(tmp_path, 1, "/sbin/init", parent=0)
+    process(tmp_path, 700, "/usr/bin/containerd-shim-runc-v2")
+    process(tmp_path, 701, "/usr/bin/conmon")
+    process(tmp_path, 860, "/bin/prometheus", parent=700, sockets=(1,))
+    process(tmp_path, 861, "/bin/prometheus", parent=701, sockets=(2,))
+    process(tmp_path, 862, "/usr/bin/prometheus", sockets=(3,))
+    contained = {port: row["contained"] for port, row in who(tmp_path).items()}
+    assert contained == {"9090": True, "9091": False, "9092": False}
 
 
 # Lines of /proc/PID/cgroup: the unit.

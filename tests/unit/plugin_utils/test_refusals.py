@@ -29,6 +29,11 @@ ENGINES: dict[str, tuple[dict[str, Any], str, str]] = {
         "/run/user/1000",
         "docker context use default",
     ),
+    "a path from the folder in which docker runs": (
+        {"endpoint": "unix://var/run/docker.sock"},
+        "unix://var/run/docker.sock",
+        "unset DOCKER_HOST",
+    ),
     "masked": ({"version": "", "masked": True}, "may not start it", "systemctl unmask docker.service"),
 }
 
@@ -40,7 +45,11 @@ def test_what_only_looks_like_an_engine_is_refused_with_one_sentence_and_what_to
     assert why in refusal and todo in refusal
 
 
-@pytest.mark.parametrize("endpoint", ["", "unix:///var/run/docker.sock", "unix:///run/docker.sock"])
+OWN_ENGINE = ["", "unix:///var/run/docker.sock", "unix:///run/docker.sock", "unix:///var/run//docker.sock"]
+OWN_ENGINE += ["unix:////run/docker.sock", "unix://///run/docker.sock", "unix:///run/./docker.sock"]
+
+
+@pytest.mark.parametrize("endpoint", OWN_ENGINE)
 def test_the_engine_of_the_host_itself_is_taken(facts: Facts, endpoint: str) -> None:
     assert engine(facts, endpoint=endpoint) == []
 
@@ -87,6 +96,54 @@ def test_a_folder_that_cannot_be_written_is_told_where_it_is_needed(
     refusals = host_refusals({"h": facts() | {"read_only": list(folders)}}, {} if server else {"h": "10.0.0.2"})
     assert bool(refusals) == bool(READ_ONLY[case])
     assert all(refusal.startswith(f"h: nothing can be written to {READ_ONLY[case]}, as") for refusal in refusals)
+
+
+# (node exporter, version of Docker, ensurepip, whether it is the server): whether packages are missing.
+PACKAGES: dict[tuple[bool, str | None, bool, bool], bool] = {
+    (True, "28.2.2", True, True): False,
+    (True, "", True, True): False,  # Docker is there and only starts
+    (False, "28.2.2", True, True): True,
+    (True, None, True, True): True,
+    (True, "28.2.2", False, True): True,
+    (True, None, False, False): False,
+    (False, None, True, False): True,
+}
+
+
+@pytest.mark.parametrize("case", PACKAGES, ids=str)
+def test_usr_may_be_read_only_where_all_packages_are_there(
+    facts: Facts, case: tuple[bool, str | None, bool, bool]
+) -> None:
+    node_exporter, docker, ensurepip, server = case
+    here = facts(node_exporter=node_exporter, docker=docker) | {"read_only": ["/usr"]}
+    here["python"] = {"version": "3.13", "ensurepip": ensurepip}
+    assert bool(host_refusals({"h": here}, {} if server else {"h": "10.0.0.2"})) is PACKAGES[case]
+
+
+# Facts of node exporter's unit: what the refusal says.
+NODE_EXPORTER_UNITS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "masked": ({"masked": True}, ["its unit is masked", "`systemctl unmask prometheus-node-exporter.service`"]),
+    "started by hand": (
+        {"own_start": "/etc/systemd/system/prometheus-node-exporter.service.d/flags.conf"},
+        [
+            "flags.conf starts node exporter in a way of its own",
+            "the flags in /etc/default/prometheus-node-exporter have no effect",
+            "Remove ExecStart from /etc/systemd/system/prometheus-node-exporter.service.d/flags.conf",
+            "node_exporter_flags",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("further", [{}, {"h": "10.0.0.2"}], ids=["server", "further host"])
+@pytest.mark.parametrize("case", NODE_EXPORTER_UNITS)
+def test_a_unit_that_the_run_could_not_start_with_its_flags_is_refused(
+    facts: Facts, case: str, further: dict[str, str]
+) -> None:
+    different, words = NODE_EXPORTER_UNITS[case]
+    here = facts()
+    (refusal,) = host_refusals({"h": here | {"node_exporter": here["node_exporter"] | different}}, further)
+    assert refusal.startswith("h: ") and all(word in refusal for word in words)
 
 
 # (free MiB below /var/lib, free MiB where Docker keeps images, both on one disk): the disks that are too small.

@@ -67,6 +67,16 @@ WHO: dict[str, tuple[dict[str, Any], str, str]] = {
         "container shop-web-1",
         "Stop it (`docker stop shop-web-1`)",
     ),
+    "a socket whose service starts when somebody calls": (
+        {"pid": 1, "program": "/usr/lib/systemd/systemd"},
+        "a socket of systemd (`systemctl list-sockets | grep :9090` names it)",
+        "Stop it with `systemctl disable --now NAME.socket`",
+    ),
+    "the first process, which is not systemd": (
+        {"pid": 1, "program": "/usr/sbin/nginx"},
+        "nginx (pid 1, /usr/sbin/nginx)",
+        "Stop it",
+    ),
     "the kernel": (
         {"pid": 0, "program": ""},
         "another program",
@@ -105,6 +115,31 @@ def test_what_is_crowsnests_own_is_not_in_the_way(plan: MakePlan, case: str) -> 
         ports={"9090": ["127.0.0.1"]}, listeners={"9090": row}, own=dict.fromkeys(own, 1), docker="26", compose="2.26"
     )
     assert bool(made.refusals) is refused
+
+
+# (who listens, what Docker says of its version, whether it listens on node exporter's port): whether it is refused.
+SILENT: dict[str, tuple[dict[str, Any], str | None, bool, bool]] = {
+    "a container, and the engine is stopped": ({"contained": True}, "", False, False),
+    "a container of another engine": ({"contained": True}, None, False, True),
+    "a container that the engine knows": ({"contained": True, "container": "old"}, "28.2.2", False, True),
+    "a program, and the engine is stopped": ({}, "", False, True),
+    "a container on the port of node exporter, which is a package": ({"contained": True}, "", True, True),
+}
+
+
+@pytest.mark.parametrize("case", SILENT)
+def test_a_container_is_not_judged_while_the_engine_does_not_answer(facts: Facts, case: str) -> None:
+    row, version, node, refused = SILENT[case]
+    here = facts(docker=version, ports={"9090": ["127.0.0.1"]}, listeners={"9090": row})
+    services, port = ({}, 9090) if node else ({"prometheus": 9090}, 9100)
+    assert bool(port_refusals({"web1": here}, "web1", services, {"web1": "127.0.0.1"}, port)) is refused
+
+
+@pytest.mark.parametrize("row", [{"contained": True}, {"program": "/usr/bin/docker-proxy", "unit": "docker.service"}])
+def test_a_container_without_a_name_is_found_with_docker_ps(facts: Facts, row: dict[str, Any]) -> None:
+    here = facts(docker="", ports={"9100": ["0.0.0.0"]}, listeners={"9100": row})
+    (refusal,) = port_refusals({"w": here}, "web1", {}, {"w": "10.0.0.2"}, 9100)
+    assert refusal.startswith("w, port 9100: a container (pid 812, /usr/bin/") and "Stop it (`docker ps`" in refusal
 
 
 def test_a_package_that_runs_is_ours_and_one_that_is_only_installed_is_not(facts: Facts) -> None:
