@@ -140,7 +140,9 @@ def _parser() -> argparse.ArgumentParser:
 def check_name(name: str, folder: Path = INVENTORIES) -> None:
     """Refuses, by UserError, a name that is no plain word or an inventory that exists."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
-        raise UserError(f"{shown(name)} is no good name. Allowed: small letters, digits, - and _, starting with a letter.")
+        raise UserError(
+            f"{shown(name)} is no good name. Allowed: small letters, digits, - and _, starting with a letter."
+        )
     if (folder / name).exists():
         raise UserError(f"inventories/{name} exists already and is left alone. Edit its files, or choose another name.")
 
