@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# The first is Ansible's own set of options, in front of all else.
+_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
+# Options whose value is a command or a variable of the environment: https://man.openbsd.org/ssh_config
+_MAY_HOLD_SECRETS = ("proxycommand", "localcommand", "remotecommand", "knownhostscommand", "setenv")
 _OVER_SSH = ("ssh", "smart", "paramiko", "paramiko_ssh", "libssh")
 
 
@@ -31,6 +36,11 @@ def ssh_command(variables: Mapping[str, Any], *words: str) -> str:
     return shlex.join([program, *words, *_options(variables), f"{user}@{host}" if user else host])
 
 
+def left_out(variables: Mapping[str, Any]) -> list[str]:
+    """Variables whose options are not all in `ssh_command`: what runs a command there may hold a password."""
+    return [name for name in _ARGUMENTS if not _shown_options(_first(variables, (name,)))[1]]
+
+
 def _plugin(variables: Mapping[str, Any]) -> str:
     return str(variables.get("ansible_connection", "ssh")).rpartition(".")[2]
 
@@ -40,13 +50,38 @@ def _first(variables: Mapping[str, Any], names: Iterable[str]) -> str:
 
 
 def _options(variables: Mapping[str, Any]) -> Iterator[str]:
-    yield from shlex.split(_first(variables, ("ansible_ssh_args",)))
+    first, *others = (_shown_options(_first(variables, (name,)))[0] for name in _ARGUMENTS)
+    yield from first
     if port := _first(variables, ("ansible_ssh_port", "ansible_port")):
         yield from ("-p", port)
     if key := _first(variables, ("ansible_ssh_private_key_file", "ansible_private_key_file")):
         yield from ("-i", key)
-    for name in ("ansible_ssh_common_args", "ansible_ssh_extra_args"):
-        yield from shlex.split(_first(variables, (name,)))
+    for options in others:
+        yield from options
+
+
+def _shown_options(arguments: str) -> tuple[list[str], bool]:
+    """(the options of ssh that hold no secret, whether these are all)."""
+    try:
+        words = shlex.split(arguments)
+    except ValueError:  # a quote that is not closed
+        return [], False
+    found: list[str] = []
+    complete = True
+    while words:
+        option = next(([*words[:n]] for n in (1, 2) if len(words) >= n and _can_be_shown(words[:n])), [])
+        complete = complete and bool(option)
+        found += option
+        words = words[len(option) or 1 :]
+    return found, complete
+
+
+def _can_be_shown(words: Sequence[str]) -> bool:
+    """Whether these words are one option that holds no secret: https://man.openbsd.org/ssh"""
+    text = "\0".join(words)
+    if setting := re.fullmatch(r"-o\0?\s*(\w+)[\s=]+(.*)", text, re.DOTALL):
+        return "\0" not in setting[2] and not (setting[1].lower() in _MAY_HOLD_SECRETS and re.search(r"\s", setting[2]))
+    return bool(re.fullmatch(r"-[46ACqv]+|-[JFipl]\0?[^\0-][^\0]*", text))
 
 
 def inventory_option(sources: Sequence[str], folder: Path) -> str:

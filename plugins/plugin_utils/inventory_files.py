@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -83,7 +84,7 @@ def hosts_text(text: str, answers: Mapping[str, str]) -> str:
     if answers["port"] != SSH_PORT:
         text = _uncommented(text, "ansible_port", int(answers["port"]))
     if answers["jump_host"]:
-        text = _uncommented(text, "ansible_ssh_common_args", f"-J {answers['jump_host']}")
+        text = _uncommented(text, "ansible_ssh_common_args", f"-J {shlex.quote(answers['jump_host'])}")
     return text
 
 

@@ -8,6 +8,7 @@ only, a file with hosts that is not read.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,21 @@ from typing import Any
 import yaml
 
 PREFIX = "crowsnest_"
-_SUFFIXES = ("", ".yml", ".yaml", ".json", ".ini", ".toml")
-# Lines of an inventory in INI or TOML form: https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html
-_INI_LINE = re.compile(r"(?m)^\[(server|monitored|all|[^\]]+:(children|vars))\]|^\[[\w.]+\.hosts\b|\bansible_\w+ *=")
+_INI_SUFFIXES = ("", ".ini", ".toml")
+_SUFFIXES = (*_INI_SUFFIXES, ".yml", ".yaml", ".json")
+# Names of what people have put aside.
+_OLD = ("~", ".bak", ".orig", ".old", ".swp")
+# How a file begins that can be run.
+_PROGRAMS = (b"#!", b"\x7fELF")
+# Folders of an inventory that hold no hosts.
+_FOLDERS = ("group_vars", "host_vars", "secrets", "rules", "sql")
+# A section, or a host with its variables, in an inventory in INI or TOML form:
+# https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html
+_INI_LINE = re.compile(
+    r"^\[[^\]\n]+\][ \t]*(?:[#;].*)?$"
+    r"|^[\w.\[\]:-]+(?=.*\bansible_)(?:[ \t]+\w+=(?:\"[^\"\n]*\"|'[^'\n]*'|\S+))+[ \t]*(?:#.*)?$",
+    re.MULTILINE,
+)
 _MISSING = object()
 _SHOWN = 5
 
@@ -94,19 +107,36 @@ def _same(one: Any, other: Any) -> bool:
 def _unread(sources: Sequence[str], is_read: Callable[[str], bool]) -> Iterator[str]:
     named = [Path(source) for source in sources]
     for path in sorted(path for folder in named if folder.is_dir() for path in folder.iterdir()):
-        if path not in named and not is_read(path.name) and _looks_like_hosts(path):
+        if path in named or is_read(path.name) or path.name.startswith(".") or path.name.endswith(_OLD):
+            continue
+        if path.is_dir() and path.name not in _FOLDERS and any(map(is_read, _files_in(path))):
+            yield (
+                f"{path} is a folder with a file of hosts, but no folder of this name is read. Move the hosts to "
+                "hosts.yml, or name the folder with a second -i. If its hosts are not to be watched, move it elsewhere."
+            )
+        elif path.is_file() and _may_have_hosts(path, is_read):
             yield (
                 f"{path} looks like a file with hosts, but a file of this name is not read. Move its hosts to "
-                "hosts.yml, or name the file with a second -i. If it is not meant to be read, move it to a subfolder "
-                "or end its name in .bak."
+                "hosts.yml, or name the file with a second -i. If it has none, or they are not to be watched, end its "
+                "name in .bak or move it elsewhere."
             )
 
 
-def _looks_like_hosts(path: Path) -> bool:
-    """Whether a file is an inventory: groups with hosts or children, the configuration of a plugin, or INI."""
-    if path.suffix not in _SUFFIXES or not path.is_file():
-        return False
+def _files_in(folder: Path) -> list[str]:
     try:
+        return [path.name for path in folder.iterdir() if path.is_file()]
+    except OSError:
+        return []
+
+
+def _may_have_hosts(path: Path, is_read: Callable[[str], bool]) -> bool:
+    """Whether a file is an inventory: a script, groups with hosts or children, a plugin's configuration, or INI."""
+    try:
+        with path.open("rb") as file:
+            if os.access(path, os.X_OK) and file.read(4).startswith(_PROGRAMS):
+                return True
+        if path.suffix.lower() not in _SUFFIXES:
+            return False
         text = path.read_text()
         content = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - makes only texts, lists and mappings, also of !vault
     except (OSError, UnicodeDecodeError):
@@ -114,10 +144,15 @@ def _looks_like_hosts(path: Path) -> bool:
     except yaml.YAMLError:
         content = None
     if isinstance(content, dict):
-        return "plugin" in content or any(
+        return _is_plugin(content.get("plugin"), is_read) or any(
             isinstance(group, dict) and {"hosts", "children"} & group.keys() for group in content.values()
         )
-    return bool(_INI_LINE.search(text))
+    return path.suffix.lower() in _INI_SUFFIXES and bool(_INI_LINE.search(text))
+
+
+def _is_plugin(name: Any, is_read: Callable[[str], bool]) -> bool:
+    """Whether this names an inventory plugin: of a collection, or one after which a file that is read may be named."""
+    return isinstance(name, str) and ("." in name or is_read(f"any.{name}.yml"))
 
 
 def _some(names: Sequence[str]) -> str:

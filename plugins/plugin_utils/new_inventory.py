@@ -25,6 +25,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory_files imp
     write,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import HIDDEN, shown
 
 INVENTORIES = Path(__file__).resolve().parents[2] / "inventories"
 WEBHOOK_VARIABLE = "CROWSNEST_SLACK_WEBHOOK"
@@ -78,6 +79,9 @@ QUESTIONS = (
 )
 
 
+# Also of a directory: kim@corp.example.com, CORP\kim.
+_LOGIN = r"[A-Za-z0-9_][A-Za-z0-9._@+$\\-]*"
+_HOP = rf"(ssh://)?({_LOGIN}@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]%-]*"
 _STAND_INS = {"app_name": "app", "slack_webhook": "https://hooks.slack.com/"}
 
 
@@ -100,9 +104,10 @@ def main(arguments: Sequence[str]) -> int:
         answers = _with_defaults(questions, answers)
         while wrong := refusals(answers):
             _print_refusals(wrong)
-            if flags.yes or not sys.stdin.isatty():
+            again = [q for q in questions if q.key in wrong and _can_be_asked(q, answers)]
+            if flags.yes or not sys.stdin.isatty() or len(again) < len(wrong):
                 return 2
-            answers = _with_defaults(questions, _ask([q for q in questions if q.key in wrong], answers))
+            answers = _with_defaults(questions, _ask(again, answers))
         write(INVENTORIES, flags.name, answers)
     except UserError as mistake:
         print(f"crowsnest new: {mistake}", file=sys.stderr)
@@ -135,7 +140,9 @@ def _parser() -> argparse.ArgumentParser:
 def check_name(name: str, folder: Path = INVENTORIES) -> None:
     """Refuses, by UserError, a name that is no plain word or an inventory that exists."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
-        raise UserError(f"{name!r} is no good name. Allowed: small letters, digits, - and _, starting with a letter.")
+        raise UserError(
+            f"{shown(name)} is no good name. Allowed: small letters, digits, - and _, starting with a letter."
+        )
     if (folder / name).exists():
         raise UserError(f"inventories/{name} exists already and is left alone. Edit its files, or choose another name.")
 
@@ -151,7 +158,11 @@ def _given(flags: argparse.Namespace) -> Answers:
         try:
             answers["slack_webhook"] = Path(flags.slack_webhook_file).expanduser().read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"--slack-webhook-file: {error}. Give a readable file with the webhook in it.") from None
+            why = (isinstance(error, OSError) and error.strerror) or "it is not text"
+            raise UserError(
+                f"--slack-webhook-file: {shown(flags.slack_webhook_file)} cannot be read: {why}. "
+                "Give a readable file with the webhook in it."
+            ) from None
     elif os.environ.get(WEBHOOK_VARIABLE):
         answers["slack_webhook"] = os.environ[WEBHOOK_VARIABLE].strip()
     return answers
@@ -160,9 +171,7 @@ def _given(flags: argparse.Namespace) -> Answers:
 def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
     result = dict(answers)
     for question in questions:
-        if question.needs and not result.get(question.needs):
-            continue
-        if question.key in ("user", "port") and is_here(result):
+        if not _can_be_asked(question, result):
             continue
         read: Callable[[str], str] = input
         if question.key == "slack_webhook" and sys.stdin.isatty():
@@ -172,8 +181,16 @@ def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
     return result
 
 
+def _can_be_asked(question: Question, answers: Answers) -> bool:
+    """Whether an answer would count, as the other ones are now."""
+    if question.key in ("user", "port"):
+        return not is_here(answers)
+    return not question.needs or bool(answers.get(question.needs))
+
+
 def _with_defaults(questions: Sequence[Question], answers: Answers) -> Answers:
-    return {question.key: answers.get(question.key, question.default) for question in questions}
+    """An empty flag means the default, as an empty line does."""
+    return {question.key: answers.get(question.key) or question.default for question in questions}
 
 
 def refusals(answers: Mapping[str, str]) -> dict[str, str]:
@@ -186,7 +203,8 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
     # What has nothing to belong to is checked all the same: all mistakes at once.
     complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
     for sentence in mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}):
-        path, _, text = sentence.partition(": ")
+        # The name in the path may have a colon in it.
+        path, _, text = sentence.replace(f" ({complete['app_name']})", "", 1).partition(": ")
         plain = re.sub(r"\[\d+\]( \([^)]*\))?", "", path)
         key = next((q.key for q in QUESTIONS if q.path and q.path == plain), plain)
         found[key] = f"{found[key]} And {text}" if key in found else text
@@ -200,22 +218,23 @@ def _connection_refusals(answers: Mapping[str, str]) -> dict[str, str]:
         found["host"] = "is missing. Give the name or IP address of the server, or localhost."
     elif not _is_address(host):
         found["host"] = (
-            f"{host!r} does not fit. Allowed: a host name or an IP address, without brackets or path. A user goes to "
-            "--user, a port to --port."
+            f"{shown(host)} does not fit. Allowed: a host name or an IP address, without brackets or path. A user goes "
+            "to --user, a port to --port."
         )
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9._-]*", user):
-        found["user"] = f"{user!r} does not fit. Allowed: a login name such as ubuntu or admin."
+    if not is_here(answers) and not re.fullmatch(_LOGIN, user):
+        given = HIDDEN if ":" in user else shown(user)
+        found["user"] = f"{given} does not fit. Allowed: a login name such as ubuntu or admin."
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-        found["port"] = f"{port!r} does not fit. Allowed: 1 to 65535."
-    if jump_host and not re.fullmatch(r"[A-Za-z0-9_\[][A-Za-z0-9._@:,\[\]%-]*", jump_host):
+        found["port"] = f"{shown(port)} does not fit. Allowed: 1 to 65535."
+    if jump_host and not all(re.fullmatch(_HOP, hop) for hop in jump_host.split(",")):
         found["jump_host"] = (
-            f"{jump_host!r} does not fit. Allowed: as `ssh -J` takes it, such as admin@bastion.example.com:2222."
+            f"{shown(jump_host)} does not fit. Allowed: as `ssh -J` takes it, such as admin@bastion.example.com:2222."
         )
     return found
 
 
 def _is_address(host: str) -> bool:
-    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", host):
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?", host):
         return True
     try:
         ipaddress.IPv6Address(host)

@@ -30,36 +30,48 @@ def nearest(word: Any, known: Sequence[str]) -> str:
 
 HIDDEN = "the given value (not shown: it may hold a secret)"
 HIDDEN_KEY = "(a key, not shown: it may be a secret)"
-# `://user:password@host`, also encoded, and `user:password@host`.
-_LOGIN = re.compile(r"://.*(?:@|%40)|[^\s/@:]+:.*@", re.IGNORECASE | re.DOTALL)
-# Tokens and keys: a long word with both letters and digits.
-_TOKEN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{12,}")
-# Behind its host a URL may have a token: that of a webhook is one.
-_BEHIND_HOST = re.compile(r"(://[^/?#\s]*)[/?#]\S+")
+# `://user:password@host`, also encoded, `user:password@host` and `user/password@host`.
+_LOGIN = re.compile(r"://.*(?:@|%40)|[^\s/@:]+[:/].*@", re.IGNORECASE | re.DOTALL)
+# Tokens and keys: a long word with both letters and digits, or in Base64 with capitals and small letters as well.
+_TOKEN = re.compile(
+    "(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{12,}"
+    "|(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])[A-Za-z0-9/+]{24,}"
+)
+# `password=…`, `"api_key": …`, `secret_key_base=…`.
+_ASSIGNED = re.compile(
+    r"(?:pass(?:word|wd|phrase)?|pwd|token|secret|key|비밀번호|암호)s?(?:[_-]\w+)?[\"']?\s*(?:[=:]|%3[ad])\s*\S",
+    re.IGNORECASE,
+)
+# Behind its host a URL may have a token: that of a webhook is one. The scheme may be missing: `hooks.slack.com/…`.
+_BEHIND_HOST = re.compile(
+    r"((?:^|:)//[^/?#\s]*|(?:(?<=:/)|(?<![\w./-]))(?:[\w-]+\.)+[^\W\d_]{2,}(?::[0-9]+)?(?=/))[/?#\s].+", re.DOTALL
+)
+# And so may whatever has parameters.
+_PARAMETERS = re.compile(r"(?<=\S)([?#]).+", re.DOTALL)
 _LONGEST = 80
 
 
 def may_be_secret(text: str) -> bool:
-    """Whether a text looks like a URL with a login or like a token, wherever it stands."""
-    return bool(_LOGIN.search(text) or _TOKEN.search(text))
+    """Whether a text has a login, a token or a value that it calls a secret, wherever it stands."""
+    return any(pattern.search(text) for pattern in (_LOGIN, _TOKEN, _ASSIGNED))
 
 
 def shown(value: Any) -> str:
-    """A refused value as a message shows it. Of a URL only the host; nothing of what may be a secret."""
+    """A refused value as a message shows it. Of a URL only the host, no parameters; nothing of what may be a secret."""
     if value is None:
         return "an empty value"
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else "a list"
     if may_be_secret(str(value)):
         return HIDDEN
-    text = repr(_BEHIND_HOST.sub(r"\1/…", value) if isinstance(value, str) else value)
+    text = repr(_PARAMETERS.sub(r"\1…", _BEHIND_HOST.sub(r"\1/…", value)) if isinstance(value, str) else value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "…'"
 
 
 def is_name(value: Any) -> bool:
-    """Whether a value can be shown as a name: short, of letters, digits and a few marks, and not like a secret."""
+    """Whether a value can be shown as a name: short, of letters, digits and a few marks, and shown as it is."""
     text = str(value)
-    return bool(re.fullmatch(r"[\w .:#()-]{1,60}", text)) and not may_be_secret(text)
+    return bool(re.fullmatch(r"[\w .:#()-]{1,60}", text)) and shown(text) == repr(text)
 
 
 def key(name: Any) -> str:

@@ -7,7 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.connection import is_here, ssh_command
+from ansible_collections.crowsnest.core.plugins.plugin_utils.connection import (
+    is_here,
+    left_out,
+    ssh_command,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, Declaration, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import NODE_EXPORTER_DEFAULTS, PAGES
@@ -104,7 +108,10 @@ def _tunnel(plan: Plan, server: Mapping[str, Any]) -> list[str]:
         return ["They listen on the loopback of this machine."]
     forwards = [word for port in ports for word in ("-L", f"{port}:127.0.0.1:{port}")]
     command = ssh_command(server, "-N", *forwards)
-    return [f"They listen on the host's loopback.{' From your machine: ' + command if command else ''}"]
+    if not command:
+        return ["They listen on the host's loopback."]
+    more = f", and with {' and '.join(names)} of the inventory" if (names := left_out(server)) else ""
+    return [f"They listen on the host's loopback. From your machine{more}: {command}"]
 
 
 def _alerts(plan: Plan, declaration: Declaration, inventory: str) -> list[str]:

@@ -10,10 +10,10 @@ from email.utils import getaddresses
 from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 # Longest first, the order in which Prometheus takes them.
 _UNIT_SECONDS = {"y": 31536000, "w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -98,6 +98,19 @@ def no_login(way_out: str) -> AfterValidator:
     return AfterValidator(judge)
 
 
+def no_password(key: str) -> BeforeValidator:
+    """Refuses `user:password` where only the user belongs; `key` is where the password goes."""
+
+    def judge(text: Any) -> Any:
+        if isinstance(text, str) and ":" in text:
+            raise RefusalError(
+                f"has a colon in it. If a password follows it, put the password into `{key}`", hidden=True
+            )
+        return text
+
+    return BeforeValidator(judge)
+
+
 def is_url(text: str, *schemes: str) -> bool:
     """Whether this is a full URL of one of these schemes."""
     try:
@@ -111,14 +124,20 @@ def is_url(text: str, *schemes: str) -> bool:
 def _http_url(url: str) -> str:
     if not is_url(url, "http", "https"):
         raise ValueError("a full URL such as https://shop.example.com/")
-    return url
+    return small_scheme(url)
+
+
+def small_scheme(url: str) -> str:
+    """`HTTPS://a/` → `https://a/`: people may write either, programs compare."""
+    scheme, colon, rest = url.partition(":")
+    return scheme.lower() + colon + rest
 
 
 def _secret_url(url: SecretStr) -> SecretStr:
-    _http_url(url.get_secret_value())
-    if not re.fullmatch("[!-~]+", url.get_secret_value()):
+    usual = _http_url(url.get_secret_value())
+    if not re.fullmatch("[!-~]+", usual):
         raise ValueError("a full URL of plain ASCII characters")
-    return url
+    return SecretStr(usual)
 
 
 def _password(password: SecretStr) -> SecretStr:

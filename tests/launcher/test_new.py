@@ -91,6 +91,15 @@ WAYS = [
         ("--host", "10.0.0.3", "--jump-host", "admin@bastion.test:2200,b"),
         {"ansible_host": "10.0.0.3", "ansible_ssh_common_args": "-J admin@bastion.test:2200,b"},
     ),
+    (
+        ("--host", "10.0.0.3", "--jump-host", "ssh://admin@bastion:22"),
+        {"ansible_host": "10.0.0.3", "ansible_ssh_common_args": "-J ssh://admin@bastion:22"},
+    ),
+    (("--host", "example.com."), {"ansible_host": "example.com."}),
+    *(
+        (("--host", "a.test", "--user", user), {"ansible_host": "a.test", "ansible_user": user})
+        for user in ("kim@corp.example.com", "CORP\\kim", "1kim", "_svc")
+    ),
 ]
 
 
@@ -266,11 +275,11 @@ def test_an_end_of_input_writes_nothing(new):
     assert not new.folder.exists()
 
 
-def on_a_terminal(launcher, name: str, answers: list[str]) -> str:
+def on_a_terminal(launcher, name: str, answers: list[str], *flags: str) -> str:
     """What a person sees who types these answers, each once its question is there."""
     child, terminal = pty.fork()
     if child == 0:
-        os.execve(launcher.command()[0], launcher.command("new", name), launcher.environment())  # noqa: S606
+        os.execve(launcher.command()[0], launcher.command("new", name, *flags), launcher.environment())  # noqa: S606
     screen, asked = "", 0
     while True:
         try:
@@ -291,3 +300,50 @@ def test_on_a_terminal_a_wrong_answer_is_asked_again_and_the_secret_not_shown(ne
     assert "secret" not in screen
     assert written(new.folder)["crowsnest_timezone"] == "Asia/Tokyo"
     assert (new.folder / "secrets/slack_webhook_url").read_text().strip() == WEBHOOK
+
+
+@pytest.mark.parametrize("flag", ["--environment", "--timezone", "--language", "--user", "--port", "--framework"])
+def test_an_empty_flag_means_the_default(new, flag):
+    done = new("--yes", "--host", "a.test", flag, "")
+    assert done.returncode == 0, done.stderr
+    variables = written(new.folder)
+    settings = [variables[f"crowsnest_{key}"] for key in ("environment", "timezone", "language")]
+    assert settings == [new.name, "Asia/Seoul", "en"]
+
+
+@pytest.mark.parametrize("name", ["my: app", "my (a): b", "a: (b"])
+def test_a_colon_in_an_app_s_name_is_a_mistake_of_its_question(new, name):
+    done = new("--yes", "--host", "a.test", "--app-name", name)
+    assert done.returncode == 2
+    assert [line.split(":")[0].strip() for line in done.stderr.splitlines()[1:]] == ["--app-name"]
+    assert f"--app-name: {name!r} does not fit. Allowed: " in done.stderr
+
+
+def test_how_to_log_in_does_not_matter_where_nobody_does(new):
+    done = new("--yes", "--host", "localhost", "--user", "two words")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--host", "kim:hunter2@a.test"),
+        ("--host", "a.test", "--user", "kim:hunter2"),
+        ("--host", "a.test", "--jump-host", "kim:hunter2@bastion"),
+        ("--host", "a.test", "--slack-webhook-file", "https://hooks.slack.com/services/hunter2"),
+    ],
+    ids=str,
+)
+def test_a_refused_value_that_may_hold_a_secret_is_not_shown(new, flags):
+    done = new("--yes", *flags)
+    assert done.returncode == 2
+    assert f"{flags[-2]}: " in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_on_a_terminal_a_refusal_that_no_answer_can_mend_ends_it(new, real_launcher):
+    flags = [word for q in ("host", "user", "port") for word in (f"--{q}", {"port": "22"}.get(q, "a.test"))]
+    screen = on_a_terminal(real_launcher, new.name, [""] * 9, *flags, "--slack-channel", "#x")
+    assert screen.count("nothing was written") == 1
+    assert "--slack-channel: says something of nothing." in screen
+    assert not new.folder.exists()

@@ -84,3 +84,35 @@ def test_a_fitting_inventory_passes(inventory: Path, words: list[str]) -> None:
     (inventory / "host_vars/lab2.yml").write_text("private_address: 10.0.0.2\n")
     done = run("alert_test", "-i", inventory, *words)
     assert "UNREACHABLE" in done.stdout, done.stdout
+
+
+# What has hosts of its own under a name that is not read.
+UNREAD = {
+    "workers": "[workers]\nw3\n",
+    "ec2.py": '#!/bin/sh\ntouch "$0.was-run"\n',
+    "eu/hosts.yml": "a: {hosts: {w3: }}\n",
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_hosts_under_a_name_that_is_not_read_are_refused(inventory: Path, name: str) -> None:
+    (inventory / name).parent.mkdir(exist_ok=True)
+    (inventory / name).write_text(UNREAD[name])
+    (inventory / name).chmod(0o755 if name == "ec2.py" else 0o644)
+    done = run("alert_test", "-i", inventory)
+    assert done.returncode != 0
+    assert f"{inventory / name.partition('/')[0]} " in done.stdout
+    assert "of this name is" in done.stdout
+    assert "UNREACHABLE" not in done.stdout
+    assert not list(inventory.glob("*.was-run"))
+
+
+def test_what_a_folder_holds_besides_hosts_does_not_stop_a_run(inventory: Path) -> None:
+    (inventory / "inventory.yml").write_text("more: {hosts: {}}\n")
+    (inventory / "NOTES").write_text("set ansible_user=kim when needed\n")
+    (inventory / ".env").write_text("x ansible_password=hunter2\n")
+    (inventory / "values.yml").write_text("plugin: x\n")
+    (inventory / "secrets").mkdir()
+    (inventory / "secrets/hosts.yml").write_text("api: x\n")
+    done = run("alert_test", "-i", inventory)
+    assert "UNREACHABLE" in done.stdout, done.stdout

@@ -51,7 +51,7 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in {**{f"secrets/{name}": text for name, text in SECRETS.items()}, **OTHERS}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    for name in ("make-secrets", "secrets/script", "vault-password.sh", "sql/run.py"):
+    for name in ("make-secrets.old", "secrets/script", "secrets/vault-password.sh", "sql/run.py"):
         (folder / name).write_text(SCRIPT)
         (folder / name).chmod(0o700)
     hosts = folder / "hosts.yml"
@@ -122,11 +122,21 @@ def test_molecule_s_links_are_read(tmp_path: Path) -> None:
 # Names of files whose hosts are read when -i names their folder, and names that are not.
 READ = (
     *("hosts", "hosts.yml", "hosts.yaml", "hosts.json", "hosts.ini", "hosts.toml"),
+    *(
+        "inventory",
+        "inventory.yml",
+        "inventory.yaml",
+        "inventory.json",
+        "inventory.ini",
+        "inventory.py",
+        "inventory.sh",
+    ),
     *("lightsail.yml", "prod.lightsail.yml", "prod.aws_ec2.yaml", "a.b.hcloud.yml", "constructed.yml"),
 )
 NOT_READ = (
     *("hosts.yml~", "hosts.yml.bak", "hosts.old", "hosts.old.yml", "hosts.yml.orig", "old.hosts.yml", "hosts2"),
     *("production.yml", "secrets.prod.yml", "prod.lightsail.yml.bak", "lightsail", "my_lightsail.yml", "HOSTS"),
+    *("inventory.bak", "inventory.yml~", "my_inventory.yml", "inventory2", "inventory.cfg"),
 )
 
 

@@ -26,6 +26,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.values import (
     duration_seconds,
     is_url,
     no_login,
+    no_password,
+    small_scheme,
 )
 
 # Bounds of Kuma for all intervals: MIN_INTERVAL_SECOND and MAX_INTERVAL_SECOND in its src/util.ts.
@@ -66,7 +68,7 @@ def _hostname(text: str) -> str:
 def _engine(text: str) -> str:
     if not is_url(text, "tcp", "http", "https"):
         raise ValueError("tcp://host:port, http://host:port or https://host:port of a Docker engine")
-    return text
+    return small_scheme(text)
 
 
 def _one_line(secret: SecretStr) -> SecretStr:
@@ -137,7 +139,7 @@ class HttpOptions(Strict):
     """How an address is asked over HTTP, and which answers are well."""
 
     # A colon would end the name: https://www.rfc-editor.org/rfc/rfc7617#section-2
-    username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f\x7f]+$")] | None = Field(
+    username: Annotated[str, no_password("password"), Field(pattern=r"^[^:\x00-\x1f\x7f]+$")] | None = Field(
         None, description="User of a login by HTTP (basic authentication)."
     )
     password: LoginPassword | None = Field(None, description="Password of that login.")

@@ -11,7 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.connection import inventory_option, ssh_command
+from ansible_collections.crowsnest.core.plugins.plugin_utils.connection import (
+    inventory_option,
+    left_out,
+    ssh_command,
+)
 
 WEB1 = {"inventory_hostname": "web1"}
 # (variables of the host): the command
@@ -24,8 +28,8 @@ COMMANDS: list[tuple[dict[str, Any], str]] = [
     ({"ansible_ssh_port": "2222"}, "ssh -N -p 2222 web1"),
     ({"ansible_ssh_common_args": "-J admin@bastion"}, "ssh -N -J admin@bastion web1"),
     (
-        {"ansible_ssh_common_args": '-o ProxyCommand="ssh -W %h:%p bastion"', "ansible_ssh_extra_args": "-v"},
-        "ssh -N -o 'ProxyCommand=ssh -W %h:%p bastion' -v web1",
+        {"ansible_ssh_common_args": "-o ProxyJump=b -o 'User kim'", "ansible_ssh_extra_args": "-v"},
+        "ssh -N -o ProxyJump=b -o 'User kim' -v web1",
     ),
     ({"ansible_ssh_args": "-F /a/config", "ansible_port": 3}, "ssh -N -F /a/config -p 3 web1"),
     ({"ansible_ssh_private_key_file": "/a b/key"}, "ssh -N -i '/a b/key' web1"),
@@ -40,6 +44,36 @@ COMMANDS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("variables", "command"), COMMANDS, ids=str)
 def test_the_command_has_all_that_ansible_needs_to_reach_the_host(variables: dict[str, Any], command: str) -> None:
     assert ssh_command(WEB1 | variables, "-N") == command
+
+
+# What may hold a password: the options, and what is left of them.
+LEFT_OUT = [
+    ("-o ProxyCommand='sshpass -p hunter2 ssh -W %h:%p kim@jump'", "ssh web1"),
+    ("-o 'ProxyCommand sshpass -p hunter2 ssh -W %h:%p kim@jump' -J b", "ssh -J b web1"),
+    ("-oproxycommand='sshpass -p hunter2 ssh' -v", "ssh -v web1"),
+    ("-4 -o 'ProxyCommand = nc hunter2' -i /key", "ssh -4 -i /key web1"),
+    ("-o SetEnv='A=b TOKEN=hunter2'", "ssh web1"),
+    ("-E hunter2 -vvv", "ssh -vvv web1"),
+    ("hunter2", "ssh web1"),
+    ("-J", "ssh web1"),
+    ('-o "hunter2', "ssh web1"),
+    (["-o", "hunter2"], "ssh web1"),
+]
+
+
+@pytest.mark.parametrize("name", ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"])
+@pytest.mark.parametrize(("options", "command"), LEFT_OUT)
+def test_an_option_that_may_hold_a_password_is_left_out_and_its_variable_named(
+    name: str, options: Any, command: str
+) -> None:
+    assert ssh_command({**WEB1, name: options}) == command
+    assert left_out({**WEB1, name: options}) == [name]
+
+
+@pytest.mark.parametrize("options", ["-C -o ControlMaster=auto -oControlPersist=60s", "-J a@b:22,c", "-Fnone -46", ""])
+def test_other_options_are_all_there(options: str) -> None:
+    assert ssh_command({**WEB1, "ansible_ssh_common_args": options}).split() == ["ssh", *options.split(), "web1"]
+    assert left_out({**WEB1, "ansible_ssh_common_args": options}) == []
 
 
 def test_the_ssh_client_understands_it(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def mistakes(
 ) -> list[str]:
     given = variables or {}
     every = {name: given.get(name, {}) for name in GROUPS["all"]}
-    return inventory_mistakes(groups, every, in_this_run, tags, sources, lambda name: name == "hosts.yml")
+    return inventory_mistakes(
+        groups, every, in_this_run, tags, sources, lambda name: name == "hosts.yml" or name.endswith(".some_cloud.yml")
+    )
 
 
 # (groups): the sentence
@@ -116,7 +118,20 @@ def test_of_many_hosts_a_few_are_named(hosts: int, shown: str) -> None:
 FILES: list[tuple[str, str, bool]] = [
     ("workers.yml", "monitored: {hosts: {worker1: {ansible_password: !vault 'x'}}}", True),
     ("production", "all:\n  children:\n    server:\n", True),
-    ("prod.some_cloud.yml", "plugin: x.y.some_cloud\n", True),
+    ("prod.my_cloud.yml", "plugin: x.y.my_cloud\n", True),
+    ("cloud.yml", "plugin: some_cloud\n", True),
+    ("values.yml", "plugin: x\n", False),
+    ("values.yml", "plugin: [a.b]\n", False),
+    ("WORKERS.YML", "monitored: {hosts: {worker1: }}", True),
+    ("workers", "[workers]\nw3\nw4\n", True),
+    ("workers.ini", "[workers]  # of the shop\nw3\n", True),
+    ("workers.toml", "[workers.hosts.w3]\n", True),
+    ("more.ini", "w3 ansible_host=10.0.0.3 note='a b' # the third\n", True),
+    ("NOTES", "set ansible_user=kim when needed\n", False),
+    ("NOTES", "[the wiki](https://wiki.test/) has more\n", False),
+    (".env", "x ansible_password=hunter2\n", False),
+    (".workers", "[workers]\nw3\n", False),
+    ("ansible.cfg", "[defaults]\nforks = 1\n", False),
     ("workers.json", '{"monitored": {"hosts": ["worker1"]}}', True),
     ("workers.ini", "[monitored:children]\nworkers\n", True),
     ("workers", "[monitored]\nworker1\n", True),
@@ -131,12 +146,12 @@ FILES: list[tuple[str, str, bool]] = [
     ("key", "-----BEGIN KEY-----\nabc\n", False),
     ("binary", "\udcff\udcfe", False),
     ("notes.md", "[server]\n", False),
-    ("pip.ini", "[global]\nindex-url = x\n", False),
+    ("pip.ini", "[global]\nindex-url = x\n", True),
     ("vault-password.sh", "#!/bin/sh\necho ansible_x=1\n", False),
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "hosts"), FILES, ids=[name for name, _, _ in FILES])
+@pytest.mark.parametrize(("name", "text", "hosts"), FILES, ids=str)
 def test_a_file_with_hosts_that_is_not_read_is_named(tmp_path: Path, name: str, text: str, hosts: bool) -> None:
     (tmp_path / name).write_text(text, errors="surrogateescape")
     found = mistakes(sources=[str(tmp_path)])
@@ -144,7 +159,54 @@ def test_a_file_with_hosts_that_is_not_read_is_named(tmp_path: Path, name: str, 
     assert mistakes(sources=[str(tmp_path), str(tmp_path / name)]) == [], "unless -i names the file as well"
 
 
-def test_folders_below_and_sources_that_are_no_folder_are_not_looked_into(tmp_path: Path) -> None:
-    (tmp_path / "old.yml").mkdir()
-    (tmp_path / "old.yml/hosts2.yml").write_text("all: {hosts: {a: }}")
-    assert mistakes(sources=[str(tmp_path), "web1,web2", "/no/such/folder"]) == []
+@pytest.mark.parametrize(
+    ("name", "start", "hosts"),
+    [
+        ("ec2.py", "#!/usr/bin/env python3\n", True),
+        ("dynamic.sh", "#!/bin/sh\n", True),
+        ("dynamic", "\x7fELF", True),
+        ("ec2.py.bak", "#!/usr/bin/env python3\n", False),
+        (".ec2.py", "#!/usr/bin/env python3\n", False),
+        # On some file systems everything may be run.
+        ("notes.md", "Notes\n", False),
+    ],
+)
+def test_a_script_that_is_not_run_is_named(tmp_path: Path, name: str, start: str, hosts: bool) -> None:
+    (tmp_path / name).write_text(start)
+    assert mistakes(sources=[str(tmp_path)]) == [], "one that cannot be run gives no hosts"
+    (tmp_path / name).chmod(0o755)
+    assert len(mistakes(sources=[str(tmp_path)])) == hosts
+
+
+@pytest.mark.parametrize(
+    ("file", "hosts"),
+    [
+        ("workers/hosts.yml", True),
+        ("old.yml/hosts.yml", True),
+        ("eu/aws.some_cloud.yml", True),
+        ("old.yml/hosts2.yml", False),
+        ("workers/hosts.yml.bak", False),
+        ("workers.bak/hosts.yml", False),
+        (".git/hosts.yml", False),
+        *((f"{name}/hosts.yml", False) for name in ("group_vars", "host_vars", "secrets", "rules", "sql")),
+    ],
+)
+def test_a_folder_with_hosts_that_is_not_read_is_named(tmp_path: Path, file: str, hosts: bool) -> None:
+    folder = (tmp_path / file).parent
+    folder.mkdir()
+    (tmp_path / file).write_text("all: {hosts: {a: }}")
+    found = mistakes(sources=[str(tmp_path)])
+    assert [line.split(" is a folder with")[0] for line in found] == ([str(folder)] if hosts else [])
+    assert not hosts or mistakes(sources=[str(tmp_path), str(folder)]) == [], "unless -i names the folder as well"
+
+
+def test_sources_that_are_no_folder_are_not_looked_into() -> None:
+    assert mistakes(sources=["web1,web2", "/no/such/folder"]) == []
+
+
+@pytest.mark.parametrize("name", ["workers", "workers.yml"])
+def test_the_advice_does_not_hide_hosts_in_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("[workers]\nw3\n" if name == "workers" else "workers: {hosts: {w3: }}")
+    (line,) = mistakes(sources=[str(tmp_path)])
+    assert "subfolder" not in line
+    assert "Move its hosts to hosts.yml, or name the file with a second -i." in line

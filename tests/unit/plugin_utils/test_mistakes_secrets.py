@@ -132,6 +132,52 @@ def test_a_login_at_any_other_place_is_not_shown_either(declared: dict[str, Any]
     assert "hush" not in lines
 
 
+SECRETS = [
+    "127.0.0.1:8000/metrics?token=hunter2",
+    "127.0.0.1:8000/metrics?hunter2",
+    "127.0.0.1:8000#hunter2",
+    "shop.example.com/?token=hunter2",
+    "shop.example.com?x\nhunter2",
+    "https://shop.example.com/a\nhunter2 x",
+    "https://shop.example.com hunter2",
+    "hooks.slack.com/services/TABCDEF/BABCDEF/hunter2",
+    "hooks.slack.com:443/services/TABCDEF/BABCDEF/hunter2",
+    "see hooks.slack.com/services/TABCDEF/hunter2",
+    "//hooks.slack.com/services/TABCDEF/BABCDEF/hunter2",
+    "https:/hooks.slack.com/services/TABCDEF/BABCDEF/hunter2",
+    "https:hooks.slack.com/services/TABCDEF/BABCDEF/hunter2",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYhunter2",
+    "hunter2+wJalrXUtnFEMI+MDENGbPxRfiCY",
+    "host=db user=kim password=hunter2 ?",
+    "passwd: hunter2",
+    "PWD = hunter2",
+    '{"api_key": "hunter2"}',
+    "secret_key_base=hunter2",
+    "a%26token%3Dhunter2",
+    "비밀번호: hunter2",
+    "kim/hunter2@db:5432/x",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_of_a_refused_text_no_part_that_may_be_a_secret_is_shown(text: str) -> None:
+    lines = mistakes({"language": text, "apps": [{"name": text, "url": text, "tcp": {"db": text}, text: 1}]})
+    assert lines.count("crowsnest_apps") >= 3
+    assert "hunter2" not in lines
+
+
+@pytest.mark.parametrize(
+    "place", [lambda it: {"apps": [it]}, lambda it: {"monitors": [{**it, "type": "http", "url": "https://h/"}]}]
+)
+def test_a_password_behind_the_user_is_not_shown_and_told_where_it_goes(
+    place: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    lines = mistakes(place({"name": "shop", "username": "kim:hunter2", "password": "x"}))
+    assert "username: the given value (not shown: it may hold a secret) has a colon in it. " in lines
+    assert "put the password into `password`." in lines
+    assert "hunter2" not in lines
+
+
 TOKENS = ("xoxb-1234567890-9f8e7d6c5b4aXYZ", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "AKIAIOSFODNN7EXAMPLE")
 
 
@@ -157,6 +203,26 @@ SEEN: dict[str, Callable[[], dict[str, Any]]] = {
     "'http://10.0.0.1:99999/…'": lambda: {"apps": [{"name": "shop", "url": "http://10.0.0.1:99999/health"}]},
     "(결제 서버)": lambda: {"monitors": [{"name": "결제 서버", "type": "ping", "hostname": "a b"}]},
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        *(
+            (text, text)
+            for text in (
+                *("rules/own.yml", "rules.d/own.yml", "../sql/own.sql", "/srv/Shop/metrics", "#two words"),
+                *("127.0.0.1:8000/metrics", "America/Argentina/Nowhere", "keycloak:26", "monkey", "shop.example.com"),
+            )
+        ),
+        ("hooks.slack.com/services/x", "hooks.slack.com/…"),
+        ("https://h/?a", "https://h/…"),
+        ("https://h/", "https://h/"),
+        (":8000/m?a=b", ":8000/m?…"),
+    ],
+)
+def test_what_shows_the_slip_stays_readable(text: str, seen: str) -> None:
+    assert shown(text) == repr(seen)
 
 
 @pytest.mark.parametrize("words", SEEN)

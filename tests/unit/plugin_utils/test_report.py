@@ -34,6 +34,10 @@ def test_every_page_has_its_address(plan: MakePlan) -> None:
 
 # (how the server is reached): how its pages are
 WAYS: list[tuple[dict[str, Any], str]] = [
+    (
+        {**SERVER, "ansible_ssh_common_args": "-o ProxyCommand='sshpass -p hunter2 ssh -W %h:%p jump'"},
+        "on the host's loopback. From your machine, and with ansible_ssh_common_args of the inventory: ssh -N -L 3000:127.0.0.1:3000 ",
+    ),
     (SERVER, "on the host's loopback. From your machine: ssh -N -L 3000:127.0.0.1:3000 -L 3001:127.0.0.1:3001 "),
     ({"ansible_connection": "local"}, "on the loopback of this machine."),
     ({"ansible_connection": "amazon.aws.aws_ssm"}, "on the host's loopback."),
@@ -44,7 +48,7 @@ WAYS: list[tuple[dict[str, Any], str]] = [
 def test_the_way_to_the_pages_is_a_command_that_works(plan: MakePlan, server: dict[str, Any], way: str) -> None:
     (line,) = (line for line in lines(plan, {}, server) if line.startswith("They listen"))
     assert line.removeprefix("They listen ").startswith(way)
-    assert line.endswith("deploy@203.0.113.10") == (server is SERVER)
+    assert line.endswith("deploy@203.0.113.10") == ("ansible_host" in server)
 
 
 def test_pages_with_an_address_of_their_own_need_no_tunnel(plan: MakePlan) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import read
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.values import time_zones
 
@@ -63,6 +64,33 @@ def test_every_other_name_is_taken_or_replaced_by_one_that_is_taken() -> None:
 def test_any_other_text_is_no_time_zone(name: str) -> None:
     (line,) = refusals(timezone=name)
     assert "Allowed: a time zone name of the IANA database, such as Asia/Seoul or Europe/Berlin." in line
+
+
+# --- URLs ---
+
+
+def test_a_url_has_its_scheme_in_small_letters_whatever_is_written() -> None:
+    given, url = "HTTPS://Shop.example.com/A", "https://Shop.example.com/A"
+    app = {"name": "shop", "url": given, "health": {"basic": given, "detailed": given, "components": ["database"]}}
+    docker = {"name": "c", "type": "docker", "container": "c", "engine": "TCP://H:2375"}
+    found = read(
+        {
+            "crowsnest_apps": [app],
+            "crowsnest_monitors": [{"name": "m", "type": "http", "url": given}, docker],
+            "crowsnest_receivers": [{"type": "webhook", "url": given}],
+            "crowsnest_heartbeat_url": given,
+            "crowsnest_registry_mirrors": [given],
+            "crowsnest_external_urls": {"grafana": given},
+            "crowsnest_runbook_url": given,
+        }
+    )
+    text = str(found.model_dump(mode="json", context={}))
+    assert "HTTPS:" not in text
+    assert found.apps[0].url == found.apps[0].health.basic == found.apps[0].health.detailed == url
+    assert found.monitors[0].url == found.registry_mirrors[0] == found.external_urls["grafana"] == url  # type: ignore[union-attr]
+    assert found.monitors[1].engine == "tcp://H:2375"  # type: ignore[union-attr]
+    assert found.heartbeat_url is not None
+    assert found.heartbeat_url.get_secret_value() == found.receivers[0].url.get_secret_value() == url  # type: ignore[union-attr]
 
 
 # --- logins ---
