@@ -137,9 +137,9 @@ UNREAD: dict[str, tuple[Handler, str]] = {
     "redirects to itself": (page(302, b"", Location="/metrics"), "stopped after 10 redirects"),
     "redirects to nowhere": (page(301, b""), "HTTP status 301"),
     "a page for people": (page(body=HTML, Content_Type="text/html"), 'got "<"'),
-    "JSON": (page(body=b'{"orders": 1}', Content_Type="application/json"), "while parsing"),
-    "words": (page(body=b"hello world", Content_Type="text/plain"), "while parsing"),
-    "cut off": (page(body=b'orders{city="Seo', **TEXT), "while parsing"),
+    "JSON": (page(body=b'{"orders": 1}', Content_Type="application/json"), "parsing"),
+    "words": (page(body=b"hello world", Content_Type="text/plain"), "parsing"),
+    "cut off": (page(body=b'orders{city="Seo', **TEXT), "parsing"),
     "OpenMetrics without an end": (page(Content_Type="application/openmetrics-text"), "data does not end with # EOF"),
     "compressed, it says": (page(Content_Encoding="gzip", **TEXT), "gzip: invalid header"),
     "too many series": (
