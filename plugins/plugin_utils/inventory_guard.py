@@ -32,6 +32,8 @@ _INI_LINE = re.compile(
     r"|^[\w.\[\]:-]+(?=.*\bansible_)(?:[ \t]+\w+=(?:\"[^\"\n]*\"|'[^'\n]*'|\S+))+[ \t]*(?:#.*)?$",
     re.MULTILINE,
 )
+# A program that Ansible's --vault-password-file names.
+_ASKS_FOR_A_PASSWORD = re.compile(r"vault|pass|secret", re.IGNORECASE)
 _MISSING = object()
 _SHOWN = 5
 
@@ -134,7 +136,7 @@ def _may_have_hosts(path: Path, is_read: Callable[[str], bool]) -> bool:
     try:
         with path.open("rb") as file:
             if os.access(path, os.X_OK) and file.read(4).startswith(_PROGRAMS):
-                return True
+                return not _ASKS_FOR_A_PASSWORD.search(path.name)
         if path.suffix.lower() not in _SUFFIXES:
             return False
         text = path.read_text()

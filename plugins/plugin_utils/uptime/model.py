@@ -139,7 +139,7 @@ class HttpOptions(Strict):
     """How an address is asked over HTTP, and which answers are well."""
 
     # A colon would end the name: https://www.rfc-editor.org/rfc/rfc7617#section-2
-    username: Annotated[str, no_password("password"), Field(pattern=r"^[^:\x00-\x1f\x7f]+$")] | None = Field(
+    username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f\x7f]+$"), no_password("password")] | None = Field(
         None, description="User of a login by HTTP (basic authentication)."
     )
     password: LoginPassword | None = Field(None, description="Password of that login.")

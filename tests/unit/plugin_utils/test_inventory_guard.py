@@ -166,6 +166,7 @@ def test_a_file_with_hosts_that_is_not_read_is_named(tmp_path: Path, name: str, 
         ("dynamic.sh", "#!/bin/sh\n", True),
         ("dynamic", "\x7fELF", True),
         ("ec2.py.bak", "#!/usr/bin/env python3\n", False),
+        ("vault-password.sh", "#!/bin/sh\n", False),
         (".ec2.py", "#!/usr/bin/env python3\n", False),
         # On some file systems everything may be run.
         ("notes.md", "Notes\n", False),

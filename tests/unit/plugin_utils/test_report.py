@@ -36,7 +36,7 @@ def test_every_page_has_its_address(plan: MakePlan) -> None:
 WAYS: list[tuple[dict[str, Any], str]] = [
     (
         {**SERVER, "ansible_ssh_common_args": "-o ProxyCommand='sshpass -p hunter2 ssh -W %h:%p jump'"},
-        "on the host's loopback. From your machine, and with ansible_ssh_common_args of the inventory: ssh -N -L 3000:",
+        "on the host's loopback. From your machine, and with ansible_ssh_common_args of the inventory: ssh -N -L ",
     ),
     (SERVER, "on the host's loopback. From your machine: ssh -N -L 3000:127.0.0.1:3000 -L 3001:127.0.0.1:3001 "),
     ({"ansible_connection": "local"}, "on the loopback of this machine."),
