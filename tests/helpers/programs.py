@@ -50,7 +50,7 @@ def running(program: str, folder: Path, *words: str, port: int = 0, **environmen
     """The URL of a program of the Prometheus world that has started; it ends with the block."""
     address = f"127.0.0.1:{port or free_port()}"
     called = [*command(program, folder, **environment), *words, f"--web.listen-address={address}"]
-    log = folder / f"{program}.log"
+    log, state = folder / f"{program}.log", "healthy" if program == "blackbox_exporter" else "ready"
     with log.open("wb") as output:
         process = subprocess.Popen(called, cwd=folder, env=os.environ | environment, stdout=output, stderr=output)
 
