@@ -56,7 +56,7 @@ def running(program: str, folder: Path, *words: str, port: int = 0, **environmen
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
-        urllib.request.urlopen(f"http://{address}/-/healthy", timeout=5).close()
+        urllib.request.urlopen(f"http://{address}/-/{state}", timeout=5).close()
         return True
 
     try:
