@@ -28,9 +28,9 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify_client impor
 # A heartbeat that is new need not have been seen twice by Prometheus; before the first of these times what was seen may
 # be of an older one.
 NEW_HEARTBEAT_SECONDS, HEARTBEAT_SECONDS = 60, 300
-# While an alert of critical or high severity fires, such as the one on the receiver itself, a receiver is tried again
-# within five minutes; without a failure for that long nothing is known of it.
-REFUSING_SECONDS = 300
+# A receiver that refused a message so lately refuses messages now. What is older may be past, and no run can cure it: a
+# receiver is tried again only when there is something to say. A minute, and the 90 s by which the series is early.
+REFUSING_SECONDS = 150
 # Messages to people: the heartbeat has a check of its own.
 _PEOPLE = 'receiver_name!="heartbeat"'
 

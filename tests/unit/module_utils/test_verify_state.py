@@ -94,7 +94,7 @@ CASES: dict[str, tuple[Mapping[str, Any], dict[str, Any], Sequence[Alert], str]]
         "WARN delivery: the last message (critical) to team failed, and none was sent since",
     ),
     "the alert fires": (
-        {"failing": [failing(601)]},
+        {"failing": [failing(751)]},
         {},
         [UNDELIVERED],
         "FAIL delivery: messages (critical) do not reach team",
@@ -105,8 +105,8 @@ CASES: dict[str, tuple[Mapping[str, Any], dict[str, Any], Sequence[Alert], str]]
         [UNDELIVERED],
         "FAIL delivery: messages (critical) do not reach one of team, oncall",
     ),
-    "the alert fires, and nothing was tried for five minutes": (
-        {"failing": [failing(599)]},
+    "the alert fires, and nothing was tried for a minute": (
+        {"failing": [failing(749)]},
         {},
         [UNDELIVERED],
         "WARN delivery: the last message (critical) to team failed, and none was sent since",
