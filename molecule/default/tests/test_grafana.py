@@ -18,7 +18,7 @@ from grafana_client import GrafanaApi
 
 ROOT = Path(__file__).resolve().parents[3]
 SHOP = {"name": "shop", "framework": "django", "url": "http://127.0.0.1:8000/", "metrics": ["127.0.0.1:8000/metrics"]}
-OTHER = {"name": "other", "framework": "generic", "metrics": ["127.0.0.1:9093/metrics"]}
+OTHER = {"name": "other", "framework": "generic", "metrics": ["127.0.0.1:9115/metrics"]}
 STARTED = "docker inspect --format '{{.Id}} {{.State.StartedAt}}' crowsnest-grafana-1"
 
 
