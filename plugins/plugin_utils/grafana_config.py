@@ -26,7 +26,7 @@ _STABLE_DASHBOARDS = f"{MOUNT_IN_CONTAINER}/{DASHBOARDS}"
 # How long a changed dashboard takes to appear at most, in seconds. With 10 or less Grafana does not poll but watches
 # the directory, and never sees that the links in it lead to other files: https://github.com/grafana/grafana/issues/115416
 DASHBOARD_POLL_SECONDS = 15
-# Kinds of provisioning without a file of ours; each missing folder is an error in the log at every start.
+# Kinds of provisioning for which we have no file; each missing folder is an error in the log at every start.
 NOT_PROVISIONED = ("alerting", "plugins")
 
 Ini = Mapping[str, Mapping[str, str]]

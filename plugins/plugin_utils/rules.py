@@ -18,7 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import HIDDEN, 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_text
 
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
-# have it silence others: what a team's rules or other programs send is never taken for one of ours.
+# have it silence others: what a team's rules or other programs send is never mistaken for ours.
 OWN_LABEL, OWN_VALUE = "crowsnest_alert", "true"
 
 

@@ -20,7 +20,7 @@ class Service:
     `answers`: the path at which it says that it works; other than /metrics, blackbox exporter asks there. Empty: it
     speaks no HTTP.
     `heap`: a Java program; `need_mib` and `limit_mib` are what it takes beside its heap, which the plan decides.
-    `pids`: how many processes and threads the kernel lets it have. A program of ours takes 8 to 13 of them, measured on
+    `pids`: how many processes and threads the kernel lets it have. Our programs use 8 to 13 of them, measured on
     2 cores with 60 requests at a time, and Go one more for each core; ten times that, as a program that cannot start a
     thread ends. A loop that starts processes stops there and leaves the host alone.
     `go`: a program in Go, which collects garbage harder near a memory limit that it knows.
