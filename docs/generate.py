@@ -20,11 +20,11 @@ import yaml
 from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration as model
-from ansible_collections.crowsnest.core.plugins.plugin_utils.app_rules import app_rule_groups
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as model
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, static_rules
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import CATALOGUE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import CATALOGUE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 
 DOCS = ROOT / "docs"
 PREFIX = "crowsnest_"
@@ -82,7 +82,7 @@ def declaration_page() -> str:
     """docs/declaration.md: every variable and every key, from the model."""
     sections = [f"## {_title(cls)}\n\n{_about(cls)}\n\n{fields_table(cls)}" for cls in _models()]
     return page(
-        "plugins/plugin_utils/declaration.py",
+        "plugins/plugin_utils/declaration/settings.py",
         "The declaration",
         _INTRO,
         f"## Variables\n\n{fields_table(model.Declaration, PREFIX)}",
@@ -223,7 +223,7 @@ def schema() -> str:
     return (
         json.dumps(
             {
-                "$comment": notice("plugins/plugin_utils/declaration.py"),
+                "$comment": notice("plugins/plugin_utils/declaration/settings.py"),
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
                 **made,
                 "title": "Variables of crowsnest",
@@ -305,7 +305,12 @@ def runbooks_page() -> str:
         f"## {title}\n\n{table(['Alert', 'Severity', 'Threshold', 'Says'], list(_alert_rows(name)))}"
         for name, title in _FILES.items()
     ]
-    return page("files/rules and plugins/plugin_utils/app_rules.py", "Alerts and runbooks", _RUNBOOKS_INTRO, *sections)
+    return page(
+        "files/rules and plugins/plugin_utils/services/prometheus/app_rules.py",
+        "Alerts and runbooks",
+        _RUNBOOKS_INTRO,
+        *sections,
+    )
 
 
 def _alert_rows(name: str) -> Iterator[list[str]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.database_reader import unready_apps
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import unready_apps
 
 DOCUMENTATION = r"""
 name: database_reader_unready

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.inventory.manager import IGNORED
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import inventory_guard as guard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory import guard
 
 DOCUMENTATION = r"""
 name: inventory_mistakes

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Module crowsnest.core.config_directory: thin; the work is done in module_utils/config_directory.py."""
+"""Module crowsnest.core.config_directory: thin; the work is done in module_utils/config_directory/directory.py."""
 
 from __future__ import annotations
 
@@ -144,14 +144,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.config_directory import (
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.directory import (
     State,
     apply,
     frame_names,
     predict,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.config_files import explain
-from ansible_collections.crowsnest.core.plugins.module_utils.config_release import (
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import (
     ConfigDirectoryError,
     Release,
     Tree,
@@ -160,7 +159,12 @@ from ansible_collections.crowsnest.core.plugins.module_utils.config_release impo
     make_release,
     printable,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.config_validator import Validator, make_validator, rehearse
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.validator import (
+    Validator,
+    make_validator,
+    rehearse,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.files import explain
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},

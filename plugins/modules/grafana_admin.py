@@ -80,7 +80,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.verify_client import NoAnswerError, fetch
+from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError, fetch
 
 LOGS = "See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 grafana` on the host."
 # https://grafana.com/docs/grafana/latest/administration/cli/#reset-admin-password

@@ -80,7 +80,7 @@ host:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.host_facts import host_facts
+from ansible_collections.crowsnest.core.plugins.module_utils.host.facts import host_facts
 
 
 def main() -> None:

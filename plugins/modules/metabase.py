@@ -186,8 +186,8 @@ failed_changes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase_client import MetabaseError
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase_run import Run, secrets
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client import MetabaseError
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.run import Run, secrets
 
 OBJECTS = {"type": "list", "elements": "dict", "default": []}
 ARGUMENT_SPEC = {

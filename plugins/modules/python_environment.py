@@ -66,13 +66,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.crowsnest.core.plugins.module_utils import python_environment
-from ansible_collections.crowsnest.core.plugins.module_utils.config_files import (
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import ConfigDirectoryError
+from ansible_collections.crowsnest.core.plugins.module_utils.files import (
     explain,
     lock,
     make_directory,
     open_directory,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.config_release import ConfigDirectoryError
 from ansible_collections.crowsnest.core.plugins.module_utils.python_environment import PythonEnvironmentError
 
 

@@ -53,7 +53,7 @@ from http.client import HTTPException
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.loaded_config import in_force_since, needs_reload
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.loaded import in_force_since, needs_reload
 from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
 
 

@@ -154,8 +154,8 @@ restarted:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma_client import KumaError
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma_run import Run, secrets
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.client import KumaError
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.run import Run, secrets
 
 OBJECTS = {"type": "list", "elements": "dict", "default": []}
 ARGUMENT_SPEC = {

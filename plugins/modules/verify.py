@@ -69,7 +69,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.verify_run import report
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.run import report
 
 
 def main() -> None:

@@ -12,41 +12,51 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import alertmanager_config as alertmanager
-from ansible_collections.crowsnest.core.plugins.plugin_utils import declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils import expectations as verification
-from ansible_collections.crowsnest.core.plugins.plugin_utils import grafana_config as grafana
-from ansible_collections.crowsnest.core.plugins.plugin_utils import metabase_config as metabase
-from ansible_collections.crowsnest.core.plugins.plugin_utils.blackbox_config import blackbox_config, blackbox_secrets
-from ansible_collections.crowsnest.core.plugins.plugin_utils.business import metabase as business
-from ansible_collections.crowsnest.core.plugins.plugin_utils.business.mistakes import business_mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.business.questions import questions
-from ansible_collections.crowsnest.core.plugins.plugin_utils.compose import compose_file, fragment
-from ansible_collections.crowsnest.core.plugins.plugin_utils.connection import inventory_option
-from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.build import dashboard_json
-from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
-from ansible_collections.crowsnest.core.plugins.plugin_utils.database_reader import databases
-from ansible_collections.crowsnest.core.plugins.plugin_utils.messages import message_templates, texts_of_test_alerts
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes import mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan, make_plan, plain
-from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import (
-    prometheus_config,
-    watched_addresses,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.raw import entries
-from ansible_collections.crowsnest.core.plugins.plugin_utils.report import plan_table, report
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.business import business_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan, make_plan, plain
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as verification
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import plan_table, report
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report as verify_report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, ROOT, images, yaml_text
-from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, own_rule_mistakes, rule_files
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager import config as alertmanager
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import (
+    message_templates,
+    texts_of_test_alerts,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import (
+    blackbox_config,
+    blackbox_secrets,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import compose_file, fragment
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import (
     CATALOGUE,
     DATA_ROOT,
     KEYS_DIRECTORY,
     REPLACEABLE,
     SECRETS,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime import kuma
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.reporting import job_urls, own_urls
-from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report import verify_report as verify_report
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana import config as grafana
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.build import dashboard_json
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase import config as metabase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase import objects as business
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import databases
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.questions import questions
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import (
+    prometheus_config,
+    watched_addresses,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
+    alert_names,
+    own_rule_mistakes,
+    rule_files,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import objects as kuma
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import job_urls, own_urls
 
 
 def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any], inventory_dir: str) -> list[str]:

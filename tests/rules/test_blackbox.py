@@ -20,9 +20,12 @@ import pytest
 from programs import answering, command, running
 from pydantic import ValidationError
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.blackbox_config import blackbox_config, blackbox_secrets
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import (
+    blackbox_config,
+    blackbox_secrets,
+)
 
 LOGIN = {"username": "kim", "password": 'p$ w"%#비밀'}
 BASIC = "Basic " + base64.b64encode(f"{LOGIN['username']}:{LOGIN['password']}".encode()).decode()

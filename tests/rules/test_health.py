@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import answering, running
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import health
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
 
 COMPONENTS = ("database", "Cache-1", "status", "info", "details", "postgres:connections", "결제")
 DOES_NOT_MATTER = "redis"

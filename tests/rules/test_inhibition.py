@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from programs import free_port, until
 from promised import own_alerts
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES
-from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import alert_names, stepped_alerts
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
+    alert_names,
+    stepped_alerts,
+)
 
 Labels = dict[str, str]
 OWN = {"crowsnest_alert": "true"}  # what Prometheus gives to crowsnest's alerts, and only to these

@@ -21,9 +21,9 @@ from programs import command, running
 from server_facts import host_facts
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.catalogue import dashboards
-from ansible_collections.crowsnest.core.plugins.plugin_utils.dashboards.panel import queries
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
 
 Ask = Callable[..., dict[str, Any]]
 ROOMY = host_facts(total_mib=8000, used_mib=500, ports={})

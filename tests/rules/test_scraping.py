@@ -25,12 +25,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from programs import answering, free_port, running
 from server_facts import FACTS
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan import make_plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.prometheus_config import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import (
     APP_SAMPLE_LIMIT,
     prometheus_config,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 
 RUNBOOK = Path(__file__).resolve().parents[2] / "docs/runbooks/AppDown.md"
 METRICS = b"# TYPE orders_total counter\norders_total 1\n"

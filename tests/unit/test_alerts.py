@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.app_rules import app_rule_groups
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import SEVERITIES, App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = ROOT / "docs/runbooks"

@@ -14,10 +14,10 @@ import jsonschema
 import pytest
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import new_inventory
-from ansible_collections.crowsnest.core.plugins.plugin_utils.business.metabase import READER
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.rules import OWN_LABEL
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory import new as new_inventory
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import OWN_LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -13,8 +13,8 @@ import yaml
 from grafana_double import PASSWORD, SECOND, Double, running, upstream
 from server_facts import host_facts
 
-from ansible_collections.crowsnest.core.plugins.module_utils.config_directory import apply
-from ansible_collections.crowsnest.core.plugins.module_utils.config_release import make_release
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.directory import apply
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import make_release
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 

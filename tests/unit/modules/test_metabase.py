@@ -17,8 +17,9 @@ import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.crowsnest.core.plugins.module_utils import metabase_client, metabase_read
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase_objects import caveats, entity_id
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase import client as metabase_client
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase import read as metabase_read
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import caveats, entity_id
 from ansible_collections.crowsnest.core.plugins.modules import metabase as module
 
 PASSWORD, DB_PASSWORD = "a-Long-Secret-1", "a-Database-Secret-2"

@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.crowsnest.core.plugins.module_utils import kuma_client, kuma_metrics_key, kuma_run
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma_fields import MONITOR, STATUS_PAGE
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma import client as kuma_client
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma import metrics_key as kuma_metrics_key
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma import run as kuma_run
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import MONITOR, STATUS_PAGE
 from ansible_collections.crowsnest.core.plugins.modules import uptime_kuma
 
 PASSWORD = "a-Long-Secret-1"

@@ -14,9 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.module_utils import verify_run, verify_server
+from ansible_collections.crowsnest.core.plugins.module_utils.verify import run as verify_run
+from ansible_collections.crowsnest.core.plugins.module_utils.verify import server as verify_server
 from ansible_collections.crowsnest.core.plugins.modules import verify
-from ansible_collections.crowsnest.core.plugins.plugin_utils.verify_report import verify_report
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report
 
 Run = Callable[..., dict[str, Any]]
 IMAGES = {

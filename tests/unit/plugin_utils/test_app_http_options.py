@@ -10,9 +10,12 @@ import pytest
 import yaml
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.blackbox_config import blackbox_config, blackbox_secrets
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.uptime.monitors import app_monitors
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import (
+    blackbox_config,
+    blackbox_secrets,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import app_monitors
 
 URL = "https://shop.example.com/"
 FILES = "/etc/crowsnest/current/secrets/shop"

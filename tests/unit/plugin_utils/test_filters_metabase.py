@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase_check import mistakes
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.check import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER
 

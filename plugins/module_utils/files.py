@@ -1,0 +1,171 @@
+"""Read, write and remove whole trees below a directory handle, following no symlink.
+
+Every change of the disk by module config_directory is in this file or in config_directory.py and config_links.py.
+Standard library only and Python 3.9. All functions raise OSError; `explain` puts one into words.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import (
+    ConfigDirectoryError,
+    Entry,
+    Tree,
+)
+
+LOCK_SECONDS = 330.0  # longer than a validation may take: a waiting run gives up only when the other one hangs
+LINK = ".current"
+ADVICE = {
+    errno.ENOSPC: "free some space there and run again",
+    errno.EDQUOT: "raise the quota there and run again",
+    errno.EROFS: "mount it writable and run again",
+    errno.EACCES: "run the task with become: true",
+    errno.EPERM: "run the task with become: true",
+    errno.ENOTDIR: "something above it is not a directory; remove that or give another path",
+    errno.ELOOP: "a symlink stands in the way; remove it and run again",
+}
+
+
+@contextmanager
+def open_directory(name: str | Path, parent: int | None = None) -> Iterator[int]:
+    """A handle of a directory that is itself not a symlink."""
+    handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def find(path: str) -> os.stat_result | None:
+    """What stands at a path, symlinks not followed; None if nothing does."""
+    try:
+        return Path(path).lstat()
+    except FileNotFoundError:
+        return None
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and what is missing above it, so that it survives a power cut."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(0o755, exist_ok=True)  # another run may have been quicker
+    with open_directory(path.parent.resolve()) as parent:
+        os.fsync(parent)
+
+
+def write_tree(directory: int, tree: Tree) -> None:
+    """Write and flush a tree into an empty directory of mode 0700; directories get their own rights last."""
+    names = sorted(name for name, entry in tree.items() if stat.S_ISDIR(entry.mode))
+    for name in names:
+        if name != ".":
+            os.mkdir(name, 0o700, dir_fd=directory)
+    for name in sorted(set(tree) - set(names)):
+        write_file(name, directory, tree[name])
+    for name in sorted(names, key=lambda name: (name != ".", name), reverse=True):  # "." after all that is in it
+        with open_directory(name, directory) as handle:
+            set_rights(handle, tree[name])
+            os.fsync(handle)
+
+
+def write_file(name: str, directory: int, entry: Entry) -> None:
+    """Write and flush a new file; it has its final owner and mode before it has any content."""
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+    try:
+        set_rights(handle, entry)
+        rest = memoryview(entry.content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def put_link(target: str, name: str, directory: int, scratch: int) -> None:
+    """Make a symlink, or turn the one of this name, by one rename; `scratch` is a directory that holds it before."""
+    remove(LINK, scratch)
+    os.symlink(target, LINK, dir_fd=scratch)
+    os.rename(LINK, name, src_dir_fd=scratch, dst_dir_fd=directory)
+
+
+def set_rights(handle: int, entry: Entry) -> None:
+    """Owner first: as long as the mode is narrow, a new owner gains nothing that is not meant for him."""
+    os.fchown(handle, -1 if entry.uid is None else entry.uid, -1 if entry.gid is None else entry.gid)
+    os.fchmod(handle, stat.S_IMODE(entry.mode))
+
+
+def entry_of(handle: int) -> Entry:
+    """The entry of an open directory itself."""
+    status = os.fstat(handle)
+    return Entry(status.st_mode, status.st_uid, status.st_gid)
+
+
+def read_tree(directory: int, at: str = ".") -> Tree:
+    """All entries of a directory and below, by path relative to it; `at` is the place in the recursion."""
+    tree = {at: entry_of(directory)}
+    for name in os.listdir(directory):
+        path = name if at == "." else f"{at}/{name}"
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            with open_directory(name, directory) as child:
+                tree.update(read_tree(child, path))
+        else:
+            content = read_content(name, directory, status.st_mode)
+            tree[path] = Entry(status.st_mode, status.st_uid, status.st_gid, content)
+    return tree
+
+
+def read_content(name: str, directory: int, mode: int = stat.S_IFREG) -> bytes:
+    """The bytes of a file, the target of a symlink, nothing for devices and the like."""
+    if stat.S_ISLNK(mode):
+        return os.fsencode(os.readlink(name, dir_fd=directory))
+    if not stat.S_ISREG(mode):
+        return b""
+    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+    with os.fdopen(handle, "rb") as stream:
+        return stream.read()
+
+
+def remove(name: str, directory: int) -> None:
+    """Remove a file, a symlink or a whole tree; nothing there is fine."""
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        os.unlink(name, dir_fd=directory)
+        return
+    with open_directory(name, directory) as tree:
+        os.fchmod(tree, 0o700)  # root may always remove, an ordinary user only from a writable directory
+        for child in os.listdir(tree):  # noqa: PTH208 a handle
+            remove(child, tree)
+    os.rmdir(name, dir_fd=directory)
+
+
+def lock(directory: int, path: Path) -> None:
+    """Wait until no other run works on this directory; the kernel frees the lock however a run ends."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                advice = "look for a hanging run on this host (fuser -v shows it) and repeat"
+                message = f"{path}: another run has held it for {LOCK_SECONDS:g} s; {advice}"
+                raise ConfigDirectoryError(message) from None
+            time.sleep(0.1)
+
+
+def explain(path: Path, error: OSError) -> str:
+    """One sentence for an error of the system: where, what, how to go on."""
+    where = f"{path} ({error.filename})" if error.filename and str(error.filename) != str(path) else str(path)
+    advice = ADVICE.get(error.errno or 0, "put that right and run again")
+    return f"{where}: {error.strerror}; {advice}. Nothing half-written is in force."

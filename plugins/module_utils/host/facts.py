@@ -1,0 +1,378 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the plan must know of a host, read from /proc, /etc and the docker command. Python 3.9, standard library."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from stat import S_IMODE
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.module_utils import python_environment
+from ansible_collections.crowsnest.core.plugins.module_utils.host.listeners import (
+    NODE_EXPORTER,
+    command_line,
+    is_node_exporter,
+    listeners,
+    listening_ports,
+    read,
+)
+
+# The compose project whose containers are ours.
+PROJECT = "crowsnest"
+# Where the engine of this host listens, and where Ubuntu's package manager snap puts its programs.
+SOCKET = "/var/run/docker.sock"
+SNAP = "/snap/bin"
+# Units that we install and start.
+UNITS = ["crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"]
+MIB = 1024 * 1024
+# Where files are written, by packages and by us.
+FOLDERS = ("/etc", "/usr", "/var/lib", "/opt/crowsnest", "/var/lib/crowsnest")
+
+
+def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
+    """All facts. `data_path` is where the stack's data will lie; the disk below its nearest existing parent counts.
+
+    `files` are read as they are, so that a task that writes one can be left out when nothing would change.
+    """
+    docker = docker_facts()
+    containers = docker.pop("containers")
+    own = [pid for pid, container in containers.items() if container["service"]]
+    return {
+        "os": os_release(),
+        "address": default_address(),
+        "architecture": platform.machine() if sys.maxsize > 2**32 else f"32-bit {platform.machine()}",
+        "controllers": cgroup_controllers(),
+        "read_only": read_only(FOLDERS),
+        "sudo": shutil.which("sudo") is not None,
+        "service_manager": "systemd" if Path("/run/systemd/system").is_dir() else "sysvinit",
+        "memory": {**meminfo(), "own_mib": sum(resident_mib(pid) for pid in own)},
+        "disk": disk(data_path),
+        "images_disk": file_system(docker.pop("folder")),
+        "docker": docker,
+        "node_exporter": {**node_exporter(), **node_exporter_unit()},
+        "ports": listening_ports(),
+        "listeners": listeners(containers),
+        "published": published_ports(),
+        "data": owners(data_path),
+        "python": python(),
+        "toolbox": toolbox(),
+        "ping_groups": ping_groups(),
+        "units": units(),
+        "files": {path: read(path) for path in files if Path(path).is_file()},
+    }
+
+
+def os_release(path: str = "/etc/os-release") -> dict[str, str]:
+    """{"id": "debian", "version": "13", "codename": "trixie"}; format: os-release(5)."""
+    values = dict(line.split("=", 1) for line in read(path).splitlines() if "=" in line)
+    unquoted = {key: value.strip("\"'") for key, value in values.items()}
+    return {
+        "id": unquoted.get("ID", "unknown"),
+        "version": unquoted.get("VERSION_ID", ""),
+        "codename": unquoted.get("VERSION_CODENAME", ""),
+    }
+
+
+def meminfo(path: str = "/proc/meminfo") -> dict[str, int]:
+    """Memory in MiB: {"total_mib", "available_mib"}; a container with a limit counts as a host of that size."""
+    kib = {line.split(":")[0]: int(line.split()[1]) for line in read(path).splitlines()}
+    total, available = kib["MemTotal"] // 1024, kib["MemAvailable"] // 1024
+    limit, used = cgroup_memory_mib()
+    if limit and limit < total:
+        total, available = limit, max(limit - used, 0)
+    return {"total_mib": total, "available_mib": available}
+
+
+def cgroup_memory_mib() -> tuple[int, int]:
+    """(limit, used) in MiB of the container this runs in; (0, 0) on a real host, which has no limit on its root.
+
+    Used leaves out pages of files that can be dropped at once (inactive_file), as MemAvailable does.
+    """
+    for folder, limit_name, used_name, key in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            limit, used, stat = (read(f"{folder}/{name}") for name in (limit_name, used_name, "memory.stat"))
+        except OSError:
+            continue
+        if limit.strip().isdigit():
+            droppable = dict(line.split() for line in stat.splitlines()).get(key, "0")
+            return int(limit) // MIB, (int(used) - int(droppable)) // MIB
+    return 0, 0
+
+
+def cgroup_controllers(unified: str = "/sys/fs/cgroup/cgroup.controllers", split: str = "/proc/cgroups") -> list[str]:
+    """What the kernel can limit, such as memory and pids; a controller may be switched off at its start.
+
+    Version 2 lists them in one file, version 1 in a table with a column `enabled`; newer kernels leave out of the table
+    what version 1 cannot have. Format: cgroups(7).
+    """
+    texts = [read(path) if Path(path).is_file() else "" for path in (unified, split)]
+    rows = [line.split() for line in texts[1].splitlines() if not line.startswith("#")]
+    return sorted({*texts[0].split(), *(row[0] for row in rows if row[-1] == "1")})
+
+
+def read_only(folders: Sequence[str]) -> list[str]:
+    """Those of the folders in which nothing can be written, as their file system is mounted read-only."""
+    return [it for it in folders if os.statvfs(_existing(it)).f_flag & os.ST_RDONLY]
+
+
+def _existing(path: str) -> Path:
+    """The folder, or its nearest parent that exists."""
+    return next(folder for folder in (Path(path), *Path(path).parents) if folder.is_dir())
+
+
+def file_system(path: str) -> dict[str, Any]:
+    """{"path", "device", "total_mib", "free_mib"}: the file system below `path`."""
+    existing = _existing(path)
+    usage = shutil.disk_usage(existing)
+    return {
+        "path": str(existing),
+        "device": existing.stat().st_dev,
+        "total_mib": usage.total // MIB,
+        "free_mib": usage.free // MIB,
+    }
+
+
+def disk(path: str) -> dict[str, Any]:
+    """`file_system`, and "own_mib", what `path` itself holds."""
+    own = sum(_allocated(Path(folder, name)) for folder, _, names in os.walk(path) for name in names)
+    return {**file_system(path), "own_mib": own // MIB}
+
+
+def owners(path: str) -> dict[str, str]:
+    """{"/var/lib/crowsnest": "0:0:0755", …}: user, group and mode of a folder and the folders in it."""
+    folders = [Path(path), *sorted(Path(path).iterdir())] if Path(path).is_dir() else []
+    states = [(folder, folder.lstat()) for folder in folders if folder.is_dir()]
+    return {str(folder): f"{state.st_uid}:{state.st_gid}:{S_IMODE(state.st_mode):04o}" for folder, state in states}
+
+
+def _allocated(path: Path) -> int:
+    """Bytes a file takes on the disk; 0 when it was removed meanwhile, as Prometheus does with old blocks."""
+    try:
+        return path.lstat().st_blocks * 512
+    except OSError:
+        return 0
+
+
+def default_address() -> str:
+    """The address this host uses towards others, IPv6 where it has no other. Loopback: it has no route to anybody.
+
+    Connecting a UDP socket sends nothing. The addresses are for documentation: RFC 5737, RFC 3849.
+    """
+    for family, other in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((other, 9))
+            return str(probe.getsockname()[0])
+    return "127.0.0.1"
+
+
+def node_exporter(folder: str = "/proc") -> dict[str, Any]:
+    """{"installed": bool, "flags": its command-line flags, None when it does not run}."""
+    for pid in (int(process.name) for process in Path(folder).glob("[0-9]*")):
+        if is_node_exporter(pid, folder):
+            return {"installed": True, "flags": command_line(pid, folder)[1:]}
+    return {"installed": shutil.which(NODE_EXPORTER) is not None, "flags": None}
+
+
+def node_exporter_unit() -> dict[str, Any]:
+    """{"masked": bool, "own_start": the file that starts it in another way than the package, else ""}.
+
+    The package's unit starts it with the flags of /etc/default alone, `$ARGS`; a drop-in with an ExecStart of its own
+    or a team's unit of that name may not. Without systemd, and without such a unit, it is neither.
+    Format: systemctl(1), show.
+    """
+    names = "LoadState,FragmentPath,DropInPaths,ExecStart"
+    shown = _output("systemctl", "show", f"--property={names}", f"{NODE_EXPORTER}.service")
+    unit = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    start = unit.get("ExecStart", "")
+    files = [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()]
+    texts = {path: read(path) for path in files[1:] if Path(path).is_file()}
+    by_hand = [path for path, text in texts.items() if re.search(r"^\s*ExecStart\s*=", text, re.MULTILINE)]
+    as_packaged = not start or f"/{NODE_EXPORTER} $ARGS ;" in start
+    return {
+        "masked": unit.get("LoadState") == "masked",
+        "own_start": "" if as_packaged else [files[0], *by_hand][-1],
+    }
+
+
+def python() -> dict[str, Any]:
+    """{"version": "3.13", "ensurepip": bool}: this Python, and whether it can make environments as it is."""
+    ensurepip = importlib.util.find_spec("ensurepip") is not None
+    return {"version": python_environment.python_version(), "ensurepip": ensurepip}
+
+
+def toolbox(path: str = "/opt/crowsnest/toolbox") -> str:
+    """Name of the Python environment of the role toolbox; "" when something is left to do, if only to tidy up."""
+    return "" if python_environment.leftovers(Path(path)) else python_environment.in_force(Path(path))
+
+
+def ping_groups(path: str = "/proc/sys/net/ipv4/ping_group_range") -> list[int]:
+    """[first, last] of the groups that may ping without any rights (icmp(7)); [1, 0], the kernel's default, is none."""
+    try:
+        first, last = read(path).split()
+    except (OSError, ValueError):
+        return [1, 0]
+    return [int(first), int(last)]
+
+
+def docker_facts() -> dict[str, Any]:
+    """What there is of Docker.
+
+    {"version", "compose", "kind", "endpoint", "masked", "own", "containers", "folder", "daemon", "images",
+    "python_client", "from_docker"}. Version None: no engine; "": installed but not answering. `kind` is what `docker`
+    really is: docker, podman, snap or rootless. `endpoint` is where root's command looks for an engine; `masked` says
+    that systemd may not start it. `own` are the running services of our compose project, `containers` all that run
+    (`_containers`). `folder` is where the engine keeps images, `daemon` is /etc/docker/daemon.json, `images` what is
+    there, with and without digest. `python_client`: this Python has the library that Ansible's Docker modules need.
+    `from_docker`: it is Docker's own package, not the distribution's.
+    """
+    daemon = daemon_json()
+    facts: dict[str, Any] = {
+        "version": None,
+        "compose": None,
+        "kind": _kind(),
+        "endpoint": "",
+        "masked": False,
+        "own": [],
+        "containers": {},
+        "folder": str(daemon.get("data-root", "/var/lib/docker")),
+        "images": [],
+        "daemon": daemon,
+    }
+    facts["from_docker"] = _output("dpkg-query", "-W", "-f", "${db:Status-Status}", "docker-ce") == "installed"
+    facts["python_client"] = importlib.util.find_spec("requests") is not None
+    if not shutil.which("docker") or not (shutil.which("dockerd") or Path(SOCKET).exists()):
+        return facts
+    facts["version"] = _output("docker", "version", "--format", "{{.Server.Version}}")
+    facts["compose"] = _output("docker", "compose", "version", "--short") or None
+    facts["endpoint"] = _output("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    if facts["version"]:
+        facts.update(_engine_facts(facts))
+    else:
+        facts["masked"] = _output("systemctl", "show", "--property=LoadState", "docker.service") == "LoadState=masked"
+    return facts
+
+
+def _engine_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What an engine that answers says of itself: part of `docker_facts`."""
+    options, _, folder = _output("docker", "info", "--format", "{{.SecurityOptions}}\t{{.DockerRootDir}}").partition(
+        "\t"
+    )
+    containers = _containers()
+    images = _output("docker", "image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}")
+    tags = [line.split() for line in images.splitlines()]
+    by_digest = {f"{tag.rpartition(':')[0]}@{digest}" for tag, digest in tags}
+    return {
+        "kind": "rootless" if "name=rootless" in options else facts["kind"],
+        "folder": folder or facts["folder"],
+        "containers": containers,
+        "own": sorted(it["service"] for it in containers.values() if it["service"]),
+        "images": sorted({tag for tag, _ in tags} | by_digest),
+    }
+
+
+def _kind() -> str:
+    """What answers to the name `docker`: Podman's package podman-docker brings a command of that name, too."""
+    path = shutil.which("docker") or shutil.which("docker", path=SNAP) or ""
+    if path.startswith(f"{SNAP}/"):
+        return "snap"
+    return "podman" if path and _output(path, "--version").startswith("podman") else "docker"
+
+
+def _containers() -> dict[int, dict[str, str]]:
+    """{process id: {"name", "service"}} of the running containers; service is empty where it is not ours.
+
+    One that ends meanwhile is left out.
+    """
+    labels = (f'{{{{index .Config.Labels "com.docker.compose.{name}"}}}}' for name in ("project", "service"))
+    form = "\t".join(("{{.State.Pid}}", *labels, "{{.Name}}"))
+    ids = _output("docker", "ps", "-q").split()
+    shown = _output("docker", "inspect", "--format", form, *ids, partly=True) if ids else ""
+    return {
+        int(pid): {"name": name.lstrip("/"), "service": service if project == PROJECT else ""}
+        for pid, project, service, name in (line.split("\t") for line in shown.splitlines())
+        if pid != "0"
+    }
+
+
+def published_ports() -> list[dict[str, Any]]:
+    """[{"container", "address", "port"}]: TCP ports of the host that Docker hands to containers, of whatever project.
+
+    Format: https://docs.docker.com/reference/cli/docker/container/ls/; `0.0.0.0:8000-8001->80-81/tcp, :::53->53/udp`.
+    """
+    rows = [line.partition("\t") for line in _output("docker", "ps", "--format", "{{.Names}}\t{{.Ports}}").splitlines()]
+    found = (
+        (name, re.fullmatch(r"(.+):(\d+)(?:-(\d+))?->[\d-]+/tcp", part))
+        for name, _, ports in rows
+        for part in ports.split(", ")
+    )
+    return [
+        {"container": name, "address": match[1].strip("[]"), "port": port}
+        for name, match in found
+        if match
+        for port in range(int(match[2]), int(match[3] or match[2]) + 1)
+    ]
+
+
+def units() -> dict[str, dict[str, bool]]:
+    """{name: {"active", "enabled", "stale"}} of our units; stale: its file changed since systemd read it.
+
+    Empty without systemd. A unit that does not exist is none of the three. Format: systemctl(1), show.
+    """
+    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *UNITS)
+    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n") if block]
+    return {
+        block["Id"]: {
+            "active": block["ActiveState"] == "active",
+            "enabled": block["UnitFileState"] == "enabled",
+            "stale": block["NeedDaemonReload"] == "yes",
+        }
+        for block in blocks
+    }
+
+
+def daemon_json(path: str = "/etc/docker/daemon.json") -> dict[str, object]:
+    """The engine's settings; empty when there are none. Raises ValueError when the file is no JSON mapping."""
+    if not Path(path).exists():
+        return {}
+    content = json.loads(read(path) or "{}")
+    if not isinstance(content, dict):
+        raise ValueError("it holds no JSON mapping")
+    return content
+
+
+def _output(*command: str, partly: bool = False) -> str:
+    """What a command prints, or "" when it fails, hangs or is missing: an engine that does not answer is a fact.
+
+    `partly`: what it prints counts even when it fails.
+    """
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return run.stdout.strip() if run.returncode == 0 or partly else ""
+
+
+def resident_mib(pid: int) -> int:
+    """Resident memory in MiB of a process and everything it started; 0 when it is gone."""
+    try:
+        status = read(f"/proc/{pid}/status")
+        children = read(f"/proc/{pid}/task/{pid}/children").split()
+    except OSError:
+        return 0
+    kib = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
+    return kib // 1024 + sum(resident_mib(int(child)) for child in children)

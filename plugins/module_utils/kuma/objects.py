@@ -1,0 +1,137 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The common form of declared objects and of those in Uptime Kuma, and the marks of ours. Pure. Python 3.9.
+
+In this form everything refers to everything else by key, never by Kuma's number.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import (
+    Field,
+    Version,
+    loose,
+)
+
+SETTINGS, NOTIFICATION, HOST, TAG = "settings", "notification", "docker host", "tag"
+MONITORS, PAGE, WINDOW = "monitor", "status page", "maintenance"
+KINDS = (SETTINGS, NOTIFICATION, HOST, TAG, MONITORS, PAGE, WINDOW)
+
+MARK = "crowsnest"  # name of our tag and of the key in a notification
+COLOUR = "#4B5563"  # of a tag that is not listed
+HOST_PREFIX = "crowsnest: "
+CSS_MARK = "/* crowsnest */"
+HALF_MADE = "crowsnest is making this page"  # title of a status page until its first save
+INCIDENT_MARK = "<!-- crowsnest -->"
+COPY = " copied as "  # between the key of an object and the number of its clone
+_SENTENCE = re.compile(r"(?:^|\n)Managed by crowsnest \((?P<key>[^)\n]+)\)\.")
+_UNMARKED = " (without the mark of crowsnest)"
+COMMENT = re.compile(r"\s*<!-- crowsnest:(?P<key>.+?) -->\s*$")
+
+
+class Thing(NamedTuple):
+    """One object: its fields in canonical form and, if it is in Kuma, Kuma's number and all that Kuma says of it."""
+
+    key: str
+    name: str
+    fields: Mapping[str, Any]
+    id: Any = None
+    raw: Mapping[str, Any] = {}
+
+
+Things = dict[str, dict[str, Thing]]  # kind -> key -> object
+
+
+class Live(NamedTuple):
+    """What is in Kuma, in its own words, by its own numbers."""
+
+    version: Version
+    settings: dict[str, Any]
+    notifications: list[dict[str, Any]]
+    docker_hosts: list[dict[str, Any]]
+    tags: list[dict[str, Any]]
+    monitors: list[dict[str, Any]]
+    maintenances: list[dict[str, Any]]  # ours with `monitors` and `statusPages`, lists of numbers
+    status_pages: list[dict[str, Any]]  # ours with `publicGroupList` and `incidents`
+
+
+NOTHING = Live((), {}, [], [], [], [], [], [])
+
+
+def tidy(value: Any) -> str | None:
+    """A text beside a mark of ours, without the blank lines around it."""
+    return str(value or "").strip() or None
+
+
+def described(key: str, description: Any) -> str:
+    """The description of a monitor: what people wrote, and the sentence that marks it."""
+    sentence = f"Managed by crowsnest ({key}). Change the declaration, not this monitor: the next run puts it right."
+    return f"{description}\n\n{sentence}" if description else sentence
+
+
+def undescribed(key: str, description: Any) -> str | None:
+    """What people wrote of it; a description whose mark was taken off is another one."""
+    whole = description or ""
+    mark = described(key, None)
+    return tidy(whole[: -len(mark)]) if whole.endswith(mark) else whole + _UNMARKED
+
+
+def commented(key: str, description: Any) -> str:
+    """The description of a maintenance window: what people wrote, and a comment that no page shows."""
+    return f"{description or ''}\n\n<!-- crowsnest:{key} -->".lstrip()
+
+
+def canonical(table: Mapping[str, Field], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All fields of a table; what is not given has its default."""
+    return {name: field.canonical(given.get(name)) for name, field in table.items()}
+
+
+def options(given: Mapping[str, Any], without: Iterable[str]) -> dict[str, Any]:
+    """The options of a notification that say something."""
+    return {name: loose(it) for name, it in given.items() if name not in without and loose(it) is not None}
+
+
+def monitor_key(raw: Mapping[str, Any]) -> str | None:
+    """The key of a monitor of ours: our tag, or the sentence in the description of one that was left half-made."""
+    for tag in raw.get("tags") or []:
+        if tag["name"] == MARK:
+            return str(tag["value"])
+    found = _SENTENCE.search(raw.get("description") or "")
+    return found["key"] if found else None
+
+
+def window_key(raw: Mapping[str, Any]) -> str | None:
+    """The key of a maintenance window of ours."""
+    found = COMMENT.search(raw.get("description") or "")
+    return found["key"] if found else None
+
+
+def page_is_ours(raw: Mapping[str, Any]) -> bool:
+    """Whether a status page was made by us, or left half-made."""
+    return (raw.get("customCSS") or "").startswith(CSS_MARK) or raw.get("title") == HALF_MADE
+
+
+def notification_key(raw: Mapping[str, Any]) -> str | None:
+    """The key of a notification of ours."""
+    return raw.get(MARK) or None
+
+
+def host_key(raw: Mapping[str, Any]) -> str | None:
+    """The name that a docker host of ours has in the declaration."""
+    name = raw.get("name") or ""
+    return name[len(HOST_PREFIX) :] if name.startswith(HOST_PREFIX) else None
+
+
+def our_incident(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The pinned incident of ours, as Kuma has it."""
+    return next((each for each in raw["incidents"] if (each.get("content") or "").endswith(INCIDENT_MARK)), None)
+
+
+def plain(value: Any) -> Any:
+    """Without the library's enumerations."""
+    return json.loads(json.dumps(value))

@@ -1,0 +1,3 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether what runs is what was declared."""

@@ -1,0 +1,185 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What Prometheus alerts about now, as lines of a verification.
+
+The alerts themselves decide what is too full, too late or too slow, so a verification cannot disagree with them. Pure:
+answers of Prometheus' API go in. Python 3.9, standard library.
+API: https://prometheus.io/docs/prometheus/latest/querying/api/#rules
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
+    PASS,
+    WARN,
+    Check,
+    duration,
+    runbook,
+)
+
+HEARTBEAT_ALERT = "AlertingPathAlive"
+DELIVERY_ALERT = "AlertmanagerNotificationsFailing"
+_SEVERITIES = ("critical", "high", "medium", "low")
+
+
+class Alert(NamedTuple):
+    """One alert that fires, or that is pending: its condition holds, not yet for as long as it must.
+
+    `own`: its rule is the team's. `value` is the value of its expression, in the unit of that.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    firing: bool
+    value: float
+    own: bool = False
+
+    @property
+    def severity(self) -> str:
+        """critical, high, …; `none` without one."""
+        return self.labels.get("severity", "none")
+
+    @property
+    def thing(self) -> str:
+        """What it is about, in a word or two; empty when its labels do not say."""
+        known = (self.labels.get(name, "") for name in ("monitor_name", "container", "app", "host"))
+        return next((word for word in known if word), "")
+
+
+class Wording(NamedTuple):
+    """How a verification says it: in which area, of one thing, of many, and what then stands for each of them.
+
+    The texts may name the alert's labels, its `value`, and what `_words` makes of that; `seconds` is the length of its
+    unit where it is a time.
+    """
+
+    area: str
+    detail: str
+    plural: str
+    name: str
+    seconds: int = 1
+
+
+_CERTIFICATE = Wording(
+    "certificates", "{app}: its certificate {expires}", "certificates have expired or expire soon", "{app} ({expires})"
+)
+# What has a line of its own, with figures, instead of a name in the list of alerts.
+WORDINGS: dict[str, Wording] = {
+    "HostDiskFilling": Wording(
+        "disk",
+        "{host} {mountpoint} is {value:.0f} % full",
+        "file systems are filling up",
+        "{host} {mountpoint} ({value:.0f} %)",
+    ),
+    "HostDiskFullSoon": Wording(
+        "disk",
+        "{host} {mountpoint} will be full in {time} at its present pace",
+        "file systems will be full soon",
+        "{host} {mountpoint} ({time})",
+    ),
+    "HostInodesLow": Wording(
+        "disk",
+        "{host} {mountpoint} has used {value:.0f} % of its inodes",
+        "file systems run out of inodes",
+        "{host} {mountpoint} ({value:.0f} %)",
+    ),
+    "HostReadOnlyFilesystem": Wording(
+        "disk", "{host} {mountpoint} is read-only", "file systems are read-only", "{host} {mountpoint}"
+    ),
+    "HostMemoryLow": Wording(
+        "memory", "{host} uses {value:.0f} % of its memory", "hosts are short of memory", "{host} ({value:.0f} %)"
+    ),
+    "HostClockSkewed": Wording(
+        "clock",
+        "{host}'s clock is {skew} the server's",
+        "clocks differ from the server's",
+        "{host} ({offset})",
+    ),
+    "HostClockNotSynchronised": Wording(
+        "clock", "no time server has corrected {host}'s clock for hours", "clocks are not synchronised", "{host}"
+    ),
+    "CertificateExpired": _CERTIFICATE,
+    "CertificateExpiry": _CERTIFICATE,
+    "MonitorCertificateExpiry": _CERTIFICATE._replace(
+        detail="{monitor_name}: its certificate {expires}", name="{monitor_name} ({expires})", seconds=86400
+    ),
+}
+
+
+def active_alerts(groups: Sequence[Mapping[str, Any]], apps: Collection[str], hosts: Collection[str]) -> list[Alert]:
+    """Alerts that fire or are pending, of all groups of the API, the worst first; of each only its highest severity.
+
+    Those of crowsnest's own rules about an app or a host that is not declared (any more) are left out: Prometheus may
+    see the last values of such a thing for five minutes.
+    """
+    found: dict[tuple[str, frozenset[tuple[str, str]]], Alert] = {}
+    for alert in sorted((it for group in groups for it in _alerts(group)), key=_rank):
+        gone = not alert.own and not (
+            alert.labels.get("app", "") in ("", *apps) and alert.labels.get("host", "") in ("", *hosts)
+        )
+        thing = frozenset(it for it in alert.labels.items() if it[0] != "severity")
+        if not gone and alert.name != HEARTBEAT_ALERT:
+            found.setdefault((alert.name, thing), alert)
+    return list(found.values())
+
+
+def _alerts(group: Mapping[str, Any]) -> list[Alert]:
+    own = PurePosixPath(group["file"]).name.startswith("own-")
+    return [
+        Alert(it["labels"]["alertname"], it["labels"], it["state"] == "firing", float(it["value"]), own)
+        for rule in group["rules"]
+        for it in rule.get("alerts", [])
+    ]
+
+
+def _rank(alert: Alert) -> tuple[bool, int, str]:
+    severity = alert.severity
+    rank = _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
+    return not alert.firing, rank, alert.name
+
+
+def has_own_line(alert: Alert) -> bool:
+    """Whether another line of the verification speaks of it."""
+    return not alert.own and (alert.name == DELIVERY_ALERT or alert.name in WORDINGS)
+
+
+def alert_checks(alerts: Sequence[Alert]) -> list[Check]:
+    """What fires, but for what has a line elsewhere."""
+    checks = []
+    for alert in (it for it in alerts if it.firing and not has_own_line(it)):
+        name = " ".join(word for word in (alert.name, alert.thing, f"({alert.severity})") if word)
+        advice = "A rule of yours: crowsnest_rule_files." if alert.own else runbook(alert.name)
+        checks.append(Check(WARN, "alerts", f"{name} fires", advice, kind="alerts fire", name=name))
+    return checks if any(it.firing for it in alerts) else [Check(PASS, "alerts", "none fires")]
+
+
+def area_checks(area: str, alerts: Sequence[Alert], skew: Mapping[str, float]) -> list[Check]:
+    """What is wrong in an area such as `disk`, by its alerts; `skew` is {host: seconds ahead of the server}."""
+    return [
+        _check(alert, WORDINGS[alert.name], skew)
+        for alert in alerts
+        if has_own_line(alert) and alert.name in WORDINGS and WORDINGS[alert.name].area == area
+    ]
+
+
+def _check(alert: Alert, wording: Wording, skew: Mapping[str, float]) -> Check:
+    words = {**alert.labels, **_words(alert.value, wording.seconds, skew.get(alert.labels.get("host", ""), 0.0))}
+    detail, name = wording.detail.format_map(words), wording.name.format_map(words)
+    later = "" if alert.firing else "; the alert fires if this goes on"
+    return Check(WARN, wording.area, detail + later, runbook(alert.name), kind=wording.plural, name=name)
+
+
+def _words(value: float, seconds: int, skew: float) -> dict[str, Any]:
+    """What a wording may say of an alert's value, and of how far the host's clock is ahead of the server's."""
+    time = duration(abs(value) * seconds)
+    return {
+        "value": value,
+        "time": time,
+        "expires": f"expires in {time}" if value > 0 else f"expired {time} ago",
+        "skew": f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'}",
+        "offset": f"{skew:+.1f} s",
+    }

@@ -1,0 +1,215 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Asks everything side by side and gathers the checks. Python 3.9, standard library."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.loaded import in_force_since
+from ansible_collections.crowsnest.core.plugins.module_utils.http import (
+    Prometheus,
+    ServiceError,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import active_alerts, alert_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
+    FAIL,
+    PASS,
+    RUN_SITE,
+    WARN,
+    Check,
+    logs_of,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.grafana import grafana_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.kuma import kuma_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.metabase import metabase_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.server import (
+    container_checks,
+    file_checks,
+    find_containers,
+    loaded_checks,
+    read_metrics,
+    seconds_of,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.state import (
+    Now,
+    questions,
+    state_checks,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.versions import version_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.watching import (
+    panel_checks,
+    rule_checks,
+    target_checks,
+)
+
+_ORDER = {FAIL: 0, WARN: 1, PASS: 2}
+_PAUSE_SECONDS = 2.0
+# `://user:password@host`, where the password may hold a slash; not the @ of a path behind `host` or `host:port`.
+_LOGIN = re.compile(r"://(?:[^/?#\s]*|[^\s/:@]+:(?!\d+(?:[/?#]|$))\S*)@")
+# What is not looked at when a service does not answer.
+_ASKED = {
+    "prometheus": "targets, rules, alerts, delivery, panels, certificates, hosts",
+    "grafana": "login, data sources, dashboards",
+    "uptime_kuma": "monitors, status pages",
+    "metabase": "questions",
+}
+# How far back deliveries count: an hour, but not into the time of another configuration of Alertmanager, which may have
+# had another webhook. A rate needs at least this much.
+_LONGEST_SECONDS, _SHORTEST_SECONDS = 3600, 60
+
+
+def report(
+    expected: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]], password: str, wait_seconds: float
+) -> dict[str, Any]:
+    """The verification as it is handed on: {"host", "time", "seconds", "passed", "warnings", "failed", "checks"}.
+
+    As long as something is amiss that may be right in a moment, everything is asked again, for `wait_seconds` at most.
+    """
+    started = time.monotonic()
+    while True:
+        checks = all_checks(expected, secrets, password, time.time())
+        waits = any(check.soon for check in checks)
+        if not waits or time.monotonic() - started + _PAUSE_SECONDS > wait_seconds:
+            break
+        time.sleep(_PAUSE_SECONDS)
+    # Only once: these ask the app's own database.
+    if "metabase" in expected["services"]:
+        url, business = expected["services"]["metabase"]["url"], expected["business"]
+        checks += metabase_checks(url, business["key_file"], business["questions"])
+    checks.sort(key=lambda check: _ORDER[check.status])
+    counts = {status: sum(check.status == status for check in checks) for status in _ORDER}
+    return {
+        "host": expected["host"],
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": round(time.monotonic() - started, 1),
+        "passed": counts[PASS],
+        "warnings": counts[WARN],
+        "failed": counts[FAIL],
+        "checks": [plain(check) for check in checks],
+    }
+
+
+def plain(check: Check) -> dict[str, str]:
+    """A line as it is handed on; a login inside an address, whoever wrote it there, is nobody's to read."""
+    words = {name: getattr(check, name) for name in ("status", "area", "detail", "advice", "kind", "name")}
+    return {name: _LOGIN.sub("://***@", word) for name, word in words.items()}
+
+
+def all_checks(
+    expected: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]], password: str, now: float
+) -> list[Check]:
+    """Every check once. A service that does not answer is one line, and what it would be asked is left out."""
+    services = expected["services"]
+    try:
+        containers = find_containers(services)
+    except ServiceError as error:
+        return [Check(FAIL, "containers", str(error), "See `sudo systemctl status docker` on the server.")]
+    answers = read_metrics(services)
+    metrics = {name: it for name, it in answers.items() if isinstance(it, str)}
+    parts: list[Callable[[], list[Check]]] = [
+        lambda: [Check(**check) for check in expected["checks"]],
+        lambda: container_checks(services, containers, now),
+        lambda: [*compose_checks(expected["compose"]), *file_checks(services, secrets)],
+        lambda: [*silent_checks(services, containers, answers), *loaded_checks(services, metrics)],
+        lambda: version_checks(services, metrics),
+    ]
+    if "prometheus" in metrics:
+        parts.append(lambda: prometheus_checks(expected, now))
+    if "grafana" in metrics:
+        grafana, shown, plugins = services["grafana"]["url"], expected["dashboards"], expected["grafana_plugins"]
+        parts.append(lambda: grafana_checks(grafana, "admin", password, shown, plugins))
+    if "uptime_kuma" in metrics:
+        kuma = services["uptime_kuma"]["url"]
+        parts.append(lambda: kuma_checks(kuma, metrics["uptime_kuma"], expected["monitors"], expected["status_pages"]))
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return [check for checks in pool.map(lambda part: part(), parts) for check in checks]
+
+
+def silent_checks(
+    services: Mapping[str, Mapping[str, Any]],
+    containers: Mapping[str, Mapping[str, Any]],
+    answers: Mapping[str, str | ServiceError],
+) -> list[Check]:
+    """Services that run and do not answer; that a container does not run is said elsewhere."""
+    return [
+        Check(
+            FAIL,
+            "services",
+            _silent(name, services[name]["url"], answer),
+            logs_of(name),
+            soon=True,
+            kind="services do not answer",
+            name=f"{name} ({answer})",
+        )
+        for name, answer in answers.items()
+        if isinstance(answer, ServiceError) and containers.get(name, {}).get("State", {}).get("Running")
+    ]
+
+
+def _silent(name: str, url: str, error: ServiceError) -> str:
+    unasked = f"; not looked at: {_ASKED[name]}" if name in _ASKED else ""
+    return f"{name} does not answer at {url} ({error}){unasked}"
+
+
+def compose_checks(compose: Mapping[str, str]) -> list[Check]:
+    """The compose project itself, {"path", "sha256"}: it names the fragments of all services."""
+    try:
+        digest = hashlib.sha256(Path(compose["path"]).read_bytes()).hexdigest()
+    except OSError as error:
+        return [Check(FAIL, "files", f"{compose['path']}: {error.strerror}", RUN_SITE)]
+    return (
+        []
+        if digest == compose["sha256"]
+        else [Check(FAIL, "files", f"{compose['path']} is not as generated", RUN_SITE)]
+    )
+
+
+def prometheus_checks(expected: Mapping[str, Any], now: float) -> list[Check]:
+    """Everything that is asked through Prometheus; one line when it does not answer."""
+    url = expected["services"]["prometheus"]["url"]
+    since = in_force_since(expected["services"]["alertmanager"]["path"])
+    prometheus, asked = Prometheus(url), questions(_window(now - since))
+    try:
+        runtime = prometheus.get("/api/v1/status/runtimeinfo")
+        targets = prometheus.get("/api/v1/targets?state=active")["activeTargets"]
+        groups = prometheus.get("/api/v1/rules")["groups"]
+        alertmanagers = prometheus.get("/api/v1/alertmanagers")["activeAlertmanagers"]
+        answers = prometheus.query_all([*asked.values(), *(query["expr"] for query in expected["queries"])])
+        if prometheus.silent:
+            raise prometheus.silent
+    except ServiceError as error:
+        return [Check(FAIL, "services", _silent("prometheus", url, error), logs_of("prometheus"), soon=True)]
+    # A new configuration is as young as a new Prometheus: what it adds has no data yet.
+    age = now - max(seconds_of(runtime["startTime"]), seconds_of(runtime["lastConfigTime"]))
+    facts = {name: answers[expr] for name, expr in asked.items()}
+    settled = facts["settled apps"]
+    apps = {sample.labels["app"] for sample in settled} if not isinstance(settled, ServiceError) else set()
+    alerts = active_alerts(groups, expected["apps"], expected["hosts"])
+    return [
+        *target_checks(expected["targets"], targets),
+        *rule_checks(expected["rules"], groups, age),
+        *discovery_checks(expected["services"]["alertmanager"]["url"], alertmanagers),
+        *alert_checks(alerts),
+        *state_checks(Now(expected, alerts, since, now - since), facts),
+        *panel_checks(expected["queries"], answers, age, apps),
+    ]
+
+
+def _window(age_seconds: float) -> int:
+    """Seconds for which the configuration of Alertmanager has been in force, within bounds."""
+    return int(max(_SHORTEST_SECONDS, min(_LONGEST_SECONDS, age_seconds)))
+
+
+def discovery_checks(url: str, active: list[Mapping[str, str]]) -> list[Check]:
+    """Prometheus hands its alerts to our Alertmanager."""
+    if any(it["url"].startswith(f"{url}/") for it in active):
+        return [Check(PASS, "alertmanager", "Prometheus hands its alerts to it")]
+    word = "Prometheus hands no alerts to it"
+    return [Check(FAIL, "alertmanager", word, "See the runbook PrometheusNotConnectedToAlertmanager.", soon=True)]

@@ -1,0 +1,210 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether Prometheus watches what is declared: targets, rules, panels. Pure: its answers go in, checks come out.
+
+Python 3.9, standard library.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.module_utils.http import Answer, ServiceError
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
+    FAIL,
+    PASS,
+    RUN_SITE,
+    WARN,
+    Check,
+    duration,
+    logs_of,
+    runbook,
+    some,
+)
+
+# A younger Prometheus need not have evaluated all rules, nor have two samples for every rate.
+RULES_SECONDS, DATA_SECONDS = 120, 300
+# What tells targets apart.
+TARGET_FIELDS = ("job", "address", "path", "app", "probe", "host")
+
+Target = tuple[str, str, str, str, str, str]
+
+
+# --- targets ---
+
+
+def wanted_target(target: Mapping[str, str]) -> Target:
+    """(job, address, path, app, probe, host) of one declared target."""
+    job, address, path, app, probe, host = (target[name] for name in TARGET_FIELDS)
+    return job, address, path, app, probe, host
+
+
+def active_target(target: Mapping[str, Any]) -> Target:
+    """The same of one of Prometheus' active targets, as they were before relabelling."""
+    found, labels = target["discoveredLabels"], target["labels"]
+    return (
+        found["job"],
+        found["__address__"],
+        found["__metrics_path__"],
+        labels.get("app", ""),
+        labels.get("probe", ""),
+        labels.get("host", ""),
+    )
+
+
+def target_name(target: Target) -> str:
+    """`node web1 127.0.0.1:9100`, `app shop …`, `probe shop database …`; the path only when it is not the usual one."""
+    job, address, path, app, probe, host = target
+    shown = address if job == "probe" or path == "/metrics" else address + path
+    return " ".join(part for part in (job, app or (host if job == "node" else ""), probe, shown) if part)
+
+
+def target_checks(wanted: Sequence[Mapping[str, str]], active: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """Exactly the declared targets, each read without an error.
+
+    One of an app that cannot be read is a warning: no run changes the app, and its own alert fires.
+    """
+    declared = dict.fromkeys(wanted_target(target) for target in wanted)
+    found = {active_target(target): target for target in active}
+    missing = [it for it in declared if it not in found]
+    extra = [it for it in found if it not in declared]
+    checks = [_misplaced(it, "declared and not watched") for it in missing]
+    checks += [_misplaced(it, "watched and not declared") for it in extra]
+    checks += [_unread(it, found[it]) for it in declared if it in found and found[it]["health"] != "up"]
+    up = sum(1 for it in declared if it in found and found[it]["health"] == "up")
+    return [*checks, Check(PASS, "targets", f"{up} of {len(declared)} up")] if up else checks
+
+
+def _misplaced(target: Target, how: str) -> Check:
+    name = target_name(target)
+    return Check(FAIL, "targets", f"{name} is {how}", RUN_SITE, soon=True, kind=f"targets are {how}", name=name)
+
+
+def _unread(target: Target, state: Mapping[str, Any]) -> Check:
+    job, address, path, app, *_ = target
+    name = target_name(target)
+    if state["health"] == "unknown":
+        advice, kind = "Ask again in a minute.", "targets were not read yet"
+        return Check(WARN, "targets", f"{name} was not read yet", advice, soon=True, kind=kind, name=name)
+    advice = {
+        "app": f"On its host: `curl -s {address}{path} | head`. {runbook('AppDown')}",
+        "probe": logs_of("blackbox"),
+        "node": f"On that host: `systemctl status prometheus-node-exporter`. {runbook('HostDown')}",
+    }.get(job, logs_of(job))
+    why = state["lastError"] or "no reason given"
+    kind = f"targets of app {app} are down" if job == "app" else f"targets of job {job} are down"
+    status = WARN if job in ("app", "probe") else FAIL
+    short = f"{name.removeprefix(f'{job} {app} ')} ({why})"
+    return Check(status, "targets", f"{name} is down: {why}", advice, soon=status == FAIL, kind=kind, name=short)
+
+
+# --- rules ---
+
+
+def rule_checks(wanted: Mapping[str, int], groups: Sequence[Mapping[str, Any]], age_seconds: float) -> list[Check]:
+    """All rule groups are there with all their rules, and each could be evaluated. `wanted` is {file/group: rules}."""
+    found = {f"{PurePosixPath(group['file']).name}/{group['name']}": group["rules"] for group in groups}
+    missing = [name for name in wanted if name not in found]
+    extra = [name for name in found if name not in wanted]
+    other = [name for name, count in wanted.items() if name in found and len(found[name]) != count]
+    checks = [
+        Check(FAIL, "rules", f"{kind}: {some(names)}", RUN_SITE)
+        for kind, names in (("not loaded", missing), ("not declared", extra), ("another number of rules", other))
+        if names
+    ]
+    rules = [(group, rule) for group, entries in found.items() for rule in entries]
+    checks += [_broken(group, rule) for group, rule in rules if rule["health"] == "err"]
+    # A group's first turn comes at some time within its interval; a slow one is not waited for.
+    waiting = [
+        rule["name"]
+        for group in groups
+        for rule in group["rules"]
+        if rule["health"] == "unknown" and (group["interval"] <= RULES_SECONDS or age_seconds > group["interval"])
+    ]
+    if waiting:
+        young = age_seconds < RULES_SECONDS
+        word = f"{len(waiting)} not evaluated yet: {some(waiting)}"
+        advice = "Ask again in a minute." if young else logs_of("prometheus")
+        checks.append(Check(WARN if young else FAIL, "rules", word, advice, soon=True))
+    healthy = sum(1 for _, rule in rules if rule["health"] == "ok")
+    word = f"{healthy} of {sum(wanted.values())} rules in {len(found)} groups evaluate without an error"
+    later = sum(1 for _, rule in rules if rule["health"] == "unknown") - len(waiting)
+    word += f", {later} of a slow group have not had their turn yet" if later else ""
+    return [*checks, Check(PASS, "rules", word)] if healthy else checks
+
+
+def _broken(group: str, rule: Mapping[str, Any]) -> Check:
+    """A rule that cannot be evaluated; one of the team's is a warning: no run changes what they wrote."""
+    name, why = f"{rule['name']} in {group}", rule.get("lastError", "no reason given")
+    status = WARN if group.startswith("own-") else FAIL
+    word, advice, kind = (
+        f"{name} cannot be evaluated: {why}",
+        runbook("PrometheusRuleFailures"),
+        "rules cannot be evaluated",
+    )
+    return Check(status, "rules", word, advice, kind=kind, name=f"{name} ({why})")
+
+
+# --- panels ---
+
+
+def panel_checks(
+    queries: Sequence[Mapping[str, str]],
+    answers: Mapping[str, Answer],
+    age_seconds: float,
+    settled_apps: Collection[str],
+) -> list[Check]:
+    """Every query of every panel gives data, or its panel says itself why it may be empty.
+
+    No data on the dashboard of an app is a warning: the app does not export it.
+
+    `queries` have `dashboard`, `panel`, `expr`, `empty` and `app`; `settled_apps` were there as long as a rate needs.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    checks = []
+    for query in queries:
+        kind, words = _verdict(query, answers[query["expr"]], age_seconds, settled_apps)
+        found.setdefault(kind, []).append((f"{query['dashboard']}: {query['panel']}", words))
+        if kind in ("empty", "refused"):
+            checks.append(_blank(query, words if kind == "refused" else ""))
+    early = found.get("early", [])
+    for reason in dict.fromkeys(words for _, words in early):
+        names = list(dict.fromkeys(name for name, words in early if words == reason))
+        word = f"{len(names)} without data, as {reason}: {some(names, 3)}"
+        kind = "reasons why panels have no data yet"
+        checks.append(Check(WARN, "panels", word, "Ask again in 5 minutes.", kind=kind, name=reason))
+    given, reasons = len(found.get("data", [])), len(found.get("reason", []))
+    word = f"{given} of {len(queries)} queries give data"
+    word += f", {reasons} are empty for the reason their panel names" if reasons else ""
+    return [*checks, Check(PASS, "panels", word)] if given else checks
+
+
+def _verdict(
+    query: Mapping[str, str], answer: Answer, age_seconds: float, settled_apps: Collection[str]
+) -> tuple[str, str]:
+    """(data, reason, early, empty or refused; words that explain it)."""
+    if isinstance(answer, ServiceError):
+        return "refused", str(answer)
+    if any(not math.isnan(sample.value) for sample in answer):
+        return "data", ""
+    if query["empty"]:
+        return "reason", query["empty"]
+    if age_seconds < DATA_SECONDS:
+        return "early", f"Prometheus has had this configuration for {duration(age_seconds)}"
+    if query["app"] and query["app"] not in settled_apps:
+        return "early", f"{query['app']} is down, or was less than {duration(DATA_SECONDS)} ago"
+    return "empty", query["expr"]
+
+
+def _blank(query: Mapping[str, str], refusal: str) -> Check:
+    """A panel without data, or one of which Prometheus refuses the query."""
+    name = f"{query['dashboard']}: {query['panel']}"
+    if refusal:
+        word, advice = f"{name}: the query is refused: {refusal}", logs_of("prometheus")
+        return Check(FAIL, "panels", word, advice, kind="queries are refused", name=name)
+    status, advice = (WARN, runbook("AppMetricsMissing") + " ") if query["app"] else (FAIL, "")
+    advice += f"Ask Prometheus yourself: {query['expr']}"
+    return Check(status, "panels", f"{name}: no data", advice, kind="panels have no data", name=name)

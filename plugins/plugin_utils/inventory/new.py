@@ -1,0 +1,272 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`./crowsnest new NAME`: a new inventory from a few questions, each with a flag.
+
+The text comes from `inventories/example`, so its comments exist once; the rules for values are those of the model.
+A secret is asked for without echo or read from a file or the environment: a command line shows in the process list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.files import (
+    SSH_PORT,
+    declared,
+    is_here,
+    write,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import HIDDEN, shown
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import mistakes
+
+INVENTORIES = Path(__file__).resolve().parents[3] / "inventories"
+WEBHOOK_VARIABLE = "CROWSNEST_SLACK_WEBHOOK"
+
+Answers = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question; `key` is also the flag. `path` is where the answer stands in the declaration, without indexes."""
+
+    key: str
+    text: str
+    default: str = ""
+    path: str = ""
+    needs: str = ""  # asked only when this one has an answer
+    asked: bool = True  # False: a flag only, for what few people need
+
+    @property
+    def flag(self) -> str:
+        """`--app-url` for `app_url`."""
+        return "--" + self.key.replace("_", "-")
+
+
+QUESTIONS = (
+    Question("host", "Address of the server (name or IP; localhost: this machine)"),
+    Question("user", "User to log in as over SSH (may use sudo)", "ubuntu"),
+    Question("port", "Port of SSH on the server", SSH_PORT),
+    Question("jump_host", "Host that SSH goes through, such as admin@bastion.example.com", asked=False),
+    Question("environment", "Environment, a label on everything (production, staging, …)", "", "crowsnest_environment"),
+    Question("timezone", "Time zone", "Asia/Seoul", "crowsnest_timezone"),
+    Question("language", "Language of alerts (en, ko)", "en", "crowsnest_language"),
+    Question("app_name", "Name of your app (empty: watch only the host)", "", "crowsnest_apps.name"),
+    Question("app_url", "Public address of the app", "", "crowsnest_apps.url", "app_name"),
+    Question(
+        "framework",
+        "Framework (django, fastapi, prom_client, generic)",
+        "generic",
+        "crowsnest_apps.framework",
+        "app_name",
+    ),
+    Question(
+        "metrics",
+        "Where its metrics are on the host, such as 127.0.0.1:8000/metrics",
+        "",
+        "crowsnest_apps.metrics",
+        "app_name",
+    ),
+    Question("slack_webhook", "Slack webhook (not shown; empty: no alerts yet)", "", "crowsnest_receivers.webhook_url"),
+    Question("slack_channel", "Slack channel", "#alerts", "crowsnest_receivers.channel", "slack_webhook"),
+)
+
+
+# Also of a directory: kim@corp.example.com, CORP\kim.
+_LOGIN = r"[A-Za-z0-9_][A-Za-z0-9._@+$\\-]*"
+_HOP = rf"(ssh://)?({_LOGIN}@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]%-]*"
+_STAND_INS = {"app_name": "app", "slack_webhook": "https://hooks.slack.com/"}
+
+
+class UserError(Exception):
+    """A mistake of the person at the keyboard; the text says what, what is allowed and how to fix it."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The program. Returns the exit status: 0 made, 2 refused."""
+    try:
+        flags = _parser().parse_args(arguments)
+        check_name(flags.name)
+        # The environment is usually what the inventory is called.
+        questions = [
+            replace(q, default=flags.name.replace("_", "-")) if q.key == "environment" else q for q in QUESTIONS
+        ]
+        answers = _given(flags)
+        if not flags.yes:
+            answers = _ask([q for q in questions if q.asked and q.key not in answers], answers)
+        answers = _with_defaults(questions, answers)
+        while wrong := refusals(answers):
+            _print_refusals(wrong)
+            again = [q for q in questions if q.key in wrong and _can_be_asked(q, answers)]
+            if flags.yes or not sys.stdin.isatty() or len(again) < len(wrong):
+                return 2
+            answers = _with_defaults(questions, _ask(again, answers))
+        write(INVENTORIES, flags.name, answers)
+    except UserError as mistake:
+        print(f"crowsnest new: {mistake}", file=sys.stderr)
+        return 2
+    except (EOFError, KeyboardInterrupt):
+        print("\ncrowsnest new: stopped, nothing was written. Without questions: --yes and the flags.", file=sys.stderr)
+        return 2
+    print(farewell(flags.name, answers))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crowsnest new", allow_abbrev=False, description="Makes inventories/NAME. What no flag gives is asked."
+    )
+    parser.add_argument("name", metavar="NAME", help="such as production; small letters, digits, - and _")
+    for question in QUESTIONS:
+        if question.key == "slack_webhook":
+            parser.add_argument("--slack-webhook", help=argparse.SUPPRESS)
+            parser.add_argument(
+                "--slack-webhook-file", metavar="FILE", help=f"file with the Slack webhook; or set {WEBHOOK_VARIABLE}"
+            )
+        else:
+            default = f" [{question.default}]" if question.default else ""
+            parser.add_argument(question.flag, metavar="VALUE", help=question.text.replace("%", "%%") + default)
+    parser.add_argument("--yes", action="store_true", help="ask nothing; what no flag gives gets its default")
+    return parser
+
+
+def check_name(name: str, folder: Path = INVENTORIES) -> None:
+    """Refuses, by UserError, a name that is no plain word or an inventory that exists."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
+        raise UserError(
+            f"{shown(name)} is no good name. Allowed: small letters, digits, - and _, starting with a letter."
+        )
+    if (folder / name).exists():
+        raise UserError(f"inventories/{name} exists already and is left alone. Edit its files, or choose another name.")
+
+
+def _given(flags: argparse.Namespace) -> Answers:
+    if flags.slack_webhook is not None:
+        raise UserError(
+            "a secret on the command line shows in the process list and in the shell's history. "
+            f"Use --slack-webhook-file FILE, the variable {WEBHOOK_VARIABLE}, or wait for the question."
+        )
+    answers = {q.key: value for q in QUESTIONS if (value := getattr(flags, q.key)) is not None}
+    if flags.slack_webhook_file:
+        try:
+            answers["slack_webhook"] = Path(flags.slack_webhook_file).expanduser().read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = (isinstance(error, OSError) and error.strerror) or "it is not text"
+            raise UserError(
+                f"--slack-webhook-file: {shown(flags.slack_webhook_file)} cannot be read: {why}. "
+                "Give a readable file with the webhook in it."
+            ) from None
+    elif os.environ.get(WEBHOOK_VARIABLE):
+        answers["slack_webhook"] = os.environ[WEBHOOK_VARIABLE].strip()
+    return answers
+
+
+def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
+    result = dict(answers)
+    for question in questions:
+        if not _can_be_asked(question, result):
+            continue
+        read: Callable[[str], str] = input
+        if question.key == "slack_webhook" and sys.stdin.isatty():
+            read = getpass.getpass
+        default = f" [{question.default}]" if question.default else ""
+        result[question.key] = read(f"{question.text}{default}: ").strip() or question.default
+    return result
+
+
+def _can_be_asked(question: Question, answers: Answers) -> bool:
+    """Whether an answer would count, as the other ones are now."""
+    if question.key in ("user", "port"):
+        return not is_here(answers)
+    return not question.needs or bool(answers.get(question.needs))
+
+
+def _with_defaults(questions: Sequence[Question], answers: Answers) -> Answers:
+    """An empty flag means the default, as an empty line does."""
+    return {question.key: answers.get(question.key) or question.default for question in questions}
+
+
+def refusals(answers: Mapping[str, str]) -> dict[str, str]:
+    """{question key: what is wrong and how to fix it} of all answers at once."""
+    found = _connection_refusals(answers)
+    for question in QUESTIONS:
+        if question.needs and answers[question.key] != question.default and not answers[question.needs]:
+            needed = next(other for other in QUESTIONS if other.key == question.needs)
+            found[question.key] = f"says something of nothing. Give {flag_of(needed)} too."
+    # What has nothing to belong to is checked all the same: all mistakes at once.
+    complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
+    for sentence in mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}):
+        # The name in the path may have a colon in it.
+        path, _, text = sentence.replace(f" ({complete['app_name']})", "", 1).partition(": ")
+        plain = re.sub(r"\[\d+\]( \([^)]*\))?", "", path)
+        key = next((q.key for q in QUESTIONS if q.path and q.path == plain), plain)
+        found[key] = f"{found[key]} And {text}" if key in found else text
+    return found
+
+
+def _connection_refusals(answers: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    host, user, port, jump_host = (answers[key] for key in ("host", "user", "port", "jump_host"))
+    if not host:
+        found["host"] = "is missing. Give the name or IP address of the server, or localhost."
+    elif not _is_address(host):
+        found["host"] = (
+            f"{shown(host)} does not fit. Allowed: a host name or an IP address, without brackets or path. A user goes "
+            "to --user, a port to --port."
+        )
+    if not is_here(answers) and not re.fullmatch(_LOGIN, user):
+        given = HIDDEN if ":" in user else shown(user)
+        found["user"] = f"{given} does not fit. Allowed: a login name such as ubuntu or admin."
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        found["port"] = f"{shown(port)} does not fit. Allowed: 1 to 65535."
+    if jump_host and not all(re.fullmatch(_HOP, hop) for hop in jump_host.split(",")):
+        found["jump_host"] = (
+            f"{shown(jump_host)} does not fit. Allowed: as `ssh -J` takes it, such as admin@bastion.example.com:2222."
+        )
+    return found
+
+
+def _is_address(host: str) -> bool:
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?", host):
+        return True
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def flag_of(question: Question) -> str:
+    """How the user names the question: its flag, or for the secret what may be used instead of one."""
+    return f"--slack-webhook-file or {WEBHOOK_VARIABLE}" if question.key == "slack_webhook" else question.flag
+
+
+def _print_refusals(wrong: Mapping[str, str]) -> None:
+    flags = {question.key: flag_of(question) for question in QUESTIONS}
+    print("crowsnest new: nothing was written:", file=sys.stderr)
+    for key, text in wrong.items():
+        print(f"  {flags.get(key, key)}: {text}", file=sys.stderr)
+
+
+def farewell(name: str, answers: Mapping[str, str]) -> str:
+    """What was made and the next two commands."""
+    lines = [f"inventories/{name} is ready: hosts.yml and group_vars/all/*.yml are yours to edit."]
+    if not answers["slack_webhook"]:
+        lines.append(f"Alerts go nowhere yet: add a receiver in inventories/{name}/group_vars/all/alerting.yml.")
+    lines += [
+        "Next:",
+        f"  ./crowsnest site -i inventories/{name} --check    # shows what would be done",
+        f"  ./crowsnest site -i inventories/{name}            # does it",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

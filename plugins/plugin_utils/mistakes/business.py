@@ -1,0 +1,200 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What questions, subscriptions and users of Metabase say of each other, of databases, receivers and SQL files.
+
+It reads the raw variables, as `mistakes.py` does, so that it also finds something when single values are wrong.
+How Metabase reads {{tag}} and [[…]]: https://www.metabase.com/docs/latest/questions/native-editor/sql-parameters
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import (
+    HIDDEN,
+    entries,
+    entry,
+    key,
+    mapping,
+    names,
+    nearest,
+    shown,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.questions import starter
+
+_COMMENT = re.compile(r"/\*.*?(\*/|\Z)|--[^\n]*", re.DOTALL)
+_TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+
+
+def business_mistakes(
+    variables: Mapping[str, Any], groups: Mapping[str, Sequence[str]], inventory_dir: str
+) -> Iterator[str]:
+    """One line per mistake in the variables `crowsnest_*`. Files are read from the inventory's folder."""
+    for index, app in enumerate(_mappings(variables.get("crowsnest_apps"))):
+        path = entry("crowsnest_apps", index, app, "name")
+        yield from _database_mistakes(path, app, groups)
+        business = mapping(app.get("business"))
+        if app.get("business") and not app.get("database"):
+            yield f"{path}.business: the app has no `database` that could be asked. Allowed: beside `database`."
+        yield from _question_mistakes(f"{path}.business", business, Path(inventory_dir))
+        yield from _subscription_mistakes(f"{path}.business", business, variables)
+    yield from _user_mistakes(variables)
+    yield from _secret_mistakes(variables)
+
+
+def _database_mistakes(path: str, app: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    database, host = mapping(app.get("database")), app.get("host")
+    address = database.get("address", "127.0.0.1:5432")
+    elsewhere = host in groups.get("monitored", ()) and host not in groups.get("server", ())
+    if database and elsewhere and LOOPBACK.match(str(address)):
+        yield (
+            f"{path}.database.address: {shown(address)} cannot be reached from the server, as the app runs on {host}. "
+            f"Allowed: an address of {host} that the server reaches, with `admin_user` and `admin_password`."
+        )
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+def _question_mistakes(path: str, business: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    questions = _mappings(business.get("questions"))
+    counts = Counter(str(each.get("name")) for each in questions)
+    given = starter() if business.get("starter", True) is True else {}
+    for index, question in enumerate(questions):
+        if not isinstance(name := question.get("name"), str):
+            continue  # the model's to refuse
+        where = entry(f"{path}.questions", index, question, "name")
+        if counts[name] > 1:
+            times = f"{shown(name)} is declared {counts[name]} times"
+            yield f"{where}.name: {times}. Allowed: each name once within an app."
+        if question.get("chart") is None and name not in given:
+            known = ", ".join(given) or "none, as `starter` is off"
+            yield (
+                f"{where}.chart: is missing. Only a question that replaces a starter one is drawn as that one."
+                f"{nearest(name, list(given))} Starter questions: {known}."
+            )
+        sql = question.get("sql")
+        if isinstance(question.get("file"), str) and sql is None:
+            sql, problem = _content(question["file"], folder)
+            if problem:
+                yield f"{where}.file: {shown(question['file'])} {problem}."
+        if isinstance(sql, str):
+            yield from _sql_mistakes(where, sql, mapping(question.get("filters")))
+
+
+def _content(name: str, folder: Path) -> tuple[str | None, str]:
+    """(text, "") of a file, or (None, what is wrong with it)."""
+    full = folder / name
+    where = f" ({full})" if shown(name) != HIDDEN else ""
+    try:
+        text = full.read_text(encoding="utf-8")
+    except OSError as error:
+        return None, f"cannot be read: {error.strerror}{where}. Relative paths start at the inventory's folder"
+    except ValueError:  # no UTF-8, or a zero byte in the name
+        return None, f"is not text in UTF-8{where}"
+    return (text, "") if text.strip() else (None, f"is empty{where}. Allowed: a file with SQL in it")
+
+
+def _sql_mistakes(where: str, sql: str, filters: Mapping[str, Any]) -> Iterator[str]:
+    code = _COMMENT.sub(" ", sql).strip()
+    first = re.match(r"\(*\s*(\w*)", code)
+    word = first[1] if first else ""
+    if word.lower() not in ("select", "with"):
+        found = f"it begins with {shown(word)}" if word else "it has no first word"
+        yield f"{where}: a question only reads, but {found}. Allowed: SQL that begins with SELECT or WITH."
+    tags = list(dict.fromkeys(tag.strip() for tag in _TAG.findall(code)))
+    for tag in tags:
+        if tag not in filters:
+            close = nearest(tag, names(filters))
+            yield (
+                f"{where}.filters: the SQL has {{{{{key(tag)}}}}}, of which no column is known.{close} "
+                "Allowed: its column, as in {period: public.shop_order.placed_at}."
+            )
+    for tag in filters:
+        if tag not in tags:
+            name = key(tag)
+            use = f"Write `[[AND {{{{{name}}}}}]]`, or take it out."
+            yield f"{where}.filters.{name}: the SQL has no {{{{{name}}}}}. {use}"
+    yield from _bracket_mistakes(where, code)
+
+
+def _bracket_mistakes(where: str, code: str) -> Iterator[str]:
+    """Metabase refuses both, also where [[ was meant as an array of arrays."""
+    rest = _OPTIONAL.sub("", code)
+    if "[[" in rest or "{{" in _TAG.sub("", code) or not all("{{" in part for part in _OPTIONAL.findall(code)):
+        yield (
+            f"{where}: Metabase takes {{{{…}}}} for a filter and [[…]] for a part with a filter in it, "
+            "and something here is neither. Allowed: each closed, and a blank between the brackets of arrays."
+        )
+
+
+# --- subscriptions and users ------------------------------------------------------------------------------------------
+
+
+def _subscription_mistakes(path: str, business: Mapping[str, Any], variables: Mapping[str, Any]) -> Iterator[str]:
+    subscriptions = _mappings(business.get("subscriptions"))
+    if subscriptions and business.get("starter") is False and not business.get("questions"):
+        yield f"{path}.subscriptions: there is no question to send. Allowed: beside `questions`, or with `starter`."
+    for index, subscription in enumerate(subscriptions):
+        where = f"{path}.subscriptions[{index}]"
+        if subscription.get("to") and not _mails(variables):
+            yield f"{where}.to: no server for e-mail is known. Allowed: beside a receiver of type email, which has one."
+        if subscription.get("channel") and not variables.get("crowsnest_metabase_slack_token"):
+            yield (
+                f"{where}.channel: Metabase needs a token of its own for Slack, as a webhook cannot choose a channel. "
+                "Allowed: beside `crowsnest_metabase_slack_token`."
+            )
+
+
+def _user_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+    users = _mappings(variables.get("crowsnest_metabase_users"))
+    admin = str(variables.get("crowsnest_metabase_admin_email", "")).lower()
+    if users and not _mails(variables):
+        yield (
+            "crowsnest_metabase_users: Metabase sends people the link to their first password, and no server for "
+            "e-mail is known. Allowed: beside a receiver of type email, which has one."
+        )
+    emails = Counter(str(user.get("email")).lower() for user in users)
+    for index, user in enumerate(users):
+        email = str(user.get("email")).lower()
+        if user.get("email") and emails[email] > 1:
+            yield (
+                f"crowsnest_metabase_users[{index}].email: {shown(email)} is declared {emails[email]} times. "
+                "Allowed: each address once."
+            )
+        elif user.get("email") and email == admin:
+            yield (
+                f"crowsnest_metabase_users[{index}].email: {shown(email)} is the first account already, as "
+                "`crowsnest_metabase_admin_email` says. Allowed: another one there, or nothing here."
+            )
+
+
+def _secret_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+    """They become variables of Metabase's container, in a file with one line for each."""
+    mails = {
+        f"crowsnest_receivers[{index}].password": mail.get("password") for index, mail in _mails(variables).items()
+    }
+    given = {
+        **(mails if any(app.get("database") for app in _mappings(variables.get("crowsnest_apps"))) else {}),
+        "crowsnest_metabase_database.password": mapping(variables.get("crowsnest_metabase_database")).get("password"),
+        "crowsnest_metabase_slack_token": variables.get("crowsnest_metabase_slack_token"),
+    }
+    for path, value in given.items():
+        if isinstance(value, str) and re.search(r"[\r\n]", value):
+            yield f"{path}: {HIDDEN} cannot be handed to Metabase. Allowed: one line."
+
+
+def _mails(variables: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """{position: receiver} of those of type email."""
+    receivers = enumerate(_mappings(variables.get("crowsnest_receivers")))
+    return {index: receiver for index, receiver in receivers if receiver.get("type") == "email"}
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [mapping(each) for each in entries(value)]

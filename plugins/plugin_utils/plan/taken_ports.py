@@ -1,0 +1,96 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Ports that the plan needs and other programs hold, on every host: each refusal says who it is and what to do."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import NODE_EXPORTER
+
+# Facts of a host, and one row of its fact `listeners`.
+Facts = Mapping[str, Any]
+Listener = Mapping[str, Any]
+
+
+def port_refusals(
+    facts: Mapping[str, Facts], server: str, services: Mapping[str, int], watched: Mapping[str, str], port: int
+) -> list[str]:
+    """One sentence for each port that somebody else holds.
+
+    `services` is {service: its port on the server's loopback}; node exporter listens on `port` of every host, at the
+    address `watched` of that host. `facts` lacks hosts that do not answer.
+    """
+    busy = {int(it) for fact in facts.values() for it in fact["listeners"]} | {*services.values(), port}
+    refusals = []
+    for host, fact in facts.items():
+        wanted = {name: ("127.0.0.1", number) for name, number in services.items()} if host == server else {}
+        wanted[NODE_EXPORTER] = (watched[host], port)
+        for name, (address, number) in wanted.items():
+            if stranger := next(_strangers(fact, name, address, number), None):
+                refusals.append(_refusal(host, name, number, _who(stranger, fact, number), _free(number, busy)))
+    return refusals
+
+
+def _refusal(host: str, name: str, port: int, who: tuple[str, str], other: int) -> str:
+    return (
+        f"{host}, port {port}: {who[0]} listens on it, and crowsnest's {name} needs it. {who[1]}, or declare another "
+        f"port: crowsnest_ports: {{{name}: {other}}}."
+    )
+
+
+def _strangers(fact: Facts, name: str, address: str, port: int) -> Iterator[Listener]:
+    """Who keeps a service from listening there. Whatever is crowsnest's moves to its new port in the same run.
+
+    Where the process cannot be seen, it is the service itself if that runs. Containers may live on while the engine
+    does not answer. Nobody can say then whose they are, and the run starts the engine, so they are not refused.
+    """
+    silent = fact["docker"]["version"] == "" and name != NODE_EXPORTER
+    runs = fact["node_exporter"]["flags"] is not None if name == NODE_EXPORTER else name in fact["docker"]["own"]
+    for row in fact["listeners"].get(str(port), []):
+        ours = bool(row["service"]) or (not row["pid"] and runs) or (silent and row["contained"])
+        if not ours and _in_the_way(row["address"], address):
+            yield row
+
+
+def _in_the_way(taken: str, wanted: str) -> bool:
+    """Whether a listener on one address keeps another one off an address. `::` takes IPv4 as well, as a rule."""
+    there = _unmapped(taken)
+    try:
+        here = _unmapped(wanted.strip("[]"))
+    except ValueError:  # a name, which the host looks up
+        return there.is_unspecified
+    return there == here or (there.is_unspecified and (there.version == 6 or here.version == 4))
+
+
+def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """`::ffff:127.0.0.1` is 127.0.0.1."""
+    ip = ipaddress.ip_address(address)
+    return (ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None) or ip
+
+
+def _who(row: Listener, fact: Facts, port: int) -> tuple[str, str]:
+    """Who listens, and how to stop it. Docker listens for the containers whose ports it publishes."""
+    published = (it["container"] for it in fact.get("published", []) if it["port"] == port)
+    container = row["container"] or (next(published, "") if row["program"].endswith("/docker-proxy") else "")
+    if container:
+        return f"container {container}", f"Stop it (`docker stop {container}`)"
+    if not row["pid"]:
+        return "another program", f"Stop it (`ss -ltnp sport = :{port}` on the host may name it)"
+    name = PurePosixPath(row["program"]).name or "a program"
+    if row["pid"] == 1 and name == "systemd":
+        who = f"a socket of systemd (`systemctl list-sockets | grep :{port}` names it)"
+        return who, "Stop it with `systemctl disable --now NAME.socket`"
+    known = ", ".join(it for it in (f"pid {row['pid']}", row["program"], row["unit"]) if it)
+    if row["contained"] or name == "docker-proxy":
+        return f"a container ({known})", "Stop it (`docker ps` names it)"
+    return f"{name} ({known})", f"Stop it (`systemctl disable --now {row['unit']}`)" if row["unit"] else "Stop it"
+
+
+def _free(port: int, busy: Iterable[int]) -> int:
+    """A port to propose, such as 19100 instead of 9100."""
+    taken = set(busy)
+    return next(it for it in range(port % 50000 + 10000, 65536) if it not in taken)

@@ -1,0 +1,3 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The services of the stack, each a room of its own."""

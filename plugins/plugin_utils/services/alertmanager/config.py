@@ -1,0 +1,305 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""alertmanager.yml and its secret files as pure functions of the declaration. What messages say is in messages.py.
+
+Secrets never stand in alertmanager.yml: each is a file of its own that the configuration names.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
+    SEVERITIES,
+    Declaration,
+    DiscordReceiver,
+    EmailReceiver,
+    Receiver,
+    Severity,
+    SlackReceiver,
+    SnsReceiver,
+    WebhookReceiver,
+    receiver_name,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import days_of, duration_seconds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.maintenance import (
+    muted,
+    time_intervals,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import text, title
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import CONFIG_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
+    OWN_LABEL,
+    OWN_VALUE,
+    stepped_alerts,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
+    HEARTBEAT_KEY,
+    push_url,
+)
+
+# The alert that always fires (files/rules/stack.yml).
+HEARTBEAT_ALERT = "AlertingPathAlive"
+
+# What is promised per severity: critical at once, high within 1 hour, medium within 4 hours, low in office hours.
+# wait: time to gather alerts of a group; interval: time until news of a group is sent; repeat: for what goes on.
+_PROMISES: dict[Severity, dict[str, str]] = {
+    "critical": {"group_wait": "10s", "group_interval": "15s", "repeat_interval": "10m"},
+    "high": {"group_wait": "1m", "group_interval": "5m", "repeat_interval": "1h"},
+    "medium": {"group_wait": "5m", "group_interval": "15m", "repeat_interval": "4h"},
+    "low": {"group_wait": "5m", "group_interval": "30m", "repeat_interval": "24h"},
+}
+
+
+def alertmanager_config(declaration: Declaration, plan: Plan) -> dict[str, Any]:
+    """alertmanager.yml: https://prometheus.io/docs/alerting/latest/configuration/
+
+    The server can never be down while it alerts, so HostDown of the server only means that its node exporter is gone,
+    and silences nothing.
+    """
+    return {
+        "global": {"resolve_timeout": "5m"},
+        "templates": [f"{CONFIG_IN_CONTAINER}/templates/*.tmpl"],
+        "route": _route(declaration),
+        "inhibit_rules": _inhibit_rules(plan.server),
+        "time_intervals": [
+            _office_hours(declaration),
+            *time_intervals(declaration.maintenance, declaration.timezone),
+        ],
+        "receivers": [
+            *({"name": severity, **_integrations(declaration, severity)} for severity in SEVERITIES),
+            {"name": "heartbeat", **_heartbeat(declaration, plan)},
+        ],
+    }
+
+
+def alertmanager_secrets(declaration: Declaration, plan: Plan, push_key: str) -> dict[str, str]:
+    """{"secrets/slack_webhook_url": …}: every secret of the receivers as a file below the configuration.
+
+    `push_key` makes the address at which Uptime Kuma takes the heartbeat.
+    """
+    files = {
+        _secret_file(receiver, field): value.get_secret_value()
+        for receiver in declaration.receivers
+        if not isinstance(receiver, SnsReceiver)
+        for field in receiver.secrets
+        if (value := getattr(receiver, field)) is not None
+    }
+    if declaration.heartbeat_url:
+        files["secrets/heartbeat"] = declaration.heartbeat_url.get_secret_value()
+    if "uptime_kuma" in plan.services:
+        files["secrets/heartbeat_uptime_kuma"] = push_url(plan, push_key, HEARTBEAT_KEY)
+    profiles = [_aws_profile(receiver) for receiver in declaration.receivers if isinstance(receiver, SnsReceiver)]
+    if any(profiles):
+        files["secrets/aws_credentials"] = "".join(profiles)
+    return files
+
+
+def deliveries(declaration: Declaration) -> dict[str, dict[str, int]]:
+    """{severity: {integration: receivers that get it}}, such as {"critical": {"slack": 1, "email": 1}}."""
+    return {
+        severity: dict(Counter(it.type for it in declaration.receivers if severity in it.severities))
+        for severity in SEVERITIES
+    }
+
+
+def _route(declaration: Declaration) -> dict[str, Any]:
+    """Rules of a team's own without a known severity go the way of `high`: nothing gets lost."""
+    return {
+        "receiver": "high",
+        "group_by": ["alertname", "app", "host", "environment"],
+        **_promise("high", declaration),
+        "routes": [
+            {
+                "matchers": [f'alertname="{HEARTBEAT_ALERT}"'],
+                "receiver": "heartbeat",
+                "group_wait": "0s",
+                "group_interval": "1m",
+                "repeat_interval": "50s",  # as long as the interval it would just miss every second beat
+            },
+            {
+                "matchers": ['test="true"'],
+                "group_by": ["..."],
+                "group_wait": "1s",
+                "routes": [{"matchers": [f'severity="{name}"'], "receiver": name} for name in SEVERITIES],
+            },
+            *(_severity_route(severity, declaration) for severity in SEVERITIES),
+            *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
+        ],
+    }
+
+
+def _severity_route(severity: Severity, declaration: Declaration) -> dict[str, Any]:
+    route = {"matchers": [f'severity="{severity}"'], "receiver": severity, **_promise(severity, declaration)}
+    return {**route, **_hours(severity), **_muted(severity, declaration)}
+
+
+def _hours(severity: Severity) -> dict[str, list[str]]:
+    return {"active_time_intervals": ["office-hours"]} if severity == "low" else {}
+
+
+def _muted(severity: Severity, declaration: Declaration) -> dict[str, Any]:
+    """Windows of maintenance: those of everything on the route itself, those of apps on a route for each of them.
+
+    A route below another one takes over its times of grouping, not the hours in which it is active.
+    """
+    windows = declaration.maintenance
+    apps = dict.fromkeys(app for window in windows for app in window.apps)
+    routes = [
+        {"matchers": [f'app="{app}"'], **_hours(severity), "mute_time_intervals": muted(windows, app)} for app in apps
+    ]
+    everything = muted(windows)
+    return {
+        **({"mute_time_intervals": everything} if everything else {}),
+        **({"routes": routes} if routes else {}),
+    }
+
+
+def _promise(severity: Severity, declaration: Declaration) -> dict[str, str]:
+    promise = _PROMISES[severity]
+    return promise | {
+        "repeat_interval": max(promise["repeat_interval"], declaration.repeat_after, key=duration_seconds)
+    }
+
+
+# Every label that tells one thing from another on `stepped_alerts`. One that neither of two alerts has counts as equal.
+_THING = (
+    *("alertname", "environment", "app", "host", "instance", "job"),
+    *("device", "fstype", "mountpoint", "monitor_name", "monitor_type"),
+)
+
+
+def _inhibit_rules(server: str) -> list[dict[str, Any]]:
+    """What is silent while something else fires. Only crowsnest's own alerts silence others; Prometheus marks them.
+
+    A source must have the label that has to be equal: where both lack it, everything would be the same thing.
+    """
+    ours, stepped = f'{OWN_LABEL}="{OWN_VALUE}"', f'alertname=~"{"|".join(stepped_alerts())}"'
+    return [
+        # A host that is down silences what runs on it.
+        {
+            "source_matchers": [ours, 'alertname="HostDown"', 'host!=""', f'host!="{server}"'],
+            "target_matchers": ['alertname!="HostDown"'],
+            "equal": ["host"],
+        },
+        # An app whose metrics cannot be read silences what is known from them. Not its probes and monitors: metrics may
+        # be unreadable for days while users notice nothing, and then the app stops.
+        {
+            "source_matchers": [ours, 'alertname="AppDown"', 'app!=""'],
+            "target_matchers": [ours, 'alertname=~"App.+"', 'alertname!="AppDown"'],
+            "equal": ["app"],
+        },
+        # The container that was killed says it better than the host.
+        {
+            "source_matchers": [ours, 'alertname="ContainerOutOfMemory"', 'host!=""'],
+            "target_matchers": [ours, 'alertname="HostOutOfMemoryKill"'],
+            "equal": ["host"],
+        },
+        # The same alert of the same thing at a higher severity: the lower condition holds whenever the higher one does.
+        *(
+            {
+                "source_matchers": [ours, stepped, f'severity="{severity}"'],
+                "target_matchers": [ours, stepped, f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
+                "equal": list(_THING),
+            }
+            for rank, severity in enumerate(SEVERITIES[:-1])
+        ),
+    ]
+
+
+def _office_hours(declaration: Declaration) -> dict[str, Any]:
+    hours = declaration.office_hours
+    interval = {
+        "weekdays": days_of(hours.weekdays),
+        "times": [{"start_time": hours.start, "end_time": hours.end}],
+        "location": declaration.timezone,
+    }
+    return {"name": "office-hours", "time_intervals": [interval]}
+
+
+def _heartbeat(declaration: Declaration, plan: Plan) -> dict[str, Any]:
+    """To a service outside, which notices when the server is gone, and to Uptime Kuma, which notices the rest."""
+    files = ["heartbeat"] if declaration.heartbeat_url else []
+    files += ["heartbeat_uptime_kuma"] if "uptime_kuma" in plan.services else []
+    webhooks = [{"url_file": f"{CONFIG_IN_CONTAINER}/secrets/{name}", "send_resolved": False} for name in files]
+    return {"webhook_configs": webhooks} if webhooks else {}
+
+
+def _integrations(declaration: Declaration, severity: Severity) -> dict[str, list[dict[str, Any]]]:
+    """{"slack_configs": […], …} of all receivers that want this severity."""
+    integrations: dict[str, list[dict[str, Any]]] = {}
+    for receiver in declaration.receivers:
+        if severity in receiver.severities:
+            integrations.setdefault(f"{receiver.type}_configs", []).append(_integration(receiver))
+    return integrations
+
+
+def _integration(receiver: Receiver) -> dict[str, Any]:
+    plain, body = title("plain"), text("plain")
+    match receiver:
+        case SlackReceiver():
+            channel = {"channel": receiver.channel} if receiver.channel else {}
+            color = '{{ template "crowsnest.color" . }}'
+            return {
+                "api_url_file": _secret_path(receiver, "webhook_url"),
+                **channel,
+                "username": receiver.username,
+                "send_resolved": True,
+                "color": color,
+                "title": title("slack"),
+                "title_link": '{{ template "crowsnest.link" . }}',
+                "text": text("slack"),
+                "fallback": title("slack"),
+            }
+        case DiscordReceiver():
+            webhook = _secret_path(receiver, "webhook_url")
+            said = {"title": title("discord"), "message": text("discord")}
+            return {"webhook_url_file": webhook, "send_resolved": True, **said}
+        case WebhookReceiver():
+            return {"url_file": _secret_path(receiver, "url"), "send_resolved": True}
+        case SnsReceiver():
+            region = receiver.topic_arn.split(":")[3]
+            profile = {"profile": receiver_name(receiver)} if receiver.access_key else {}
+            return {
+                "topic_arn": receiver.topic_arn,
+                "sigv4": {"region": region, **profile},
+                "subject": title("ascii"),
+                "message": f"{plain}\n{body}",
+            }
+        case EmailReceiver():
+            return _email(receiver, plain, body)
+
+
+def _email(receiver: EmailReceiver, subject: str, body: str) -> dict[str, Any]:
+    login: dict[str, Any] = {"auth_username": receiver.username} if receiver.username else {}
+    if receiver.password:
+        login["auth_password_file"] = _secret_path(receiver, "password")
+    return {
+        "to": ", ".join(receiver.to),
+        "from": receiver.sender,
+        "smarthost": receiver.smarthost,
+        **login,
+        "require_tls": receiver.require_tls,
+        "send_resolved": True,
+        "headers": {"Subject": subject},
+        "html": "",
+        "text": body,
+    }
+
+
+def _secret_file(receiver: Receiver, field: str) -> str:
+    return f"secrets/{receiver_name(receiver)}_{field}"
+
+
+def _secret_path(receiver: Receiver, field: str) -> str:
+    return f"{CONFIG_IN_CONTAINER}/{_secret_file(receiver, field)}"
+
+
+def _aws_profile(receiver: SnsReceiver) -> str:
+    """SNS knows no key files of its own; AWS's shared credentials file serves: one profile per receiver."""
+    if not (receiver.access_key and receiver.secret_key):
+        return ""
+    key, secret = receiver.access_key, receiver.secret_key.get_secret_value()
+    return f"[{receiver_name(receiver)}]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"

@@ -1,0 +1,116 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The templates of alert messages. files/messages/crowsnest.tmpl is how they look, words.yml beside it what they say.
+
+Here is made what depends on the declaration: the words of its language, its time zone, and which dashboard an alert
+leads to. Functions of templates: https://prometheus.io/docs/alerting/latest/notifications/#functions
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import yaml
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, static_rules
+
+Markup = Literal["slack", "discord", "plain", "ascii"]
+_MESSAGES = FILES / "messages"
+# {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that sum up keep few of them.
+_PAGES_OF_RULES = {"stack": ("stack.yml", "metabase.yml"), "probes": ("probes.yml",)}
+
+
+def title(markup: Markup) -> str:
+    """What a receiver's configuration names to get the title."""
+    return f'{{{{ template "crowsnest.title.{markup}" . }}}}'
+
+
+def text(markup: Markup) -> str:
+    """What a receiver's configuration names to get everything below the title."""
+    return f'{{{{ template "crowsnest.text.{markup}" . }}}}'
+
+
+def message_templates(declaration: Declaration, plan: Plan) -> dict[str, str]:
+    """{file name: template}."""
+    return {
+        "crowsnest.tmpl": (_MESSAGES / "crowsnest.tmpl").read_text(),
+        "language.tmpl": _named(declaration),
+        "dashboard.tmpl": _dashboard(plan),
+    }
+
+
+def texts_of_test_alerts(language: str) -> dict[str, dict[str, str]]:
+    """{severity: annotations} of the alerts that the module `alertmanager_test_alerts` sends."""
+    texts = _words(language)["test_alert"]
+    return {severity: {**texts, "summary": texts["summary"][severity]} for severity in SEVERITIES}
+
+
+def _words(language: str) -> dict[str, Any]:
+    return dict(yaml.safe_load((_MESSAGES / "words.yml").read_text())[language])
+
+
+def _named(declaration: Declaration) -> str:
+    """A template for each part of a message in each markup. The subject of SNS is ASCII, and so in English."""
+    own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "plain"), declaration.language)
+    parts = [("title", markup, language) for markup, language in (own | {"ascii": "en"}).items()]
+    parts += [("text", markup, language) for markup, language in own.items()]
+    return "".join(
+        f'{{{{ define "crowsnest.{part}.{markup}" }}}}{{{{ template "crowsnest.message.{part}" (dict "data" . '
+        f'"markup" "{markup}" "words" {_mapping(_words(language)["message"] | {"timezone": declaration.timezone})}) '
+        "}}{{ end }}\n"
+        for part, markup, language in parts
+    )
+
+
+def _mapping(words: Mapping[str, Any]) -> str:
+    """`{"since": "Since: "}` → `(dict "since" "Since: ")`."""
+    pairs = (f"{_quoted(key)} {_mapping(it) if isinstance(it, dict) else _quoted(it)}" for key, it in words.items())
+    return f"(dict {' '.join(pairs)})"
+
+
+def _dashboard(plan: Plan) -> str:
+    """The link from an alert to its dashboard; nothing without Grafana."""
+    link = ""
+    if "grafana" in plan.services:
+        base = f"{plan.services['grafana'].external_url.rstrip('/')}/d/"
+        found = "{{ else ".join(f"if {holds} }}}}{{{{ $page = {page} }}}}" for holds, page in _pages(plan).items())
+        link = (
+            f'{{{{ $page := "overview" }}}}{{{{ with .alert }}}}{{{{ {found}{{{{ end }}}}{{{{ end }}}}'
+            f'{{{{ template "crowsnest.anchor" (dict "url" (printf "%s%s" {_quoted(base)} $page) '
+            '"word" .words.dashboard "markup" .markup) }}'
+        )
+    return f'{{{{ define "crowsnest.dashboard" }}}}{link}{{{{ end }}}}\n'
+
+
+def _pages(plan: Plan) -> dict[str, str]:
+    """{condition on an alert: template of its dashboard's address below /d/}; the first one that holds counts."""
+    apps = [app.name for app in plan.settings.apps if app.metrics]
+    of_rules = {_is_one_of("alertname", _alerts(files)): f'"{page}"' for page, files in _PAGES_OF_RULES.items()}
+    return {
+        **of_rules,
+        **({".Labels.monitor_name": '"uptime"'} if "uptime_kuma" in plan.services else {}),
+        _is_one_of("job", plan.services): '"stack"',
+        'eq .Labels.project "crowsnest"': '"stack"',
+        ".Labels.probe": '"probes"',
+        **({_is_one_of("app", apps): 'printf "app-%s" .Labels.app'} if apps else {}),
+        ".Labels.host": 'printf "host?var-host=%s" (urlquery .Labels.host)',
+    }
+
+
+def _is_one_of(label: str, values: Iterable[str]) -> str:
+    pattern = f"^({'|'.join(values)})$"
+    return f"match {_quoted(pattern)} .Labels.{label}"
+
+
+def _quoted(words: str) -> str:
+    """As a constant in a template: https://pkg.go.dev/text/template#hdr-Arguments"""
+    return json.dumps(words, ensure_ascii=False)
+
+
+def _alerts(files: Iterable[str]) -> list[str]:
+    rules = [rule for name in files for group in static_rules()[name]["groups"] for rule in group["rules"]]
+    return list(dict.fromkeys(rule["alert"] for rule in rules if "alert" in rule))

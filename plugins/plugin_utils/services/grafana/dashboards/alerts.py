@@ -1,0 +1,103 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Panels on alerts, which several dashboards share: what fires now and what fired before."""
+
+from __future__ import annotations
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
+    KEEP_TIME,
+    SINCE,
+    TIMELINE_HEIGHT,
+    Color,
+    Column,
+    Link,
+    Panel,
+    Query,
+    any_is_bad,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.probes import probed_apps
+
+# The dead man's switch always fires.
+EVERY_ALERT = 'alertname!="AlertingPathAlive"'
+_ROW_NAME = "{{severity}} {{alertname}} {{thing}}"
+_STATES: dict[float, tuple[str, Color]] = {1: ("pending", "yellow"), 2: ("firing", "red")}
+
+
+def firing_count(selector: str = EVERY_ALERT) -> Panel:
+    """How many alerts fire; `selector` is PromQL's, without braces."""
+    return any_is_bad(
+        "Firing alerts",
+        "How many alerts fire now. Not 0: open each one's dashboard from the table of firing alerts, critical ones "
+        "first, and follow its runbook.",
+        (Query(f'count(ALERTS{{alertstate="firing", {selector}}}) or vector(0)'),),
+        width=4,
+    )
+
+
+def firing_table(plan: Plan, selector: str = EVERY_ALERT) -> Panel:
+    """Each alert that fires, with a link to the dashboard that shows its cause."""
+    firing = (
+        f'ALERTS_FOR_STATE{{{selector}}} * 1000 and ignoring (alertstate) ALERTS{{alertstate="firing", {selector}}}'
+    )
+    return Panel(
+        "Alerts firing now",
+        "Each alert that fires, since when, and the dashboard that shows why: click the row. Then do what the "
+        "runbook of its name says. During planned work make a silence in Alertmanager instead.",
+        "table",
+        (Query(_with_page(plan, firing)),),
+        width=20,
+        columns={
+            "severity": Column("Severity", 80),
+            "alertname": Column("Alert", 330),
+            "app": Column("App"),
+            "host": Column("Host"),
+            "instance": Column("Instance"),
+            **({"monitor_name": Column("Monitor")} if "uptime_kuma" in plan.services else {}),
+            "Value": Column("Since", 130, SINCE),
+            "page": Column("Dashboard", 110),
+        },
+        links=(Link("Open its dashboard", f"/d/${{__data.fields.page}}?var-host=${{__data.fields.host}}&{KEEP_TIME}"),),
+        empty="No alert is firing.",
+    )
+
+
+def alert_history(selector: str = EVERY_ALERT) -> Panel:
+    """When each alert was pending and when it fired."""
+    states = f'2 * ALERTS{{alertstate="firing", {selector}}} or ALERTS{{alertstate="pending", {selector}}}'
+    return Panel(
+        "Alert history",
+        "When each alert was pending (yellow) and firing (red). One that flaps: change its threshold in the "
+        "declaration, or find what comes and goes. Several that begin together: look at the host first.",
+        "timeline",
+        (Query(_with_thing(f"max by (severity, alertname, app, host, monitor_name) ({states})"), _ROW_NAME),),
+        width=24,
+        height=TIMELINE_HEIGHT,
+        values=_STATES,
+        empty="No alert was pending or firing in this time.",
+    )
+
+
+def _with_thing(expr: str) -> str:
+    """The series of `expr` with label `thing`: the monitor's name, which begins with the app's, else app and host."""
+    joined = f'label_join({expr}, "thing", " ", "app", "host")'
+    return f'label_replace({joined}, "thing", "$1", "monitor_name", "(.+)")'
+
+
+def _with_page(plan: Plan, expr: str) -> str:
+    """The series of `expr` with label `page`, the uid of the dashboard that shows the cause; the last match counts."""
+    pages = [
+        ("stack", "alertname", ".+"),
+        ("host", "host", ".+"),
+        ("stack", "alertname", "(Prometheus|Alert|Monitors).+"),
+    ]
+    if probed_apps(plan):
+        pages.append(("probes", "app", ".+"))
+    with_metrics = [app.name for app in plan.settings.apps if app.metrics]
+    if with_metrics:
+        pages.append(("app-$1", "app", f"({'|'.join(with_metrics)})"))
+    if "uptime_kuma" in plan.services:
+        pages.append(("uptime", "monitor_name", ".+"))
+    for page, label, pattern in pages:
+        expr = f'label_replace({expr}, "page", "{page}", "{label}", "{pattern}")'
+    return expr

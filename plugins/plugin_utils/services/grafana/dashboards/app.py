@@ -1,0 +1,467 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One dashboard per app that has metrics: rows from "is it well" to "which error".
+
+Each row is a function of the app; panels whose metric its framework does not export are left out. A further row of
+panels is a further function in `app_dashboard`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import (
+    alert_history,
+    firing_count,
+    firing_table,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
+    ANY,
+    BYTES,
+    COUNT,
+    FOLDER_DEVELOPMENT,
+    PER_SECOND,
+    RANGE,
+    RATE,
+    SECONDS,
+    SHARE,
+    TO_OVERVIEW,
+    TO_PROBES,
+    UP,
+    Column,
+    Dashboard,
+    Link,
+    Panel,
+    Query,
+    Row,
+    Threshold,
+    Variable,
+    host_link,
+    increase,
+    runbook_link,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.probes import (
+    availability,
+    certificates,
+    durations,
+    probed_apps,
+    success,
+    success_history,
+)
+
+NO_REQUESTS = "No user sent a request in this time."
+_NO_BACKEND = "Only an app whose settings use the {} of django_prometheus exports this."
+
+
+@dataclass(frozen=True)
+class Framework:
+    """Where a framework's library counts requests; the same names as in files/rules/profile_*.yml.
+
+    `latency` is the histogram of all requests, `by_endpoint` the one that names the endpoint in `endpoint_labels`;
+    `no_users` are its matchers that leave out health checks and metrics.
+    """
+
+    responses: str
+    status: str
+    latency: str
+    latency_matchers: str
+    by_endpoint: str
+    endpoint_labels: tuple[str, ...]
+    no_users: str
+
+
+_NO_USERS = '{0}!~"(?i).*(health|metrics|prometheus).*"'
+FRAMEWORKS = {
+    "django": Framework(
+        responses="django_http_responses_total_by_status_view_method_total",
+        status="status",
+        latency="django_http_requests_latency_seconds_by_view_method",
+        latency_matchers=_NO_USERS.format("view"),
+        by_endpoint="django_http_requests_latency_seconds_by_view_method",
+        endpoint_labels=("view",),
+        no_users=_NO_USERS.format("view"),
+    ),
+    # Its fine buckets carry no handler: the app leaves health checks out of them.
+    "fastapi": Framework(
+        responses="http_requests_total",
+        status="status",
+        latency="http_request_duration_highr_seconds",
+        latency_matchers="",
+        by_endpoint="http_request_duration_seconds",
+        endpoint_labels=("handler",),
+        no_users=_NO_USERS.format("handler"),
+    ),
+    # Express and NestJS name the endpoint route or path.
+    "prom_client": Framework(
+        responses="http_requests_total",
+        status="status_code",
+        latency="http_request_duration_seconds",
+        latency_matchers=f"{_NO_USERS.format('route')}, {_NO_USERS.format('path')}",
+        by_endpoint="http_request_duration_seconds",
+        endpoint_labels=("route", "path"),
+        no_users=f"{_NO_USERS.format('route')}, {_NO_USERS.format('path')}",
+    ),
+}
+
+
+def app_dashboard(plan: Plan, app: App) -> Dashboard:
+    """The dashboard of an app with metrics."""
+    framework, probed = FRAMEWORKS.get(app.framework), app in probed_apps(plan)
+    rows = [_at_a_glance(plan, app, framework)]
+    if framework:
+        rows.append(_server(app, framework))
+    if app.framework == "django":
+        rows.append(_database_and_cache(app))
+    if probed:
+        rows.append(_health(app))
+    rows.append(_errors_and_alerts(plan, app, framework))
+    links = [TO_OVERVIEW, host_link(app.host or plan.server), runbook_link(plan.settings.runbook_url)]
+    if probed:
+        links.insert(2, Link(TO_PROBES.title, f"{TO_PROBES.url}?var-app={app.name}"))
+    return Dashboard(
+        uid=f"app-{app.name}",
+        title=f"App {app.name}",
+        folder=FOLDER_DEVELOPMENT,
+        description=f"Everything that is measured of {app.name} ({app.framework}).",
+        rows=tuple(rows),
+        variables=(
+            Variable("environment", "Environment", options=(plan.settings.environment,)),
+            Variable(
+                "instance", "Instance", query=f'label_values(up{{job="app", app="{app.name}"}}, instance)', multi=True
+            ),
+            Variable("threshold", "Endpoints slower than (s)", options=("0", "0.1", "0.5", "1", "2")),
+        ),
+        links=tuple(links),
+        app=app.name,
+    )
+
+
+# --- selectors, without braces ----------------------------------------------------------------------------------------
+
+
+def _of_app(app: App) -> str:
+    """All series of the app, also the recorded ones, which stand for all instances together."""
+    return f'app="{app.name}", environment="$environment"'
+
+
+def _of_instances(app: App, *matchers: str) -> str:
+    """What the chosen instances export."""
+    return ", ".join(['job="app"', _of_app(app), 'instance=~"$instance"', *filter(None, matchers)])
+
+
+def _logs(app: App) -> str:
+    return f"docker logs --tail 50 {app.container or 'CONTAINER'} on its host"
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def _at_a_glance(plan: Plan, app: App, framework: Framework | None) -> Row:
+    panels = [_up(app)]
+    if framework:
+        panels += [_requests_now(app), _errors_now(app), _mean_now(app, framework)]
+    return Row("At a glance", (*panels, _memory(plan, app), _cpu(plan, app)))
+
+
+def _up(app: App) -> Panel:
+    return Panel(
+        "Instances",
+        f"Whether each instance hands out its metrics. Red: docker ps -a, then {_logs(app)}; alert AppDown has the "
+        "runbook.",
+        "stat",
+        (Query(f"up{{{_of_instances(app)}}}", "{{instance}}"),),
+        values=UP,
+    )
+
+
+def _requests_now(app: App) -> Panel:
+    return Panel(
+        "Requests",
+        "Requests of users each second over five minutes, all instances, without health checks. None in the middle "
+        "of the day: can users reach it? curl -sv -o /dev/null ADDRESS, and the row Health.",
+        "stat",
+        (Query(f"sum(app:requests:rate5m{{{_of_app(app)}}}) or vector(0)"),),
+        unit=PER_SECOND,
+        decimals=1,
+    )
+
+
+def _errors_now(app: App) -> Panel:
+    limit = app.thresholds.error_ratio
+    return Panel(
+        "Errors",
+        "Share of answers with a status of 500 or more over five minutes, all instances. Red: look at the last "
+        f"release and at {_logs(app)}; alert AppErrorRatioHigh has the runbook.",
+        "stat",
+        (Query(f"max(app:errors:ratio5m{{{_of_app(app)}}}) or vector(0)"),),
+        unit=SHARE,
+        decimals=1,
+        base="green",
+        thresholds=(Threshold(limit / 5, "yellow"), Threshold(limit, "red")),
+    )
+
+
+def _mean_now(app: App, framework: Framework) -> Panel:
+    of = f"{{{_of_instances(app, framework.latency_matchers)}}}"
+    mean = f"sum(rate({framework.latency}_sum{of}[5m])) / (sum(rate({framework.latency}_count{of}[5m])) > 0)"
+    return Panel(
+        "Mean response time",
+        "Time from request to answer inside the app, mean over five minutes. Higher than usual: look at Ten slowest "
+        "endpoints below, and at the app's host; alert AppLatencyHigh has the runbook.",
+        "stat",
+        (Query(mean),),
+        unit=SECONDS,
+        base="green",
+        thresholds=_slow(app),
+        empty=NO_REQUESTS,
+    )
+
+
+def _slow(app: App) -> tuple[Threshold, ...]:
+    """Where the app's own latency alerts begin."""
+    limits = app.thresholds
+    return Threshold(limits.latency_p95_medium_seconds, "yellow"), Threshold(limits.latency_p95_high_seconds, "red")
+
+
+def _memory(plan: Plan, app: App) -> Panel:
+    host = f'{{job="node", host="{app.host or plan.server}"}}'
+    used = f"node_memory_MemTotal_bytes{host} - node_memory_MemAvailable_bytes{host}"
+    process = f"process_resident_memory_bytes{{{_of_instances(app)}}}"
+    return Panel(
+        "Memory",
+        "What all programs on the app's host use, and the app's own processes where they export it (several workers "
+        "behind one page, as gunicorn has, do not). A climb for days: a leak, docker stats --no-stream shows whose; "
+        f"{_logs(app)}.",
+        "timeseries",
+        (Query(_process_and_host(process, used), "{{what}}"),),
+        unit=BYTES,
+        minimum=0,
+        width=12,
+    )
+
+
+def _cpu(plan: Plan, app: App) -> Panel:
+    host = f'job="node", host="{app.host or plan.server}", mode!~"idle|iowait|steal"'
+    used = f"sum by (host) (rate(node_cpu_seconds_total{{{host}}}[{RATE}]))"
+    process = f"rate(process_cpu_seconds_total{{{_of_instances(app)}}}[{RATE}])"
+    return Panel(
+        "CPU",
+        "Cores that work on the app's host, and those of the app's own processes where they export it. More than usual "
+        "with the same requests: compare with the last release; docker stats --no-stream shows who works.",
+        "timeseries",
+        (Query(_process_and_host(process, used), "{{what}}"),),
+        unit="none",
+        decimals=2,
+        minimum=0,
+        width=12,
+    )
+
+
+def _process_and_host(process: str, host: str) -> str:
+    """PromQL with label `what`: the app's processes beside all of its host, which is always known."""
+    named = f'label_replace({process}, "what", "process $1", "instance", "(.*)")'
+    return f'{named} or label_replace({host}, "what", "all of host $1", "host", "(.*)")'
+
+
+def _server(app: App, framework: Framework) -> Row:
+    panels = (
+        _quantiles(app, framework),
+        _status_codes(app, framework),
+        _requests(app, framework),
+        _slowest(app, framework),
+    )
+    return Row("Server", panels)
+
+
+def _quantiles(app: App, framework: Framework) -> Panel:
+    of = _of_instances(app, framework.latency_matchers)
+    buckets = f"sum by (le) (rate({framework.latency}_bucket{{{of}}}[5m]))"
+    return Panel(
+        "Response time",
+        "p50: half of the requests are faster; p95 and p99: the slowest 5 % and 1 %, each over five minutes. Only "
+        "p99 high: a few endpoints, see the table. All high: the database or the host; alert AppLatencyHigh has the "
+        "runbook.",
+        "timeseries",
+        tuple(Query(f"histogram_quantile(0.{share}, {buckets})", f"p{share}") for share in (50, 95, 99)),
+        unit=SECONDS,
+        minimum=0,
+        thresholds=_slow(app),
+        width=8,
+        empty=NO_REQUESTS,
+    )
+
+
+def _status_codes(app: App, framework: Framework) -> Panel:
+    recorded = f"{app.framework}:responses:increase5m{{{_of_app(app)}}}"
+    return Panel(
+        "Status codes",
+        "Answers each second by HTTP status, over five minutes, all instances. 5xx: the app failed, see Errors and "
+        f"alerts. Many 404 or 403: a broken link or somebody who tries addresses; {_logs(app)}.",
+        "timeseries",
+        (Query(f"sum by ({framework.status}) ({recorded}) / 300", f"{{{{{framework.status}}}}}"),),
+        unit=PER_SECOND,
+        minimum=0,
+        stacked=True,
+        width=8,
+        empty="No user sent a request since the app was started.",
+    )
+
+
+def _requests(app: App, framework: Framework) -> Panel:
+    of = _of_instances(app, framework.latency_matchers)
+    return Panel(
+        "Requests over time",
+        "Requests each second by instance. One instance gets nothing: the proxy thinks it is ill, nginx -T and its "
+        "error log on the host. All fall to 0: can users reach the address? curl -sv -o /dev/null ADDRESS.",
+        "timeseries",
+        (Query(f"sum by (instance) (rate({framework.latency}_count{{{of}}}[{RATE}]))", "{{instance}}"),),
+        unit=PER_SECOND,
+        minimum=0,
+        width=8,
+        empty="No user sent a request since the app was started.",
+    )
+
+
+def _slowest(app: App, framework: Framework) -> Panel:
+    labels, of = ", ".join(framework.endpoint_labels), f"{{{_of_instances(app, framework.no_users)}}}"
+    total, count = (
+        f"sum by (method, {labels}) (rate({framework.by_endpoint}_{part}{of}[{RANGE}]))" for part in ("sum", "count")
+    )
+    mean = f"{total} / ({count} > 0) >= $threshold"
+    return Panel(
+        "Ten slowest endpoints",
+        "Mean response time of each endpoint in the chosen time, those above the threshold chosen at the top. Look for "
+        "missing indexes and calls to other services in the first ones; EXPLAIN ANALYZE in the database.",
+        "table",
+        (Query(f"sort_desc(topk(10, {_with_endpoint(mean, framework)}))"),),
+        width=24,
+        columns={
+            "method": Column("Method", 100),
+            "endpoint": Column("Endpoint"),
+            "Value": Column("Mean time", 120, SECONDS),
+        },
+        empty="No endpoint was slower than the threshold.",
+    )
+
+
+def _with_endpoint(expr: str, framework: Framework) -> str:
+    """The series of `expr` with one label `endpoint`, whatever the framework calls it."""
+    labels = ", ".join(f'"{label}"' for label in framework.endpoint_labels)
+    return f'label_join({expr}, "endpoint", "", {labels})'
+
+
+def _database_and_cache(app: App) -> Row:
+    of = f"{{{_of_instances(app)}}}"
+    duration = "django_db_query_duration_seconds"
+    hits = f"sum by (backend) (rate(django_cache_get_hits_total{of}[{RATE}]))"
+    lookups = f"sum by (backend) (rate(django_cache_get_total{of}[{RATE}])) > 0"
+    connection_errors = increase(f"django_db_new_connection_errors_total{of}", RANGE)
+    return Row(
+        "Database queries and cache",
+        (
+            Panel(
+                "Queries",
+                "Database queries each second. More while requests stay the same: a query inside a loop (N+1), "
+                "compare with the last release; django-debug-toolbar shows them on a developer's machine.",
+                "timeseries",
+                (Query(f"sum by (alias) (rate(django_db_execute_total{of}[{RATE}]))", "{{alias}}"),),
+                unit=PER_SECOND,
+                minimum=0,
+                empty=_NO_BACKEND.format("database backends"),
+            ),
+            Panel(
+                "Query time",
+                "p95 and mean of a database query, over five minutes. Over 0.1 s: SELECT * FROM pg_stat_activity "
+                "WHERE state <> 'idle' in the database shows what runs; a missing index or a lock.",
+                "timeseries",
+                (
+                    Query(f"histogram_quantile(0.95, sum by (le) (rate({duration}_bucket{of}[5m])))", "p95"),
+                    Query(f"sum(rate({duration}_sum{of}[5m])) / sum(rate({duration}_count{of}[5m]))", "mean"),
+                ),
+                unit=SECONDS,
+                minimum=0,
+                empty=_NO_BACKEND.format("database backends"),
+            ),
+            Panel(
+                "New database connections",
+                "Connections opened each second, and those that failed in the chosen time. Many new: set "
+                "CONN_MAX_AGE. Any failure: is the database up, has it free connections? alert "
+                "AppDatabaseConnectionErrors has the runbook.",
+                "timeseries",
+                (
+                    Query(f"sum(rate(django_db_new_connections_total{of}[{RATE}])) or vector(0)", "new each second"),
+                    Query(f"sum({connection_errors}) or vector(0)", "failed"),
+                ),
+                minimum=0,
+            ),
+            Panel(
+                "Cache hits",
+                "Share of look-ups in the cache that found something. A fall to 0: the cache was emptied or is down, "
+                "redis-cli ping on its host; the database then does all the work.",
+                "timeseries",
+                (Query(f"{hits} / ({lookups})", "{{backend}}"),),
+                unit=SHARE,
+                minimum=0,
+                maximum=1,
+                empty=_NO_BACKEND.format("cache backends"),
+            ),
+        ),
+    )
+
+
+def _health(app: App) -> Row:
+    probe = f'job="probe", {_of_app(app)}'
+    panels = [success(probe), durations(probe), availability(probe), success_history(probe)]
+    if "https:" in f"{app.url} {app.health.basic} {app.health.detailed}":
+        panels.append(certificates(_of_app(app)))
+    return Row("Health", tuple(panels))
+
+
+def _errors_and_alerts(plan: Plan, app: App, framework: Framework | None) -> Row:
+    panels = []
+    if app.framework == "django":
+        panels += [_exceptions(app, "type"), _exceptions(app, "view")]
+    if framework:
+        panels.append(_failed_endpoints(app, framework))
+    only = f'app="{app.name}"'
+    return Row("Errors and alerts", (*panels, firing_count(only), firing_table(plan, only), alert_history(only)))
+
+
+def _exceptions(app: App, label: str) -> Panel:
+    series = f"django_http_exceptions_total_by_{label}_total{{{_of_instances(app)}}}"
+    return Panel(
+        f"Exceptions by {label}",
+        "Exceptions in the chosen time, also those that became a 404. A new one at the top since the last release: "
+        f"{_logs(app)} has its traceback; alert AppExceptions has the runbook.",
+        "table",
+        (Query(f"sort_desc(topk(20, round(sum by ({label}) ({increase(series, RANGE)})) > 0))"),),
+        width=8,
+        columns={label: Column(label.capitalize()), "Value": Column("Exceptions", 110, COUNT, 0)},
+        empty="No exception was raised in this time.",
+    )
+
+
+def _failed_endpoints(app: App, framework: Framework) -> Panel:
+    labels = ", ".join(framework.endpoint_labels)
+    failed = f'{framework.status}=~"5.."'
+    series = f"{framework.responses}{{{_of_instances(app, failed, framework.no_users)}}}"
+    counted = f"round(sum by (method, {framework.status}, {labels}) ({increase(series, RANGE)})) > 0"
+    return Panel(
+        "Endpoints that failed",
+        f"Answers with a status of 500 or more in the chosen time, by endpoint. Any: {_logs(app)} has the traceback "
+        "of the same time; alert AppErrorRatioHigh has the runbook.",
+        "table",
+        (Query(f"sort_desc(topk(20, {_with_endpoint(counted, framework)}))"),),
+        width=8,
+        base="text",
+        thresholds=ANY,
+        columns={
+            "method": Column("Method", 80),
+            "endpoint": Column("Endpoint"),
+            framework.status: Column("Status", 75),
+            "Value": Column("Answers", 85, COUNT, 0, coloured=True),
+        },
+        empty="No answer had a status of 500 or more in this time.",
+    )

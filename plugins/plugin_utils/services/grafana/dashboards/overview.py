@@ -1,0 +1,212 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Dashboard "Overview": is anything wrong, and where does one look next."""
+
+from __future__ import annotations
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import PAGES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import (
+    alert_history,
+    firing_count,
+    firing_table,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.app import (
+    FRAMEWORKS,
+    NO_REQUESTS,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import (
+    cpu_percent,
+    memory_percent,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
+    APP_OF_SERIES,
+    FOLDER_OVERVIEW,
+    HEIGHT,
+    HOST_OF_SERIES,
+    OK,
+    PER_SECOND,
+    PROBES_OF_SERIES,
+    SECONDS,
+    SHARE,
+    TO_STACK,
+    TO_UPTIME,
+    UP,
+    WIDTH,
+    Dashboard,
+    Panel,
+    Query,
+    Row,
+    Threshold,
+    percent_bars,
+    runbook_link,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.probes import probed_apps
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.uptime import (
+    availability_bars,
+    watched_apps,
+)
+
+_NODE = 'job="node"'
+
+
+def overview(plan: Plan) -> Dashboard:
+    """All apps and hosts on one page."""
+    measured = [app for app in plan.settings.apps if app.metrics]
+    rows = [Row("Alerts", (firing_count(), firing_table(plan)))]
+    if measured:
+        serving = [app.name for app in measured if app.framework in FRAMEWORKS]
+        rows.append(Row("Apps", (_apps_up(), *(_requests(serving) if serving else ()))))
+    addresses = [_addresses()] if probed_apps(plan) else []
+    if watched_apps(plan):
+        addresses.append(availability_bars())
+    if addresses:
+        rows.append(Row("Addresses", tuple(addresses)))
+    rows += [Row("Hosts", _hosts()), Row("History", (alert_history(),)), Row("Where to look", (_portal(plan),))]
+    return Dashboard(
+        uid="overview",
+        title="Overview",
+        folder=FOLDER_OVERVIEW,
+        description="Is anything wrong? Begin here, then click the app or the host.",
+        rows=tuple(rows),
+        links=(
+            TO_STACK,
+            *([TO_UPTIME] if "uptime_kuma" in plan.services else []),
+            runbook_link(plan.settings.runbook_url),
+        ),
+    )
+
+
+def _apps_up() -> Panel:
+    return Panel(
+        "Apps",
+        "Whether each app hands out its metrics; one of several instances is enough. Red: click it, then docker ps "
+        "-a and docker logs --tail 50 CONTAINER on its host; alert AppDown has the runbook.",
+        "stat",
+        (Query('max by (app) (up{job="app"})', "{{app}}"),),
+        values=UP,
+        links=(APP_OF_SERIES,),
+    )
+
+
+def _requests(names: list[str]) -> tuple[Panel, ...]:
+    """Requests, errors and response times of the apps whose framework counts them; an app at rest counts as 0."""
+    apps = f'app=~"{"|".join(names)}"'
+    nothing = f'0 * max by (app) (up{{job="app", {apps}}})'
+    return (
+        Panel(
+            "Requests",
+            "Requests of users each second, over five minutes, without health checks. None in the middle of the day: "
+            "can users reach the app? Look at Addresses below, then click the app.",
+            "stat",
+            (Query(f"sum by (app) (app:requests:rate5m{{{apps}}}) or {nothing}", "{{app}}"),),
+            unit=PER_SECOND,
+            decimals=1,
+            links=(APP_OF_SERIES,),
+        ),
+        Panel(
+            "Errors",
+            "Share of answers with a status of 500 or more, over five minutes. Over 5 %: click the app, row Errors and "
+            "alerts; alert AppErrorRatioHigh has the runbook.",
+            "stat",
+            (Query(f"max by (app) (app:errors:ratio5m{{{apps}}}) or {nothing}", "{{app}}"),),
+            unit=SHARE,
+            decimals=1,
+            base="green",
+            thresholds=(Threshold(0.01, "yellow"), Threshold(0.05, "red")),
+            links=(APP_OF_SERIES,),
+        ),
+        Panel(
+            "Response time p95",
+            "One request in 20 takes longer than this, over five minutes. Over 1 s: click the app, its slowest "
+            "endpoints and its database queries; alert AppLatencyHigh has the runbook.",
+            "stat",
+            (Query(f"max by (app) (app:latency_p95:seconds{{{apps}}})", "{{app}}"),),
+            unit=SECONDS,
+            base="green",
+            thresholds=(Threshold(1, "yellow"), Threshold(2, "red")),
+            links=(APP_OF_SERIES,),
+            empty=NO_REQUESTS,
+        ),
+    )
+
+
+def _addresses() -> Panel:
+    return Panel(
+        "Reachable",
+        "Whether all addresses and health components of each app answer well, asked from the server. Red: click it "
+        "to see which, then curl -sv -o /dev/null ADDRESS; alert ProbeFailed has the runbook. If only "
+        "`answer` is red, the health answer is not understood: alert ProbeAnswerNotUnderstood.",
+        "stat",
+        (Query('min by (app) (probe_success{job="probe"})', "{{app}}"),),
+        values=OK,
+        width=WIDTH,
+        height=4,
+        links=(PROBES_OF_SERIES,),
+    )
+
+
+def _hosts() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Hosts",
+            "Whether each host's node exporter answers. Red: click it; ssh to the host, else the provider's console; "
+            "alert HostDown or NodeExporterDown has the runbook.",
+            "stat",
+            (Query(f"max by (host) (up{{{_NODE}}})", "{{host}}"),),
+            values=UP,
+            links=(HOST_OF_SERIES,),
+        ),
+        _full(
+            "CPU", cpu_percent(_NODE), "Busy share of all cores. Over 90 % for long: click the host, then top on it."
+        ),
+        _full(
+            "Memory",
+            memory_percent(_NODE),
+            "Share of the memory that is taken. Over 90 %: click the host, then ps aux --sort=-rss | head on it.",
+        ),
+        _full(
+            "Disk",
+            "max by (host) (host:filesystem_used:percent)",
+            "The fullest file system of each host. Over 80 %: click the host, then docker system df and "
+            "journalctl --disk-usage on it.",
+        ),
+    )
+
+
+def _full(title: str, expr: str, description: str) -> Panel:
+    """How full something of each host is, 0 to 100 percent."""
+    return percent_bars(
+        title,
+        description,
+        (Query(expr, "{{host}}"),),
+        links=(HOST_OF_SERIES,),
+    )
+
+
+def _portal(plan: Plan) -> Panel:
+    """Links to all pages of the stack, with the addresses at which people open them."""
+    pages = [
+        f"| [{name.replace('_', ' ').title()}]({service.external_url}) | {PAGES[name]} |"
+        for name, service in plan.services.items()
+        if name in PAGES
+    ]
+    lines = [
+        "**First** look at the firing alerts on top: each row leads to the dashboard that shows why. Without one, "
+        "click what is red or yellow. An app is slow but nothing is red: its dashboard, then the one of its host.",
+        "",
+        "| Page | What for |",
+        "|---|---|",
+        *pages,
+        f"| [Runbooks]({plan.settings.runbook_url}) | what to do for each alert, by its name |",
+        "",
+        "An address on 127.0.0.1 opens through an SSH tunnel: `ssh -L PORT:127.0.0.1:PORT SERVER`.",
+    ]
+    return Panel(
+        "All pages",
+        "Where everything is. A page does not open: docker ps -a on the server shows whether its service runs.",
+        "text",
+        width=WIDTH,
+        height=HEIGHT + 2,
+        text="\n".join(lines),
+    )

@@ -1,0 +1,57 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Our charts in Metabase's words: `display` and `visualization_settings` of a question. Pure.
+
+Keys name columns of the answer, see frontend/src/metabase/visualizations in https://github.com/metabase/metabase:
+lib/settings/column.ts (column_settings), lib/settings/series.ts, visualizations/Scalar, visualizations/PieChart.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import AXES, Question
+
+# Currencies without a smaller unit in daily use, ISO 4217.
+_WHOLE = ("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND")
+
+
+def display(question: Question) -> str:
+    """Metabase calls a single number a scalar."""
+    return "scalar" if question.chart == "number" else str(question.chart)
+
+
+def visualization_settings(question: Question) -> dict[str, Any]:
+    """Which column goes where, its title, and the currency of sums."""
+    columns = {
+        json.dumps(["name", column], separators=(",", ":"), ensure_ascii=False): _column(column, question)
+        for column in (*question.x, *question.y)
+    }
+    return {**_places(question), **({"column_settings": columns} if columns else {})}
+
+
+def _places(question: Question) -> dict[str, Any]:
+    if question.chart in AXES:
+        places: dict[str, Any] = {"graph.dimensions": question.x, "graph.metrics": question.y}
+        if question.chart != "line" and len(question.x) > 1:
+            places["stackable.stack_type"] = "stacked"
+        elif question.chart in ("line", "area"):
+            # Metabase's own default joins the days before and after, as if something had been sold.
+            places["series_settings"] = {column: {"line.missing": question.gaps} for column in question.y}
+        return places
+    if question.chart == "pie":
+        return {"pie.dimension": question.x[0], "pie.metric": question.y[0]}
+    if question.chart == "number" and question.y:
+        return {"scalar.field": question.y[0]}
+    return {}
+
+
+def _column(column: str, question: Question) -> dict[str, Any]:
+    words = column.replace("_", " ")
+    title = {"column_title": words[:1].upper() + words[1:]}
+    if question.currency is None or column not in question.y:
+        return title
+    style = {"number_style": "currency", "currency": question.currency, "currency_style": "symbol"}
+    decimals = {"decimals": 0} if question.currency in _WHOLE else {}
+    return {**title, **style, "currency_in_header": False, **decimals}

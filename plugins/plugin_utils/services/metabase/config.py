@@ -1,0 +1,124 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Metabase's settings as variables of its container: pure functions of the plan and the declaration.
+
+What is set here is fixed: Metabase shows it to its administrators, and lets nobody change it.
+Names: https://www.metabase.com/docs/latest/configuring-metabase/environment-variables
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from email.utils import parseaddr
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
+    SMTP_TLS_PORT,
+    Declaration,
+    first_email_receiver,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK, host_and_port
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import ENVIRONMENT_FILE
+
+# Connections that the role of an app's database may have at once for Metabase; a run needs one more.
+READER_CONNECTIONS = 9
+
+
+def admin(declared: Declaration, password: str) -> dict[str, str]:
+    """The first account, as the module `metabase` takes it."""
+    return {
+        "email": declared.metabase_admin_email,
+        "first_name": "crowsnest",
+        "last_name": "admin",
+        "password": password,
+    }
+
+
+def metabase_secrets(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> dict[str, str]:
+    """{relative path: text} of Metabase's secret files. `secrets` are all generated ones, by name."""
+    variables = {**_settings(plan, declared), **_database(plan, declared, secrets), **_mail(declared)}
+    variables["MB_ENCRYPTION_SECRET_KEY"] = secrets["metabase_encryption_key"]
+    if declared.metabase_slack_token:
+        variables["MB_SLACK_APP_TOKEN"] = declared.metabase_slack_token.get_secret_value()
+    return {
+        ENVIRONMENT_FILE: "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()),
+        "secrets/admin_password": secrets["metabase_admin_password"],
+        # Nothing reads it there; it is where a second person finds it.
+        "secrets/encryption_key": secrets["metabase_encryption_key"],
+    }
+
+
+def _quoted(value: str) -> str:
+    """One line for compose, which takes everything between single quotes as it is and knows no way to write one there.
+
+    https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax
+    """
+    if "'" not in value and "\\" not in value:
+        return f"'{value}'"
+    return '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
+
+
+def _settings(plan: Plan, declared: Declaration) -> dict[str, str]:
+    return {
+        "MB_SITE_NAME": declared.metabase_site_name,
+        "MB_SITE_URL": plan.services["metabase"].external_url,
+        "MB_SITE_LOCALE": declared.language,
+        "MB_ADMIN_EMAIL": declared.metabase_admin_email,
+        "MB_REPORT_TIMEZONE": declared.timezone,
+        "MB_START_OF_WEEK": "monday",
+        "MB_PASSWORD_LENGTH": "12",
+        "MB_ENABLE_PUBLIC_SHARING": "false",
+        "MB_LOAD_SAMPLE_CONTENT": "false",
+        "MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE": str(_pool(declared)),
+        # Nothing of it calls home.
+        "MB_ANON_TRACKING_ENABLED": "false",
+        "MB_CHECK_FOR_UPDATES": "false",
+    }
+
+
+def _pool(declared: Declaration) -> int:
+    """Connections for each app; the role is limited for all that lead to one server together."""
+    servers = Counter(LOOPBACK.sub("127.0.0.1", app.database.address) for app in declared.apps if app.database)
+    return max(1, READER_CONNECTIONS // max(servers.values(), default=1))
+
+
+def _database(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Where Metabase keeps its own data: a declared server, else the container beside it."""
+    given = declared.metabase_database
+    if given:
+        host, port = host_and_port(given.address)
+        name, user, password = given.name, given.user, given.password.get_secret_value()
+    else:
+        host, port = "127.0.0.1", plan.services["metabase_database"].port
+        name, user, password = "metabase", "metabase", secrets["metabase_database_password"]
+    return {
+        "MB_DB_TYPE": "postgres",
+        "MB_DB_HOST": host,
+        "MB_DB_PORT": str(port),
+        "MB_DB_DBNAME": name,
+        "MB_DB_USER": user,
+        "MB_DB_PASS": password,
+    }
+
+
+def _mail(declared: Declaration) -> dict[str, str]:
+    """The first e-mail receiver's server, for invitations and subscriptions."""
+    receiver = first_email_receiver(declared)
+    if receiver is None:
+        return {}
+    name, address = parseaddr(receiver.sender)
+    host, port = host_and_port(receiver.smarthost)
+    tls = "ssl" if port == SMTP_TLS_PORT else "starttls"
+    login = {"MB_EMAIL_SMTP_USERNAME": receiver.username} if receiver.username else {}
+    password = {"MB_EMAIL_SMTP_PASSWORD": receiver.password.get_secret_value()} if receiver.password else {}
+    return {
+        "MB_EMAIL_SMTP_HOST": host,
+        "MB_EMAIL_SMTP_PORT": str(port),
+        "MB_EMAIL_SMTP_SECURITY": tls if receiver.require_tls else "none",
+        **login,
+        **password,
+        "MB_EMAIL_FROM_ADDRESS": address,
+        "MB_EMAIL_FROM_NAME": name or "crowsnest",
+    }

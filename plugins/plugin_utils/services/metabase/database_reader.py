@@ -1,0 +1,225 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the role database_reader makes of PostgreSQL's answers: which databases need work, and sentences for people.
+
+Results are those of looped tasks of community.postgresql, one per app: `item` is the app's name, and then either
+`query_result` (a list of rows, or {} when there are none) or `msg`, the error. Rows are those of
+files/postgresql/reader_missing.sql: {kind: wrong|note, sentence, repair: SQL or None}.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Database
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK, host_and_port
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER
+
+Result = Mapping[str, Any]
+# An entry of `databases`.
+Place = Mapping[str, Any]
+
+# More than this says nothing more to a person.
+SHOWN = 5
+
+# The other way in for an administrator who is to log in over the socket.
+DECLARE = "declare `admin_user` and `admin_password`, for a container those of its POSTGRES_USER and POSTGRES_PASSWORD"
+_PEER = "let the system user postgres log in over the socket without a password (`peer` in pg_hba.conf)"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do when the answer matches `pattern`.
+
+    `socket` is what to do instead when the system user postgres was to log in over the socket; DECLARE is added to it,
+    and stands alone when it is empty.
+    """
+
+    pattern: str
+    text: str
+    socket: str | None = None
+
+
+# What sudo, su, PostgreSQL and its client library say. The first ones are of the way to the system user postgres.
+ADVICE = (
+    Advice(
+        "unknown user|su: user .* does not exist|despite connecting as a privileged user",
+        "make the system user postgres on this host",
+        "",
+    ),
+    Advice("(sudo|su|doas): (command )?not found", "install sudo on this host, or log in to it as root"),
+    Advice(
+        "password is required|incorrect password|[Tt]ry again|not allowed to execute|not in the sudoers|"
+        "Authentication failure",
+        "let sudo run programs as postgres for your login, and give the password that it asks for (--ask-become-pass)",
+    ),
+    Advice("account is currently not available", "give the system user postgres a shell, or install sudo on this host"),
+    Advice("permissions on the temporary files", "install the package acl on this host"),
+    Advice("password authentication failed|no password supplied", "give the right password of {user}", _PEER),
+    Advice(
+        "(Peer|Ident) authentication failed", "let {user} log in with a password, in the server's pg_hba.conf", _PEER
+    ),
+    Advice("no pg_hba.conf entry", "let {user} log in from this host, by a line in the server's pg_hba.conf"),
+    Advice('database ".*" does not exist', "make this database, or give the name of one that exists"),
+    Advice('role ".*" does not exist', "give the name of an administrator that exists", ""),
+    Advice("permission denied to (create|alter) role", "give an administrator who may make and change this role", ""),
+    Advice("too many connections for role", "close connections of {user}, or let their programs open fewer"),
+    Advice("too many clients|remaining connection slots", "let programs open fewer connections to this server"),
+    Advice("failed to resolve|could not translate", "give an address that this host can look up"),
+    Advice(
+        "Connection refused|timeout|timed out|No such file|[Nn]o route|unreachable|closed the connection",
+        "start the server, or give its right address",
+    ),
+)
+
+
+def databases(declared: Declaration) -> list[dict[str, Any]]:
+    """Option `database_reader_databases`: each database once; apps that share one share its reader and its schemas."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for app in declared.apps:
+        if given := app.database:
+            place = LOOPBACK.sub("127.0.0.1", given.address)  # its names all mean this host
+            made = found.setdefault((place, given.name), _database(app.name, given))
+            made["schemas"] += [schema for schema in given.schemas if schema not in made["schemas"]]
+    return list(found.values())
+
+
+def _database(app: str, given: Database) -> dict[str, Any]:
+    """Without an administrator the system user postgres logs in over the socket."""
+    host, port = host_and_port(given.address)
+    return {
+        "app": app,
+        "host": host,
+        "port": port,
+        "dbname": given.name,
+        "schemas": [],
+        "admin_user": given.admin_user or "postgres",
+        "admin_password": given.admin_password.get_secret_value() if given.admin_password else "",
+        "reader": READER,
+    }
+
+
+def rows(result: Result, kind: str) -> list[Mapping[str, Any]]:
+    """The rows of this kind of an answer."""
+    return [row for row in result.get("query_result") or [] if row["kind"] == kind]
+
+
+def answered(result: Result) -> bool:
+    """Whether the task ran and PostgreSQL did what it was asked."""
+    return "query_result" in result or "queries" in result
+
+
+def unready_apps(asked: Iterable[Result]) -> list[str]:
+    """Apps in whose database the reader could not log in, or is not as declared, or that were not asked."""
+    return [result["item"] for result in asked if not answered(result) or rows(result, "wrong")]
+
+
+def answered_apps(results: Iterable[Result]) -> list[str]:
+    """Apps whose database did what it was asked."""
+    return [result["item"] for result in results if answered(result)]
+
+
+def reader_report(
+    databases: Iterable[Place],
+    asked: Iterable[Result],
+    made: Iterable[Result],
+    granted: Iterable[Result],
+    asked_again: Iterable[Result],
+) -> dict[str, list[dict[str, str]]]:
+    """{"failed", "notes"}, each a list of {app, message}: where the reader is not as declared and why, and what every
+    role may do in a database, which is not ours to change. The results are those of the role's tasks in their order.
+    """
+    steps = [{result["item"]: result for result in results} for results in (asked, made, granted, asked_again)]
+    failed, notes = [], []
+    for database in databases:
+        first, *repaired = [step.get(database["app"], {}) for step in steps]
+        last = repaired[-1] if answered(repaired[-1]) else first
+        if unready_apps([{"item": database["app"], **last}]):
+            failed.append({"app": database["app"], "message": failure(database, *repaired)})
+        if found := rows(last, "note"):
+            notes.append({"app": database["app"], "message": note(database, found)})
+    return {"failed": failed, "notes": notes}
+
+
+def place(database: Place) -> str:
+    """Where this is, for a person."""
+    return f"database {database['dbname']} at {database['host']}:{database['port']}"
+
+
+def failure(database: Place, made: Result, granted: Result, asked_again: Result) -> str:
+    """Why the reader is not ready, with what to do."""
+    start = f"{database['reader']} cannot read all that is declared in {place(database)}"
+    for result, user in ((made, "admin_user"), (granted, "admin_user"), (asked_again, "reader")):
+        if not answered(result):
+            said = error(result)
+            by_socket = user == "admin_user" and not database["admin_password"]
+            todo = _todo(said, database[user], by_socket)
+            return f"{start}. The answer to {database[user]}: {said}. {todo}, then run again."
+    wrong = rows(asked_again, "wrong")
+    refused = sorted({line for line in granted["query_result"][0]["refused"].splitlines() if line})
+    sentences = some([row["sentence"] for row in wrong])
+    return " ".join(
+        [
+            f"{database['reader']} is not as declared in {place(database)}: {sentences}.",
+            *([f"PostgreSQL said to {database['admin_user']}: {some(refused)}."] if refused else []),
+            remedy([row["repair"] for row in wrong if row["repair"]]),
+        ]
+    )
+
+
+def _todo(said: str, user: str, by_socket: bool) -> str:
+    """What to do about an answer, as the beginning of a sentence."""
+    found = next((it for it in ADVICE if re.search(it.pattern, said)), Advice("", "put this right"))
+    text = found.text if not by_socket or found.socket is None else found.socket
+    ways = [text.format(user=user), *([DECLARE] if by_socket else [])]
+    todo = "; or ".join(way for way in ways if way)
+    return todo[0].upper() + todo[1:]
+
+
+def remedy(statements: list[str]) -> str:
+    """What a person can do about rows that remain."""
+    if not statements:
+        return "Put this right in the database or in the declaration, then run again."
+    return f"Run as a superuser, or as the owner: {some([f'{it};' for it in statements], ' ')}"
+
+
+def note(database: Place, found: list[Mapping[str, Any]]) -> str:
+    """What every role may do, and how to end it."""
+    statements = some([f"{row['repair']};" for row in found], " ")
+    sentences = some([row["sentence"] for row in found])
+    return f"In {place(database)} {sentences}. If no app relies on it: {statements}"
+
+
+def some(texts: list[str], between: str = "; ") -> str:
+    """The first ones, and how many more there are."""
+    more = [f"and {len(texts) - SHOWN} more"] if len(texts) > SHOWN else []
+    return between.join([*texts[:SHOWN], *more])
+
+
+def error(result: Result) -> str:
+    """The words of whoever refused, on one line and without a final period.
+
+    PostgreSQL's: the modules put the whole SQL before them, and libpq's words on where it connected, which the place
+    says. Where the module could not even start, those of sudo or su; Ansible itself only says that it got no answer.
+    """
+    said = str(result.get("msg", "the task did not run"))
+    if "deserialization failed" in said:
+        said = _first_words(result) or said
+    said = said.rpartition(", query list: ")[0].rpartition("}: ")[2] or said
+    said = re.sub("^(Task failed: |Module failed: |unable to connect to database: )+", "", " ".join(said.split()))
+    said = re.sub("^connection failed: connection to server (at|on socket) .*? failed: ", "", said)
+    said = said.partition(" Is the server running ")[0]
+    return said.removeprefix("FATAL: ").replace(" DETAIL: ", ". ").strip().rstrip(".")
+
+
+def _first_words(result: Result) -> str:
+    """What a program said in place of the module's answer, without the prompt that Ansible gives sudo."""
+    for stream in ("module_stderr", "module_stdout"):
+        text = re.sub(r"\[sudo via ansible, key=\w+\] password:", "\n", str(result.get(stream, "")))
+        if lines := list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())):
+            return "; ".join(lines[:2])
+    return ""

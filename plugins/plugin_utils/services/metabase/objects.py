@@ -1,0 +1,169 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What Metabase shall hold for the apps, as options of the module `metabase`. Pure.
+
+Each app with a database has a collection, a database and one dashboard. Keys are made of the names of app and
+question, so a question that is renamed is a new one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import (
+    Business,
+    Database,
+    MetabaseUser,
+    Subscription,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import host_and_port
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.charts import (
+    display,
+    visualization_settings,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.questions import Ready
+
+Fields = dict[str, Any]
+
+READER = "crowsnest_ro"
+DASHBOARD = "Business"
+# The columns of a dashboard's grid.
+_GRID = 24
+# The filter of dates, and what it shows at first: the last 30 days and today, as Metabase writes it.
+PERIOD, _FIRST_PERIOD = "period", "past30days~"
+
+
+class App(Protocol):
+    """What is asked of `declaration.App` here."""
+
+    @property
+    def name(self) -> str:
+        """Name of the app."""
+
+    @property
+    def database(self) -> Database | None:
+        """Its database, if it has one that may be asked."""
+
+    @property
+    def business(self) -> Business:
+        """What is shown of it."""
+
+
+def objects(
+    apps: Sequence[App], questions: Mapping[str, Sequence[Ready]], users: Sequence[MetabaseUser], reader_password: str
+) -> dict[str, list[Any]]:
+    """{"collections", "databases", "questions", "dashboards", "subscriptions", "groups", "users"}.
+
+    `questions` is {name of the app: its questions in order}. The databases hold the password of `crowsnest_ro`.
+    """
+    shown = [app for app in apps if app.database]
+    with_answers = [app for app in shown if questions[app.name]]
+    return {
+        "collections": [_collection(app.name) for app in shown],
+        "databases": [_database(app.name, app.database, reader_password) for app in shown if app.database],
+        "questions": [_question(app.name, ready) for app in shown for ready in questions[app.name]],
+        "dashboards": [_dashboard(app.name, questions[app.name]) for app in with_answers],
+        "subscriptions": [each for app in with_answers for each in _subscriptions(app.name, app.business)],
+        "groups": sorted({group for user in users for group in user.groups}),
+        "users": [_user(user) for user in users],
+    }
+
+
+def _key(app: str, name: str) -> str:
+    """`shop/Revenue+per+day`: the module takes neither blanks nor brackets, and two names never have one key."""
+    special = r"[%+()\[\]\s]"
+    return f"{app}/" + re.sub(special, lambda found: "+" if found[0] == " " else f"%{ord(found[0]):02X}", name)
+
+
+def _collection(app: str) -> Fields:
+    return {"key": app, "name": app, "description": f"Questions to the database of {app}.", "parent": None}
+
+
+def _database(app: str, database: Database, password: str) -> Fields:
+    host, port = host_and_port(database.address)
+    login = {"dbname": database.name, "user": READER, "password": password, "ssl": database.ssl}
+    return {"name": app, "host": host, "port": port, **login}
+
+
+def _question(app: str, ready: Ready) -> Fields:
+    question = ready.question
+    return {
+        "key": _key(app, question.name),
+        "collection": app,
+        "database": app,
+        "name": question.name,
+        "description": question.description,
+        "sql": ready.sql,
+        "display": display(question),
+        "visualization": visualization_settings(question),
+        "filters": {tag: {"type": _kind(tag), "field": column} for tag, column in question.filters.items()},
+    }
+
+
+def first_parameters(question: Mapping[str, Any]) -> list[Fields]:
+    """What the dashboard sends along when it is opened: https://www.metabase.com/docs/latest/api#tag/apicard"""
+    target = ["dimension", ["template-tag", PERIOD]]
+    shown = {"type": "date/all-options", "target": target, "value": _FIRST_PERIOD}
+    return [shown] if PERIOD in question["filters"] else []
+
+
+def _kind(tag: str) -> str:
+    return "date" if tag == PERIOD else "text"
+
+
+def _dashboard(app: str, questions: Sequence[Ready]) -> Fields:
+    tags = list(dict.fromkeys(tag for ready in questions for tag in ready.question.filters))
+    return {
+        "key": _key(app, DASHBOARD),
+        "collection": app,
+        "name": DASHBOARD,
+        "description": f"The business of {app}. At first the period is the last 30 days, with today.",
+        "width": "full",
+        "filters": [_filter(tag) for tag in sorted(tags, key=lambda tag: tag != PERIOD)],
+        "cards": [{"question": _key(app, name), **place} for name, place in _places(questions)],
+    }
+
+
+def _filter(tag: str) -> Fields:
+    name = tag.replace("_", " ").capitalize()
+    return {"tag": tag, "name": name, "type": _kind(tag), "default": _FIRST_PERIOD if tag == PERIOD else None}
+
+
+def _places(questions: Sequence[Ready]) -> Iterator[tuple[str, dict[str, int]]]:
+    """(name, place) of each; a row holds what is of one size, as much as fits."""
+    row, col, before = 0, 0, (0, 0)
+    for ready in questions:
+        width, height = ready.size
+        if before != ready.size or col + width > _GRID:
+            row, col = row + before[1], 0
+        yield ready.question.name, {"row": row, "col": col, "width": width, "height": height}
+        col, before = col + width, ready.size
+
+
+def _subscriptions(app: str, business: Business) -> Iterator[Fields]:
+    """A second one of the same kind has a number in its key, by which it is found again."""
+    seen: Counter[str] = Counter()
+    for each in business.subscriptions:
+        kind = f"{each.every}/{each.channel or 'e-mail'}"
+        seen[kind] += 1
+        number = f"/{seen[kind]}" if seen[kind] > 1 else ""
+        name = f"{app}: {DASHBOARD}, every {each.every}"
+        yield {"key": f"{app}/{kind}{number}", "name": name, "dashboard": _key(app, DASHBOARD), **_delivery(each)}
+
+
+def _delivery(each: Subscription) -> Fields:
+    return {
+        **({"channel": each.channel} if each.channel else {"emails": each.to}),
+        "every": each.every,
+        "at": each.at,
+        "weekday": each.short_weekday,
+        "skip_if_empty": each.skip_if_empty,
+    }
+
+
+def _user(user: MetabaseUser) -> Fields:
+    """Metabase keeps addresses in small letters."""
+    return {**user.model_dump(), "email": user.email.lower()}

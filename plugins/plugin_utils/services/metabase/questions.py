@@ -1,0 +1,76 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The questions of an app: the starter ones of files/business, replaced and followed by the team's own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import Field
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Question
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES
+
+STARTER = FILES / "business"
+_NUMBER_SIZE, _CHART_SIZE = (8, 4), (12, 6)
+
+
+class StarterQuestion(Question):
+    """A question of files/business/starter.yml. `size` is its width and height on a dashboard of 24 columns."""
+
+    size: tuple[int, int] | None = Field(None, description="Width and height.")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A question with its chart decided and its SQL read. `size` as in StarterQuestion."""
+
+    question: Question
+    sql: str
+    size: tuple[int, int]
+
+
+@cache
+def starter() -> dict[str, StarterQuestion]:
+    """{name: question} in the order of the dashboard."""
+    listed = [StarterQuestion.model_validate(entry) for entry in yaml.safe_load((STARTER / "starter.yml").read_text())]
+    return {question.name: question for question in listed}
+
+
+def read_sql(question: Question, folder: Path) -> str:
+    """The SQL, without a semicolon; that of a file without the comment at its top. Raises OSError and ValueError."""
+    text = question.sql or ""
+    if question.file is not None:
+        text = re.sub(r"\A(\s*--.*(\n|\Z))+", "", (folder / question.file).read_text(encoding="utf-8"))
+    return text.strip().rstrip("; \t\r\n")
+
+
+def questions(business: Business, inventory_dir: Path) -> list[Ready]:
+    """All questions of an app, read from files. Raises what `read_sql` raises."""
+    own = {question.name: question for question in business.questions}
+    first = starter() if business.starter else {}
+    return [
+        *(
+            _ready(in_place_of(own[name], given), inventory_dir, given.size)
+            if name in own
+            else _ready(given, STARTER, given.size)
+            for name, given in first.items()
+        ),
+        *(_ready(question, inventory_dir) for name, question in own.items() if name not in first),
+    ]
+
+
+def in_place_of(question: Question, given: Question) -> Question:
+    """The team's question; drawn as the starter one when it does not say how."""
+    if question.chart is not None:
+        return question
+    return question.model_copy(update={key: getattr(given, key) for key in ("chart", "x", "y", "currency", "gaps")})
+
+
+def _ready(question: Question, folder: Path, size: tuple[int, int] | None = None) -> Ready:
+    default = _NUMBER_SIZE if question.chart == "number" else _CHART_SIZE
+    return Ready(question, read_sql(question, folder), size or default)

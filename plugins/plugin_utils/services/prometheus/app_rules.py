@@ -1,0 +1,243 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Alert rules of each app, with its thresholds as literal numbers, as a pure function of the declaration.
+
+One function per alert returns its rules; `_ALERTS` lists the functions in triage order; `_TEXTS` holds the words.
+The series `app:*` are recorded by files/rules/profile_<framework>.yml.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Severity
+
+Language = Literal["en", "ko"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One alert rule before its texts; `value` is a Prometheus template, `wait` the rule's `for`."""
+
+    alert: str
+    severity: Severity
+    expr: str
+    value: str
+    threshold: str
+    wait: str = "0s"
+
+
+# A series that every app of the framework exports from its start, or from its first request (prom_client).
+_OWN_SERIES = {
+    "django": "django_http_requests_before_middlewares_total",
+    "fastapi": "http_request_duration_highr_seconds_count",
+    "prom_client": "http_requests_total",
+}
+
+# What the probes of the app's address and health endpoint say at this moment; nothing when it has none.
+# https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
+_PROBES = (
+    "{{{{ range query \"min by (app) (probe_success{{job='probe', app='APP', probe=~'url|health'}})\" }}}}"
+    "{{{{ if eq (value .) 1.0 }}}}{well} {{{{ else }}}}{ill} {{{{ end }}}}{{{{ end }}}}"
+)
+
+# alert: {language: (summary, description)}. Prometheus fills in the labels, _filled words such as CONTAINER.
+_TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
+    "AppDown": {
+        "en": (
+            "{{ $labels.app }}: no metrics can be read on {{ $labels.host }}",
+            "The app is stopped or overloaded, or its metrics page answers with something else. "
+            + _PROBES.format(
+                well="From outside it answers well, so users may notice nothing.",
+                ill="From outside it does not answer well either.",
+            )
+            + "The runbook shows how to get Prometheus' own words. "
+            "See: sudo docker ps -a, then sudo docker logs --tail 50 CONTAINER",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 지표 수집 불가",
+            "앱이 중단되었거나 과부하 상태이거나, 지표 페이지가 다른 내용으로 응답합니다. "
+            + _PROBES.format(
+                well="외부 점검은 정상이므로 사용자 영향이 없을 수 있습니다.", ill="외부 점검도 실패했습니다."
+            )
+            + "Prometheus의 오류 메시지를 확인하는 방법은 런북에 있습니다. "
+            "확인: sudo docker ps -a 후 sudo docker logs --tail 50 CONTAINER",
+        ),
+    },
+    "AppInstanceDown": {
+        "en": (
+            "Metrics of a part of {{ $labels.app }} cannot be read on {{ $labels.host }}: {{ $labels.instance }}",
+            "Those of other parts can, so users may not notice yet. This part is stopped or overloaded, or its metrics "
+            "page answers with something else. See the container of this address: sudo docker ps -a",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 일부 인스턴스 지표 수집 불가: {{ $labels.instance }}",
+            "나머지 인스턴스는 정상이므로 아직 사용자 영향이 없을 수 있습니다. 이 인스턴스가 중단되었거나 과부하 "
+            "상태이거나, 지표 페이지가 다른 내용으로 응답합니다. 이 주소의 컨테이너 확인: sudo docker ps -a",
+        ),
+    },
+    "AppDatabaseConnectionErrors": {
+        "en": (
+            "{{ $labels.app }} on {{ $labels.host }} cannot connect to its database",
+            "The database is down, refuses the password, or has no free connection. See its container's log first.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 데이터베이스 연결 실패",
+            "데이터베이스 중단, 비밀번호 거부 또는 연결 수 초과입니다. 먼저 해당 컨테이너의 로그를 확인하십시오.",
+        ),
+    },
+    "AppErrorRatioHigh": {
+        "en": (
+            "{{ $labels.app }} on {{ $labels.host }} answers too many requests with an error",
+            "Status 5xx. Usual causes: the last release, the database, a service it calls. See the app's log.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 오류 응답 비율 높음",
+            "5xx 응답입니다. 주된 원인: 최근 배포, 데이터베이스, 외부 서비스. 앱 로그를 확인하십시오.",
+        ),
+    },
+    "AppExceptions": {
+        "en": (
+            "{{ $labels.app }} on {{ $labels.host }} raises many more exceptions than usual",
+            "Over three times the mean of the hour before. Compare the time with the last release; see the app's log.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 예외 급증",
+            "직전 1시간 평균의 3배를 넘었습니다. 최근 배포 시각과 비교하고 앱 로그를 확인하십시오.",
+        ),
+    },
+    "AppLatencyHigh": {
+        "en": (
+            "{{ $labels.app }} on {{ $labels.host }} is slow",
+            "One request in 20 takes longer than the value. Look at the database and at CPU and memory of the host.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 응답 지연",
+            "요청 20건 중 1건이 표시된 값보다 오래 걸립니다. 데이터베이스와 호스트의 CPU, 메모리를 확인하십시오.",
+        ),
+    },
+    "AppMetricsMissing": {
+        "en": (
+            "Errors and response times of {{ $labels.app }} on {{ $labels.host }} are not watched",
+            "Its metrics can be read, but SERIES, which framework FRAMEWORK needs, is not among them: another "
+            "framework or library, its middleware is missing, or it has had no request yet.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 오류 및 응답 시간 감시 불가",
+            "지표는 수집되지만 framework FRAMEWORK에 필요한 SERIES 지표가 없습니다. 선언한 framework가 다르거나, 다른 "
+            "라이브러리를 사용하거나, 미들웨어가 없거나, 아직 요청이 없었습니다.",
+        ),
+    },
+}
+
+
+def app_rule_groups(apps: Iterable[App], language: Language) -> list[dict[str, Any]]:
+    """One rule group per app that has metrics; the texts are in `language`, the runbook's address is not yet there.
+
+    https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
+    """
+    return [
+        {"name": f"app_{app.name}", "rules": [_as_prometheus(rule, app, language) for rule in _rules(app)]}
+        for app in apps
+        if app.metrics
+    ]
+
+
+def _rules(app: App) -> list[Rule]:
+    return [rule for make in _ALERTS for rule in make(app)]
+
+
+def _as_prometheus(rule: Rule, app: App, language: Language) -> dict[str, Any]:
+    summary, description = (_filled(text, app) for text in _TEXTS[rule.alert][language])
+    texts = {"summary": summary, "description": description, "value": rule.value, "threshold": rule.threshold}
+    # The series have the label as well; without it here promtool takes the rules of two apps for duplicates.
+    labels = {"severity": rule.severity, "app": app.name}
+    return {"alert": rule.alert, "expr": rule.expr, "for": rule.wait, "labels": labels, "annotations": texts}
+
+
+def _filled(text: str, app: App) -> str:
+    words = {
+        "APP": app.name,
+        "CONTAINER": app.container or "CONTAINER",
+        "SERIES": _OWN_SERIES.get(app.framework, ""),
+        "FRAMEWORK": app.framework,
+    }
+    return re.sub("|".join(words), lambda found: words[found[0]], text)
+
+
+def _up(app: App) -> str:
+    return f'up{{job="app", app="{app.name}"}}'
+
+
+def _down(app: App) -> list[Rule]:
+    wait = app.thresholds.down_for
+    expr = f"max by (app, host, environment) ({_up(app)}) == 0"
+    return [Rule("AppDown", "critical", expr, "up = 0", f"up = 0, {wait}", wait)]
+
+
+def _instance_down(app: App) -> list[Rule]:
+    wait = app.thresholds.down_for
+    expr = f"{_up(app)} == 0 and on (app, host, environment) (max by (app, host, environment) ({_up(app)}) == 1)"
+    return [Rule("AppInstanceDown", "high", expr, "up = 0", f"up = 0, {wait}", wait)]
+
+
+def _database_connection_errors(app: App) -> list[Rule]:
+    if app.framework != "django":
+        return []
+    expr = f'app:database_connection_errors:increase1m{{app="{app.name}"}} > 10'
+    value = '{{ printf "%.0f" $value }} / 1 min'
+    # The burst of a restart of 20 s stays in the 1 min of the rate for 80 s.
+    return [Rule("AppDatabaseConnectionErrors", "critical", expr, value, "10 / 1 min, 90s", "90s")]
+
+
+def _error_ratio(app: App) -> list[Rule]:
+    if app.framework not in _OWN_SERIES:
+        return []
+    ratio, wait = app.thresholds.error_ratio, app.thresholds.error_for
+    selector = f'{{app="{app.name}"}}'
+    # At night a single error is a high share: it takes five within the window.
+    expr = f"app:errors:ratio5m{selector} > {ratio:g} and app:errors:increase5m{selector} >= 5"
+    value, threshold = "{{ $value | humanizePercentage }}", f"{100 * ratio:g} % and 5 / 5 min, {wait}"
+    return [Rule("AppErrorRatioHigh", "critical", expr, value, threshold, wait)]
+
+
+def _exceptions(app: App) -> list[Rule]:
+    if app.framework != "django":
+        return []
+    now = f'app:exceptions:increase5m{{app="{app.name}"}}'
+    expr = f"{now} > 10 unless {now} <= 3 * avg_over_time({now}[1h] offset 5m)"
+    value = '{{ printf "%.0f" $value }} / 5 min'
+    return [Rule("AppExceptions", "high", expr, value, "10 / 5 min, x 3 / 1 h", "2m")]
+
+
+def _latency(app: App) -> list[Rule]:
+    if app.framework not in _OWN_SERIES:
+        return []
+    p95, value = f'app:latency_p95:seconds{{app="{app.name}"}}', '{{ printf "%.2f" $value }} s'
+    high, medium = app.thresholds.latency_p95_high_seconds, app.thresholds.latency_p95_medium_seconds
+    return [
+        Rule("AppLatencyHigh", "high", f"{p95} > {high:g}", value, f"{high:g} s, 5m", "5m"),
+        Rule("AppLatencyHigh", "medium", f"{p95} > {medium:g}", value, f"{medium:g} s, 10m", "10m"),
+    ]
+
+
+def _metrics_missing(app: App) -> list[Rule]:
+    if app.framework not in _OWN_SERIES:
+        return []
+    series = f'{_OWN_SERIES[app.framework]}{{job="app", app="{app.name}"}}'
+    expr = f"max by (app, host, environment) ({_up(app)}) == 1 unless on (app, host, environment) {series}"
+    return [Rule("AppMetricsMissing", "medium", expr, "0", "0, 15m", "15m")]
+
+
+_ALERTS: tuple[Callable[[App], list[Rule]], ...] = (
+    _down,
+    _instance_down,
+    _database_connection_errors,
+    _error_ratio,
+    _exceptions,
+    _latency,
+    _metrics_missing,
+)

@@ -1,0 +1,232 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What Uptime Kuma watches: the monitors of the apps, of the alerting path, and the team's own. Pure.
+
+A monitor is a mapping as the module `uptime_kuma` takes it: `key` finds it again, `group` and `notifications` name
+other keys, the rest are Kuma's own fields. Some of them are secret: tokens, passwords, headers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urljoin
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import (
+    DnsMonitor,
+    DockerMonitor,
+    GroupMonitor,
+    HttpMonitor,
+    HttpOptions,
+    JsonMonitor,
+    KeywordMonitor,
+    Monitor,
+    PingMonitor,
+    PortMonitor,
+    PushMonitor,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds, host_and_port
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
+    HEARTBEAT_KEY,
+    in_key,
+    job_key,
+    own_key,
+    push_token,
+)
+
+Fields = dict[str, Any]
+
+# One look a minute, and a second one half a minute after a failure: a blip is no outage.
+_PACE = {"interval": 60, "maxretries": 1, "retryInterval": 30}
+# Alertmanager reports every minute; two reports in a row may get lost.
+_HEARTBEAT_SECONDS = 150
+# Told again after so many looks, that is every ten minutes, as Alertmanager does with what is critical.
+_RESEND_BEATS = 10
+ALERTING_PATH = "Alerting path"
+ALERTING_KEY = "crowsnest/alerting-path"
+
+
+def monitors(plan: Plan, declaration: Declaration, push_key: str) -> list[Fields]:
+    """All monitors; the token of a push monitor is made from the key. Apps in a plan have no secrets."""
+    watched = [
+        *(monitor for app in declaration.apps for monitor in app_monitors(app)),
+        *alerting_path(plan, notifications.names(declaration)),
+        *(own_monitor(each, declaration) for each in declaration.monitors),
+    ]
+    return [_with_token(each, push_key) if each["type"] == "push" else each for each in watched]
+
+
+def _with_token(monitor: Fields, push_key: str) -> Fields:
+    return {**monitor, "pushToken": push_token(push_key, monitor["key"])}
+
+
+def docker_hosts(declaration: Declaration) -> list[Fields]:
+    """The engines that are asked for containers."""
+    engines = sorted({each.engine for each in declaration.monitors if isinstance(each, DockerMonitor)})
+    return [{"name": engine, "dockerType": "tcp", "dockerDaemon": engine} for engine in engines]
+
+
+# --- the apps -------------------------------------------------------------------------------------------------------
+
+
+def app_monitors(app: App) -> list[Fields]:
+    """A group named as the app, and in it everything that can be asked from outside; nothing when there is nothing."""
+    parts = list(_parts(app))
+    return [{"key": app.name, "name": app.name, "type": "group", **_PACE}, *parts] if parts else []
+
+
+def _parts(app: App) -> Iterator[Fields]:
+    """The names are part of the contract with prometheus_config, which makes the labels `app` and `probe` of them."""
+    if app.url:
+        yield _of(app, "website", "website", _app_http(app, app.url))
+    if app.health.basic:
+        yield _of(app, "health", "health", _app_http(app, urljoin(app.url or "", app.health.basic)))
+    for component in app.health.components:
+        yield _of(app, f"component/{in_key(component)}", component, _component(app, component))
+    for name, address in app.tcp.items():
+        host, port = host_and_port(address)
+        yield _of(app, f"tcp/{name}", f"{name} port", {"type": "port", "hostname": host, "port": port, **_PACE})
+    for job in app.jobs:
+        push = {"type": "push", "interval": job.silent_seconds, "maxretries": 0, "retryInterval": 60}
+        yield _of(app, job_key(app, job).removeprefix(f"{app.name}/"), f"job {job.name}", push)
+
+
+def _of(app: App, key: str, name: str, fields: Fields) -> Fields:
+    return {"key": f"{app.name}/{key}", "name": f"{app.name}: {name}", "group": app.name, **fields}
+
+
+def _http(url: str) -> Fields:
+    return {"type": "http", "url": url, "expiryNotification": url.startswith("https:"), **_PACE}
+
+
+def _app_http(app: App, url: str) -> Fields:
+    return {**_http(url), **_asked(app), **({} if app.follows_redirects else {"maxredirects": 0})}
+
+
+def _asked(options: HttpOptions) -> Fields:
+    """Login, headers, certificate and status codes, where they are not Kuma's own."""
+    # Kuma takes headers as the text of a JSON mapping.
+    headers = json.dumps({name: value.get_secret_value() for name, value in options.headers.items()})
+    login: Fields = {}
+    if options.username and options.password is not None:
+        password = options.password.get_secret_value()
+        login = {"authMethod": "basic", "basic_auth_user": options.username, "basic_auth_pass": password}
+    return {
+        **login,
+        **({"headers": headers} if options.headers else {}),
+        **({"accepted_statuscodes": options.own_status} if options.own_status else {}),
+        **({} if options.verify_tls else {"ignoreTls": True}),
+    }
+
+
+def _component(app: App, component: str) -> Fields:
+    return {**_app_http(app, urljoin(app.url or "", app.health.detailed or "")), **health.component_in_kuma(component)}
+
+
+# --- the alerting path ----------------------------------------------------------------------------------------------
+
+
+def alerting_path(plan: Plan, receivers: list[str]) -> list[Fields]:
+    """Watches what sends all other alerts, so Kuma tells the receivers of this one group itself, once for all of it."""
+    return [
+        {
+            "key": ALERTING_KEY,
+            "name": ALERTING_PATH,
+            "type": "group",
+            "description": f"Runbook: {plan.settings.runbook_url.rstrip('/')}/AlertingPathAlive.md",
+            "notifications": receivers,
+            "resendInterval": _RESEND_BEATS,
+            **_PACE,
+        },
+        {
+            "key": HEARTBEAT_KEY,
+            "name": f"{ALERTING_PATH}: heartbeat",
+            "group": ALERTING_KEY,
+            "type": "push",
+            "interval": _HEARTBEAT_SECONDS,
+            "maxretries": 0,
+            "retryInterval": 60,
+        },
+        *(
+            {
+                "key": f"{ALERTING_KEY}/{name}",
+                "name": f"{ALERTING_PATH}: {name.capitalize()}",
+                "group": ALERTING_KEY,
+                **_http(f"http://127.0.0.1:{plan.services[name].port}/-/healthy"),
+            }
+            for name in ("prometheus", "alertmanager")
+        ),
+    ]
+
+
+# --- the team's own -------------------------------------------------------------------------------------------------
+
+
+def group_key(declaration: Declaration, name: str) -> str:
+    """Key of the group of this name: a declared one, or an app."""
+    declared = {each.name: own_key(each.id or each.name) for each in declaration.monitors if each.type == "group"}
+    return declared.get(name, name)
+
+
+def own_monitor(monitor: Monitor, declaration: Declaration) -> Fields:
+    """A declared monitor in Kuma's words."""
+    seconds = duration_seconds(monitor.interval)
+    return {
+        "key": own_key(monitor.id or monitor.name),
+        "name": monitor.name,
+        "type": monitor.type,
+        "active": not monitor.paused,
+        "interval": seconds,
+        "retryInterval": min(seconds, 60),
+        "maxretries": 0 if isinstance(monitor, PushMonitor) else monitor.retries,
+        **({"group": group_key(declaration, monitor.group)} if monitor.group else {}),
+        **({"description": monitor.description} if monitor.description else {}),
+        "notifications": monitor.notifications,
+        "tags": [{"name": name, "value": value} for name, value in monitor.tags.items()],
+        **_own_fields(monitor),
+    }
+
+
+def _own_fields(monitor: Monitor) -> Fields:
+    match monitor:
+        case PortMonitor():
+            host, port = host_and_port(monitor.address)
+            return {"hostname": host, "port": port}
+        case PingMonitor():
+            return {"hostname": monitor.hostname}
+        case DnsMonitor():
+            return {
+                "hostname": monitor.hostname,
+                "port": 53,
+                "dns_resolve_server": monitor.server,
+                "dns_resolve_type": monitor.record,
+            }
+        case DockerMonitor():
+            return {"docker_container": monitor.container, "docker_host": monitor.engine}
+        case PushMonitor() | GroupMonitor():
+            return {}
+        case KeywordMonitor():
+            return {**_own_http(monitor), "keyword": monitor.keyword, "invertKeyword": monitor.absent}
+        case JsonMonitor():
+            how = {"jsonPath": monitor.query, "jsonPathOperator": monitor.operator, "expectedValue": monitor.expected}
+            return {**_own_http(monitor), **how}
+        case _:
+            return _own_http(monitor)
+
+
+def _own_http(monitor: HttpMonitor | KeywordMonitor | JsonMonitor) -> Fields:
+    followed = monitor.follows_redirects or "redirects" in monitor.model_fields_set
+    return {
+        "url": monitor.url,
+        "method": monitor.method,
+        **({"body": monitor.body.get_secret_value()} if monitor.body else {}),
+        **_asked(monitor),
+        "maxredirects": monitor.redirects if followed else 0,
+        "timeout": duration_seconds(monitor.timeout),
+        "expiryNotification": monitor.certificate and monitor.url.startswith("https:"),
+    }

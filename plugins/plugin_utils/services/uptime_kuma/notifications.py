@@ -1,0 +1,67 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The receivers of alerts as notifications of Uptime Kuma, which tells them only what Alertmanager cannot. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
+    SMTP_TLS_PORT,
+    Declaration,
+    DiscordReceiver,
+    EmailReceiver,
+    Receiver,
+    SlackReceiver,
+    WebhookReceiver,
+    receiver_name,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import host_and_port
+
+
+def able(receivers: Sequence[Receiver]) -> list[Receiver]:
+    """Those that Kuma can tell; it knows no way to Amazon SNS without a gateway."""
+    return [each for each in receivers if each.type != "sns"]
+
+
+def names(declaration: Declaration) -> list[str]:
+    """Names of the receivers that are told when the alerting path itself is broken: those of critical alerts."""
+    return [receiver_name(each) for each in able(declaration.receivers) if "critical" in each.severities]
+
+
+def notifications(declaration: Declaration) -> list[dict[str, Any]]:
+    """One notification per receiver, as the module `uptime_kuma` takes it; `key` is its name, secrets are in it."""
+    return [
+        {"key": receiver_name(each), "name": receiver_name(each), "isDefault": False, **_options(each)}
+        for each in able(declaration.receivers)
+    ]
+
+
+def _options(receiver: Receiver) -> dict[str, Any]:
+    """Options of Kuma's providers: https://github.com/louislam/uptime-kuma/tree/master/server/notification-providers"""
+    match receiver:
+        case SlackReceiver():
+            channel = {"slackchannel": receiver.channel} if receiver.channel else {}
+            url = receiver.webhook_url.get_secret_value()
+            return {"type": "slack", "slackwebhookURL": url, "slackusername": receiver.username, **channel}
+        case DiscordReceiver():
+            return {"type": "discord", "discordWebhookUrl": receiver.webhook_url.get_secret_value()}
+        case WebhookReceiver():
+            return {"type": "webhook", "webhookURL": receiver.url.get_secret_value(), "webhookContentType": "json"}
+        case EmailReceiver():
+            host, port = host_and_port(receiver.smarthost)
+            login: dict[str, Any] = {"smtpUsername": receiver.username} if receiver.username else {}
+            if receiver.password:
+                login["smtpPassword"] = receiver.password.get_secret_value()
+            return {
+                "type": "smtp",
+                "smtpHost": host,
+                "smtpPort": port,
+                "smtpSecure": port == SMTP_TLS_PORT,
+                "smtpIgnoreSTARTTLS": not receiver.require_tls,
+                "smtpFrom": receiver.sender,
+                "smtpTo": ", ".join(receiver.to),
+                **login,
+            }
+    raise ValueError(f"Uptime Kuma has no way to {receiver.type}")

@@ -1,0 +1,138 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that Uptime Kuma shall hold, as the options of the module `uptime_kuma`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import (
+    Maintenance,
+    StatusGroup,
+    StatusPage,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import WEEKDAYS, days_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import PROJECT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import KEYS_DIRECTORY
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import monitors, notifications
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import ALERTING_KEY
+
+Fields = dict[str, Any]
+
+
+def objects(plan: Plan, declaration: Declaration, push_key: str) -> dict[str, Any]:
+    """{"settings", "notifications", "docker_hosts", "monitors", "maintenances", "status_pages", "metrics_key"}.
+
+    Notifications and monitors hold secrets, which the module masks.
+    """
+    watched = monitors.monitors(plan, declaration, push_key)
+    pages = status_pages(plan, declaration, watched)
+    return {
+        "settings": settings(plan, declaration),
+        "notifications": notifications.notifications(declaration),
+        "docker_hosts": monitors.docker_hosts(declaration),
+        "monitors": watched,
+        "maintenances": [
+            maintenance(each, declaration.timezone, watched, [page["slug"] for page in pages])
+            for each in declaration.maintenance
+        ],
+        "status_pages": pages,
+        "metrics_key": {
+            "path": f"{KEYS_DIRECTORY}/uptime_kuma",
+            "owner": plan.services["prometheus"].user,
+            "reader": {
+                "url": f"http://127.0.0.1:{plan.services['prometheus'].port}",
+                "container": f"{PROJECT}-prometheus-1",
+            },
+        },
+    }
+
+
+def settings(plan: Plan, declaration: Declaration) -> Fields:
+    """Kuma's own names. It looks for no updates, since images.yml decides."""
+    return {
+        "serverTimezone": declaration.timezone,
+        "keepDataPeriodDays": declaration.uptime_kuma_keep_days,
+        "primaryBaseURL": plan.services["uptime_kuma"].external_url.rstrip("/"),
+        "checkUpdate": False,
+        "searchEngineIndex": False,
+    }
+
+
+def maintenance(window: Maintenance, timezone: str, watched: list[Fields], slugs: list[str]) -> Fields:
+    """A window in Kuma's words; it holds for what is in the groups of the named apps, or for everything.
+
+    Not for groups and push monitors: a report within a window is one of maintenance, after which Kuma calls the monitor
+    down at once (beat() of server/model/monitor.js); Alertmanager keeps silent about them. Nor for the alerting path.
+    """
+    looking = [each for each in watched if each["type"] not in ("group", "push") and each.get("group") != ALERTING_KEY]
+    outer = {each["key"]: each.get("group") for each in watched}
+    names = [each["key"] for each in looking if not window.apps or set(_groups(each, outer)) & set(window.apps)]
+    return {
+        "key": window.title,
+        "title": window.title,
+        "description": window.description,
+        "timezone": timezone,
+        **_when(window),
+        "monitors": names,
+        "status_pages": slugs,
+    }
+
+
+def _groups(monitor: Fields, outer: Mapping[str, str | None]) -> Iterator[str]:
+    """Keys of the groups that a monitor is in, the nearest first; the outermost one may be an app's."""
+    group = monitor.get("group")
+    while group:
+        yield group
+        group = outer.get(group)
+
+
+def _when(window: Maintenance) -> Fields:
+    if window.once:
+        return {"strategy": "single", "dateRange": [f"{window.start}:00", f"{window.end}:00"]}
+    times = {"timeRange": [_time(window.start), _time(window.end)]}
+    if window.days_of_month:
+        return {"strategy": "recurring-day-of-month", "daysOfMonth": sorted(window.days_of_month), **times}
+    # Kuma counts Monday as 1 and Sunday as 0.
+    chosen = days_of(window.weekdays) if window.weekdays else WEEKDAYS
+    days = sorted((WEEKDAYS.index(day) + 1) % len(WEEKDAYS) for day in chosen)
+    return {"strategy": "recurring-weekday", "weekdays": days, **times}
+
+
+def _time(clock: str) -> dict[str, int]:
+    hours, _, minutes = clock.partition(":")
+    return {"hours": int(hours), "minutes": int(minutes)}
+
+
+def status_pages(plan: Plan, declaration: Declaration, watched: list[Fields]) -> list[Fields]:
+    """The pages; one without anything to show is left out."""
+    keys = {each["name"]: each["key"] for each in watched}
+    pages = [
+        (page, page.groups if page.groups is not None else _app_groups(plan, keys)) for page in declaration.status_pages
+    ]
+    return [_status_page(page, groups, keys) for page, groups in pages if groups or page.groups is not None]
+
+
+def _app_groups(plan: Plan, keys: Mapping[str, str]) -> list[StatusGroup]:
+    """What the public may know of each app: whether its address and its health endpoint answer."""
+    shown = {app.name: [f"{app.name}: {part}" for part in ("website", "health")] for app in plan.settings.apps}
+    there = {app: [name for name in names if name in keys] for app, names in shown.items()}
+    return [StatusGroup(name=app, monitors=names) for app, names in there.items() if names]
+
+
+def _status_page(page: StatusPage, groups: list[StatusGroup], keys: Mapping[str, str]) -> Fields:
+    return {
+        "slug": page.slug,
+        "title": page.title,
+        "description": page.description,
+        "footerText": page.footer,
+        "theme": page.theme,
+        "domainNameList": page.domains,
+        "showCertificateExpiry": page.certificates,
+        "showPoweredBy": False,
+        "groups": [{"name": each.name, "monitors": [keys[name] for name in each.monitors]} for each in groups],
+        "incident": page.incident.model_dump() if page.incident else None,
+    }

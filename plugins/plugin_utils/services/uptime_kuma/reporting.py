@@ -1,0 +1,64 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses at which jobs and Alertmanager report to Uptime Kuma that they live.
+
+The token in an address is derived from one generated key, so that it is known before Kuma has the monitor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Job
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+
+# The monitor to which Alertmanager's heartbeat goes.
+HEARTBEAT_KEY = "crowsnest/alerting-path/heartbeat"
+_IN_KEYS = str.maketrans({"(": "%28", ")": "%29", "%": "%25"})
+# Length of a token that Kuma 2 makes itself.
+_TOKEN_LENGTH = 32
+
+
+def job_key(app: App, job: Job) -> str:
+    """Key of the monitor of a job."""
+    return f"{app.name}/job/{job.name}"
+
+
+def push_token(push_key: str, monitor_key: str) -> str:
+    """The token of a push monitor: letters and digits that nobody guesses without the key."""
+    return hmac.new(push_key.encode(), monitor_key.encode(), hashlib.sha256).hexdigest()[:_TOKEN_LENGTH]
+
+
+def push_url(plan: Plan, push_key: str, monitor_key: str) -> str:
+    """Where to report a success: https://github.com/louislam/uptime-kuma/wiki/Internal-API"""
+    return f"http://127.0.0.1:{plan.services['uptime_kuma'].port}/api/push/{push_token(push_key, monitor_key)}"
+
+
+def own_key(name: str) -> str:
+    """Key of a monitor that the team declares itself; no app, whatever its name, has such a part."""
+    return f"crowsnest/extra/{in_key(name)}"
+
+
+def in_key(name: str) -> str:
+    """Brackets are written in another way: Kuma's description of a monitor has its key between brackets."""
+    return name.translate(_IN_KEYS)
+
+
+def own_urls(plan: Plan, declaration: Declaration, push_key: str) -> dict[str, str]:
+    """{"secrets/push/import": url}: a file for each push monitor that the team declares itself, named as its id."""
+    return {
+        f"secrets/push/{each.id or each.name}": push_url(plan, push_key, own_key(each.id or each.name))
+        for each in declaration.monitors
+        if each.type == "push"
+    }
+
+
+def job_urls(plan: Plan, push_key: str) -> dict[str, str]:
+    """{"secrets/jobs/shop/nightly-backup": url}: a file for each job, to be read by what runs it."""
+    return {
+        f"secrets/jobs/{app.name}/{job.name}": push_url(plan, push_key, job_key(app, job))
+        for app in plan.settings.apps
+        for job in app.jobs
+    }

@@ -1,0 +1,136 @@
+"""What a person reads at the end of a run: the pages, who may open them, where alerts go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import report
+
+MakePlan = Callable[..., Plan]
+SMALL = {"total_mib": 945, "used_mib": 520}
+SHOP = {"apps": [{"name": "shop", "url": "https://shop.example.com/"}]}
+SERVER = {"inventory_hostname": "web1", "ansible_user": "deploy", "ansible_host": "203.0.113.10"}
+URL = {"external_urls": {"uptime_kuma": "https://status.example.com/"}}
+
+
+def lines(plan: MakePlan, declared: dict[str, Any], server: Mapping[str, Any] = SERVER, **host: Any) -> list[str]:
+    settings = {name: value for name, value in declared.items() if not name.endswith("password")}
+    return report(plan(settings, **host), Declaration.model_validate(declared), server, "-i inventories/x", "s")
+
+
+def test_every_page_has_its_address(plan: MakePlan) -> None:
+    assert lines(plan, {"ports": {"uptime_kuma": 13001}})[:4] == [
+        "grafana       http://127.0.0.1:3000",
+        "uptime_kuma   http://127.0.0.1:13001",
+        "prometheus    http://127.0.0.1:9090",
+        "alertmanager  http://127.0.0.1:9093",
+    ]
+
+
+# (how the server is reached): how its pages are
+WAYS: list[tuple[dict[str, Any], str]] = [
+    (
+        {**SERVER, "ansible_ssh_common_args": "-o ProxyCommand='sshpass -p hunter2 ssh -W %h:%p jump'"},
+        "on the host's loopback. From your machine, and with ansible_ssh_common_args of the inventory: ssh -N -L ",
+    ),
+    (SERVER, "on the host's loopback. From your machine: ssh -N -L 3000:127.0.0.1:3000 -L 3001:127.0.0.1:3001 "),
+    ({"ansible_connection": "local"}, "on the loopback of this machine."),
+    ({"ansible_connection": "amazon.aws.aws_ssm"}, "on the host's loopback."),
+]
+
+
+@pytest.mark.parametrize(("server", "way"), WAYS)
+def test_the_way_to_the_pages_is_a_command_that_works(plan: MakePlan, server: dict[str, Any], way: str) -> None:
+    (line,) = (line for line in lines(plan, {}, server) if line.startswith("They listen"))
+    assert line.removeprefix("They listen ").startswith(way)
+    assert line.endswith("deploy@203.0.113.10") == ("ansible_host" in server)
+
+
+def test_pages_with_an_address_of_their_own_need_no_tunnel(plan: MakePlan) -> None:
+    assert [line for line in lines(plan, URL) if "ssh" in line] == []
+
+
+PASSWORDS = {"grafana_admin_password": "a-long-password", "uptime_kuma_admin_password": "another-password"}
+# (declared): where the passwords of Grafana and Uptime Kuma are
+LOGINS: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["in s/grafana_admin_password", "in s/uptime_kuma_admin_password"]),
+    (PASSWORDS, [f"the declared crowsnest_{name}" for name in PASSWORDS]),
+]
+
+
+@pytest.mark.parametrize(("declared", "places"), LOGINS, ids=["made once", "declared"])
+def test_it_says_where_each_password_is_and_never_which(
+    plan: MakePlan, declared: dict[str, Any], places: list[str]
+) -> None:
+    found = lines(plan, declared)
+    assert [line for line in found if "user is admin" in line] == [
+        f"{title}'s user is admin, the password is {place}."
+        for title, place in zip(("Grafana", "Uptime Kuma"), places, strict=True)
+    ]
+    assert [secret for secret in PASSWORDS.values() if secret in " ".join(found)] == []
+
+
+def test_what_is_switched_off_has_no_page_and_no_login_but_a_reason(plan: MakePlan) -> None:
+    found = lines(plan, {**SHOP, **URL}, **SMALL)
+    assert "user is admin" not in " ".join(found)
+    assert "/status/" not in " ".join(found)
+    assert (
+        "uptime_kuma is switched off: needs 200 MiB of memory, 17 MiB are left; "
+        "jobs, ports and monitors of your own are not watched, and there is no status page"
+    ) in found
+    # The name of the others says it.
+    assert [line.count(";") for line in found if line.startswith("grafana is switched off")] == [0]
+
+
+# What is declared: addresses of pages that everybody may read
+PAGES: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, []),
+    (SHOP, ["http://127.0.0.1:3001/status/status"]),
+    ({**SHOP, **URL}, ["https://status.example.com/status/status"]),
+    ({**SHOP, "status_pages": []}, []),
+    (
+        {**SHOP, "status_pages": [{"slug": name, "title": name} for name in ("a", "b")]},
+        ["http://127.0.0.1:3001/status/a", "http://127.0.0.1:3001/status/b"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("declared", "addresses"), PAGES, ids=str)
+def test_status_pages_are_named_as_they_need_no_login(
+    plan: MakePlan, declared: dict[str, Any], addresses: list[str]
+) -> None:
+    found = [line for line in lines(plan, declared) if "/status/" in line]
+    assert found == [f"Status page without a login: {address}" for address in addresses]
+
+
+CRITICAL, HIGH = {"severities": ["critical"]}, {"severities": ["high"]}
+SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x"}
+SNS = {"type": "sns", "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall"}
+# Receivers: whether Uptime Kuma can tell one of them that the alerting path is broken
+TOLD: list[tuple[list[dict[str, Any]], bool]] = [
+    ([], False),
+    ([SNS], False),
+    ([{**SLACK, **HIGH}], False),
+    ([{**SLACK, **HIGH}, SNS], False),
+    ([SLACK], True),
+    ([{**SLACK, **CRITICAL}, SNS], True),
+    ([{"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/x"}], True),
+]
+NOBODY = (
+    "Uptime Kuma can tell nobody when the alerting path is broken: declare a receiver of critical alerts of "
+    "type slack, discord, email or webhook."
+)
+
+
+@pytest.mark.parametrize(("receivers", "told"), TOLD, ids=str)
+def test_it_says_when_uptime_kuma_can_tell_nobody(plan: MakePlan, receivers: list[dict[str, Any]], told: bool) -> None:
+    assert (NOBODY in lines(plan, {"receivers": receivers})) != told
+
+
+def test_an_uptime_kuma_that_is_switched_off_has_nothing_to_tell(plan: MakePlan) -> None:
+    assert NOBODY not in lines(plan, {}, **SMALL)

@@ -1,0 +1,330 @@
+"""alertmanager.yml as data: promises per severity, receivers, secrets. tests/rules asks amtool for the routes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import (
+    alertmanager_config,
+    alertmanager_secrets,
+    deliveries,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names
+
+MakePlan = Callable[..., Plan]
+MakeConfig = Callable[..., dict[str, Any]]
+# A server that is too small for Uptime Kuma.
+SMALL = {"total_mib": 945, "used_mib": 120}
+PUSH_KEY = "hush-push-key"
+
+SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush-slack", "channel": "#alerts"}
+DISCORD = {"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/hush-discord"}
+WEBHOOK = {"type": "webhook", "url": "https://example.com/hush-webhook"}
+EMAIL = {
+    "type": "email",
+    "to": ["a@example.com", "b@example.com"],
+    "sender": "crowsnest@example.com",
+    "smarthost": "smtp.example.com:587",
+    "username": "crowsnest",
+    "password": "hush-email",
+}
+SNS = {
+    "type": "sns",
+    "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall",
+    "access_key": "AKIA",
+    "secret_key": "hush-sns",
+}
+ALL = {"receivers": [SLACK, DISCORD, WEBHOOK, EMAIL, SNS], "heartbeat_url": "https://hc-ping.com/hush-heartbeat"}
+
+
+@pytest.fixture
+def config(plan: MakePlan) -> MakeConfig:
+    """alertmanager.yml of a declaration, on a server web1 with everything."""
+
+    def make(**declared: Any) -> dict[str, Any]:
+        return alertmanager_config(Declaration.model_validate(declared), plan())
+
+    return make
+
+
+def receivers(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {receiver.pop("name"): receiver for receiver in config["receivers"]}
+
+
+def severity_routes(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {route["receiver"]: route for route in config["route"]["routes"] if "repeat_interval" in route}
+
+
+SECRETS = "/etc/crowsnest/current/secrets"
+# For each severity the group's wait, its interval, and the interval of repetition.
+PROMISES = {
+    "critical": ("10s", "15s", "10m"),
+    "high": ("1m", "5m", "1h"),
+    "medium": ("5m", "15m", "4h"),
+    "low": ("5m", "30m", "24h"),
+}
+
+
+@pytest.mark.parametrize("severity", PROMISES)
+def test_each_severity_has_its_promise(config: MakeConfig, severity: str) -> None:
+    route = severity_routes(config())[severity]
+    assert route["matchers"] == [f'severity="{severity}"']
+    assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == PROMISES[severity]
+    assert ("active_time_intervals" in route) == (severity == "low")
+
+
+# repeat_after: repeat intervals of critical, high, medium, low and of rules without a severity
+REPEATS = {
+    "10m": ["10m", "1h", "4h", "24h", "1h"],
+    "30m": ["30m", "1h", "4h", "24h", "1h"],
+    "6h": ["6h", "6h", "6h", "24h", "6h"],
+    "2d": ["2d", "2d", "2d", "2d", "2d"],
+}
+
+
+@pytest.mark.parametrize("repeat_after", REPEATS)
+def test_no_alert_is_repeated_sooner_than_declared(config: MakeConfig, repeat_after: str) -> None:
+    routes = severity_routes(config(repeat_after=repeat_after))
+    root = config(repeat_after=repeat_after)["route"]
+    found = [*(routes[severity]["repeat_interval"] for severity in SEVERITIES), root["repeat_interval"]]
+    assert found == REPEATS[repeat_after]
+
+
+def test_what_has_no_known_severity_goes_the_way_of_high(config: MakeConfig) -> None:
+    route = config()["route"]
+    assert (route["receiver"], route["group_by"]) == ("high", ["alertname", "app", "host", "environment"])
+
+
+# (a service outside is declared, Uptime Kuma runs): the files with the addresses at which the heartbeat is posted
+HEARTBEATS: dict[tuple[bool, bool], list[str]] = {
+    (True, True): ["heartbeat", "heartbeat_uptime_kuma"],
+    (True, False): ["heartbeat"],
+    (False, True): ["heartbeat_uptime_kuma"],
+    (False, False): [],
+}
+
+
+@pytest.mark.parametrize("case", HEARTBEATS, ids=str)
+def test_the_heartbeat_goes_to_the_service_outside_and_to_uptime_kuma(plan: MakePlan, case: tuple[bool, bool]) -> None:
+    declared = Declaration.model_validate({"heartbeat_url": ALL["heartbeat_url"]} if case[0] else {})
+    planned = plan(**({} if case[1] else SMALL))
+    found = receivers(alertmanager_config(declared, planned))["heartbeat"].get("webhook_configs", [])
+    assert found == [{"url_file": f"{SECRETS}/{name}", "send_resolved": False} for name in HEARTBEATS[case]]
+    assert list(alertmanager_secrets(declared, planned, PUSH_KEY)) == [f"secrets/{name}" for name in HEARTBEATS[case]]
+
+
+def test_the_heartbeat_is_sent_every_minute(config: MakeConfig) -> None:
+    route = config()["route"]["routes"][0]
+    assert route == {
+        "matchers": ['alertname="AlertingPathAlive"'],
+        "receiver": "heartbeat",
+        "group_wait": "0s",
+        "group_interval": "1m",
+        "repeat_interval": "50s",
+    }
+
+
+def test_test_alerts_come_one_by_one_at_once_and_at_any_hour(config: MakeConfig) -> None:
+    route = config()["route"]["routes"][1]
+    assert (route["matchers"], route["group_by"], route["group_wait"]) == (['test="true"'], ["..."], "1s")
+    assert route["routes"] == [{"matchers": [f'severity="{name}"'], "receiver": name} for name in SEVERITIES]
+
+
+# weekdays as declared: as Alertmanager gets them. Its own ranges end with Saturday.
+WEEKDAYS = {
+    "monday:friday": ["monday", "tuesday", "wednesday", "thursday", "friday"],
+    "saturday": ["saturday"],
+    "monday:sunday": ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"],
+    "saturday:monday": ["saturday", "sunday", "monday"],
+    "sunday:sunday": ["sunday"],
+}
+
+
+@pytest.mark.parametrize("weekdays", WEEKDAYS)
+def test_office_hours_are_the_declared_ones_in_the_declared_time_zone(config: MakeConfig, weekdays: str) -> None:
+    hours = {"weekdays": weekdays, "start": "08:30", "end": "17:00"}
+    assert config(office_hours=hours, timezone="Europe/Berlin")["time_intervals"] == [
+        {
+            "name": "office-hours",
+            "time_intervals": [
+                {
+                    "weekdays": WEEKDAYS[weekdays],
+                    "times": [{"start_time": "08:30", "end_time": "17:00"}],
+                    "location": "Europe/Berlin",
+                }
+            ],
+        }
+    ]
+
+
+# Which alerts are silent while another one fires is asked of a real Alertmanager in tests/rules/test_inhibition.py.
+def test_only_crowsnests_own_alerts_silence_others(config: MakeConfig) -> None:
+    rules = config()["inhibit_rules"]
+    assert all('crowsnest_alert="true"' in rule["source_matchers"] for rule in rules)
+
+
+def test_an_app_whose_metrics_cannot_be_read_silences_what_is_known_from_them_alone(
+    config: MakeConfig,
+) -> None:
+    rule = next(each for each in config()["inhibit_rules"] if 'alertname="AppDown"' in each["source_matchers"])
+    pattern = next(it for it in rule["target_matchers"] if it.startswith("alertname=~"))
+    silenced = [name for name in alert_names() if re.fullmatch(pattern.split('"')[1], name)]
+    assert set(silenced) == {name for name in alert_names() if name.startswith("App")}
+    assert rule["equal"] == ["app"]
+
+
+# --- receivers and their secrets ---
+
+# Slack, Discord and webhooks get every severity unless declared otherwise, e-mail and SNS the critical one.
+WANTED = {
+    "critical": ["slack_configs", "discord_configs", "webhook_configs", "email_configs", "sns_configs"],
+    "high": ["slack_configs", "discord_configs", "webhook_configs"],
+    "medium": ["slack_configs", "discord_configs", "webhook_configs"],
+    "low": ["slack_configs", "discord_configs", "webhook_configs"],
+}
+
+
+@pytest.mark.parametrize("severity", WANTED)
+def test_a_severity_reaches_the_receivers_that_want_it(config: MakeConfig, severity: str) -> None:
+    assert list(receivers(config(**ALL))[severity]) == WANTED[severity]
+
+
+def test_a_receiver_can_choose_its_severities(config: MakeConfig) -> None:
+    entries = [{**SLACK, "severities": ["low"]}, {**SLACK, "name": "oncall", "severities": ["critical", "low"]}]
+    found = receivers(config(receivers=entries))
+    files = {name: [it["api_url_file"] for it in found[name].get("slack_configs", [])] for name in SEVERITIES}
+    slack, oncall = (f"/etc/crowsnest/current/secrets/{name}_webhook_url" for name in ("slack", "oncall"))
+    assert files == {"critical": [oncall], "high": [], "medium": [], "low": [slack, oncall]}
+
+
+TITLE, TEXT = '{{ template "crowsnest.title.plain" . }}', '{{ template "crowsnest.text.plain" . }}'
+SLACK_TITLE, SLACK_TEXT = '{{ template "crowsnest.title.slack" . }}', '{{ template "crowsnest.text.slack" . }}'
+DISCORD_TITLE, DISCORD_TEXT = '{{ template "crowsnest.title.discord" . }}', '{{ template "crowsnest.text.discord" . }}'
+SUBJECT = '{{ template "crowsnest.title.ascii" . }}'
+INTEGRATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (
+        SLACK,
+        {
+            "api_url_file": f"{SECRETS}/slack_webhook_url",
+            "channel": "#alerts",
+            "username": "crowsnest",
+            "send_resolved": True,
+            "color": '{{ template "crowsnest.color" . }}',
+            "title": SLACK_TITLE,
+            "title_link": '{{ template "crowsnest.link" . }}',
+            "text": SLACK_TEXT,
+            "fallback": SLACK_TITLE,
+        },
+    ),
+    (
+        DISCORD,
+        {
+            "webhook_url_file": f"{SECRETS}/discord_webhook_url",
+            "send_resolved": True,
+            "title": DISCORD_TITLE,
+            "message": DISCORD_TEXT,
+        },
+    ),
+    (WEBHOOK, {"url_file": f"{SECRETS}/webhook_url", "send_resolved": True}),
+    (
+        EMAIL,
+        {
+            "to": "a@example.com, b@example.com",
+            "from": "crowsnest@example.com",
+            "smarthost": "smtp.example.com:587",
+            "auth_username": "crowsnest",
+            "auth_password_file": f"{SECRETS}/email_password",
+            "require_tls": True,
+            "send_resolved": True,
+            "headers": {"Subject": TITLE},
+            "html": "",
+            "text": TEXT,
+        },
+    ),
+    (
+        SNS,
+        {
+            "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall",
+            "sigv4": {"region": "ap-northeast-2", "profile": "sns"},
+            "subject": SUBJECT,
+            "message": f"{TITLE}\n{TEXT}",
+        },
+    ),
+    (
+        {key: value for key, value in SNS.items() if "key" not in key},
+        {
+            "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall",
+            "sigv4": {"region": "ap-northeast-2"},
+            "subject": SUBJECT,
+            "message": f"{TITLE}\n{TEXT}",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("declared", "expected"), INTEGRATIONS, ids=lambda entry: entry.get("type", ""))
+def test_a_receiver_becomes_an_integration(
+    config: MakeConfig, declared: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert receivers(config(receivers=[declared]))["critical"] == {f"{declared['type']}_configs": [expected]}
+
+
+def test_a_relay_without_tls_is_used_only_where_that_was_declared(config: MakeConfig) -> None:
+    relay = {**EMAIL, "smarthost": "localhost:25"}
+    for required in (True, False):
+        found = receivers(config(receivers=[{**relay, "require_tls": required}]))
+        assert found["critical"]["email_configs"][0]["require_tls"] is required
+
+
+def test_secrets_are_files_of_their_own_and_stand_nowhere_else(plan: MakePlan) -> None:
+    declared = Declaration.model_validate(ALL)
+    found = alertmanager_secrets(declared, plan(), PUSH_KEY)
+    assert found == {
+        "secrets/slack_webhook_url": SLACK["webhook_url"],
+        "secrets/discord_webhook_url": DISCORD["webhook_url"],
+        "secrets/webhook_url": WEBHOOK["url"],
+        "secrets/email_password": "hush-email",
+        "secrets/heartbeat": "https://hc-ping.com/hush-heartbeat",
+        "secrets/heartbeat_uptime_kuma": "http://127.0.0.1:3001/api/push/a30f1b86d0f269b8966860ae0574355a",
+        "secrets/aws_credentials": "[sns]\naws_access_key_id = AKIA\naws_secret_access_key = hush-sns\n",
+    }
+    text = str(alertmanager_config(declared, plan()))
+    assert "hush" not in text
+    assert found["secrets/heartbeat_uptime_kuma"] not in text
+
+
+def test_every_file_that_is_named_is_written_and_the_other_way_round(plan: MakePlan) -> None:
+    entries = [{**WEBHOOK, "name": "heartbeat"}, *ALL["receivers"]]  # a name that could clash
+    declared = Declaration.model_validate({**ALL, "receivers": entries})
+    named = {
+        value.removeprefix("/etc/crowsnest/current/")
+        for receiver in alertmanager_config(declared, plan())["receivers"]
+        for entries in receiver.values()
+        if isinstance(entries, list)
+        for entry in entries
+        for key, value in entry.items()
+        if key.endswith("_file")
+    }
+    found = alertmanager_secrets(declared, plan(), PUSH_KEY)
+    assert named | {"secrets/aws_credentials"} == set(found)
+    assert found["secrets/heartbeat_url"] == WEBHOOK["url"]
+
+
+def test_without_receivers_there_are_no_secrets(plan: MakePlan) -> None:
+    assert alertmanager_secrets(Declaration(), plan(**SMALL), "") == {}
+
+
+def test_deliveries_count_the_receivers_of_each_severity() -> None:
+    entries = [SLACK, {**SLACK, "name": "oncall", "severities": ["critical"]}, EMAIL]
+    assert deliveries(Declaration.model_validate({"receivers": entries})) == {
+        "critical": {"slack": 2, "email": 1},
+        "high": {"slack": 1},
+        "medium": {"slack": 1},
+        "low": {"slack": 1},
+    }

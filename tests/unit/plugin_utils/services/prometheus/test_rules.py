@@ -1,0 +1,105 @@
+"""Rule files as they reach Prometheus. Whether the rules fire is tested with promtool in tests/rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names, rule_files
+
+MakePlan = Callable[..., Plan]
+STATIC = ("containers", "host", "metabase", "probes", "stack", "uptime")
+ALWAYS = [*(f"rules/{name}.yml" for name in STATIC), "rules/app.yml"]
+APPS = [{"name": "shop", "framework": "django", "metrics": [":8000"]}]
+
+
+def rules_in(files: dict[str, str]) -> Iterator[dict[str, Any]]:
+    for text in files.values():
+        for group in yaml.safe_load(text)["groups"]:
+            yield from group["rules"]
+
+
+# Frameworks of the declared apps: the profiles that are written.
+PROFILES: dict[tuple[str, ...], list[str]] = {
+    (): [],
+    ("generic",): [],
+    ("django",): ["rules/profile_django.yml"],
+    ("django", "django"): ["rules/profile_django.yml"],
+    ("prom_client", "fastapi"): ["rules/profile_fastapi.yml", "rules/profile_prom_client.yml"],
+}
+
+
+@pytest.mark.parametrize("frameworks", PROFILES, ids=str)
+def test_a_profile_is_written_when_an_app_has_it(plan: MakePlan, frameworks: tuple[str, ...]) -> None:
+    apps = [{"name": f"app{number}", "framework": framework} for number, framework in enumerate(frameworks)]
+    assert sorted(rule_files(plan({"apps": apps}), "")) == sorted(ALWAYS + PROFILES[frameworks])
+
+
+def test_no_rule_is_lost_on_the_way(plan: MakePlan) -> None:
+    static = [rule for file in static_rules().values() for group in file["groups"] for rule in group["rules"]]
+    apps = [{"name": name.replace("_", "-"), "framework": name} for name in ("django", "fastapi", "prom_client")]
+    written = list(rules_in(rule_files(plan({"apps": apps}), "")))
+    assert sorted(rule["expr"] for rule in written) == sorted(rule["expr"] for rule in static)
+
+
+def test_every_alert_links_to_its_runbook(plan: MakePlan) -> None:
+    files = rule_files(plan({"apps": APPS, "runbook_url": "https://wiki.example.com/runbooks/"}), "")
+    alerts = [rule for rule in rules_in(files) if "alert" in rule]
+    assert {rule["alert"] for rule in alerts} == set(alert_names())
+    for rule in alerts:
+        assert rule["annotations"]["runbook_url"] == f"https://wiki.example.com/runbooks/{rule['alert']}.md"
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_alerts_speak_the_declared_language_only(plan: MakePlan, language: str) -> None:
+    files = rule_files(plan({"apps": APPS, "language": language}), "")
+    for rule in rules_in(files):
+        texts = rule.get("annotations", {})
+        assert not [name for name in texts if name.endswith("_ko")]
+        korean = any("가" <= letter <= "힣" for letter in texts.get("summary", "") + texts.get("description", ""))
+        assert korean == ("alert" in rule and language == "ko"), rule
+
+
+def test_the_language_changes_words_and_nothing_else(plan: MakePlan) -> None:
+    def without_words(language: str) -> list[dict[str, Any]]:
+        rules = list(rules_in(rule_files(plan({"apps": APPS, "language": language}), "")))
+        for rule in rules:
+            for name in ("summary", "description"):
+                rule.get("annotations", {}).pop(name, None)
+        return rules
+
+    assert without_words("en") == without_words("ko")
+
+
+def test_a_disabled_alert_is_gone_at_every_severity_and_nothing_else(plan: MakePlan) -> None:
+    before = list(rules_in(rule_files(plan({"apps": APPS}), "")))
+    disabled = ["HostMemoryLow", "AppDown"]
+    after = list(rules_in(rule_files(plan({"apps": APPS, "disabled_alerts": disabled}), "")))
+    assert after == [rule for rule in before if rule.get("alert") not in disabled]
+    assert len(before) - len(after) == 3
+
+
+def test_own_rule_files_are_copied_to_the_letter_where_prometheus_loads_them(plan: MakePlan, tmp_path: Path) -> None:
+    text = "# ours\ngroups: []\n"
+    (tmp_path / "inventory").mkdir()
+    for path in ("inventory/orders.yaml", "inventory/app.yml", "orders.rules"):
+        (tmp_path / path).write_text(text)
+    declared = ["orders.yaml", "app.yml", str(tmp_path / "orders.rules"), "../orders.rules"]
+    files = rule_files(plan({"apps": APPS, "rule_files": declared}), str(tmp_path / "inventory"))
+    own = {name: content for name, content in files.items() if "own" in name}
+    assert own == dict.fromkeys(
+        ["rules/own-1-orders.yml", "rules/own-2-app.yml", "rules/own-3-orders.yml", "rules/own-4-orders.yml"], text
+    )
+    assert {*ALWAYS, "rules/profile_django.yml", *own} == set(files)
+
+
+def test_making_the_rules_leaves_the_static_ones_as_they_are(plan: MakePlan) -> None:
+    before = yaml.safe_dump(static_rules())
+    rule_files(plan({"apps": APPS, "language": "ko"}), "")
+    assert yaml.safe_dump(static_rules()) == before
