@@ -54,7 +54,7 @@ def steps() -> list[Step]:
         Step("lint", "ruff", ["ruff", "check"]),
         Step("lint", "ruff-format", ["ruff", "format", "--check"]),
         Step("lint", "shellcheck", ["shellcheck", *shell_scripts()]),
-        Step("rules", "promtool", ["pytest", "-q", "tests/rules"]),
+        Step("rules", "promtool", ["pytest", "-q", "tests/rules", "tests/real"]),
         *(Step("molecule", f"molecule-{name}", ["molecule", "test", "-s", name]) for name in scenarios),
     ]
 
