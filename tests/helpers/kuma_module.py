@@ -52,7 +52,7 @@ class Wire:
     """What the module asks Kuma, and what goes wrong with it.
 
     `calls` are the events it sent. The connection breaks at the event `dies_at`, once; `refused` are {event: Kuma's
-    words}; `version` is told instead of Kuma's own.
+    words}; `version` stands for Kuma's own.
     """
 
     def __init__(self) -> None:
@@ -98,10 +98,10 @@ def runner(url: str, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the module's main()."""
 
     def run(check: bool = False, **options: Any) -> dict[str, Any]:
-        given = {"url": url, "password": PASSWORD, "timeout": 0, **options}
+        options = {"url": url, "password": PASSWORD, "timeout": 0, **options}
         warnings._global_warnings.clear()  # of the runs before, in this process
         flags = {"_ansible_check_mode": check, "_ansible_diff": True}
-        with patch_module_args({**given, **flags}), pytest.raises(SystemExit):
+        with patch_module_args({**options, **flags}), pytest.raises(SystemExit):
             module.main()
         text = capsys.readouterr().out
         assert "SECRET" not in text and PASSWORD not in text

@@ -173,8 +173,8 @@ class _Breakable(main.Handler):
     def parse_request(self) -> bool:
         return super().parse_request() and self.server.double.lets_through(self)
 
-    def refuse(self, status: int, words: Any) -> bool:
-        body = json.dumps(words).encode()
+    def refuse(self, status: int, content: Any) -> bool:
+        body = json.dumps(content).encode()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))

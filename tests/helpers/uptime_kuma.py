@@ -150,8 +150,8 @@ def running(folder: Path) -> Iterator[Kuma]:
         _docker("rm", "--force", name)
 
 
-def _docker(*words: str) -> None:
-    subprocess.run(["docker", *words], capture_output=True, text=True, timeout=120, check=True)
+def _docker(*arguments: str) -> None:
+    subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120, check=True)
 
 
 def _image() -> str:

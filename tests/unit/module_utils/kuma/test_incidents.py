@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Several incidents pinned on one status page, as Uptime Kuma 2.1 and later have them; the one in tests/real pins one."""
+"""Several incidents pinned on one status page, as Uptime Kuma 2.1 and later have them; the lab's pins one."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_what_was_changed_by_hand_is_put_back(ready: Double, run: Runner, case: 
     assert ready.writes == []
     result = run()
     assert result["changes"] == predicted
-    assert expected in predicted and len([it for it in predicted if "dashboard" not in it]) <= 1
+    assert expected in predicted and len([each for each in predicted if "dashboard" not in each]) <= 1
     settled(run, ready)
 
 

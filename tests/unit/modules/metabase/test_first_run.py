@@ -36,12 +36,12 @@ def test_what_it_makes_is_as_declared(ready: Double) -> None:
     assert [tags["period"]["dimension"][index] for index in (0, 2)] == ["field", field["id"]]
     dashboard = ready.one("dashboard", "The shop")
     assert (dashboard["width"], dashboard["description"], dashboard["caveats"]) == ("full", None, caveats("shop"))
-    assert [(it["slug"], it["type"], it.get("default")) for it in dashboard["parameters"]] == [
+    assert [(each["slug"], each["type"], each.get("default")) for each in dashboard["parameters"]] == [
         ("period", "date/all-options", "past30days"),
         ("city", "string/=", None),
     ]
-    mappings = {it["card_id"]: it["parameter_mappings"] for it in dashboard["dashcards"]}
-    assert {it["target"][1][1] for it in mappings[card["id"]]} == {"period", "city"}
+    mappings = {each["card_id"]: each["parameter_mappings"] for each in dashboard["dashcards"]}
+    assert {each["target"][1][1] for each in mappings[card["id"]]} == {"period", "city"}
     assert mappings[ready.one("card", "Orders")["id"]] == []
     pulse = ready.one("pulse", "Shop weekly")
     assert pulse["channels"][0]["recipients"] == [{"email": "boss@example.com"}]
