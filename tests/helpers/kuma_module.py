@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import uptime_kuma_api
-from ansible.module_utils.common import warnings
-from ansible.module_utils.testing import patch_module_args
+from ansible_module import outcome
 from uptime_kuma import CLIENT, PASSWORD
 
 from ansible_collections.crowsnest.core.plugins.modules import uptime_kuma as module
@@ -99,13 +97,8 @@ def runner(url: str, capsys: pytest.CaptureFixture[str]) -> Run:
 
     def run(check: bool = False, **options: Any) -> dict[str, Any]:
         options = {"url": url, "password": PASSWORD, "timeout": 0, **options}
-        warnings._global_warnings.clear()  # of the runs before, in this process
-        flags = {"_ansible_check_mode": check, "_ansible_diff": True}
-        with patch_module_args({**options, **flags}), pytest.raises(SystemExit):
-            module.main()
-        text = capsys.readouterr().out
-        assert "SECRET" not in text and PASSWORD not in text
-        result: dict[str, Any] = json.loads(text)
+        result, output = outcome(module, capsys, options, check)
+        assert "SECRET" not in output and PASSWORD not in output
         return result
 
     return run

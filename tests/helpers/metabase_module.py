@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.common import warnings
-from ansible.module_utils.testing import patch_module_args
+from ansible_module import outcome
 from metabase_in_process import Double
 
 from ansible_collections.crowsnest.core.plugins.modules import metabase as module
@@ -118,13 +117,7 @@ class Runner:
     def __call__(self, declared: Row = DECLARED, *, check: bool = False, **more: Any) -> Row:
         databases = [{"port": self.port, **each} for each in declared["databases"]]
         options = {"url": self.url, "key_file": str(self.file), **declared, "databases": databases, **more}
-        warnings._global_warnings.clear()  # of the runs before, in this process
-        flags = {"_ansible_check_mode": check, "_ansible_diff": True}
-        with patch_module_args({**options, **flags}), pytest.raises(SystemExit):
-            module.main()
-        captured = self.capsys.readouterr()
-        self.output = captured.out + captured.err
-        result: Row = json.loads(captured.out)
+        result, self.output = outcome(module, self.capsys, options, check)
         result["warnings"] = [each["event"]["msg"] for each in result.get("warnings", [])]
         shown = json.dumps({name: value for name, value in result.items() if name != "invocation"})
         for secret in (PASSWORD, DB_PASSWORD, "smtp-Secret-3", self.key or PASSWORD):
