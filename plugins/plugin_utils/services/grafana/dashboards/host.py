@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import alert_history
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     BYTES,
@@ -39,7 +39,7 @@ _DISK = f'{_NODE}, device!~"loop.*|ram.*|zram.*|sr.*|fd.*|dm-.*"'
 _FOREVER_DAYS = 365
 
 
-def host(plan: Plan) -> Dashboard:
+def host(context: Context) -> Dashboard:
     """The machine chosen at the top."""
     return Dashboard(
         uid="host",
@@ -48,7 +48,7 @@ def host(plan: Plan) -> Dashboard:
         description="One machine: CPU, memory, disks, network, clock. Choose it at the top.",
         rows=(_now(), _cpu(), _memory(), _disk(), _network_and_clock(), _alerts()),
         variables=(Variable("host", "Host", query='label_values(up{job="node"}, host)'),),
-        links=(TO_OVERVIEW, TO_STACK, runbook_link(plan.settings.runbook_url)),
+        links=(TO_OVERVIEW, TO_STACK, runbook_link(context.declaration.runbook_url)),
     )
 
 
