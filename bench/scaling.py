@@ -71,16 +71,14 @@ def seconds(hosts: int, apps: int) -> float:
     mistakes = filters.declaration_mistakes(variables, {"server": names[:1], "monitored": names}, "/nowhere")
     if mistakes:
         raise ValueError(f"the made-up declaration is refused: {mistakes[0]}")
-    plan = filters.plan(variables, names[0], names, hostvars)
-    files = filters.prometheus_files(plan, "/nowhere")
-    filters.blackbox_files(plan, variables)
-    filters.alertmanager_files(plan, variables)
-    if "grafana" in plan["services"]:
-        filters.grafana_files(plan, variables, {})
+    plan = filters.plan(variables, names[0], names, hostvars, "/nowhere", "/nowhere")
+    context = plan["context"]
+    written = {name: filters.service_directory(context, name) for name in plan["services"]}
     if "uptime_kuma" in plan["services"]:
-        filters.uptime_kuma_objects(plan, variables, {})
-    filters.compose_project(plan)
+        filters.service_objects(context, "uptime_kuma")
+    filters.compose_project(context, {"files": {}, "data": {}})
     taken = time.perf_counter() - start
+    files = written["prometheus"]["files"]
     if files["prometheus.yml"].count(":9100\n") != hosts:
         raise ValueError("the generated configuration does not have every host")
     return taken

@@ -112,7 +112,7 @@ def _below(cls: type[BaseModel]) -> list[type[BaseModel]]:
 
 def _shared(cls: type[BaseModel]) -> list[type[BaseModel]]:
     """The models, nearest first, whose many keys are told once for all that have them."""
-    bases = [base for base in cls.__mro__[1:] if issubclass(base, model.Strict) and base is not model.Settings]
+    bases = [base for base in cls.__mro__[1:] if issubclass(base, model.Strict)]
     return [base for base in bases if len(base.model_fields) > 1]
 
 

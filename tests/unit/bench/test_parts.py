@@ -12,8 +12,6 @@ from lab.play import Lab, Run
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import read
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import alertmanager_config
 from bench import cli, faults, host, parts, scaling
 from bench.host import BenchError, apps, must
@@ -90,8 +88,8 @@ def test_the_generated_fleet_is_what_was_asked_for() -> None:
 def alerting(variables: dict[str, Any]) -> dict[str, Any]:
     """alertmanager.yml of a declaration on the lab's host."""
     hostvars = {"lab1": {"preflight_look": {"host": scaling.host_facts(0)}}}
-    plan = Plan.model_validate(filters.plan(variables, "lab1", ["lab1"], hostvars))
-    return alertmanager_config(read(variables), plan)
+    plan = filters.plan(variables, "lab1", ["lab1"], hostvars, "/nowhere", "/nowhere")
+    return alertmanager_config(filters.context_of(plan["context"]))
 
 
 def test_every_severity_is_measured_and_none_is_silenced_by_a_higher_one() -> None:
