@@ -13,17 +13,17 @@ import re
 import types
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     AUTHORIZATION,
     LOOPBACK,
     RefusalError,
-    metrics_target,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import (
     HIDDEN,
@@ -247,19 +247,26 @@ def _app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[st
 
 def _read_twice(apps: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> Iterator[str]:
     """A metrics page that is declared twice would count twice, or for the wrong app."""
-    first: dict[tuple[str, str], str] = {}
+    first: dict[MetricsPage, str] = {}
     for index, app in enumerate(apps):
         for position, target in enumerate(entries(app.get("metrics"))):
             path = f"{entry('crowsnest_apps', index, app, 'name')}.metrics[{position}]"
-            try:
-                address, page = metrics_target(str(target))
-            except ValueError:
+            page = _metrics_page(str(target))
+            if page is None:
                 continue
             elsewhere = app.get("host") not in (None, *servers)
             own = str(app["host"]) if elsewhere else "127.0.0.1"
-            same = first.setdefault((re.sub("^(localhost)?(?=:)", own, address), page), path)
+            same = first.setdefault(replace(page, host=own) if page.host in ("", "localhost") else page, path)
             if same != path:
                 yield f"{path}: {shown(target)} is the page that {same} names. Allowed: each page once."
+
+
+def _metrics_page(target: str) -> MetricsPage | None:
+    """None for what the first pass refuses."""
+    try:
+        return MetricsPage.parse(target)
+    except ValueError:
+        return None
 
 
 def _header_mistakes(path: str, headers: Mapping[str, Any]) -> Iterator[str]:
@@ -277,9 +284,10 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
     targets = app.get("metrics")
     for position, target in enumerate(entries(targets)):
         if LOOPBACK.match(str(target)):
-            given = shown(target)
-            written = f", written as `:{target.rsplit(':', 1)[-1]}`" if given != HIDDEN else ""
-            yield (f"{path}.metrics[{position}]: {given} {why}. Allowed: a port on {host}'s private address{written}.")
+            page, quoted = _metrics_page(target), shown(target)
+            # What is declared without its host.
+            written = f", written as `{target.removeprefix(page.host)}`" if page and quoted != HIDDEN else ""
+            yield (f"{path}.metrics[{position}]: {quoted} {why}. Allowed: a port on {host}'s private address{written}.")
     health = mapping(app.get("health"))
     urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}
     for position, job in enumerate(entries(app.get("jobs"))):

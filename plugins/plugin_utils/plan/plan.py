@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Settings
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import metrics_target
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.refusals import host_refusals, server_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.taken_ports import port_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER
@@ -91,10 +91,9 @@ class Plan(BaseModel):
     memory_rows: list[tuple[str, int]]
     refusals: list[str]
 
-    def app_target(self, app: App, target: str) -> tuple[str, str]:
-        """(`host:port` for the server, path) of a metrics target, such as `:8000` → ("127.0.0.1:8000", "/metrics")."""
-        address, path = metrics_target(target)
-        return self.hosts[app.host or self.server] + address if address.startswith(":") else address, path
+    def app_target(self, app: App, target: str) -> MetricsPage:
+        """A metrics target as the server reaches it: `:8000` of an app on the server is 127.0.0.1:8000."""
+        return MetricsPage.parse(target).on(self.hosts[app.host or self.server])
 
 
 def plain(value: Any) -> Any:

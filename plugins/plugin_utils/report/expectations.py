@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
     Declaration,
     receiver_name,
@@ -229,7 +230,7 @@ def _odd_ports(plan: Plan, host: str, facts: Facts) -> list[dict[str, str]]:
     # Further hosts are watched at their private address, and so are apps on them.
     wanted = {plan.hosts[host].strip("[]")} if host != plan.server else set()
     watched = {plan.node_exporter_port} | {
-        int(target.partition("/")[0].rpartition(":")[2])
+        MetricsPage.parse(target).port
         for app in plan.settings.apps
         if (app.host or plan.server) == host
         for target in app.metrics

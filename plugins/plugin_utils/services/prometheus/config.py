@@ -151,14 +151,14 @@ def _app_job(plan: Plan) -> dict[str, Any]:
         "static_configs": [
             _targets(
                 plan,
-                address,
+                page.address,
                 app=app.name,
                 host=app.host or plan.server,
-                __metrics_path__=path,
-                instance=address if path == "/metrics" else address + path,
+                __metrics_path__=page.path,
+                instance=page.instance,
             )
             for app in plan.settings.apps
-            for address, path in (plan.app_target(app, target) for target in app.metrics)
+            for page in (plan.app_target(app, target) for target in app.metrics)
         ],
     }
 

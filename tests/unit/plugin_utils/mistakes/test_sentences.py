@@ -188,6 +188,11 @@ LINES: list[tuple[dict[str, Any], str]] = [
         "runs on web2. Allowed: a port on web2's private address, written as `:8000/metrics`.",
     ),
     (
+        app(host="web2", metrics=["localhost:8000/of:all"]),
+        "crowsnest_apps[0] (shop).metrics[0]: 'localhost:8000/of:all' cannot be reached from the server, as the app "
+        "runs on web2. Allowed: a port on web2's private address, written as `:8000/of:all`.",
+    ),
+    (
         app(host="web2", metrics=["[::1]:8000"]),
         "crowsnest_apps[0] (shop).metrics[0]: '[::1]:8000' cannot be reached from the server, as the app "
         "runs on web2. Allowed: a port on web2's private address, written as `:8000`.",
@@ -290,6 +295,7 @@ def test_an_app_on_the_server_may_use_its_loopback_and_have_jobs(where: dict[str
 PAGES = {
     (None, ":8000", None, "127.0.0.1:8000/metrics"): True,
     (None, ":8000/", "web1", "localhost:8000"): True,
+    (None, ":8000", None, ":08000"): True,
     ("web2", ":8000", "web2", ":8000/metrics"): True,
     (None, "10.0.0.9:8000/a", "web2", "10.0.0.9:8000/a"): True,
     (None, ":8000", None, ":8000/worker"): False,
