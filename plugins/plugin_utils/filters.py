@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.business import business_mistakes
@@ -77,7 +78,7 @@ def plan(
     Prometheus watches it until now, else the one for SSH.
     """
     looks = {name: hostvars[name].get("preflight_look", {}) for name in monitored}
-    facts = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
+    facts: dict[str, HostFacts] = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
     watched = watched_addresses(facts[server]["files"])
     addresses = {}
     for name in monitored:
@@ -349,7 +350,7 @@ def expectations(
     )
 
 
-def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> dict[str, Any] | str:
+def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> HostFacts | str:
     """The facts of a host, or why there are none; `here` and `server` are variables of this host and of the server.
 
     A run that changes hosts looks at them again at its end (`verify_look`): what it saw before is past.
@@ -357,7 +358,7 @@ def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool
     again = "verify_look" in server
     look = here.get("verify_look" if again else "preflight_look", {})
     if "host" in look:
-        facts: dict[str, Any] = plain(look["host"])
+        facts: HostFacts = plain(look["host"])
         return facts
     if again and "unreachable" not in look and "host" in here.get("preflight_look", {}):
         return "a task of this run failed on it"

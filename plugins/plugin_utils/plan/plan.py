@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Disk, HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Settings
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.refusals import host_refusals, server_refusals
@@ -108,7 +109,7 @@ def make_plan(
     variables: Mapping[str, Any],
     server: str,
     addresses: Mapping[str, str],
-    facts: Mapping[str, Mapping[str, Any]],
+    facts: Mapping[str, HostFacts],
     images: Mapping[str, str],
 ) -> Plan:
     """The plan for the variables `crowsnest_*`, which have no mistakes.
@@ -211,11 +212,11 @@ def _planned(service: Service, settings: Settings, hosts: int, total_mib: int, i
     )
 
 
-def _memory_rows(here: Mapping[str, Any]) -> list[tuple[str, int]]:
+def _memory_rows(here: HostFacts) -> list[tuple[str, int]]:
     """What there is and what is taken before any of our containers, in MiB; what is left is their sum."""
     memory = here["memory"]
     rows = [
-        ("memory of the host", int(memory["total_mib"])),
+        ("memory of the host", memory["total_mib"]),
         ("used by other programs", -max(memory["total_mib"] - memory["available_mib"] - memory["own_mib"], 0)),
         ("kept free for bursts", -HEADROOM_MIB),
     ]
@@ -284,8 +285,8 @@ def _size_in_force(files: Mapping[str, str]) -> int:
     return int(found[1]) if found else 0
 
 
-def _retention_size(disk: Mapping[str, Any], in_force_mib: int) -> int:
-    """MiB that metrics may take, from the disk of /var/lib: {"total_mib", "free_mib", "own_mib"}.
+def _retention_size(disk: Disk, in_force_mib: int) -> int:
+    """MiB that metrics may take, from the disk of /var/lib.
 
     What is in force stays while the disk has room for it, so that images that are pulled and logs that grow do not
     recreate Prometheus.

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
     Declaration,
@@ -32,9 +33,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import first_parameters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import prometheus_config
 
-# Path and text of all files of a service, and the facts of a host.
+# Path and text of all files of a service.
 Files = Mapping[str, str]
-Facts = Mapping[str, Any]
 
 
 def expectations(
@@ -45,7 +45,7 @@ def expectations(
     dashboards: Sequence[Dashboard],
     uptime: Mapping[str, Any],
     business: Mapping[str, Any],
-    facts: Mapping[str, Facts | str],
+    facts: Mapping[str, HostFacts | str],
     kept: Mapping[str, Any],
     limited: bool,
 ) -> dict[str, Any]:
@@ -214,7 +214,7 @@ def _kept_checks(kept: Mapping[str, Any]) -> list[dict[str, str]]:
     return lines
 
 
-def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
+def port_checks(plan: Plan, facts: Mapping[str, HostFacts]) -> list[dict[str, str]]:
     """Which TCP ports others can reach, on every host that answers: only those of `crowsnest_open_ports`."""
     checks = [check for name, found in facts.items() for check in _odd_ports(plan, name, found)]
     if checks:
@@ -224,7 +224,7 @@ def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
     return [_check("PASS", "ports", f"only declared ones can be reached from outside: {shown}")]
 
 
-def _odd_ports(plan: Plan, host: str, facts: Facts) -> list[dict[str, str]]:
+def _odd_ports(plan: Plan, host: str, facts: HostFacts) -> list[dict[str, str]]:
     ours = {service.port: name for name, service in plan.services.items()} if host == plan.server else {}
     ours[plan.node_exporter_port] = "node exporter"
     # Further hosts are watched at their private address, and so are apps on them.
@@ -235,9 +235,7 @@ def _odd_ports(plan: Plan, host: str, facts: Facts) -> list[dict[str, str]]:
         if (app.host or plan.server) == host
         for target in app.metrics
     }
-    published = {
-        row["port"]: row["container"] for row in facts.get("published", []) if _from_outside(row["address"], facts)
-    }
+    published = {row["port"]: row["container"] for row in facts["published"] if _from_outside(row["address"], facts)}
     checks = []
     for port, addresses in sorted(open_ports(facts).items()):
         if port in plan.settings.open_ports or (port in watched and addresses <= wanted):
@@ -276,10 +274,10 @@ def _port_advice(port: int, ours: bool, container: str | None) -> str:
     )
 
 
-def open_ports(facts: Facts) -> dict[int, set[str]]:
+def open_ports(facts: HostFacts) -> dict[int, set[str]]:
     """{port: addresses} that others can reach, of what listens on a host and what Docker publishes there."""
     listening = [(int(port), address) for port, addresses in facts["ports"].items() for address in addresses]
-    published = [(int(row["port"]), row["address"]) for row in facts.get("published", [])]
+    published = [(row["port"], row["address"]) for row in facts["published"]]
     found: dict[int, set[str]] = {}
     for port, address in [*listening, *published]:
         if _from_outside(address, facts):
@@ -287,7 +285,7 @@ def open_ports(facts: Facts) -> dict[int, set[str]]:
     return found
 
 
-def _from_outside(address: str, facts: Facts) -> bool:
+def _from_outside(address: str, facts: HostFacts) -> bool:
     """Whether others can reach it: any address, a public one, or the one that the host itself uses towards others.
 
     The last is a private one behind a provider's address translation. Other private ones are those of Docker's bridges.

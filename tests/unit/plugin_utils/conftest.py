@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from server_facts import host_facts
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan, make_plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 
@@ -20,7 +21,7 @@ def plan_of(declared: Mapping[str, Any] | None = None, hosts: Sequence[str] = ("
 
 
 @pytest.fixture
-def facts() -> Callable[..., dict[str, Any]]:
+def facts() -> Callable[..., HostFacts]:
     """`host_facts` of tests/helpers."""
     return host_facts
 
