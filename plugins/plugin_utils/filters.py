@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Expected, Kept
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.business import business_mistakes
@@ -321,7 +322,7 @@ def expectations(
     hostvars: Mapping[str, Mapping[str, Any]],
     inventory_dir: str,
     limited: bool = False,
-) -> dict[str, Any]:
+) -> Expected:
     """Parameter `expected` of the module `verify`; one of the `secrets` makes a label of Grafana.
 
     `limited`: the run was told to leave out hosts.
@@ -345,7 +346,7 @@ def expectations(
         uptime_kuma_objects(plan, variables, {}) if "uptime_kuma" in typed.services else {},
         metabase_objects(plan, variables, {}, inventory_dir) if "metabase" in typed.services else {},
         {name: _last_look(hostvars[name], hostvars[typed.server], limited) for name in typed.hosts},
-        hostvars[typed.server],
+        cast("Kept", hostvars[typed.server]),
         limited,
     )
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.loaded import in_force_since
 from ansible_collections.crowsnest.core.plugins.module_utils.http import (
@@ -18,6 +17,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.http import (
     ServiceError,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import active_alerts, alert_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.answers import Container
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
     PASS,
@@ -25,6 +25,14 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
     WARN,
     Check,
     logs_of,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import (
+    ComposeProject,
+    Expected,
+    Line,
+    Report,
+    SecretDigests,
+    Service,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.grafana import grafana_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.kuma import kuma_checks
@@ -65,10 +73,8 @@ _ASKED = {
 _LONGEST_SECONDS, _SHORTEST_SECONDS = 3600, 60
 
 
-def report(
-    expected: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]], password: str, wait_seconds: float
-) -> dict[str, Any]:
-    """The verification as it is handed on: {"host", "time", "seconds", "passed", "warnings", "failed", "checks"}.
+def report(expected: Expected, secrets: SecretDigests, password: str, wait_seconds: float) -> Report:
+    """The verification as it is handed on.
 
     As long as something is amiss that may be right in a moment, everything is asked again, for `wait_seconds` at most.
     """
@@ -96,15 +102,24 @@ def report(
     }
 
 
-def plain(check: Check) -> dict[str, str]:
-    """A line as it is handed on; a login inside an address, whoever wrote it there, is nobody's to read."""
-    words = {name: getattr(check, name) for name in ("status", "area", "detail", "advice", "kind", "name")}
-    return {name: _LOGIN.sub("://***@", word) for name, word in words.items()}
+def plain(check: Check) -> Line:
+    """A line as it is handed on."""
+    return {
+        "status": check.status,
+        "area": check.area,
+        "detail": _without_login(check.detail),
+        "advice": _without_login(check.advice),
+        "kind": _without_login(check.kind),
+        "name": _without_login(check.name),
+    }
 
 
-def all_checks(
-    expected: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]], password: str, now: float
-) -> list[Check]:
+def _without_login(text: str) -> str:
+    """A login inside an address, whoever wrote it there, is nobody's to read."""
+    return _LOGIN.sub("://***@", text)
+
+
+def all_checks(expected: Expected, secrets: SecretDigests, password: str, now: float) -> list[Check]:
     """Every check once. A service that does not answer is one line, and what it would be asked is left out."""
     services = expected["services"]
     try:
@@ -133,8 +148,8 @@ def all_checks(
 
 
 def silent_checks(
-    services: Mapping[str, Mapping[str, Any]],
-    containers: Mapping[str, Mapping[str, Any]],
+    services: Mapping[str, Service],
+    containers: Mapping[str, Container],
     answers: Mapping[str, str | ServiceError],
 ) -> list[Check]:
     """Services that run and do not answer; that a container does not run is said elsewhere."""
@@ -149,7 +164,7 @@ def silent_checks(
             name=f"{name} ({answer})",
         )
         for name, answer in answers.items()
-        if isinstance(answer, ServiceError) and containers.get(name, {}).get("State", {}).get("Running")
+        if isinstance(answer, ServiceError) and name in containers and containers[name]["State"]["Running"]
     ]
 
 
@@ -158,8 +173,8 @@ def _silent(name: str, url: str, error: ServiceError) -> str:
     return f"{name} does not answer at {url} ({error}){unasked}"
 
 
-def compose_checks(compose: Mapping[str, str]) -> list[Check]:
-    """The compose project itself, {"path", "sha256"}: it names the fragments of all services."""
+def compose_checks(compose: ComposeProject) -> list[Check]:
+    """The compose project itself: it names the fragments of all services."""
     try:
         digest = hashlib.sha256(Path(compose["path"]).read_bytes()).hexdigest()
     except OSError as error:
@@ -171,7 +186,7 @@ def compose_checks(compose: Mapping[str, str]) -> list[Check]:
     )
 
 
-def prometheus_checks(expected: Mapping[str, Any], now: float) -> list[Check]:
+def prometheus_checks(expected: Expected, now: float) -> list[Check]:
     """Everything that is asked through Prometheus; one line when it does not answer."""
     url = expected["services"]["prometheus"]["url"]
     since = in_force_since(expected["services"]["alertmanager"]["path"])

@@ -16,6 +16,14 @@ from typing import Any
 import yaml
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import (
+    Expected,
+    Kept,
+    KeptFact,
+    Line,
+    Service,
+    Target,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
     Declaration,
@@ -46,9 +54,9 @@ def expectations(
     uptime: Mapping[str, Any],
     business: Mapping[str, Any],
     facts: Mapping[str, HostFacts | str],
-    kept: Mapping[str, Any],
+    kept: Kept,
     limited: bool,
-) -> dict[str, Any]:
+) -> Expected:
     """Parameter `expected` of the module `verify`; it holds no secrets.
 
     `files` is {service: its generated files}, `compose` the text of the compose project, `uptime` and `business` the
@@ -107,7 +115,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _service(plan: Plan, name: str, files: Files) -> dict[str, Any]:
+def _service(plan: Plan, name: str, files: Files) -> Service:
     """One service: its container as its compose fragment says, and its files as {path: sha256}."""
     service = plan.services[name]
     container = yaml.safe_load(files["compose.yml"])["services"][name]
@@ -128,8 +136,8 @@ def _service(plan: Plan, name: str, files: Files) -> dict[str, Any]:
     }
 
 
-def targets(config: Mapping[str, Any]) -> list[dict[str, str]]:
-    """[{"job", "address", "path", "app", "probe", "host"}] of a prometheus.yml."""
+def targets(config: Mapping[str, Any]) -> list[Target]:
+    """All targets of a prometheus.yml."""
     return [
         {
             "job": job["job_name"],
@@ -169,12 +177,12 @@ def _receivers(declaration: Declaration) -> dict[str, list[str]]:
 # --- checks that need no question ---
 
 
-def _check(status: str, area: str, detail: str, advice: str = "", kind: str = "", name: str = "") -> dict[str, str]:
+def _check(status: str, area: str, detail: str, advice: str = "", kind: str = "", name: str = "") -> Line:
     """One line; `kind` and `name` as those of `Check` in module_utils/verify/check.py."""
     return {"status": status, "area": area, "detail": detail, "advice": advice, "kind": kind, "name": name}
 
 
-def _host_checks(plan: Plan, unseen: Mapping[str, str], limited: bool) -> list[dict[str, str]]:
+def _host_checks(plan: Plan, unseen: Mapping[str, str], limited: bool) -> list[Line]:
     status, advice = (
         "WARN" if limited else "FAIL",
         "Does `ssh` reach it? An alert HostDown fires when it is really down.",
@@ -188,7 +196,7 @@ def _host_checks(plan: Plan, unseen: Mapping[str, str], limited: bool) -> list[d
     return [*lines, _check("PASS", "hosts", f"{len(plan.hosts) - len(unseen)} of {len(plan.hosts)} looked at")]
 
 
-def _off_checks(plan: Plan) -> list[dict[str, str]]:
+def _off_checks(plan: Plan) -> list[Line]:
     advice, kind = "A larger bundle, or stop what uses the memory.", "services are switched off"
     return [
         _check("WARN", "containers", f"{name} is switched off: {reason}", advice, kind, name)
@@ -198,14 +206,14 @@ def _off_checks(plan: Plan) -> list[dict[str, str]]:
 
 # (status, area, fact, what many of them are): what roles keep for the end of a run, as [{"message"}], with "change"
 # where it says of what. A database that cannot be read is a warning: no run changes the app.
-_KEPT = (
+_KEPT: tuple[tuple[str, str, KeptFact, str], ...] = (
     ("FAIL", "business", "metabase_failed", "changes in Metabase failed"),
     ("WARN", "databases", "database_reader_failed", "databases cannot be read"),
     ("WARN", "databases", "database_reader_notes", "databases are not as they should be"),
 )
 
 
-def _kept_checks(kept: Mapping[str, Any]) -> list[dict[str, str]]:
+def _kept_checks(kept: Kept) -> list[Line]:
     lines = []
     for status, area, fact, kind in _KEPT:
         for it in kept.get(fact, []):
@@ -214,7 +222,7 @@ def _kept_checks(kept: Mapping[str, Any]) -> list[dict[str, str]]:
     return lines
 
 
-def port_checks(plan: Plan, facts: Mapping[str, HostFacts]) -> list[dict[str, str]]:
+def port_checks(plan: Plan, facts: Mapping[str, HostFacts]) -> list[Line]:
     """Which TCP ports others can reach, on every host that answers: only those of `crowsnest_open_ports`."""
     checks = [check for name, found in facts.items() for check in _odd_ports(plan, name, found)]
     if checks:
@@ -224,7 +232,7 @@ def port_checks(plan: Plan, facts: Mapping[str, HostFacts]) -> list[dict[str, st
     return [_check("PASS", "ports", f"only declared ones can be reached from outside: {shown}")]
 
 
-def _odd_ports(plan: Plan, host: str, facts: HostFacts) -> list[dict[str, str]]:
+def _odd_ports(plan: Plan, host: str, facts: HostFacts) -> list[Line]:
     ours = {service.port: name for name, service in plan.services.items()} if host == plan.server else {}
     ours[plan.node_exporter_port] = "node exporter"
     # Further hosts are watched at their private address, and so are apps on them.
