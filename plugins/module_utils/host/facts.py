@@ -244,8 +244,22 @@ def ping_groups(path: str = "/proc/sys/net/ipv4/ping_group_range") -> list[int]:
 
 def docker_facts() -> Engine:
     """What there is of Docker. An engine that does not answer has no containers and no images."""
+    engine = _without_engine()
+    if not shutil.which("docker") or not (shutil.which("dockerd") or Path(SOCKET).exists()):
+        return engine
+    engine["version"] = _output("docker", "version", "--format", "{{.Server.Version}}")
+    engine["compose"] = _output("docker", "compose", "version", "--short") or None
+    engine["endpoint"] = _output("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    if engine["version"]:
+        return _as_the_engine_says(engine)
+    engine["masked"] = _output("systemctl", "show", "--property=LoadState", "docker.service") == "LoadState=masked"
+    return engine
+
+
+def _without_engine() -> Engine:
+    """What is known before an engine is asked."""
     daemon = daemon_json()
-    engine: Engine = {
+    return {
         "version": None,
         "compose": None,
         "kind": _kind(),
@@ -259,15 +273,6 @@ def docker_facts() -> Engine:
         "from_docker": _output("dpkg-query", "-W", "-f", "${db:Status-Status}", "docker-ce") == "installed",
         "python_client": importlib.util.find_spec("requests") is not None,
     }
-    if not shutil.which("docker") or not (shutil.which("dockerd") or Path(SOCKET).exists()):
-        return engine
-    engine["version"] = _output("docker", "version", "--format", "{{.Server.Version}}")
-    engine["compose"] = _output("docker", "compose", "version", "--short") or None
-    engine["endpoint"] = _output("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
-    if engine["version"]:
-        return _as_the_engine_says(engine)
-    engine["masked"] = _output("systemctl", "show", "--property=LoadState", "docker.service") == "LoadState=masked"
-    return engine
 
 
 def _as_the_engine_says(engine: Engine) -> Engine:

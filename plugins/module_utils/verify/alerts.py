@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.answers import RuleGroup
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
@@ -174,7 +174,7 @@ def _check(alert: Alert, wording: Wording, skew: Mapping[str, float]) -> Check:
     return Check(WARN, wording.area, detail + later, runbook(alert.name), kind=wording.plural, name=name)
 
 
-def _words(value: float, seconds: int, skew: float) -> dict[str, Any]:
+def _words(value: float, seconds: int, skew: float) -> dict[str, float | str]:
     """What a wording may say of an alert's value, and of how far the host's clock is ahead of the server's."""
     time = duration(abs(value) * seconds)
     return {

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.broken import sql_error
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client import (
@@ -48,7 +47,7 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[Question]) -> list
     except MetabaseError:
         return []
     numbers = {row.get("entity_id"): row["id"] for row in rows}
-    ids = {each["key"]: numbers.get(entity_id(QUESTION, each["key"])) for each in wanted}
+    ids: dict[str, int | None] = {each["key"]: numbers.get(entity_id(QUESTION, each["key"])) for each in wanted}
 
     def ask(each: Question) -> str:
         if ids[each["key"]] is None:
@@ -64,7 +63,9 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[Question]) -> list
     return [check for app in apps for check in _app(app, [it for it in wanted if it["app"] == app], ids, words)]
 
 
-def _app(app: str, wanted: Sequence[Question], ids: Mapping[str, Any], words: Mapping[str, str]) -> Iterator[Check]:
+def _app(
+    app: str, wanted: Sequence[Question], ids: Mapping[str, int | None], words: Mapping[str, str]
+) -> Iterator[Check]:
     """A line for each way in which questions of an app are amiss, or one that all is well."""
     missing = [each["name"] for each in wanted if ids[each["key"]] is None]
     failing = [f"{each['name']}: {' '.join(words[each['key']].split())}" for each in wanted if words[each["key"]]]
