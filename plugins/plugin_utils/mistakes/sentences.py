@@ -284,9 +284,9 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
     targets = app.get("metrics")
     for position, target in enumerate(entries(targets)):
         if LOOPBACK.match(str(target)):
-            page, quoted = _metrics_page(target), shown(target)
+            page, quoted = _metrics_page(str(target)), shown(target)
             # What is declared without its host.
-            written = f", written as `{target.removeprefix(page.host)}`" if page and quoted != HIDDEN else ""
+            written = f", written as `{str(target).removeprefix(page.host)}`" if page and quoted != HIDDEN else ""
             yield (f"{path}.metrics[{position}]: {quoted} {why}. Allowed: a port on {host}'s private address{written}.")
     health = mapping(app.get("health"))
     urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}

@@ -319,6 +319,15 @@ def test_a_metrics_page_belongs_to_one_app_and_is_read_once(case: tuple[str | No
     assert mistakes(apps=apps) == ([refusal] if PAGES[case] else [])
 
 
+@pytest.mark.parametrize("target", [127.0, "127.0.0.1", "127.0.0.1:8000/metrics?token=hush"])
+def test_what_is_no_metrics_target_is_not_proposed_without_its_host(target: Any) -> None:
+    lines = mistakes(**app(host="web2", metrics=[target]))
+    assert [line.partition(" Allowed: ")[2] for line in lines if "cannot be reached" in line] == [
+        "a port on web2's private address."
+    ]
+    assert "hush" not in "".join(lines)
+
+
 def test_each_of_two_apps_of_the_same_name_is_named() -> None:
     assert mistakes(apps=[{"name": "shop"}, {"name": "shop"}]) == [
         f"crowsnest_apps[{index}] (shop).name: 'shop' is declared 2 times. Allowed: each name once." for index in (0, 1)
