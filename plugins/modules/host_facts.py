@@ -59,6 +59,7 @@ host:
       images: ["registry.example.com/shop:1"]
       daemon: {live-restore: true}
       python_client: true
+      from_docker: false
     node_exporter:
       installed: true
       flags: ["--web.listen-address=127.0.0.1:9100"]

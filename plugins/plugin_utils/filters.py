@@ -12,8 +12,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     COMPOSE_FILE,
     CONFIG_ROOT,
@@ -21,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     KEYS_DIRECTORY,
     PLAN_FILE,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Kept
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import (
@@ -68,7 +70,7 @@ def plan(
     """
     raw = plain(variables)
     looks = {name: hostvars[name].get("preflight_look", {}) for name in monitored}
-    facts = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
+    facts: dict[str, HostFacts] = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
     watched = in_force(facts[server]["files"]).hosts
     addresses = {}
     for name in monitored:
@@ -257,13 +259,13 @@ def expectations(context: str, hostvars: Mapping[str, Mapping[str, Any]], limite
     server = hostvars[held.server]
     looks = {name: _last_look(hostvars[name], server, limited) for name in held.plan.hosts}
     return {
-        "expected": verification.expectations(held, looks, server, limited),
+        "expected": verification.expectations(held, looks, cast("Kept", server), limited),
         "secrets": verification.secret_digests(held),
         "grafana_password": held.secret("grafana_admin_password"),
     }
 
 
-def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> dict[str, Any] | str:
+def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> HostFacts | str:
     """The facts of a host, or why there are none; `here` and `server` are variables of this host and of the server.
 
     A run that changes hosts looks at them again at its end (`verify_look`): what it saw before is past.
@@ -271,7 +273,7 @@ def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool
     again = "verify_look" in server
     look = here.get("verify_look" if again else "preflight_look", {})
     if "host" in look:
-        facts: dict[str, Any] = plain(look["host"])
+        facts: HostFacts = plain(look["host"])
         return facts
     if again and "unreachable" not in look and "host" in here.get("preflight_look", {}):
         return "a task of this run failed on it"

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.broken import sql_error
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client import (
@@ -24,6 +23,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
     Check,
     some,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Question
 
 AREA = "business"
 # The reader of an app's database has ten connections, and people use Metabase as well.
@@ -32,11 +32,10 @@ _OWN_SQL = "Give these questions SQL of your own, or none with `starter: false`:
 _MADE = "`./crowsnest site` with the same -i makes them, or says what does not fit the database: docs/business.md."
 
 
-def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -> list[Check]:
-    """`wanted` is [{"key", "app", "name", "parameters"}], the keys as the module `metabase` has them.
+def metabase_checks(url: str, key_file: str, wanted: Sequence[Question]) -> list[Check]:
+    """Empty when Metabase does not answer, which is said elsewhere.
 
-    Empty when Metabase does not answer, which is said elsewhere. A question without an answer is a warning: its SQL and
-    the database are the team's.
+    A question without an answer is a warning: its SQL and the database are the team's.
     """
     try:
         key = Record(key_file, keep=False).key
@@ -48,9 +47,9 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -
     except MetabaseError:
         return []
     numbers = {row.get("entity_id"): row["id"] for row in rows}
-    ids = {each["key"]: numbers.get(entity_id(QUESTION, each["key"])) for each in wanted}
+    ids: dict[str, int | None] = {each["key"]: numbers.get(entity_id(QUESTION, each["key"])) for each in wanted}
 
-    def ask(each: dict[str, Any]) -> str:
+    def ask(each: Question) -> str:
         if ids[each["key"]] is None:
             return ""
         try:
@@ -65,7 +64,7 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -
 
 
 def _app(
-    app: str, wanted: Sequence[dict[str, Any]], ids: Mapping[str, Any], words: Mapping[str, str]
+    app: str, wanted: Sequence[Question], ids: Mapping[str, int | None], words: Mapping[str, str]
 ) -> Iterator[Check]:
     """A line for each way in which questions of an app are amiss, or one that all is well."""
     missing = [each["name"] for each in wanted if ids[each["key"]] is None]

@@ -7,15 +7,15 @@ It reads the raw variables, so that it also finds something when single values a
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     AUTHORIZATION,
     LOOPBACK,
-    metrics_target,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import (
     HIDDEN,
@@ -54,19 +54,26 @@ def app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str
 
 def _read_twice(apps: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> Iterator[str]:
     """A metrics page that is declared twice would count twice, or for the wrong app."""
-    first: dict[tuple[str, str], str] = {}
+    first: dict[MetricsPage, str] = {}
     for index, app in enumerate(apps):
         for position, target in enumerate(entries(app.get("metrics"))):
             path = f"{entry('crowsnest_apps', index, app, 'name')}.metrics[{position}]"
-            try:
-                address, page = metrics_target(str(target))
-            except ValueError:
+            page = _metrics_page(str(target))
+            if page is None:
                 continue
             elsewhere = app.get("host") not in (None, *servers)
             own = str(app["host"]) if elsewhere else "127.0.0.1"
-            same = first.setdefault((re.sub("^(localhost)?(?=:)", own, address), page), path)
+            same = first.setdefault(replace(page, host=own) if page.host in ("", "localhost") else page, path)
             if same != path:
                 yield f"{path}: {shown(target)} is the page that {same} names. Allowed: each page once."
+
+
+def _metrics_page(target: str) -> MetricsPage | None:
+    """None for what the first pass refuses."""
+    try:
+        return MetricsPage.parse(target)
+    except ValueError:
+        return None
 
 
 def _header_mistakes(path: str, headers: Mapping[str, Any]) -> Iterator[str]:
@@ -84,9 +91,10 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
     targets = app.get("metrics")
     for position, target in enumerate(entries(targets)):
         if LOOPBACK.match(str(target)):
-            given = shown(target)
-            written = f", written as `:{target.rsplit(':', 1)[-1]}`" if given != HIDDEN else ""
-            yield (f"{path}.metrics[{position}]: {given} {why}. Allowed: a port on {host}'s private address{written}.")
+            page, quoted = _metrics_page(str(target)), shown(target)
+            # What is declared without its host.
+            written = f", written as `{str(target).removeprefix(page.host)}`" if page and quoted != HIDDEN else ""
+            yield f"{path}.metrics[{position}]: {quoted} {why}. Allowed: a port on {host}'s private address{written}."
     health = mapping(app.get("health"))
     urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}
     for position, job in enumerate(entries(app.get("jobs"))):

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import (
     DOCKER_NEED_MIB,
     NODE_EXPORTER_NEED_MIB,
@@ -22,14 +22,14 @@ HEADROOM_MIB = 128
 HEAP_SHARE, HEAP_MINIMUM_MIB, HEAP_MAXIMUM_MIB, HEAP_STEP_MIB = 0.25, 768, 2048, 128
 
 
-def memory_rows(here: Mapping[str, Any]) -> list[tuple[str, int]]:
+def memory_rows(here: HostFacts) -> list[tuple[str, int]]:
     """What there is and what is taken before any of our containers, in MiB; what is left is their sum.
 
     `here` are the facts of the server.
     """
     memory = here["memory"]
     rows = [
-        ("memory of the host", int(memory["total_mib"])),
+        ("memory of the host", memory["total_mib"]),
         ("used by other programs", -max(memory["total_mib"] - memory["available_mib"] - memory["own_mib"], 0)),
         ("kept free for bursts", -HEADROOM_MIB),
     ]

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Disk, HostFacts
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import DATA_ROOT, NODE_EXPORTER_DEFAULTS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.memory import (
@@ -54,7 +55,7 @@ def make_plan(
     declaration: Declaration,
     server: str,
     addresses: Mapping[str, str],
-    facts: Mapping[str, Mapping[str, Any]],
+    facts: Mapping[str, HostFacts],
     needs: Mapping[str, Needs],
     images: Mapping[str, str],
 ) -> Plan:
@@ -146,8 +147,8 @@ def _planned(
         )
 
 
-def _retention_size(disk: Mapping[str, Any], in_force_mib: int) -> int:
-    """MiB that metrics may take, from the disk of /var/lib: {"total_mib", "free_mib", "own_mib"}.
+def _retention_size(disk: Disk, in_force_mib: int) -> int:
+    """MiB that metrics may take, from the disk of /var/lib.
 
     What is in force stays while the disk has room for it, so that images that are pulled and logs that grow do not
     recreate Prometheus.

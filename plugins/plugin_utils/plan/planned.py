@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import CONFIG_ROOT, DATA_ROOT, PLAN_FILE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import metrics_target
 
 
 class Planned(BaseModel):
@@ -83,10 +83,9 @@ class Plan(BaseModel):
         """Inventory name of the host that an app runs on."""
         return app.host or self.server
 
-    def app_target(self, app: App, target: str) -> tuple[str, str]:
-        """(`host:port` for the server, path) of a metrics target, such as `:8000` → ("127.0.0.1:8000", "/metrics")."""
-        address, path = metrics_target(target)
-        return self.hosts[self.host_of(app)] + address if address.startswith(":") else address, path
+    def app_target(self, app: App, target: str) -> MetricsPage:
+        """A metrics target as the server reaches it: `:8000` of an app on the server is 127.0.0.1:8000."""
+        return MetricsPage.parse(target).on(self.hosts[self.host_of(app)])
 
     def to_keep(self) -> InForce:
         """What the next plan must know of this one. It holds nothing that differs from run to run."""

@@ -10,9 +10,18 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Mapping
-from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import COMPOSE_FILE, KEYS_DIRECTORY
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import (
+    Expected,
+    Kept,
+    KeptFact,
+    Line,
+    OfServices,
+    Service,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import (
     compose_file,
@@ -23,28 +32,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import gives_key
 
-# The facts of a host.
-Facts = Mapping[str, Any]
 
-
-# What verify finds where no service that runs says otherwise.
-_NOTHING: Mapping[str, Any] = {
-    "targets": [],
-    "rules": {},
-    "receivers": {},
-    "heartbeat": False,
-    "certificates": {},
-    "dashboards": {},
-    "monitors": [],
-    "status_pages": [],
-    "business": {"key_file": "", "questions": []},
-    "queries": [],
-}
-
-
-def expectations(
-    context: Context, facts: Mapping[str, Facts | str], kept: Mapping[str, Any], limited: bool
-) -> dict[str, Any]:
+def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: Kept, limited: bool) -> Expected:
     """Parameter `expected` of the module `verify`; it holds no secrets.
 
     `facts` is {host: what `host_facts` found last, or why it was not looked at}, `limited` says that the run was told
@@ -53,7 +42,20 @@ def expectations(
     """
     seen = {name: found for name, found in facts.items() if not isinstance(found, str)}
     unseen = {name: why for name, why in facts.items() if isinstance(why, str)}
-    asked = [context.definition(name).expected(context) for name in context.services]
+    of_services: OfServices = {
+        "targets": [],
+        "rules": {},
+        "receivers": {},
+        "heartbeat": False,
+        "certificates": {},
+        "dashboards": {},
+        "monitors": [],
+        "status_pages": [],
+        "business": {"key_file": "", "questions": []},
+        "queries": [],
+    }
+    for name in context.services:
+        of_services.update(context.definition(name).expected(context))
     return {
         "host": context.server,
         "hosts": list(context.plan.hosts),
@@ -61,8 +63,7 @@ def expectations(
         "services": {name: _service(context, name) for name in context.services},
         "compose": {"path": COMPOSE_FILE, "sha256": digest(yaml_text(compose_file(context)))},
         "grafana_plugins": dict(context.declaration.grafana_plugins),
-        **_NOTHING,
-        **{key: value for answer in asked for key, value in answer.items()},
+        **of_services,
         "checks": [
             *_host_checks(context, unseen, limited),
             *_off_checks(context),
@@ -85,7 +86,7 @@ def secret_digests(context: Context) -> dict[str, dict[str, str]]:
     }
 
 
-def _service(context: Context, name: str) -> dict[str, Any]:
+def _service(context: Context, name: str) -> Service:
     """One service: its container as its compose fragment says, and its files as {path: sha256}."""
     planned, service = context.services[name], context.definition(name)
     container = service.container(context, planned)
@@ -111,12 +112,12 @@ def _service(context: Context, name: str) -> dict[str, Any]:
 # --- checks that need no question ---
 
 
-def _check(status: str, area: str, detail: str, advice: str = "", kind: str = "", name: str = "") -> dict[str, str]:
+def _check(status: str, area: str, detail: str, advice: str = "", kind: str = "", name: str = "") -> Line:
     """One line; `kind` and `name` as those of `Check` in module_utils/verify/check.py."""
     return {"status": status, "area": area, "detail": detail, "advice": advice, "kind": kind, "name": name}
 
 
-def _host_checks(context: Context, unseen: Mapping[str, str], limited: bool) -> list[dict[str, str]]:
+def _host_checks(context: Context, unseen: Mapping[str, str], limited: bool) -> list[Line]:
     status, advice = (
         "WARN" if limited else "FAIL",
         "Does `ssh` reach it? An alert HostDown fires when it is really down.",
@@ -131,7 +132,7 @@ def _host_checks(context: Context, unseen: Mapping[str, str], limited: bool) -> 
     return [*lines, _check("PASS", "hosts", f"{total - len(unseen)} of {total} looked at")]
 
 
-def _off_checks(context: Context) -> list[dict[str, str]]:
+def _off_checks(context: Context) -> list[Line]:
     advice, kind = "A larger bundle, or stop what uses the memory.", "services are switched off"
     return [
         _check("WARN", "containers", f"{name} is switched off: {reason}", advice, kind, name)
@@ -141,14 +142,14 @@ def _off_checks(context: Context) -> list[dict[str, str]]:
 
 # (status, area, fact, what many of them are): what roles keep for the end of a run, as [{"message"}], with "change"
 # where it says of what. A database that cannot be read is a warning: no run changes the app.
-_KEPT = (
+_KEPT: tuple[tuple[str, str, KeptFact, str], ...] = (
     ("FAIL", "business", "metabase_failed", "changes in Metabase failed"),
     ("WARN", "databases", "database_reader_failed", "databases cannot be read"),
     ("WARN", "databases", "database_reader_notes", "databases are not as they should be"),
 )
 
 
-def _kept_checks(kept: Mapping[str, Any]) -> list[dict[str, str]]:
+def _kept_checks(kept: Kept) -> list[Line]:
     lines = []
     for status, area, fact, kind in _KEPT:
         for it in kept.get(fact, []):
@@ -157,7 +158,7 @@ def _kept_checks(kept: Mapping[str, Any]) -> list[dict[str, str]]:
     return lines
 
 
-def port_checks(context: Context, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
+def port_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
     """Which TCP ports others can reach, on every host that answers: only those of `crowsnest_open_ports`."""
     checks = [check for name, found in facts.items() for check in _odd_ports(context, name, found)]
     if checks:
@@ -167,20 +168,18 @@ def port_checks(context: Context, facts: Mapping[str, Facts]) -> list[dict[str, 
     return [_check("PASS", "ports", f"only declared ones can be reached from outside: {shown}")]
 
 
-def _odd_ports(context: Context, host: str, facts: Facts) -> list[dict[str, str]]:
+def _odd_ports(context: Context, host: str, facts: HostFacts) -> list[Line]:
     ours = {service.port: name for name, service in context.services.items()} if host == context.server else {}
     ours[context.plan.node_exporter_port] = "node exporter"
     # Further hosts are watched at their private address, and so are apps on them.
     wanted = {context.plan.hosts[host].strip("[]")} if host != context.server else set()
     watched = {context.plan.node_exporter_port} | {
-        int(target.partition("/")[0].rpartition(":")[2])
+        MetricsPage.parse(target).port
         for app in context.declaration.apps
         if (context.plan.host_of(app)) == host
         for target in app.metrics
     }
-    published = {
-        row["port"]: row["container"] for row in facts.get("published", []) if _from_outside(row["address"], facts)
-    }
+    published = {row["port"]: row["container"] for row in facts["published"] if _from_outside(row["address"], facts)}
     checks = []
     for port, addresses in sorted(open_ports(facts).items()):
         if port in context.declaration.open_ports or (port in watched and addresses <= wanted):
@@ -219,10 +218,10 @@ def _port_advice(port: int, ours: bool, container: str | None) -> str:
     )
 
 
-def open_ports(facts: Facts) -> dict[int, set[str]]:
+def open_ports(facts: HostFacts) -> dict[int, set[str]]:
     """{port: addresses} that others can reach, of what listens on a host and what Docker publishes there."""
     listening = [(int(port), address) for port, addresses in facts["ports"].items() for address in addresses]
-    published = [(int(row["port"]), row["address"]) for row in facts.get("published", [])]
+    published = [(row["port"], row["address"]) for row in facts["published"]]
     found: dict[int, set[str]] = {}
     for port, address in [*listening, *published]:
         if _from_outside(address, facts):
@@ -230,7 +229,7 @@ def open_ports(facts: Facts) -> dict[int, set[str]]:
     return found
 
 
-def _from_outside(address: str, facts: Facts) -> bool:
+def _from_outside(address: str, facts: HostFacts) -> bool:
     """Whether others can reach it: any address, a public one, or the one that the host itself uses towards others.
 
     The last is a private one behind a provider's address translation. Other private ones are those of Docker's bridges.

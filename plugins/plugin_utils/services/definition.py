@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import OfServices
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import Needs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, Planned
@@ -109,7 +110,7 @@ def _no_dashboards(_context: Context) -> Sequence[Dashboard]:
     return ()
 
 
-def _nothing_more(_context: Context) -> dict[str, Any]:
+def _nothing_more(_context: Context) -> OfServices:
     return {}
 
 
@@ -142,7 +143,7 @@ class Service(Needs):
     health_path: str = ""
     reload_metric: str = ""
     dashboards: Callable[[Context], Sequence[Dashboard]] = _no_dashboards
-    expected: Callable[[Context], dict[str, Any]] = _nothing_more
+    expected: Callable[[Context], OfServices] = _nothing_more
     unasked: str = ""
     page: Page | None = None
     login: Login | None = None

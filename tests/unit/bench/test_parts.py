@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from lab.play import Lab, Run
+from shapes import misfits
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import alertmanager_config
@@ -83,6 +85,10 @@ def test_the_generated_fleet_is_what_was_asked_for() -> None:
     assert len(variables["crowsnest_apps"]) == 7
     assert filters.declaration_mistakes(variables, {"server": names[:1], "monitored": names}, "/nowhere") == []
     assert scaling.seconds(20, 7) > 0
+
+
+def test_the_facts_of_a_made_up_host_are_as_those_of_the_module() -> None:
+    assert misfits(scaling.host_facts(0), HostFacts) == []
 
 
 def alerting(variables: dict[str, Any]) -> dict[str, Any]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import contexts
 import pytest
 from server_facts import host_facts
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 
 @pytest.fixture
-def facts() -> Callable[..., dict[str, Any]]:
+def facts() -> Callable[..., HostFacts]:
     """`host_facts` of tests/helpers."""
     return host_facts
 

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import OfServices
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import (
@@ -40,7 +39,7 @@ def _dashboards(context: Context) -> list[Dashboard]:
     return [probes(context)] if probed_apps(context) else []
 
 
-def _expected(context: Context) -> dict[str, Any]:
+def _expected(context: Context) -> OfServices:
     apps = context.declaration.apps
     return {"certificates": {app.name: app.url for app in apps if app.url and app.url.startswith("https:")}}
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import OfServices
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, yaml_text
@@ -87,7 +88,7 @@ def _objects(context: Context) -> dict[str, Any]:
     }
 
 
-def _expected(context: Context) -> dict[str, Any]:
+def _expected(context: Context) -> OfServices:
     # As long as Grafana's: four scrapes, so that a rate finds two samples even when one scrape is lost.
     window = f"{4 * duration_seconds(context.declaration.scrape_interval)}s"
     shown = dashboards(context)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import OfServices, Question
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
@@ -94,9 +95,9 @@ def _objects(context: Context) -> dict[str, Any]:
     }
 
 
-def _expected(context: Context) -> dict[str, Any]:
+def _expected(context: Context) -> OfServices:
     held = _objects(context)
-    asked = [
+    asked: list[Question] = [
         {"key": each["key"], "app": each["collection"], "name": each["name"], "parameters": first_parameters(each)}
         for each in held["questions"]
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Target
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import USUAL, probes
@@ -116,14 +117,14 @@ def _app_job(context: Context) -> dict[str, Any]:
         "static_configs": [
             _targets(
                 context,
-                address,
+                page.address,
                 app=app.name,
                 host=context.plan.host_of(app),
-                __metrics_path__=path,
-                instance=address if path == "/metrics" else address + path,
+                __metrics_path__=page.path,
+                instance=page.instance,
             )
             for app in context.declaration.apps
-            for address, path in (context.plan.app_target(app, target) for target in app.metrics)
+            for page in (context.plan.app_target(app, target) for target in app.metrics)
         ],
     }
 
@@ -178,7 +179,7 @@ def _through_blackbox(port: int) -> list[dict[str, Any]]:
     ]
 
 
-def targets(config: Mapping[str, Any]) -> list[dict[str, str]]:
+def targets(config: Mapping[str, Any]) -> list[Target]:
     """[{"job", "address", "path", "app", "probe", "host"}] of a prometheus.yml."""
     return [
         {

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import KEYS_DIRECTORY
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import OfServices
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
@@ -46,7 +45,7 @@ def _files(context: Context) -> Files:
     return {"prometheus.yml": yaml_text(prometheus_config(context)), **rule_files(context)}
 
 
-def _expected(context: Context) -> dict[str, Any]:
+def _expected(context: Context) -> OfServices:
     return {"targets": targets(prometheus_config(context)), "rules": rule_counts(rule_files(context))}
 
 

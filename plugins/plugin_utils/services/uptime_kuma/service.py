@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import KEYS_DIRECTORY
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import OfServices
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
     DATA_IN_CONTAINER,
@@ -79,7 +80,7 @@ def _dashboards(context: Context) -> list[Dashboard]:
     return [uptime(context)]
 
 
-def _expected(context: Context) -> dict[str, Any]:
+def _expected(context: Context) -> OfServices:
     held = objects(context)
     looking = [each for each in held["monitors"] if each["type"] != "push" and each.get("active", True)]
     return {

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapes import misfits
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Expected
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as module
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report
@@ -319,17 +321,19 @@ def test_what_is_open_is_said(context: MakeContext, facts: Facts) -> None:
 
 # --- the report ---
 
+# Of a line that is not gathered with others.
+ALONE = {"kind": "", "name": ""}
 REPORT = {
     "seconds": 1.94,
     "passed": 1,
     "warnings": 1,
     "failed": 2,
     "checks": [
-        {"status": "FAIL", "area": "files", "detail": "a: changed: x", "advice": "Run it."},
-        {"status": "FAIL", "area": "files", "detail": "b: changed: y", "advice": "Run it."},
-        {"status": "FAIL", "area": "rules", "detail": "not loaded: c", "advice": "Run it."},
-        {"status": "WARN", "area": "certificates", "detail": "ends in 13 d", "advice": "Renew."},
-        {"status": "PASS", "area": "rules", "detail": "49 of 49", "advice": ""},
+        {"status": "FAIL", "area": "files", "detail": "a: changed: x", "advice": "Run it.", **ALONE},
+        {"status": "FAIL", "area": "files", "detail": "b: changed: y", "advice": "Run it.", **ALONE},
+        {"status": "FAIL", "area": "rules", "detail": "not loaded: c", "advice": "Run it.", **ALONE},
+        {"status": "WARN", "area": "certificates", "detail": "ends in 13 d", "advice": "Renew.", **ALONE},
+        {"status": "PASS", "area": "rules", "detail": "49 of 49", "advice": "", **ALONE},
     ],
 }
 
@@ -380,6 +384,15 @@ def test_more_than_three_lines_of_a_kind_are_one(status: str) -> None:
 
 def test_lines_without_a_kind_stand_for_themselves() -> None:
     assert len(shown(*alike(10, kind=""))) == 11
+
+
+def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, Any]]) -> None:
+    database = {"address": "127.0.0.1:5432", "name": "shop", "admin_user": "a", "admin_password": "a-long-password"}
+    declared = {"apps": [{**SHOP, "database": database}], "grafana_plugins": {"a-panel": "1.0.0"}}
+    told = {"receivers": [SLACK], "heartbeat_url": "https://hc.example.com/ping"}
+    found = expect(declared | told, hosts=("web1", "web2"), silent=("web2",), ports={"5432": ["0.0.0.0"]})
+    assert misfits(found, Expected) == []
+    assert all(found.values()) and all(found["business"].values())
 
 
 def test_a_host_without_the_stack_is_one_sentence() -> None:
