@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,8 @@ PLAYBOOK = """#!/usr/bin/env bash
 echo "TASK [one]"
 printf 'argument %s\\n' "$@"
 for word in "$@"; do
-  if [[ $word == "{verify_json: '"* ]]; then
-    path=$(PYTHON -c 'import sys, yaml; print(yaml.safe_load(sys.argv[1])["verify_json"])' "$word")
+  if [[ $word == '{"verify_json": '* ]]; then
+    path=$(PYTHON -c 'import sys, json; print(json.loads(sys.argv[1])["verify_json"])' "$word")
     [[ -e $STATE/too-early ]] || echo '{"failed": 1}' >"$path"
   fi
 done
@@ -21,11 +22,17 @@ exit 2
 
 @pytest.fixture
 def verify(launcher):
-    """The launcher with an environment whose ansible-playbook is the one above."""
+    """The launcher with an environment whose ansible-playbook is the one above, and a TMPDIR of its own."""
+    launcher.extra["TMPDIR"] = str(launcher.state / "the user's files")
+    (launcher.state / "the user's files").mkdir()
     launcher.run("site")
     program = launcher.venv / "bin/ansible-playbook"
     program.write_text(PLAYBOOK.replace("PYTHON", sys.executable))
     return launcher
+
+
+def left_over(launcher) -> list[Path]:
+    return list(Path(launcher.extra["TMPDIR"]).iterdir())
 
 
 @pytest.mark.parametrize("words", [["--json", "-i", "inventories/a b"], ["-i", "inventories/a b", "--json"]])
@@ -37,13 +44,14 @@ def test_only_the_report_is_on_stdout_and_the_exit_code_says_how_it_is(verify, w
     assert [line for line in done.stderr.splitlines() if line.startswith("argument") and "verify_json" not in line] == [
         *("argument playbooks/verify.yml", "argument --extra-vars", "argument -i", "argument inventories/a b")
     ]
-    assert list((verify.folder / ".cache").glob("verify*")) == []
+    assert left_over(verify) == []
 
 
 def test_a_run_that_ends_before_it_asks_prints_no_report(verify):
     (verify.state / "too-early").touch()
     done = verify.run("verify", "--json")
     assert (done.returncode, done.stdout) == (2, "")
+    assert left_over(verify) == []
 
 
 def test_without_json_it_is_a_playbook_like_any_other(verify):

@@ -266,7 +266,3 @@ def farewell(name: str, answers: Mapping[str, str]) -> str:
         f"  ./crowsnest site -i inventories/{name}            # does it",
     ]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
