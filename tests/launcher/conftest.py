@@ -112,8 +112,8 @@ def launcher(tmp_path: Path) -> Launcher:
     folder, state = tmp_path / CHECKOUT, tmp_path / "state"
     (state / "bin").mkdir(parents=True)
     (folder / "playbooks").mkdir(parents=True)
-    package = "plugins/plugin_utils/launcher"
-    shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("plugins/plugin_utils/launcher", "plugins/plugin_utils/inventory"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(
         ROOT / "collections/ansible_collections/crowsnest",
         folder / "collections/ansible_collections/crowsnest",

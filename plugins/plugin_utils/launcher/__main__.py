@@ -14,11 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[0] = str(ROOT / "collections")
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.command_line import (  # noqa: E402
-    HELP,
-    Call,
-    parse,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.command_line import HELP, parse  # noqa: E402
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.help import (  # noqa: E402
     UsageError,
     overview,
@@ -26,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.help impor
     version,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.play import play  # noqa: E402
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call  # noqa: E402
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verbs import verbs  # noqa: E402
 
 GO_ON = 75
@@ -43,7 +40,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     if only_answer:
         return GO_ON
-    return call.verb.run(call.words) if call.verb.run else play(call)
+    return call.verb.run(call) if call.verb.run else play(call)
 
 
 def answer(words: Sequence[str]) -> Call | None:

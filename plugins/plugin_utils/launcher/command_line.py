@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.help import UsageError, parser
-from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Verb
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call, Verb
 
 # Options of ansible-playbook that are followed by a value (a test compares them with Ansible's own): a word after one
 # of them is not the verb's.
@@ -26,31 +24,15 @@ NAMES_WITH_VALUE = (
 HELP = ("-h", "--help")
 
 
-@dataclass(frozen=True)
-class Call:
-    """A verb with what was said after it.
-
-    `words` are all of it, `variables` what the verb's own words and options mean, {extra variable: value} of those that
-    were given, and `rest` is for ansible-playbook.
-    """
-
-    verb: Verb
-    words: tuple[str, ...]
-    variables: Mapping[str, Any]
-    rest: tuple[str, ...]
-
-
 def parse(verb: Verb, words: Sequence[str]) -> Call:
     """The call. UsageError for what the verb does not know; ends the program for --help and where argparse refuses."""
     if verb.reads_its_own_words:
         return Call(verb, tuple(words), {}, ())
     own, rest = split(verb, words)
-    # Without abbreviations: `--back` is not `--backup`, it may be an option of ansible-playbook.
-    variables = vars(parser(verb).parse_args(own))
     if verb.run and rest:
-        allowed = ["nothing", *(option.flag for option in verb.options)]
-        raise UsageError(f"{verb.name} does not know '{rest[0]}'. Allowed: {_either(allowed)}.")
-    return Call(verb, tuple(words), variables, tuple(rest))
+        raise UsageError(_refusal(verb, rest[0]))
+    # Without abbreviations: `--back` is not `--backup`, it may be an option of ansible-playbook.
+    return Call(verb, tuple(words), vars(parser(verb).parse_args(own)), tuple(rest))
 
 
 def split(verb: Verb, words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -87,6 +69,9 @@ def is_followed_by_its_value(option: str) -> bool:
     return first is not None and first == len(letters) - 1
 
 
-def _either(names: Sequence[str]) -> str:
-    """`a, b or c`."""
-    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+def _refusal(verb: Verb, word: str) -> str:
+    """What the verb takes instead; a value after a = may be a secret."""
+    words = verb.usage.partition(" ")[2] or "nothing"
+    *flags, last = ["", *(option.flag for option in verb.options if option.help)]
+    allowed = ", ".join([words, *flags[1:]]) + (f" or {last}" if last else "")
+    return f"{verb.name} does not know '{word.partition('=')[0]}'. Allowed: {allowed}."

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import wait_for
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call
 
 LAB = ("python", "molecule/lab")
 PAGES = (*LAB, "urls", "demo")
@@ -21,11 +21,11 @@ STEPS = (
 )
 
 
-def main(words: Sequence[str]) -> int:
+def main(call: Call) -> int:
     """The verb, with --destroy, --status or nothing after it. The exit status is that of the first step that fails."""
-    if "--destroy" in words:
+    if "destroy" in call.variables:
         return wait_for((*LAB, "down", "demo"))
-    if "--status" in words:
+    if "status" in call.variables:
         return wait_for((*LAB, "status", "demo")) or wait_for(PAGES)
     return start()
 

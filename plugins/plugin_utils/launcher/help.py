@@ -72,8 +72,8 @@ def parser(verb: Verb) -> argparse.ArgumentParser:
 
 
 def _plain(text: str) -> str:
-    """The text as argparse takes it, to whom a % is the beginning of a name."""
-    return text.replace("%", "%%")
+    """The text as argparse takes it, to whom a % is the beginning of a name; an empty one is not shown."""
+    return text.replace("%", "%%") or argparse.SUPPRESS
 
 
 def version(pyproject: Path) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.command_line import Call
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import become, wait_for
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call
 
 
 def command(call: Call, **more: Any) -> list[str]:

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import IO
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call
+
 
 def become(command: Sequence[str]) -> int:
     """Goes on as this program, so it never returns; the type is that of everything that runs to an exit status."""
@@ -28,6 +30,6 @@ def wait_for(command: Sequence[str], stdout: IO[str] | None = None) -> int:
     return status if status >= 0 else 128 - status
 
 
-def program(path: str) -> Callable[[Sequence[str]], int]:
+def program(path: str) -> Callable[[Call], int]:
     """What starts this Python program of the repository with the words after the verb."""
-    return lambda words: become(["python", path, *words])
+    return lambda call: become(["python", path, *call.words])

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Option:
 
     Without `value`, the name that help gives its value, it is a switch and the variable becomes true. A `report` is a
     switch too: the variable is the path of a file, which the playbook writes and of which alone stdout shows the text.
+    Help does not show an option without `help`.
     """
 
     flag: str
@@ -44,7 +46,7 @@ class Option:
 class Verb:
     """One verb. Without `run` it is a playbook, whose first comment is the help, and takes ansible-playbook's options.
 
-    `run` gets the words after the verb and returns the exit status. Where such a verb lists words or options, nothing
+    `run` returns the exit status. Where such a verb lists words or options, nothing
     else is let through; where it lists none, its program reads the command line and answers --help itself.
     `section` and `examples`, [(words after ./crowsnest, what they do)], are what `./crowsnest --help` shows first.
     """
@@ -53,7 +55,7 @@ class Verb:
     help: str = ""
     words: tuple[Word, ...] = ()
     options: tuple[Option, ...] = ()
-    run: Callable[[Sequence[str]], int] | None = None
+    run: Callable[[Call], int] | None = None
     section: str = ""
     examples: tuple[tuple[str, str], ...] = ()
 
@@ -71,3 +73,17 @@ class Verb:
     def reads_its_own_words(self) -> bool:
         """Whether the program behind it does what this launcher does for other verbs."""
         return self.run is not None and not self.words and not self.options
+
+
+@dataclass(frozen=True)
+class Call:
+    """A verb with what was said after it.
+
+    `words` are all of it, `variables` what the verb's own words and options mean, {extra variable: value} of those that
+    were given, and `rest` is for ansible-playbook.
+    """
+
+    verb: Verb
+    words: tuple[str, ...]
+    variables: Mapping[str, Any]
+    rest: tuple[str, ...]

@@ -4,22 +4,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import QUESTIONS, WEBHOOK_VARIABLE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher import demo
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import program
-from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Option, Verb, Word
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call, Option, Verb, Word
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def _new(words: Sequence[str]) -> int:
+def _new(call: Call) -> int:
     """Imported only when it is asked for: it needs pydantic, which takes longer than all else here."""
     from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory import new
 
-    return new.main(words)
+    return new.main(call.variables)
+
+
+def _answers_of_new() -> Iterator[Option]:
+    """A flag for every question. That of the secret is there only to be refused with the reason."""
+    for question in QUESTIONS:
+        default = f" [{question.default}]" if question.default else ""
+        text = "" if question.key == "slack_webhook" else question.text + default
+        yield Option(question.flag, question.key, text, "VALUE")
+    yield Option(
+        "--slack-webhook-file", "slack_webhook_file", f"file with the Slack webhook; or set {WEBHOOK_VARIABLE}", "FILE"
+    )
+    yield Option("--yes", "yes", "ask nothing; what no flag gives gets its default")
 
 
 TRY = "Try it on this machine (nothing outside a throw-away container is changed):"
@@ -44,6 +57,9 @@ VERBS = (
     ),
     Verb(
         "new",
+        "Makes inventories/NAME. What no flag gives is asked.",
+        words=(Word("NAME", "name", "such as production; small letters, digits, - and _"),),
+        options=tuple(_answers_of_new()),
         run=_new,
         section=WATCH,
         examples=(

@@ -127,14 +127,27 @@ def test_what_a_verb_does_not_understand_is_refused(
     assert f"usage: ./crowsnest {line.split()[0]}" in said
 
 
-def test_a_program_that_takes_nothing_of_ansible_s_says_what_it_takes(known: dict[str, Verb]) -> None:
-    with pytest.raises(UsageError, match=r"^demo does not know '-i'\. Allowed: nothing, --status or --destroy\.$"):
-        parse(known["demo"], ["-i", "inv"])
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("demo -i inv", "demo does not know '-i'. Allowed: nothing, --status or --destroy."),
+        ("test lint -x", "test does not know '-x'. Allowed: [GROUP …]."),
+        ("new a --slack-webhok=secret", "new does not know '--slack-webhok'. Allowed: NAME, --host, "),
+    ],
+)
+def test_a_program_says_what_it_takes_instead_of_something_of_ansible_s(
+    known: dict[str, Verb], line: str, reason: str
+) -> None:
+    name, *words = line.split()
+    with pytest.raises(UsageError) as refused:
+        parse(known[name], words)
+    assert str(refused.value).startswith(reason)
+    assert "--slack-webhook," not in str(refused.value), "a flag that is always refused"
 
 
 @pytest.mark.parametrize("words", [["--help"], ["a", "--", "-i", "--yes"], []])
 def test_a_program_with_a_command_line_of_its_own_gets_every_word(known: dict[str, Verb], words: list[str]) -> None:
-    assert parse(known["new"], words).words == tuple(words)
+    assert parse(known["bench"], words).words == tuple(words)
 
 
 def test_help_shows_what_is_the_verb_s_and_what_is_ansible_s(
@@ -191,3 +204,14 @@ def test_every_playbook_is_a_verb_and_says_what_it_does() -> None:
     }
     assert [verb.name for verb in known.values() if not verb.help and not verb.reads_its_own_words] == []
     assert {verb.name for verb in VERBS} <= set(known)
+
+
+EXAMPLES = [example for verb in VERBS for example, _ in verb.examples]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_the_overview_are_understood(example: str) -> None:
+    name, *words = example.split()
+    call = parse(verbs()[name], words)
+    assert set(call.rest) <= {"-i", "inventories/production", "--check"}
+    assert len(call.variables) == len(set(words) - {"unit"} - set(call.rest))
