@@ -1,7 +1,11 @@
 """`./crowsnest verify --json`: a program reads the report, a person what else is said."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,3 +64,34 @@ def test_without_json_it_is_a_playbook_like_any_other(verify):
         *("TASK [one]", "argument playbooks/verify.yml", "argument --limit", "argument web 1"),
     ]
     assert verify.run("verify").stdout.splitlines()[1:] == ["argument playbooks/verify.yml"]
+
+
+STUBBORN = """#!/usr/bin/env bash
+trap 'echo ending; sleep 0.5; echo ended; exit 99' INT TERM
+touch "$STATE/started"
+while :; do sleep 0.1; done
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_an_interrupted_run_is_waited_for_and_leaves_nothing(verify, number):
+    (verify.venv / "bin/ansible-playbook").write_text(STUBBORN)
+    running = subprocess.Popen(
+        verify.command("verify", "--json"),
+        env=verify.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here; a pytest in the background ignores it
+    )
+    while not (verify.state / "started").exists():
+        time.sleep(0.02)
+    if number == signal.SIGINT:
+        os.killpg(running.pid, number)  # as a terminal does it
+    else:
+        running.terminate()
+    out, err = running.communicate(timeout=30)
+    assert (running.returncode, out) == (99, "")
+    assert err.splitlines()[-2:] == ["ending", "ended"]
+    assert left_over(verify) == []
