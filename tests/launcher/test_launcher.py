@@ -19,7 +19,7 @@ def text(done: subprocess.CompletedProcess[str]) -> str:
 # --- what it says ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["help"], ["-h"]])
+@pytest.mark.parametrize("words", [[], ["--help"], ["help"], ["-h"], ["help", "--help"], ["help", "help"]])
 def test_help_names_every_command_and_installs_nothing(launcher, words):
     done = launcher.run(*words)
     assert done.returncode == 0
@@ -70,7 +70,8 @@ def test_an_unknown_command_is_refused_with_the_nearest(launcher, word, nearest)
     (launcher.state / "bin/python3").symlink_to(shutil.which("python3"))
     done = launcher.run(word)
     assert done.returncode == 2
-    assert f"no command '{word}'" in done.stderr
+    assert f"crowsnest: There is no command '{word}'." in done.stderr
+    assert "\ncrowsnest: All commands: ./crowsnest --help\n" in done.stderr
     assert f"Did you mean: ./crowsnest {nearest}" in done.stderr
     assert not launcher.venv.exists()
 

@@ -83,7 +83,8 @@ def test_an_interrupted_run_is_waited_for_and_leaves_nothing(verify, number):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here; a pytest in the background ignores it
+        # A pytest in the background ignores it, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     while not (verify.state / "started").exists():
         time.sleep(0.02)

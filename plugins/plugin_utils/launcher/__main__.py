@@ -54,7 +54,7 @@ def answer(words: Sequence[str]) -> Call | None:
         if verb is None:
             raise unknown(name, found)
         return parse(verb, rest)
-    elif rest:  # help VERB
+    elif rest and not rest[0].startswith("-"):  # help VERB
         return answer([rest[0], "--help"])
     else:
         print(overview(found))

@@ -71,7 +71,7 @@ def is_followed_by_its_value(option: str) -> bool:
 
 def _refusal(verb: Verb, word: str) -> str:
     """What the verb takes instead; a value after a = may be a secret."""
-    words = verb.usage.partition(" ")[2] or "nothing"
-    *flags, last = ["", *(option.flag for option in verb.options if option.help)]
-    allowed = ", ".join([words, *flags[1:]]) + (f" or {last}" if last else "")
-    return f"{verb.name} does not know '{word.partition('=')[0]}'. Allowed: {allowed}."
+    flags = [option.flag for option in verb.options if option.help]
+    allowed = [verb.usage.partition(" ")[2] or "nothing", *flags]
+    listed = " or ".join(filter(None, [", ".join(allowed[:-1]), allowed[-1]]))
+    return f"{verb.name} does not know '{word.partition('=')[0]}'. Allowed: {listed}."

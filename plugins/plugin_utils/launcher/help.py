@@ -39,14 +39,16 @@ def overview(verbs: Mapping[str, Verb]) -> str:
     sections = [section for verb in verbs.values() if (section := verb.section)]
     parts = [HEAD]
     for section in dict.fromkeys(sections):
-        examples = [example for verb in verbs.values() if verb.section == section for example in verb.examples]
-        parts.append("\n".join([section, *_aligned(examples)]))
+        lines = [line for verb in verbs.values() if verb.section == section for line in _aligned(verb.examples)]
+        parts.append("\n".join([section, *lines]))
     playbooks = [(verb.usage, verb.help) for verb in verbs.values() if not verb.run]
     return "\n\n".join([*parts, "\n".join([PLAYBOOKS, *_aligned(playbooks)]), FOOT])
 
 
-def _aligned(rows: Iterable[tuple[str, str]], width: int = 18) -> Iterator[str]:
-    """Lines of commands and what they do, in two columns as far as they fit."""
+def _aligned(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Lines of commands and what they do, in two columns."""
+    rows = list(rows)
+    width = max([18, *(len(command) + 2 for command, _ in rows)])
     return (f"  ./crowsnest {command:{width}} {text}".rstrip() for command, text in rows)
 
 

@@ -30,9 +30,9 @@ class Word:
 class Option:
     """An option such as `--backup NAME`; a playbook gets it as the extra variable `variable`.
 
-    Without `value`, the name that help gives its value, it is a switch and the variable becomes true. A `report` is a
-    switch too: the variable is the path of a file, which the playbook writes and of which alone stdout shows the text.
-    Help does not show an option without `help`.
+    `value` is what help calls its value. An option without one is a switch, and the variable becomes true, or with
+    `report` the path of a file that the playbook writes: then stdout shows this file and nothing else.
+    Help does not show an option whose `help` is empty.
     """
 
     flag: str
@@ -46,8 +46,8 @@ class Option:
 class Verb:
     """One verb. Without `run` it is a playbook, whose first comment is the help, and takes ansible-playbook's options.
 
-    `run` returns the exit status. Where such a verb lists words or options, nothing
-    else is let through; where it lists none, its program reads the command line and answers --help itself.
+    `run` returns the exit status. Where such a verb lists words or options, nothing else is let through; where it lists
+    none, its program reads the command line and answers --help itself.
     `section` and `examples`, [(words after ./crowsnest, what they do)], are what `./crowsnest --help` shows first.
     """
 
@@ -79,7 +79,7 @@ class Verb:
 class Call:
     """A verb with what was said after it.
 
-    `words` are all of it, `variables` what the verb's own words and options mean, {extra variable: value} of those that
+    `words` is all of it, `variables` what the verb's own words and options mean, {extra variable: value} of those that
     were given, and `rest` is for ansible-playbook.
     """
 
