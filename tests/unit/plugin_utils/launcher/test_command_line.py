@@ -9,16 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.cli.playbook import PlaybookCLI
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.command_line import (
-    is_followed_by_its_value,
-    parse,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.command_line import parse
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.help import UsageError, overview, unknown
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.play import command
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Option, Verb, Word
-from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verbs import ROOT, VERBS, verbs
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verbs import VERBS, verbs
 
 RESTORE = Verb(
     "restore",
@@ -174,44 +170,3 @@ def test_a_verb_of_the_table_without_its_playbook_is_none(tmp_path: Path) -> Non
 def test_a_wrong_name_is_answered_with_the_nearest(known: dict[str, Verb]) -> None:
     assert "Did you mean: ./crowsnest restore\n" in str(unknown("restroe", known))
     assert "Did you mean" not in str(unknown("xyz", known))
-
-
-# --- promises of the table --------------------------------------------------------------------------------------------
-
-
-def options_of_ansible() -> dict[str, bool]:
-    """{option: whether a value follows it} of ansible-playbook."""
-    program = PlaybookCLI(["ansible-playbook"])
-    program.init_parser()
-    return {option: action.nargs != 0 for action in program.parser._actions for option in action.option_strings}
-
-
-def test_it_is_known_which_options_of_ansible_have_a_value() -> None:
-    theirs = options_of_ansible()
-    assert {option: is_followed_by_its_value(option) for option in theirs} == theirs
-
-
-def test_no_option_of_a_verb_is_one_of_ansible_s() -> None:
-    assert {option.flag for verb in TABLE for option in verb.options if not verb.run} & set(
-        options_of_ansible()
-    ) == set()
-
-
-def test_every_playbook_is_a_verb_and_says_what_it_does() -> None:
-    known = verbs()
-    assert {verb.playbook for verb in known.values() if not verb.run} == {
-        f"playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")
-    }
-    assert [verb.name for verb in known.values() if not verb.help and not verb.reads_its_own_words] == []
-    assert {verb.name for verb in VERBS} <= set(known)
-
-
-EXAMPLES = [example for verb in VERBS for example, _ in verb.examples]
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_the_examples_of_the_overview_are_understood(example: str) -> None:
-    name, *words = example.split()
-    call = parse(verbs()[name], words)
-    assert set(call.rest) <= {"-i", "inventories/production", "--check"}
-    assert len(call.variables) == len(set(words) - {"unit"} - set(call.rest))
