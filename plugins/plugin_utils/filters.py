@@ -109,7 +109,7 @@ def run_report(
 
 
 def compose_project(plan: Mapping[str, Any]) -> str:
-    """The text of /opt/crowsnest/compose.yaml."""
+    """The text of the compose project, which includes the fragments of all services."""
     return yaml_text(compose_file(Plan.model_validate(plain(plan))))
 
 

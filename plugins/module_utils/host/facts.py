@@ -28,23 +28,23 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.listeners impo
     listening_ports,
     read,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import CONFIG_ROOT, DATA_ROOT, DOCKER_SOCKET, TOOLBOX
 
 # The compose project whose containers are ours.
 PROJECT = "crowsnest"
 # Where the engine of this host listens, and where Ubuntu's package manager snap puts its programs.
-SOCKET = "/var/run/docker.sock"
+SOCKET = DOCKER_SOCKET
 SNAP = "/snap/bin"
-# Units that we install and start.
-UNITS = ["crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"]
 MIB = 1024 * 1024
 # Where files are written, by packages and by us.
-FOLDERS = ("/etc", "/usr", "/var/lib", "/opt/crowsnest", "/var/lib/crowsnest")
+FOLDERS = ("/etc", "/usr", "/var/lib", CONFIG_ROOT, DATA_ROOT)
 
 
-def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
+def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) -> dict[str, object]:
     """All facts. `data_path` is where the stack's data will lie; the disk below its nearest existing parent counts.
 
-    `files` are read as they are, so that a task that writes one can be left out when nothing would change.
+    `files` are read as they are, so that a task that writes one can be left out when nothing would change. `unit_names`
+    are units of systemd that we install and start.
     """
     docker = docker_facts()
     containers = docker.pop("containers")
@@ -69,7 +69,7 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
         "python": python(),
         "toolbox": toolbox(),
         "ping_groups": ping_groups(),
-        "units": units(),
+        "units": units(unit_names),
         "files": {path: read(path) for path in files if Path(path).is_file()},
     }
 
@@ -215,7 +215,7 @@ def python() -> dict[str, Any]:
     return {"version": python_environment.python_version(), "ensurepip": ensurepip}
 
 
-def toolbox(path: str = "/opt/crowsnest/toolbox") -> str:
+def toolbox(path: str = TOOLBOX) -> str:
     """Name of the Python environment of the role toolbox; "" when something is left to do, if only to tidy up."""
     return "" if python_environment.leftovers(Path(path)) else python_environment.in_force(Path(path))
 
@@ -328,12 +328,14 @@ def published_ports() -> list[dict[str, Any]]:
     ]
 
 
-def units() -> dict[str, dict[str, bool]]:
-    """{name: {"active", "enabled", "stale"}} of our units; stale: its file changed since systemd read it.
+def units(names: Sequence[str]) -> dict[str, dict[str, bool]]:
+    """{name: {"active", "enabled", "stale"}} of these units; stale: its file changed since systemd read it.
 
     Empty without systemd. A unit that does not exist is none of the three. Format: systemctl(1), show.
     """
-    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *UNITS)
+    if not names:
+        return {}  # systemctl would show itself
+    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *names)
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n") if block]
     return {
         block["Id"]: {

@@ -6,6 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import CONFIG_ROOT as CONFIG_ROOT
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import DATA_ROOT as DATA_ROOT
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import KEYS_DIRECTORY as KEYS_DIRECTORY
+
 
 @dataclass(frozen=True)
 class Service:
@@ -57,10 +61,6 @@ class Service:
         """Numeric user and group of the container."""
         return 12000 + self.port
 
-
-# Where a service's configuration and data lie on the host: one folder each, named as the service.
-CONFIG_ROOT = "/opt/crowsnest"
-DATA_ROOT = "/var/lib/crowsnest"
 
 # The order is the order of importance: when memory runs short the last ones are switched off first.
 CATALOGUE: dict[str, Service] = {
@@ -125,8 +125,6 @@ SECRETS = {
 }
 # Of these another one does no harm: the same run gives it to everybody who needs it.
 REPLACEABLE = {"database_reader_password"}
-# Keys that a service gives out while it runs, for Prometheus: a file named as the service.
-KEYS_DIRECTORY = f"{DATA_ROOT}/prometheus_keys"
 
 # Services with a page for people, the first to open first, and what they do there.
 PAGES = {
