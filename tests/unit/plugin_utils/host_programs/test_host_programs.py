@@ -21,7 +21,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work 
     paths_of,
     units_of,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import METABASE_COMPOSE, PROMETHEUS_COMPOSE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import PROMETHEUS_YML
 
 PROGRAM = "/opt/crowsnest/container_metrics/container_metrics.py"
 TIMER, SERVICE = "crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"
@@ -168,6 +170,10 @@ def test_systemd_understands_every_line(tmp_path: Path, name: str) -> None:
             check=False,
         )
         assert not [line for line in done.stderr.splitlines() if str(tmp_path) in line or job.unit in line], done.stderr
+
+
+def test_what_the_plan_reads_of_the_server_is_read() -> None:
+    assert {METABASE_COMPOSE, PROMETHEUS_COMPOSE, PROMETHEUS_YML} <= set(facts_to_read(["server"])["files"])
 
 
 def test_a_host_that_is_only_watched_is_asked_for_its_flags_only() -> None:
