@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible.plugins.callback import CallbackBase
 
 # Ansible runs each task in a fork of itself. What is imported here is there in all of them.
+from ansible_collections.crowsnest.core.plugins.plugin_utils import facts_to_read as facts_to_read
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters as filters
 
 DOCUMENTATION = r"""

@@ -41,23 +41,23 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import (
     Python,
     Unit,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import CONFIG_ROOT, DATA_ROOT, DOCKER_SOCKET, TOOLBOX
 
 # The compose project whose containers are ours.
 PROJECT = "crowsnest"
 # Where the engine of this host listens, and where Ubuntu's package manager snap puts its programs.
-SOCKET = "/var/run/docker.sock"
+SOCKET = DOCKER_SOCKET
 SNAP = "/snap/bin"
-# Units that we install and start.
-UNITS = ["crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"]
 MIB = 1024 * 1024
 # Where files are written, by packages and by us.
-FOLDERS = ("/etc", "/usr", "/var/lib", "/opt/crowsnest", "/var/lib/crowsnest")
+FOLDERS = ("/etc", "/usr", "/var/lib", CONFIG_ROOT, DATA_ROOT)
 
 
-def host_facts(data_path: str, files: list[str]) -> HostFacts:
+def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) -> HostFacts:
     """All facts. `data_path` is where the stack's data will lie; the disk below its nearest existing parent counts.
 
-    `files` are read as they are, so that a task that writes one can be left out when nothing would change.
+    `files` are read as they are, so that a task that writes one can be left out when nothing would change. `unit_names`
+    are units of systemd that we install and start.
     """
     docker = docker_facts()
     containers = docker.pop("containers")
@@ -82,7 +82,7 @@ def host_facts(data_path: str, files: list[str]) -> HostFacts:
         "python": python(),
         "toolbox": toolbox(),
         "ping_groups": ping_groups(),
-        "units": units(),
+        "units": units(unit_names),
         "files": {path: read(path) for path in files if Path(path).is_file()},
     }
 
@@ -228,7 +228,7 @@ def python() -> Python:
     return {"version": python_environment.python_version(), "ensurepip": ensurepip}
 
 
-def toolbox(path: str = "/opt/crowsnest/toolbox") -> str:
+def toolbox(path: str = TOOLBOX) -> str:
     """Name of the Python environment of the role toolbox; "" when something is left to do, if only to tidy up."""
     return "" if python_environment.leftovers(Path(path)) else python_environment.in_force(Path(path))
 
@@ -334,9 +334,11 @@ def published_ports() -> list[PublishedPort]:
     ]
 
 
-def units() -> dict[str, Unit]:
-    """{name: state} of our units; empty without systemd. Format: systemctl(1), show."""
-    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *UNITS)
+def units(names: Sequence[str]) -> dict[str, Unit]:
+    """{name: state} of these units; empty without systemd. Format: systemctl(1), show."""
+    if not names:
+        return {}  # systemctl would show itself
+    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *names)
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n") if block]
     return {
         block["Id"]: {

@@ -22,10 +22,11 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError, fetch
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import Version
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.objects import Live, page_is_ours, plain, window_key
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import TOOLBOX, logs_command
 
 ANSWER_SECONDS = 60  # for one call; Kuma checks monitors in the same process and may be busy
 LOGIN_SECONDS = 70  # Kuma takes 20 logins a minute
-LOGS = "See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 uptime_kuma` on the host."
+LOGS = f"See `{logs_command('uptime_kuma')}` on the host."
 
 
 class KumaError(Exception):
@@ -51,7 +52,7 @@ def library() -> Any:
     except ImportError as error:
         raise KumaError(
             f"The Python library uptime_kuma_api is missing for the Python that runs this module ({error}). "
-            "On a crowsnest server it is in /opt/crowsnest/toolbox/current; elsewhere: pip install uptime-kuma-api2."
+            f"On a crowsnest server it is in {TOOLBOX}/current; elsewhere: pip install uptime-kuma-api2."
         ) from None
 
 

@@ -21,6 +21,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client imp
     RefusedError,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.record import Record
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import COMPOSE_COMMAND
 
 NAME = "crowsnest"  # of the API key
 ADMINISTRATORS = 2  # number of that group in every Metabase
@@ -85,7 +86,7 @@ def _refused(url: str, email: str, error: RefusedError) -> str:
         f"Metabase at {url} refuses the login of {email} ({error}). It was set up already, with another password or "
         "another account. Declare the account that it has (crowsnest_metabase_admin_email, "
         "crowsnest_metabase_admin_password or the file in the inventory's secrets folder), or get a token for a new "
-        "password by `sudo docker compose -f /opt/crowsnest/compose.yaml run --rm metabase reset-password "
+        f"password by `{COMPOSE_COMMAND} run --rm metabase reset-password "
         f"{email}` and set the declared one on its page /auth/reset_password/TOKEN. It was tried once."
     )
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.loaded import in_force_since, needs_reload
 from ansible_collections.crowsnest.core.plugins.module_utils.http import ServiceError, fetch
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import COMPOSE_COMMAND
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.answers import Container
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
@@ -117,7 +118,7 @@ def container_check(
     differences = list(_differences(service, row, images))
     if differences:
         # compose compares its files, not what was changed in a running container by hand.
-        recreate = f"sudo docker compose -f /opt/crowsnest/compose.yaml up --detach --force-recreate {name}"
+        recreate = f"{COMPOSE_COMMAND} up --detach --force-recreate {name}"
         advice = f"Run `./crowsnest site` with the same -i. If it stays, on the server: `{recreate}`."
         word, kind = f"{name} runs with {'; '.join(differences)}", "containers are not as planned"
         yield Check(FAIL, "containers", word, advice, kind=kind, name=name)

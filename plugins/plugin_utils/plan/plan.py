@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Disk, HostFacts
-from ansible_collections.crowsnest.core.plugins.module_utils.paths import DATA_ROOT, NODE_EXPORTER_DEFAULTS
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS, data_directory
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.memory import (
     fit,
@@ -102,7 +102,7 @@ def _no_longer_wanted(needs: Mapping[str, Needs], declaration: Declaration, runn
     for name, service in needs.items():
         if name in running and not service.part_of and not service.wanted(declaration):
             parts = [part.name for part in needs.values() if part.part_of == name and part.data]
-            off[name] = f"nobody asks for it any more; its data stay in {DATA_ROOT}/{(parts or [name])[0]}"
+            off[name] = f"nobody asks for it any more; its data stay in {data_directory((parts or [name])[0])}"
     return off
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ansible_collections.crowsnest.core.plugins.module_utils.paths import CONFIG_ROOT, DATA_ROOT, PLAN_FILE
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import PLAN_FILE, config_directory, data_directory
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 
@@ -40,12 +40,12 @@ class Planned(BaseModel):
     @property
     def config_directory(self) -> str:
         """Its configuration on the server."""
-        return f"{CONFIG_ROOT}/{self.name}"
+        return config_directory(self.name)
 
     @property
     def data_directory(self) -> str:
         """Its data on the server."""
-        return f"{DATA_ROOT}/{self.name}"
+        return data_directory(self.name)
 
 
 class InForce(BaseModel):
