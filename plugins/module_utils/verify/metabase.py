@@ -26,14 +26,14 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
 )
 
 AREA = "business"
-# The reader of an app's database has ten connections, and people use Metabase as well.
-THREADS = 3
 _OWN_SQL = "Give these questions SQL of your own, or none with `starter: false`: docs/business.md."
 _MADE = "`./crowsnest site` with the same -i makes them, or says what does not fit the database: docs/business.md."
 
 
-def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -> list[Check]:
+def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]], connections: int) -> list[Check]:
     """`wanted` is [{"key", "app", "name", "parameters"}], the keys as the module `metabase` has them.
+
+    At most `connections` questions are asked at a time, as each takes a connection of the reader.
 
     Empty when Metabase does not answer, which is said elsewhere. A question without an answer is a warning: its SQL and
     the database are the team's.
@@ -58,7 +58,7 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -
         except MetabaseError as error:
             return str(error)
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(connections) as pool:
         words = dict(zip((each["key"] for each in wanted), pool.map(ask, wanted)))
     apps = dict.fromkeys(each["app"] for each in wanted)
     return [check for app in apps for check in _app(app, [it for it in wanted if it["app"] == app], ids, words)]

@@ -28,7 +28,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
     KEYS_DIRECTORY,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard, queries
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import first_parameters
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import (
+    VERIFY_CONNECTIONS,
+    first_parameters,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import prometheus_config
 
 # Path and text of all files of a service, and the facts of a host.
@@ -82,6 +85,7 @@ def expectations(
         "status_pages": [it["slug"] for it in uptime.get("status_pages", [])],
         "business": {
             "key_file": business.get("key_file", ""),
+            "connections": VERIFY_CONNECTIONS,
             "questions": [
                 {"key": it["key"], "app": it["collection"], "name": it["name"], "parameters": first_parameters(it)}
                 for it in business.get("questions", [])

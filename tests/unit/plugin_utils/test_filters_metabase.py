@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.check import mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, ROOT
 
 DATABASE = {"name": "shop", "admin_user": "keeper", "admin_password": "hush-admin"}
 VARIABLES: dict[str, Any] = {
@@ -71,6 +72,19 @@ def test_verify_asks_every_question_as_the_dashboard_does(
     assert len(parameters) == 11
     assert parameters["Orders today"] == []
     assert [it["value"] for it in parameters["Revenue per day"]] == ["past30days~"]
+
+
+def test_run_metabase_and_verify_share_the_reader_s_connections(
+    plan: dict[str, Any], facts: Callable[..., dict[str, Any]]
+) -> None:
+    (database,) = filters.app_databases(VARIABLES)
+    environment = filters.secret_files(plan, VARIABLES, SECRETS)["metabase"]["secrets/environment"]
+    (pool,) = re.findall(r"(?m)^MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE='(\d+)'$", environment)
+    looks = {"web1": {"preflight_look": {"host": facts(total_mib=3900)}}}
+    asked = filters.expectations(plan, VARIABLES, SECRETS, looks, "/nowhere")["business"]["connections"]
+    assert database["connections"] == int(pool) + 1, "a run needs one while Metabase uses all of its own"
+    assert 1 <= asked <= int(pool) // 3, "people use Metabase while a verification asks"
+    assert f"at most {database['connections']} connections" in (ROOT / "docs/security.md").read_text()
 
 
 # With another key Metabase cannot read its database; another password of the reader is given to both sides by the run.
