@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import PROJECT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import (
     CATALOGUE,
     NODE_EXPORTER_NEED_MIB,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import full
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     BYTES,
     FOLDER_OPERATIONS,
@@ -31,6 +34,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     percent_bars,
     runbook_link,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import scrape_timeout
 
 _MIB = 1024 * 1024
 # Metrics of containers are written every 30 seconds.
@@ -139,10 +143,12 @@ def _memory(plan: Plan) -> Row:
         (
             percent_bars(
                 "Memory of each service by its limit",
-                "Memory as a share of the container's limit; at 100 % the kernel kills it. Over 90 %: watch fewer "
-                "series (see Series below: drop labels with many values in the app), or fewer apps on this server. "
+                "Memory as a share of the container's limit; at 100 % the kernel kills it. Over "
+                f"{threshold('ContainerMemoryHigh', 'medium')} %: watch fewer series (see Series below: drop labels "
+                "with many values in the app), or fewer apps on this server. "
                 "Metabase fills what its heap may take; alert MetabaseMemoryLow has the runbook.",
-                (Query(f"100 * {ours} / container_memory_limit_bytes{{{_containers(plan)}}}", "{{service}}"),),
+                (Query(f"container:memory_used:percent{{{_containers(plan)}}}", "{{service}}"),),
+                full("ContainerMemoryHigh", "medium"),
                 width=8,
             ),
             Panel(
@@ -174,6 +180,7 @@ def _cpu(plan: Plan) -> Row:
     ours = f"rate(container_cpu_seconds_total{{{_containers(plan)}}}[{_CPU_RANGE}])"
     node = f'rate(process_cpu_seconds_total{{job="node", host="{plan.server}"}}[{_CPU_RANGE}])'
     all_of_it = _with_node_exporter(ours, node)
+    timeout = duration_seconds(scrape_timeout(plan.settings.scrape_interval))
     return Row(
         "Cost in CPU and scrapes",
         (
@@ -190,8 +197,8 @@ def _cpu(plan: Plan) -> Row:
             ),
             Panel(
                 "Scrape duration",
-                "How long the slowest target of each job takes to hand out its metrics. Near 10 s the scrape fails: "
-                "the app exports too much or is overloaded; time curl -s ADDRESS/metrics on its host.",
+                f"How long the slowest target of each job takes to hand out its metrics. Near {timeout} s the scrape "
+                "fails: the app exports too much or is overloaded; time curl -s ADDRESS/metrics on its host.",
                 "timeseries",
                 (
                     Query(
@@ -201,7 +208,7 @@ def _cpu(plan: Plan) -> Row:
                 ),
                 unit=SECONDS,
                 minimum=0,
-                thresholds=(Threshold(10, "red"),),
+                thresholds=(Threshold(timeout, "red"),),
                 width=12,
             ),
         ),
