@@ -33,11 +33,11 @@ def static_rules() -> dict[str, Mapping[str, Any]]:
 def threshold(alert: str, severity: str) -> float:
     """Where an alert of files/rules begins, as its annotation `threshold` says: 90 for "90 %, 5 min".
 
-    Raises StopIteration when there is no such alert.
+    Raises ValueError unless there is exactly one such alert, whose annotation begins with a number.
     """
-    rules = (rule for file in static_rules().values() for group in file["groups"] for rule in group["rules"])
-    of_alert = (rule for rule in rules if rule.get("alert") == alert and rule["labels"]["severity"] == severity)
-    number = float(next(of_alert)["annotations"]["threshold"].split()[0])
+    rules = [rule for file in static_rules().values() for group in file["groups"] for rule in group["rules"]]
+    (rule,) = (rule for rule in rules if rule.get("alert") == alert and rule["labels"]["severity"] == severity)
+    number = float(rule["annotations"]["threshold"].split()[0])
     return int(number) if number.is_integer() else number
 
 
