@@ -14,7 +14,7 @@ from programs import running
 from server_facts import FACTS
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import CONFIG_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
 
 HOSTVARS: dict[str, Any] = {"web1": {"preflight_look": {"host": FACTS}}, "web2": {"ansible_host": "10.0.0.2"}}
 

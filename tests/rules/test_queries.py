@@ -21,7 +21,7 @@ from programs import command, running
 from server_facts import host_facts
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 

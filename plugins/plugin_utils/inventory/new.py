@@ -24,8 +24,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.files imp
     is_here,
     write,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import HIDDEN, shown
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import mistakes
 
 INVENTORIES = Path(__file__).resolve().parents[3] / "inventories"
 WEBHOOK_VARIABLE = "CROWSNEST_SLACK_WEBHOOK"
@@ -202,7 +202,7 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
             found[question.key] = f"says something of nothing. Give {flag_of(needed)} too."
     # What has nothing to belong to is checked all the same: all mistakes at once.
     complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
-    for sentence in mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}):
+    for sentence in declaration_mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}, ""):
         # The name in the path may have a colon in it.
         path, _, text = sentence.replace(f" ({complete['app_name']})", "", 1).partition(": ")
         plain = re.sub(r"\[\d+\]( \([^)]*\))?", "", path)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import NODE_EXPORTER_DEFAULTS
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS
 
 # Operating systems crowsnest is made for: ID and VERSION_ID of /etc/os-release.
 SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}

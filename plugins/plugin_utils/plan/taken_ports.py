@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import NODE_EXPORTER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER
 
 # Facts of a host, and one row of its fact `listeners`.
 Facts = Mapping[str, Any]

@@ -11,8 +11,9 @@ import pytest
 from lab.play import Lab, Run
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, read
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import read
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import alertmanager_config
 from bench import cli, faults, host, parts, scaling
 from bench.host import BenchError, apps, must

@@ -14,7 +14,8 @@ import playwright
 import pytest
 from server_facts import host_facts
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan, make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from server_facts import host_facts
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan, make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import (
     blackbox_config,
     blackbox_secrets,

@@ -10,7 +10,7 @@ files/postgresql/reader_missing.sql: {kind: wrong|note, sentence, repair: SQL or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,15 +124,18 @@ def answered_apps(results: Iterable[Result]) -> list[str]:
     return [result["item"] for result in results if answered(result)]
 
 
-def reader_report(
+def reader_outcome(
     databases: Iterable[Place],
-    asked: Iterable[Result],
-    made: Iterable[Result],
-    granted: Iterable[Result],
-    asked_again: Iterable[Result],
-) -> dict[str, list[dict[str, str]]]:
-    """{"failed", "notes"}, each a list of {app, message}: where the reader is not as declared and why, and what every
-    role may do in a database, which is not ours to change. The results are those of the role's tasks in their order.
+    asked: Sequence[Result],
+    made: Sequence[Result] = (),
+    granted: Sequence[Result] = (),
+    asked_again: Sequence[Result] = (),
+) -> dict[str, Any]:
+    """What the role's tasks brought; their results are given in order, as far as they ran.
+
+    {"unready": apps that lack their reader at first, "logged_in", "made", "granted": apps whose database did what that
+    step asked, "failed", "notes": [{"app", "message"}]}: where the reader is not as declared and why, and what every
+    role may do in a database, which is not ours to change.
     """
     steps = [{result["item"]: result for result in results} for results in (asked, made, granted, asked_again)]
     failed, notes = [], []
@@ -143,7 +146,14 @@ def reader_report(
             failed.append({"app": database["app"], "message": failure(database, *repaired)})
         if found := rows(last, "note"):
             notes.append({"app": database["app"], "message": note(database, found)})
-    return {"failed": failed, "notes": notes}
+    return {
+        "unready": unready_apps(asked),
+        "logged_in": answered_apps(asked),
+        "made": answered_apps(made),
+        "granted": answered_apps(granted),
+        "failed": failed,
+        "notes": notes,
+    }
 
 
 def place(database: Place) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urljoin
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import (
     DnsMonitor,
     DockerMonitor,
@@ -28,11 +29,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime 
     PushMonitor,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds, host_and_port
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
     HEARTBEAT_KEY,
+    PUSH_KEY,
     in_key,
     job_key,
     own_key,
@@ -51,18 +53,19 @@ ALERTING_PATH = "Alerting path"
 ALERTING_KEY = "crowsnest/alerting-path"
 
 
-def monitors(plan: Plan, declaration: Declaration, push_key: str) -> list[Fields]:
-    """All monitors; the token of a push monitor is made from the key. Apps in a plan have no secrets."""
+def monitors(context: Context) -> list[Fields]:
+    """All monitors; the token of a push monitor is made from a generated key."""
+    declaration = context.declaration
     watched = [
         *(monitor for app in declaration.apps for monitor in app_monitors(app)),
-        *alerting_path(plan, notifications.names(declaration)),
+        *alerting_path(context, notifications.names(declaration)),
         *(own_monitor(each, declaration) for each in declaration.monitors),
     ]
-    return [_with_token(each, push_key) if each["type"] == "push" else each for each in watched]
+    return [_with_token(context, each) if each["type"] == "push" else each for each in watched]
 
 
-def _with_token(monitor: Fields, push_key: str) -> Fields:
-    return {**monitor, "pushToken": push_token(push_key, monitor["key"])}
+def _with_token(context: Context, monitor: Fields) -> Fields:
+    return {**monitor, "pushToken": push_token(context.secret(PUSH_KEY), monitor["key"])}
 
 
 def docker_hosts(declaration: Declaration) -> list[Fields]:
@@ -157,14 +160,14 @@ def _component(app: App, component: str) -> Fields:
 # --- the alerting path ----------------------------------------------------------------------------------------------
 
 
-def alerting_path(plan: Plan, receivers: list[str]) -> list[Fields]:
+def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
     """Watches what sends all other alerts, so Kuma tells the receivers of this one group itself, once for all of it."""
     return [
         {
             "key": ALERTING_KEY,
             "name": ALERTING_PATH,
             "type": "group",
-            "description": f"Runbook: {plan.settings.runbook_url.rstrip('/')}/AlertingPathAlive.md",
+            "description": f"Runbook: {context.declaration.runbook_url.rstrip('/')}/AlertingPathAlive.md",
             "notifications": receivers,
             "resendInterval": _RESEND_BEATS,
             **_PACE,
@@ -183,7 +186,7 @@ def alerting_path(plan: Plan, receivers: list[str]) -> list[Fields]:
                 "key": f"{ALERTING_KEY}/{name}",
                 "name": f"{ALERTING_PATH}: {name.capitalize()}",
                 "group": ALERTING_KEY,
-                **_http(f"http://127.0.0.1:{plan.services[name].port}/-/healthy"),
+                **_http(f"http://127.0.0.1:{context.services[name].port}/-/healthy"),
             }
             for name in ("prometheus", "alertmanager")
         ),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 
 GROUPS = {"server": ["web1"], "monitored": ["web1", "web2"]}
 SECRET = "https://hooks.slack.com/services/T0/B0/hush"

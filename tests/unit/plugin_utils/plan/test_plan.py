@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import App, Plan, make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import App, make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import plan_table
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan, make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.taken_ports import port_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as module
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import push_token

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import compose_file, fragment
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import CATALOGUE

@@ -10,8 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import (
+    availability,
+    certificates,
+    durations,
+    probed_apps,
+    success,
+    success_history,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import (
     alert_history,
     firing_count,
@@ -44,14 +52,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     host_link,
     increase,
     runbook_link,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.probes import (
-    availability,
-    certificates,
-    durations,
-    probed_apps,
-    success,
-    success_history,
 )
 
 NO_REQUESTS = "No user sent a request in this time."
@@ -109,18 +109,18 @@ FRAMEWORKS = {
 }
 
 
-def app_dashboard(plan: Plan, app: App) -> Dashboard:
+def app_dashboard(context: Context, app: App) -> Dashboard:
     """The dashboard of an app with metrics."""
-    framework, probed = FRAMEWORKS.get(app.framework), app in probed_apps(plan)
-    rows = [_at_a_glance(plan, app, framework)]
+    framework, probed = FRAMEWORKS.get(app.framework), app in probed_apps(context)
+    rows = [_at_a_glance(context, app, framework)]
     if framework:
         rows.append(_server(app, framework))
     if app.framework == "django":
         rows.append(_database_and_cache(app))
     if probed:
         rows.append(_health(app))
-    rows.append(_errors_and_alerts(plan, app, framework))
-    links = [TO_OVERVIEW, host_link(app.host or plan.server), runbook_link(plan.settings.runbook_url)]
+    rows.append(_errors_and_alerts(context, app, framework))
+    links = [TO_OVERVIEW, host_link(app.host or context.server), runbook_link(context.declaration.runbook_url)]
     if probed:
         links.insert(2, Link(TO_PROBES.title, f"{TO_PROBES.url}?var-app={app.name}"))
     return Dashboard(
@@ -130,7 +130,7 @@ def app_dashboard(plan: Plan, app: App) -> Dashboard:
         description=f"Everything that is measured of {app.name} ({app.framework}).",
         rows=tuple(rows),
         variables=(
-            Variable("environment", "Environment", options=(plan.settings.environment,)),
+            Variable("environment", "Environment", options=(context.declaration.environment,)),
             Variable(
                 "instance", "Instance", query=f'label_values(up{{job="app", app="{app.name}"}}, instance)', multi=True
             ),
@@ -161,11 +161,11 @@ def _logs(app: App) -> str:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _at_a_glance(plan: Plan, app: App, framework: Framework | None) -> Row:
+def _at_a_glance(context: Context, app: App, framework: Framework | None) -> Row:
     panels = [_up(app)]
     if framework:
         panels += [_requests_now(app), _errors_now(app), _mean_now(app, framework)]
-    return Row("At a glance", (*panels, _memory(plan, app), _cpu(plan, app)))
+    return Row("At a glance", (*panels, _memory(context, app), _cpu(context, app)))
 
 
 def _up(app: App) -> Panel:
@@ -221,8 +221,8 @@ def _mean_now(app: App, framework: Framework) -> Panel:
     )
 
 
-def _memory(plan: Plan, app: App) -> Panel:
-    host = f'{{job="node", host="{app.host or plan.server}"}}'
+def _memory(context: Context, app: App) -> Panel:
+    host = f'{{job="node", host="{app.host or context.server}"}}'
     used = f"node_memory_MemTotal_bytes{host} - node_memory_MemAvailable_bytes{host}"
     process = f"process_resident_memory_bytes{{{_of_instances(app)}}}"
     return Panel(
@@ -238,8 +238,8 @@ def _memory(plan: Plan, app: App) -> Panel:
     )
 
 
-def _cpu(plan: Plan, app: App) -> Panel:
-    host = f'job="node", host="{app.host or plan.server}", mode!~"idle|iowait|steal"'
+def _cpu(context: Context, app: App) -> Panel:
+    host = f'job="node", host="{app.host or context.server}", mode!~"idle|iowait|steal"'
     used = f"sum by (host) (rate(node_cpu_seconds_total{{{host}}}[{RATE}]))"
     process = f"rate(process_cpu_seconds_total{{{_of_instances(app)}}}[{RATE}])"
     return Panel(
@@ -415,14 +415,14 @@ def _health(app: App) -> Row:
     return Row("Health", tuple(panels))
 
 
-def _errors_and_alerts(plan: Plan, app: App, framework: Framework | None) -> Row:
+def _errors_and_alerts(context: Context, app: App, framework: Framework | None) -> Row:
     panels = []
     if app.framework == "django":
         panels += [_exceptions(app, "type"), _exceptions(app, "view")]
     if framework:
         panels.append(_failed_endpoints(app, framework))
     only = f'app="{app.name}"'
-    return Row("Errors and alerts", (*panels, firing_count(only), firing_table(plan, only), alert_history(only)))
+    return Row("Errors and alerts", (*panels, firing_count(only), firing_table(context, only), alert_history(only)))
 
 
 def _exceptions(app: App, label: str) -> Panel:

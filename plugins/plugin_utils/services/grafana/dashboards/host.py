@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import alert_history
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import disk_full, full
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
@@ -42,7 +42,7 @@ _FOREVER_DAYS = 365
 _BUSY = (Threshold(80, "yellow"), Threshold(90, "red"))
 
 
-def host(plan: Plan) -> Dashboard:
+def host(context: Context) -> Dashboard:
     """The machine chosen at the top."""
     return Dashboard(
         uid="host",
@@ -51,7 +51,7 @@ def host(plan: Plan) -> Dashboard:
         description="One machine: CPU, memory, disks, network, clock. Choose it at the top.",
         rows=(_now(), _cpu(), _memory(), _disk(), _network_and_clock(), _alerts()),
         variables=(Variable("host", "Host", query='label_values(up{job="node"}, host)'),),
-        links=(TO_OVERVIEW, TO_STACK, runbook_link(plan.settings.runbook_url)),
+        links=(TO_OVERVIEW, TO_STACK, runbook_link(context.declaration.runbook_url)),
     )
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Thresholds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import Thresholds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Threshold
 

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Thresholds
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import Thresholds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import PAGES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import probed_apps
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import (
     alert_history,
     firing_count,
@@ -48,8 +48,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     percent_bars,
     runbook_link,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.probes import probed_apps
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.uptime import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.dashboard import (
     availability_bars,
     watched_apps,
 )
@@ -57,19 +56,19 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 _NODE = 'job="node"'
 
 
-def overview(plan: Plan) -> Dashboard:
+def overview(context: Context) -> Dashboard:
     """All apps and hosts on one page."""
-    measured = [app for app in plan.settings.apps if app.metrics]
-    rows = [Row("Alerts", (firing_count(), firing_table(plan)))]
+    measured = [app for app in context.declaration.apps if app.metrics]
+    rows = [Row("Alerts", (firing_count(), firing_table(context)))]
     if measured:
         serving = [app.name for app in measured if app.framework in FRAMEWORKS]
         rows.append(Row("Apps", (_apps_up(), *(_requests(serving) if serving else ()))))
-    addresses = [_addresses()] if probed_apps(plan) else []
-    if watched_apps(plan):
+    addresses = [_addresses()] if probed_apps(context) else []
+    if watched_apps(context):
         addresses.append(availability_bars())
     if addresses:
         rows.append(Row("Addresses", tuple(addresses)))
-    rows += [Row("Hosts", _hosts()), Row("History", (alert_history(),)), Row("Where to look", (_portal(plan),))]
+    rows += [Row("Hosts", _hosts()), Row("History", (alert_history(),)), Row("Where to look", (_portal(context),))]
     return Dashboard(
         uid="overview",
         title="Overview",
@@ -78,8 +77,8 @@ def overview(plan: Plan) -> Dashboard:
         rows=tuple(rows),
         links=(
             TO_STACK,
-            *([TO_UPTIME] if "uptime_kuma" in plan.services else []),
-            runbook_link(plan.settings.runbook_url),
+            *([TO_UPTIME] if "uptime_kuma" in context.services else []),
+            runbook_link(context.declaration.runbook_url),
         ),
     )
 
@@ -202,12 +201,12 @@ def _full(title: str, expr: str, description: str, thresholds: tuple[Threshold, 
     )
 
 
-def _portal(plan: Plan) -> Panel:
+def _portal(context: Context) -> Panel:
     """Links to all pages of the stack, with the addresses at which people open them."""
     pages = [
-        f"| [{name.replace('_', ' ').title()}]({service.external_url}) | {PAGES[name]} |"
-        for name, service in plan.services.items()
-        if name in PAGES
+        f"| [{name.replace('_', ' ').title()}]({service.external_url}) | {page.about} |"
+        for name, service in context.services.items()
+        if (page := context.definition(name).page)
     ]
     lines = [
         "**First** look at the firing alerts on top: each row leads to the dashboard that shows why. Without one, "
@@ -216,7 +215,7 @@ def _portal(plan: Plan) -> Panel:
         "| Page | What for |",
         "|---|---|",
         *pages,
-        f"| [Runbooks]({plan.settings.runbook_url}) | what to do for each alert, by its name |",
+        f"| [Runbooks]({context.declaration.runbook_url}) | what to do for each alert, by its name |",
         "",
         "An address on 127.0.0.1 opens through an SSH tunnel: `ssh -L PORT:127.0.0.1:PORT SERVER`.",
     ]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import alertmanager_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.maintenance import (
     muted,

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import message_templates
 

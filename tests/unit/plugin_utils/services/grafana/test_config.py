@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana import config as grafana
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.config import metabase_secrets
 
 MAIL = {

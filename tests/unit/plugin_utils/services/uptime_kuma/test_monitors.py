@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import (
     alerting_path,

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.check import mistakes
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.run import secrets
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.objects import objects
 
 MakePlan = Callable[..., Plan]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
