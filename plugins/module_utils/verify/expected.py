@@ -66,9 +66,10 @@ class Question(TypedDict):
 
 
 class Business(TypedDict):
-    """What is asked of Metabase; `key_file` is empty where it is not planned."""
+    """What is asked of Metabase, `connections` questions at a time; `key_file` is empty where it is not planned."""
 
     key_file: str
+    connections: int
     questions: list[Question]
 
 

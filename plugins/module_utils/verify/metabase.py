@@ -26,16 +26,17 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Question
 
 AREA = "business"
-# The reader of an app's database has ten connections, and people use Metabase as well.
-THREADS = 3
 _OWN_SQL = "Give these questions SQL of your own, or none with `starter: false`: docs/business.md."
 _MADE = "`./crowsnest site` with the same -i makes them, or says what does not fit the database: docs/business.md."
 
 
-def metabase_checks(url: str, key_file: str, wanted: Sequence[Question]) -> list[Check]:
-    """Empty when Metabase does not answer, which is said elsewhere.
+def metabase_checks(url: str, key_file: str, wanted: Sequence[Question], connections: int) -> list[Check]:
+    """Whether each question has an answer.
 
-    A question without an answer is a warning: its SQL and the database are the team's.
+    At most `connections` questions are asked at a time, as each takes a connection of the reader.
+
+    Empty when Metabase does not answer, which is said elsewhere. A question without an answer is a warning: its SQL and
+    the database are the team's.
     """
     try:
         key = Record(key_file, keep=False).key
@@ -57,7 +58,7 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[Question]) -> list
         except MetabaseError as error:
             return str(error)
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(connections) as pool:
         words = dict(zip((each["key"] for each in wanted), pool.map(ask, wanted)))
     apps = dict.fromkeys(each["app"] for each in wanted)
     return [check for app in apps for check in _app(app, [it for it in wanted if it["app"] == app], ids, words)]

@@ -81,7 +81,7 @@ def report(expected: Expected, secrets: SecretDigests, password: str, wait_secon
     # Only once: these ask the app's own database.
     if "metabase" in expected["services"]:
         url, business = expected["services"]["metabase"]["url"], expected["business"]
-        checks += metabase_checks(url, business["key_file"], business["questions"])
+        checks += metabase_checks(url, business["key_file"], business["questions"], business["connections"])
     checks.sort(key=lambda check: _ORDER[check.status])
     counts = {status: sum(check.status == status for check in checks) for status in _ORDER}
     return {

@@ -64,8 +64,8 @@ def questions(window_seconds: int) -> dict[str, str]:
         f' - sum(increase(alertmanager_notification_requests_failed_total{{receiver_name="heartbeat"}}{beats}))',
         "certificates": "app:certificate_left:seconds",
         "disk": "host:filesystem_used:percent",
-        "memory": "100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)",
-        "skew": "node_time_seconds - timestamp(node_time_seconds)",
+        "memory": "host:memory_used:percent",
+        "skew": "host:clock_ahead:seconds",
     }
 
 

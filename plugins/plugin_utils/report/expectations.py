@@ -51,7 +51,7 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
         "dashboards": {},
         "monitors": [],
         "status_pages": [],
-        "business": {"key_file": "", "questions": []},
+        "business": {"key_file": "", "connections": 0, "questions": []},
         "queries": [],
     }
     for name in context.services:

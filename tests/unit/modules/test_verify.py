@@ -76,7 +76,7 @@ class Prometheus:
         }
         if path != "/api/v1/query":
             return known[path]
-        if any(word in query for word in ("used:percent", "MemTotal", "node_time_seconds")):
+        if any(word in query for word in ("used:percent", "host:clock_ahead:seconds")):
             return vector((host, 1.0))
         return next((answer for word, answer in self.words.items() if word in query), vector())
 

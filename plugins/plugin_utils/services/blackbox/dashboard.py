@@ -5,7 +5,13 @@
 from __future__ import annotations
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import (
+    NINES,
+    RENEWED_DAYS,
+    certificate_left,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     APP_OF_SERIES,
     DAYS,
@@ -88,14 +94,14 @@ def certificates(selector: str) -> Panel:
     """Days until a certificate of each app expires, as alert CertificateExpiry counts them."""
     return Panel(
         "Certificate valid for",
-        "Days until the TLS certificate expires. Under 30 it should have been renewed: certbot renew --dry-run on "
-        "the web server shows why it was not; alert CertificateExpiry has the runbook.",
+        f"Days until the TLS certificate expires. Under {RENEWED_DAYS} it should have been renewed: certbot renew "
+        "--dry-run on the web server shows why it was not; alert CertificateExpiry has the runbook.",
         "stat",
         (Query(f"app:certificate_left:seconds{{{selector}}} / 86400", "{{app}}"),),
         unit=DAYS,
         decimals=0,
         base="red",
-        thresholds=(Threshold(7, "yellow"), Threshold(30, "green")),
+        thresholds=certificate_left("CertificateExpiry"),
         width=6,
         empty="No address of the apps begins with https, or it did not answer within two days.",
     )
@@ -114,7 +120,7 @@ def availability(selector: str) -> Panel:
         minimum=0,
         maximum=1,
         base="red",
-        thresholds=(Threshold(0.99, "yellow"), Threshold(0.999, "green")),
+        thresholds=NINES,
         width=8,
         height=TIMELINE_HEIGHT,
     )
@@ -136,15 +142,16 @@ def success_history(selector: str) -> Panel:
 
 def durations(selector: str) -> Panel:
     """How long each probe takes in all."""
+    slow = threshold("ProbeSlow", "medium")
     return Panel(
         "Duration of probes",
-        "How long a whole request takes from the server. Over 2 s alert ProbeSlow fires: compare with the app's own "
-        "p95; if that is low, the time is lost before the app: name, TLS, web server.",
+        f"How long a whole request takes from the server. Over {slow} s alert ProbeSlow fires: compare with the app's "
+        "own p95; if that is low, the time is lost before the app: name, TLS, web server.",
         "timeseries",
         (Query(f"avg by (app, probe) (probe_duration_seconds{{{selector}}})", "{{app}} {{probe}}"),),
         unit=SECONDS,
         minimum=0,
-        thresholds=(Threshold(2, "red"),),
+        thresholds=(Threshold(slow, "red"),),
         width=12,
     )
 

@@ -20,9 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.setting
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK, host_and_port
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import ENVIRONMENT_FILE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
-
-# Connections that the role of an app's database may have at once for Metabase; a run needs one more.
-READER_CONNECTIONS = 9
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import METABASE_CONNECTIONS
 
 
 def admin(declared: Declaration, password: str) -> dict[str, str]:
@@ -82,7 +80,7 @@ def _settings(context: Context) -> dict[str, str]:
 def _pool(declared: Declaration) -> int:
     """Connections for each app; the role is limited for all that lead to one server together."""
     servers = Counter(LOOPBACK.sub("127.0.0.1", app.database.address) for app in declared.apps if app.database)
-    return max(1, READER_CONNECTIONS // max(servers.values(), default=1))
+    return max(1, METABASE_CONNECTIONS // max(servers.values(), default=1))
 
 
 def _database(context: Context) -> dict[str, str]:

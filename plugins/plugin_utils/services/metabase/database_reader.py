@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK, host_and_port
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER, READER_CONNECTIONS
 
 Result = Mapping[str, Any]
 # An entry of `databases`.
@@ -100,6 +100,7 @@ def _database(app: str, given: Database) -> dict[str, Any]:
         "admin_user": given.admin_user or "postgres",
         "admin_password": given.admin_password.get_secret_value() if given.admin_password else "",
         "reader": READER,
+        "connections": READER_CONNECTIONS,
     }
 
 

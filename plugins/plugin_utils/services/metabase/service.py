@@ -24,7 +24,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.config import admin, metabase_secrets
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import first_parameters, objects
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import (
+    VERIFY_CONNECTIONS,
+    first_parameters,
+    objects,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.questions import questions
 
 
@@ -101,7 +105,7 @@ def _expected(context: Context) -> OfServices:
         {"key": each["key"], "app": each["collection"], "name": each["name"], "parameters": first_parameters(each)}
         for each in held["questions"]
     ]
-    return {"business": {"key_file": held["key_file"], "questions": asked}}
+    return {"business": {"key_file": held["key_file"], "connections": VERIFY_CONNECTIONS, "questions": asked}}
 
 
 METABASE = Service(

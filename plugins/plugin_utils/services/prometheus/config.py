@@ -37,7 +37,7 @@ def prometheus_config(context: Context) -> dict[str, Any]:
     return {
         "global": {
             "scrape_interval": interval,
-            "scrape_timeout": min(interval, "10s", key=duration_seconds),
+            "scrape_timeout": scrape_timeout(interval),
             "evaluation_interval": interval,
             "external_labels": {"environment": environment},
         },
@@ -48,6 +48,11 @@ def prometheus_config(context: Context) -> dict[str, Any]:
         "rule_files": ["rules/*.yml"],
         "scrape_configs": [job for job in jobs if job["static_configs"]],
     }
+
+
+def scrape_timeout(interval: str) -> str:
+    """How long a target may take to answer; Prometheus refuses a timeout longer than the interval."""
+    return min(interval, "10s", key=duration_seconds)
 
 
 def _marked(disabled: Sequence[str]) -> list[dict[str, Any]]:

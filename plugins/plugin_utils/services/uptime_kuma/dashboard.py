@@ -7,6 +7,11 @@ from __future__ import annotations
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import probed_apps
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import (
+    NINES,
+    RENEWED_DAYS,
+    certificate_left,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     DAYS,
     FOLDER_OPERATIONS,
@@ -22,7 +27,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Panel,
     Query,
     Row,
-    Threshold,
     Variable,
     any_is_bad,
     runbook_link,
@@ -38,7 +42,6 @@ _AVAILABLE = "app:available:ratio5m"
 _MINUTES = 5
 _FEW_DATA = "Uptime Kuma has measured the apps for less than five minutes."
 _STARTED = "Uptime Kuma was started less than two minutes ago and has not looked yet."
-_NINES = (Threshold(0.99, "yellow"), Threshold(0.999, "green"))
 
 
 def watched_apps(context: Context) -> list[App]:
@@ -142,7 +145,7 @@ def _availability() -> Panel:
         "table",
         tuple(Query(expr) for expr in (*shares, lost, measured)),
         base="red",
-        thresholds=_NINES,
+        thresholds=NINES,
         width=WIDTH,
         columns={
             "app": Column("App"),
@@ -165,7 +168,7 @@ def availability_bars() -> Panel:
         minimum=0,
         maximum=1,
         base="red",
-        thresholds=_NINES,
+        thresholds=NINES,
         width=WIDTH,
         height=4,
         links=(UPTIME_OF_SERIES,),
@@ -241,14 +244,15 @@ def _jobs() -> Panel:
 def _certificates() -> Panel:
     return Panel(
         "Certificates valid for",
-        "Days until each TLS certificate expires, as Uptime Kuma saw it last. Under 30 it should have been renewed: "
-        "certbot renew --dry-run on the web server shows why not; alert MonitorCertificateExpiry has the runbook.",
+        f"Days until each TLS certificate expires, as Uptime Kuma saw it last. Under {RENEWED_DAYS} it should have "
+        "been renewed: certbot renew --dry-run on the web server shows why not; alert MonitorCertificateExpiry has the "
+        "runbook.",
         "stat",
         (Query(f"min by (monitor_name) (monitor_cert_days_remaining{{{_CHOSEN}}})", "{{monitor_name}}"),),
         unit=DAYS,
         decimals=0,
         base="red",
-        thresholds=(Threshold(14, "yellow"), Threshold(30, "green")),
+        thresholds=certificate_left("MonitorCertificateExpiry"),
         width=12,
         empty="No monitor looks at an address that begins with https.",
     )

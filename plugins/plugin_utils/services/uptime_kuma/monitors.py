@@ -9,7 +9,7 @@ other keys, the rest are Kuma's own fields. Some of them are secret: tokens, pas
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urljoin
 
@@ -79,24 +79,50 @@ def docker_hosts(declaration: Declaration) -> list[Fields]:
 
 def app_monitors(app: App) -> list[Fields]:
     """A group named as the app, and in it everything that can be asked from outside; nothing when there is nothing."""
+    return [monitor for monitor, _ in _with_probes(app)]
+
+
+def series_labels(apps: Sequence[App]) -> dict[str, dict[str, str]]:
+    """{name of a monitor: labels that its series get in Prometheus}, for all monitors of the apps.
+
+    `app`, `host` where the app names one, and `probe` as in `_parts`.
+    """
+    return {
+        monitor["name"]: {
+            "app": app.name,
+            **({"host": app.host} if app.host else {}),
+            **({"probe": probe} if probe else {}),
+        }
+        for app in apps
+        for monitor, probe in _with_probes(app)
+    }
+
+
+def _with_probes(app: App) -> list[tuple[Fields, str]]:
+    """The group of the app and its parts, as `_parts` gives them; nothing when there is nothing to watch."""
+    group: Fields = {"key": app.name, "name": app.name, "type": "group", **_PACE}
     parts = list(_parts(app))
-    return [{"key": app.name, "name": app.name, "type": "group", **_PACE}, *parts] if parts else []
+    return [(group, ""), *parts] if parts else []
 
 
-def _parts(app: App) -> Iterator[Fields]:
-    """The names are part of the contract with prometheus_config, which makes the labels `app` and `probe` of them."""
+def _parts(app: App) -> Iterator[tuple[Fields, str]]:
+    """Each monitor, with the name of the probe of blackbox exporter that asks the same thing, or an empty text.
+
+    A port has the probe of the component of its name, so that one fault of both is told once.
+    """
     if app.url:
-        yield _of(app, "website", "website", _app_http(app, app.url))
+        yield _of(app, "website", "website", _app_http(app, app.url)), "url"
     if app.health.basic:
-        yield _of(app, "health", "health", _app_http(app, urljoin(app.url or "", app.health.basic)))
+        yield _of(app, "health", "health", _app_http(app, urljoin(app.url or "", app.health.basic))), "health"
     for component in app.health.components:
-        yield _of(app, f"component/{in_key(component)}", component, _component(app, component))
+        yield _of(app, f"component/{in_key(component)}", component, _component(app, component)), component
     for name, address in app.tcp.items():
         host, port = host_and_port(address)
-        yield _of(app, f"tcp/{name}", f"{name} port", {"type": "port", "hostname": host, "port": port, **_PACE})
+        fields = {"type": "port", "hostname": host, "port": port, **_PACE}
+        yield _of(app, f"tcp/{name}", f"{name} port", fields), name if name in app.health.components else ""
     for job in app.jobs:
         push = {"type": "push", "interval": job.silent_seconds, "maxretries": 0, "retryInterval": 60}
-        yield _of(app, job_key(app, job).removeprefix(f"{app.name}/"), f"job {job.name}", push)
+        yield _of(app, job_key(app, job).removeprefix(f"{app.name}/"), f"job {job.name}", push), ""
 
 
 def _of(app: App, key: str, name: str, fields: Fields) -> Fields:

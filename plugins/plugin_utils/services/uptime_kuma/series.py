@@ -9,23 +9,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import series_labels
 
 
 def monitor_labels(context: Context) -> list[dict[str, Any]]:
-    """Labels `app`, `host` and `probe` as the job `probe` has them, from the names that uptime/monitors.py gives.
+    """Labels `app`, `host` and `probe` as the job `probe` has them, one rule for each value of a label.
 
-    A port has the label of the component of its name, so that one fault of both is told once.
+    The names are exact: a monitor that somebody makes by hand gets none of them, whatever it is called.
 
     Kuma's other labels go: ids that change when a monitor is made again, addresses with what may be secret in them, and
     one for each tag, which comes and goes.
     """
-    apps = context.declaration.apps
-    names, components = _any_of(app.name for app in apps), _any_of(it for app in apps for it in app.health.components)
-    part = {"url": "website", "health": "health", "$2": f"({components})( port)?" if components else ""}
+    monitors: dict[tuple[str, str], list[str]] = {}
+    for name, labels in series_labels(context.declaration.apps).items():
+        for label in labels.items():
+            monitors.setdefault(label, []).append(name)
     return [
-        *([_labelled("app", f"({names})(: .+)?", "$1")] if names else []),
-        *(_labelled("host", f"{app.name}(: .+)?", app.host) for app in apps if app.host),
-        *(_labelled("probe", f"({names}): {pattern}", value) for value, pattern in part.items() if names and pattern),
+        *(_labelled(label, value, names) for (label, value), names in monitors.items()),
         {
             "regex": "__name__|job|instance|environment|host|app|probe|monitor_name|monitor_type|window",
             "action": "labelkeep",
@@ -33,9 +33,11 @@ def monitor_labels(context: Context) -> list[dict[str, Any]]:
     ]
 
 
-def _labelled(label: str, name: str, value: str) -> dict[str, Any]:
-    return {"source_labels": ["monitor_name"], "regex": name, "target_label": label, "replacement": value}
-
-
-def _any_of(words: Iterable[str]) -> str:
-    return "|".join(re.escape(word) for word in sorted(set(words)))
+def _labelled(label: str, value: str, names: Iterable[str]) -> dict[str, Any]:
+    """The label for monitors of these names; a dollar stands for a part of the name unless it is written twice."""
+    return {
+        "source_labels": ["monitor_name"],
+        "regex": "|".join(re.escape(name).replace("\\ ", " ") for name in names),
+        "target_label": label,
+        "replacement": value.replace("$", "$$"),
+    }

@@ -25,6 +25,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     firing_count,
     firing_table,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import (
+    too_many_errors,
+    too_slow,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     ANY,
     BYTES,
@@ -44,7 +48,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Panel,
     Query,
     Row,
-    Threshold,
     Variable,
     host_link,
     increase,
@@ -189,7 +192,6 @@ def _requests_now(app: App) -> Panel:
 
 
 def _errors_now(app: App) -> Panel:
-    limit = app.thresholds.error_ratio
     return Panel(
         "Errors",
         "Share of answers with a status of 500 or more over five minutes, all instances. Red: look at the last "
@@ -199,7 +201,7 @@ def _errors_now(app: App) -> Panel:
         unit=SHARE,
         decimals=1,
         base="green",
-        thresholds=(Threshold(limit / 5, "yellow"), Threshold(limit, "red")),
+        thresholds=too_many_errors(app.thresholds),
     )
 
 
@@ -214,15 +216,9 @@ def _mean_now(app: App, framework: Framework) -> Panel:
         (Query(mean),),
         unit=SECONDS,
         base="green",
-        thresholds=_slow(app),
+        thresholds=too_slow(app.thresholds),
         empty=NO_REQUESTS,
     )
-
-
-def _slow(app: App) -> tuple[Threshold, ...]:
-    """Where the app's own latency alerts begin."""
-    limits = app.thresholds
-    return Threshold(limits.latency_p95_medium_seconds, "yellow"), Threshold(limits.latency_p95_high_seconds, "red")
 
 
 def _memory(context: Context, app: App) -> Panel:
@@ -287,7 +283,7 @@ def _quantiles(app: App, framework: Framework) -> Panel:
         tuple(Query(f"histogram_quantile(0.{share}, {buckets})", f"p{share}") for share in (50, 95, 99)),
         unit=SECONDS,
         minimum=0,
-        thresholds=_slow(app),
+        thresholds=too_slow(app.thresholds),
         width=8,
         empty=NO_REQUESTS,
     )

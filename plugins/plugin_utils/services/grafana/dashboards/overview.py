@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import Thresholds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import probed_apps
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import (
@@ -17,7 +19,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import (
     cpu_percent,
-    memory_percent,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import (
+    disk_full,
+    full,
+    too_many_errors,
+    too_slow,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     APP_OF_SERIES,
@@ -92,6 +99,7 @@ def _requests(names: list[str]) -> tuple[Panel, ...]:
     """Requests, errors and response times of the apps whose framework counts them; an app at rest counts as 0."""
     apps = f'app=~"{"|".join(names)}"'
     nothing = f'0 * max by (app) (up{{job="app", {apps}}})'
+    limits = Thresholds()
     return (
         Panel(
             "Requests",
@@ -105,25 +113,27 @@ def _requests(names: list[str]) -> tuple[Panel, ...]:
         ),
         Panel(
             "Errors",
-            "Share of answers with a status of 500 or more, over five minutes. Over 5 %: click the app, row Errors and "
-            "alerts; alert AppErrorRatioHigh has the runbook.",
+            "Share of answers with a status of 500 or more, over five minutes. Over "
+            f"{100 * limits.error_ratio:g} %: click the app, row Errors and alerts; alert AppErrorRatioHigh has the "
+            "runbook.",
             "stat",
             (Query(f"max by (app) (app:errors:ratio5m{{{apps}}}) or {nothing}", "{{app}}"),),
             unit=SHARE,
             decimals=1,
             base="green",
-            thresholds=(Threshold(0.01, "yellow"), Threshold(0.05, "red")),
+            thresholds=too_many_errors(limits),
             links=(APP_OF_SERIES,),
         ),
         Panel(
             "Response time p95",
-            "One request in 20 takes longer than this, over five minutes. Over 1 s: click the app, its slowest "
-            "endpoints and its database queries; alert AppLatencyHigh has the runbook.",
+            "One request in 20 takes longer than this, over five minutes. Over "
+            f"{limits.latency_p95_medium_seconds:g} s: click the app, its slowest endpoints and its database queries; "
+            "alert AppLatencyHigh has the runbook.",
             "stat",
             (Query(f"max by (app) (app:latency_p95:seconds{{{apps}}})", "{{app}}"),),
             unit=SECONDS,
             base="green",
-            thresholds=(Threshold(1, "yellow"), Threshold(2, "red")),
+            thresholds=too_slow(limits),
             links=(APP_OF_SERIES,),
             empty=NO_REQUESTS,
         ),
@@ -157,28 +167,36 @@ def _hosts() -> tuple[Panel, ...]:
             links=(HOST_OF_SERIES,),
         ),
         _full(
-            "CPU", cpu_percent(_NODE), "Busy share of all cores. Over 90 % for long: click the host, then top on it."
+            "CPU",
+            cpu_percent(_NODE),
+            f"Busy share of all cores. Over {threshold('HostCpuHigh', 'medium')} % for long: click the host, then top "
+            "on it.",
+            full("HostCpuHigh", "medium"),
         ),
         _full(
             "Memory",
-            memory_percent(_NODE),
-            "Share of the memory that is taken. Over 90 %: click the host, then ps aux --sort=-rss | head on it.",
+            "host:memory_used:percent",
+            f"Share of the memory that is taken. Over {threshold('HostMemoryLow', 'high')} %: click the host, then "
+            "ps aux --sort=-rss | head on it.",
+            full("HostMemoryLow", "high"),
         ),
         _full(
             "Disk",
             "max by (host) (host:filesystem_used:percent)",
-            "The fullest file system of each host. Over 80 %: click the host, then docker system df and "
-            "journalctl --disk-usage on it.",
+            f"The fullest file system of each host. Over {threshold('HostDiskFilling', 'medium')} %: click the host, "
+            "then docker system df and journalctl --disk-usage on it.",
+            disk_full(),
         ),
     )
 
 
-def _full(title: str, expr: str, description: str) -> Panel:
+def _full(title: str, expr: str, description: str, thresholds: tuple[Threshold, ...]) -> Panel:
     """How full something of each host is, 0 to 100 percent."""
     return percent_bars(
         title,
         description,
         (Query(expr, "{{host}}"),),
+        thresholds,
         links=(HOST_OF_SERIES,),
     )
 

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER_NEED_MIB
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import PROJECT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import full
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     BYTES,
     FOLDER_OPERATIONS,
@@ -28,6 +31,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     percent_bars,
     runbook_link,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import scrape_timeout
 
 _MIB = 1024 * 1024
 # Metrics of containers are written every 30 seconds.
@@ -134,10 +138,12 @@ def _memory(context: Context) -> Row:
         (
             percent_bars(
                 "Memory of each service by its limit",
-                "Memory as a share of the container's limit; at 100 % the kernel kills it. Over 90 %: watch fewer "
-                "series (see Series below: drop labels with many values in the app), or fewer apps on this server. "
+                "Memory as a share of the container's limit; at 100 % the kernel kills it. Over "
+                f"{threshold('ContainerMemoryHigh', 'medium')} %: watch fewer series (see Series below: drop labels "
+                "with many values in the app), or fewer apps on this server. "
                 "Metabase fills what its heap may take; alert MetabaseMemoryLow has the runbook.",
-                (Query(f"100 * {ours} / container_memory_limit_bytes{{{_containers(context)}}}", "{{service}}"),),
+                (Query(f"container:memory_used:percent{{{_containers(context)}}}", "{{service}}"),),
+                full("ContainerMemoryHigh", "medium"),
                 width=8,
             ),
             Panel(
@@ -169,6 +175,7 @@ def _cpu(context: Context) -> Row:
     ours = f"rate(container_cpu_seconds_total{{{_containers(context)}}}[{_CPU_RANGE}])"
     node = f'rate(process_cpu_seconds_total{{job="node", host="{context.server}"}}[{_CPU_RANGE}])'
     all_of_it = _with_node_exporter(ours, node)
+    timeout = duration_seconds(scrape_timeout(context.declaration.scrape_interval))
     return Row(
         "Cost in CPU and scrapes",
         (
@@ -185,8 +192,8 @@ def _cpu(context: Context) -> Row:
             ),
             Panel(
                 "Scrape duration",
-                "How long the slowest target of each job takes to hand out its metrics. Near 10 s the scrape fails: "
-                "the app exports too much or is overloaded; time curl -s ADDRESS/metrics on its host.",
+                f"How long the slowest target of each job takes to hand out its metrics. Near {timeout} s the scrape "
+                "fails: the app exports too much or is overloaded; time curl -s ADDRESS/metrics on its host.",
                 "timeseries",
                 (
                     Query(
@@ -196,7 +203,7 @@ def _cpu(context: Context) -> Row:
                 ),
                 unit=SECONDS,
                 minimum=0,
-                thresholds=(Threshold(10, "red"),),
+                thresholds=(Threshold(timeout, "red"),),
                 width=12,
             ),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,10 @@ from contexts import context_of
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.expectations import expectations
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, ROOT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import compose_file, service_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import databases
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.service import (
     METABASE,
     METABASE_DATABASE,
@@ -76,6 +78,18 @@ def test_verify_asks_every_question_as_the_dashboard_does(made: Context, facts: 
     assert len(parameters) == 11
     assert parameters["Orders today"] == []
     assert [each["value"] for each in parameters["Revenue per day"]] == ["past30days~"]
+
+
+def test_run_metabase_and_verify_share_the_reader_s_connections(
+    made: Context, facts: Callable[..., dict[str, Any]]
+) -> None:
+    (database,) = databases(made.declaration)
+    environment = METABASE.secret_files(made)["secrets/environment"]
+    (pool,) = re.findall(r"(?m)^MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE='(\d+)'$", environment)
+    asked = expected(made, facts)["business"]["connections"]
+    assert database["connections"] == int(pool) + 1, "a run needs one while Metabase uses all of its own"
+    assert 1 <= asked <= int(pool) // 3, "people use Metabase while a verification asks"
+    assert f"at most {database['connections']} connections" in (ROOT / "docs/security.md").read_text()
 
 
 # With another key Metabase cannot read its database; another password of the reader is given to both sides by the run.

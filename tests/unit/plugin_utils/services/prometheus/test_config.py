@@ -195,7 +195,7 @@ def test_uptime_kuma_is_read_with_a_key_that_lies_outside_the_configuration(jobs
 
 
 def relabelled(rules: list[dict[str, Any]], labels: dict[str, str]) -> dict[str, str] | None:
-    """What Prometheus makes of a series; None: it is dropped. Expressions are anchored at both ends.
+    """What Prometheus makes of a series; None: it is dropped. Expressions are anchored at both ends, `$$` is a dollar.
 
     https://prometheus.io/docs/prometheus/latest/configuration/configuration/#relabel_config
     """
@@ -209,12 +209,13 @@ def relabelled(rules: list[dict[str, Any]], labels: dict[str, str]) -> dict[str,
             if not found:
                 return None
         elif found:
-            made[rule["target_label"]] = found.expand(rule["replacement"].replace("$", "\\"))
+            assert not re.sub(r"\$\$", "", rule["replacement"]).count("$"), "it would stand for a part of the name"
+            made[rule["target_label"]] = rule["replacement"].replace("$$", "$")
     return made
 
 
 TCP = {"database": "127.0.0.1:5432", "queue": "127.0.0.1:5672"}
-SHOP = {**DECLARED["apps"][0], "tcp": TCP}
+SHOP = {**DECLARED["apps"][0], "tcp": TCP, "jobs": [{"name": "nightly-backup", "every": "1d"}]}
 SHOP_EU = {"name": "shop-eu", "url": "https://eu.example.com/", "host": "web2", "tcp": {"queue": "10.0.0.2:5672"}}
 IDLE = {"name": "idle", "metrics": [":9000"]}
 WATCHED = [SHOP, SHOP_EU, IDLE]
@@ -228,10 +229,17 @@ NAMES: dict[str, tuple[str | None, str | None]] = {
     "shop: database port": ("shop", "database"),  # one fault of both is told once
     "shop: queue port": ("shop", None),
     "shop: job nightly-backup": ("shop", None),
-    "shop: websites": ("shop", None),
+    "shop-eu": ("shop-eu", None),
     "shop-eu: website": ("shop-eu", "url"),
     "shop-eu: queue port": ("shop-eu", None),
-    "idle": ("idle", None),
+    # Made by hand in Uptime Kuma, and what an app declared once.
+    "idle": (None, None),
+    "shop: websites": (None, None),
+    "shop: Website": (None, None),
+    "shop: redis port": (None, None),
+    "shop: job monthly-report": (None, None),
+    "shop-eu: database": (None, None),
+    "shop-eu: health": (None, None),
     "Alerting path": (None, None),
     "Alerting path: heartbeat": (None, None),
     "Alerting path: Prometheus": (None, None),
@@ -294,7 +302,7 @@ def test_a_monitor_is_labelled_as_the_probe_of_the_same_thing(rules: Callable[..
     assert {tuple(labels[name] for name in same) for labels in made if "probe" in labels} == {
         tuple(entry["labels"][name] for name in same) for entry in probes if entry["labels"]["probe"] != "answer"
     }
-    assert len(made) == 10
+    assert len(made) == 11
     assert {labels["app"] for labels in made} == {"shop", "shop-eu"}
 
 
@@ -305,12 +313,12 @@ def test_without_monitors_of_apps_the_rest_is_as_always(rules: Callable[..., Any
         assert relabelled(rules(*apps), {**labels, **OF_KUMA}) == labels
 
 
-def test_two_apps_with_the_same_component_need_no_second_rule(rules: Callable[..., Any]) -> None:
+def test_each_value_of_a_label_needs_one_rule(rules: Callable[..., Any]) -> None:
     asked = {"detailed": "http://127.0.0.1/d", "components": ["database"]}
-    apps = [{"name": name, "health": asked} for name in ("shop", "blog")]
-    one, two = rules(apps[0]), rules(*apps)
-    assert len(one) == len(two)
-    assert (relabelled(two, {**OF_MONITOR, "monitor_name": "blog: database"}) or {})["probe"] == "database"
+    apps = [{"name": name, "host": "web2", "health": asked} for name in ("shop", "blog")]
+    made = [(rule["target_label"], rule["replacement"]) for rule in rules(*apps) if "target_label" in rule]
+    assert sorted(made) == [("app", "blog"), ("app", "shop"), ("host", "web2"), ("probe", "database")]
+    assert (relabelled(rules(*apps), {**OF_MONITOR, "monitor_name": "blog: database"}) or {})["probe"] == "database"
 
 
 @pytest.mark.parametrize("component", ["cache.1", "a|b", "(x)", "postgres:connections", "결제", "a+", "$1"])

@@ -295,10 +295,8 @@ def test_all_that_an_app_exports_is_asked_for_the_chosen_instances(full: Context
 def test_memory_is_measured_by_the_limits_of_our_containers(full: Context) -> None:
     stack = next(each for each in dashboards(full) if each.uid == "stack")
     bars = next(panel for panel in panels(stack) if panel.title == "Memory of each service by its limit")
-    ours = '{project="crowsnest", host="web1"}'
-    assert [(query.legend, query.expr) for query in bars.queries] == [
-        ("{{service}}", f"100 * container_memory_unreclaimable_bytes{ours} / container_memory_limit_bytes{ours}")
-    ]
+    ours = 'container:memory_used:percent{project="crowsnest", host="web1"}'
+    assert [(query.legend, query.expr) for query in bars.queries] == [("{{service}}", ours)]
 
 
 def test_a_service_without_metrics_is_asked_by_blackbox(context: MakeContext) -> None:
