@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from stat import S_IMODE
@@ -46,7 +47,10 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
 
     `files` are read as they are, so that a task that writes one can be left out when nothing would change.
     """
-    docker = docker_facts()
+    # Each waits for other programs; together they take as long as the slowest.
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(ask) for ask in (docker_facts, node_exporter_unit, published_ports, units)]
+    docker, unit, published, own_units = (each.result() for each in asked)
     containers = docker.pop("containers")
     own = [pid for pid, container in containers.items() if container["service"]]
     return {
@@ -61,15 +65,15 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
         "disk": disk(data_path),
         "images_disk": file_system(docker.pop("folder")),
         "docker": docker,
-        "node_exporter": {**node_exporter(), **node_exporter_unit()},
+        "node_exporter": {**node_exporter(), **unit},
         "ports": listening_ports(),
         "listeners": listeners(containers),
-        "published": published_ports(),
+        "published": published,
         "data": owners(data_path),
         "python": python(),
         "toolbox": toolbox(),
         "ping_groups": ping_groups(),
-        "units": units(),
+        "units": own_units,
         "files": {path: read(path) for path in files if Path(path).is_file()},
     }
 
@@ -257,9 +261,12 @@ def docker_facts() -> dict[str, Any]:
     facts["python_client"] = importlib.util.find_spec("requests") is not None
     if not shutil.which("docker") or not (shutil.which("dockerd") or Path(SOCKET).exists()):
         return facts
-    facts["version"] = _output("docker", "version", "--format", "{{.Server.Version}}")
-    facts["compose"] = _output("docker", "compose", "version", "--short") or None
-    facts["endpoint"] = _output("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    facts["version"], compose, facts["endpoint"] = _outputs(
+        ("docker", "version", "--format", "{{.Server.Version}}"),
+        ("docker", "compose", "version", "--short"),
+        ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"),
+    )
+    facts["compose"] = compose or None
     if facts["version"]:
         facts.update(_engine_facts(facts))
     else:
@@ -269,11 +276,13 @@ def docker_facts() -> dict[str, Any]:
 
 def _engine_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What an engine that answers says of itself: part of `docker_facts`."""
-    options, _, folder = _output("docker", "info", "--format", "{{.SecurityOptions}}\t{{.DockerRootDir}}").partition(
-        "\t"
+    info, images, ids = _outputs(
+        ("docker", "info", "--format", "{{.SecurityOptions}}\t{{.DockerRootDir}}"),
+        ("docker", "image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}"),
+        ("docker", "ps", "-q"),
     )
-    containers = _containers()
-    images = _output("docker", "image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}")
+    options, _, folder = info.partition("\t")
+    containers = _containers(ids.split())
     tags = [line.split() for line in images.splitlines()]
     by_digest = {f"{tag.rpartition(':')[0]}@{digest}" for tag, digest in tags}
     return {
@@ -293,14 +302,13 @@ def _kind() -> str:
     return "podman" if path and _output(path, "--version").startswith("podman") else "docker"
 
 
-def _containers() -> dict[int, dict[str, str]]:
-    """{process id: {"name", "service"}} of the running containers; service is empty where it is not ours.
+def _containers(ids: Sequence[str]) -> dict[int, dict[str, str]]:
+    """{process id: {"name", "service"}} of those of the containers that run; service is empty where it is not ours.
 
     One that ends meanwhile is left out.
     """
     labels = (f'{{{{index .Config.Labels "com.docker.compose.{name}"}}}}' for name in ("project", "service"))
     form = "\t".join(("{{.State.Pid}}", *labels, "{{.Name}}"))
-    ids = _output("docker", "ps", "-q").split()
     shown = _output("docker", "inspect", "--format", form, *ids, partly=True) if ids else ""
     return {
         int(pid): {"name": name.lstrip("/"), "service": service if project == PROJECT else ""}
@@ -353,6 +361,12 @@ def daemon_json(path: str = "/etc/docker/daemon.json") -> dict[str, object]:
     if not isinstance(content, dict):
         raise ValueError("it holds no JSON mapping")
     return content
+
+
+def _outputs(*commands: Sequence[str]) -> list[str]:
+    """`_output` of each, asked side by side: most of what the docker command takes is its own start."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda command: _output(*command), commands))
 
 
 def _output(*command: str, partly: bool = False) -> str:
