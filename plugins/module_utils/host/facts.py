@@ -49,8 +49,9 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
     """
     # Each waits for other programs; together they take as long as the slowest.
     with ThreadPoolExecutor() as pool:
-        asked = [pool.submit(ask) for ask in (docker_facts, node_exporter_unit, published_ports, units)]
-    docker, unit, published, own_units = (each.result() for each in asked)
+        engine, unit = pool.submit(docker_facts), pool.submit(node_exporter_unit)
+        published, own_units = pool.submit(published_ports), pool.submit(units)
+    docker = engine.result()
     containers = docker.pop("containers")
     own = [pid for pid, container in containers.items() if container["service"]]
     return {
@@ -65,15 +66,15 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
         "disk": disk(data_path),
         "images_disk": file_system(docker.pop("folder")),
         "docker": docker,
-        "node_exporter": {**node_exporter(), **unit},
+        "node_exporter": {**node_exporter(), **unit.result()},
         "ports": listening_ports(),
         "listeners": listeners(containers),
-        "published": published,
+        "published": published.result(),
         "data": owners(data_path),
         "python": python(),
         "toolbox": toolbox(),
         "ping_groups": ping_groups(),
-        "units": own_units,
+        "units": own_units.result(),
         "files": {path: read(path) for path in files if Path(path).is_file()},
     }
 
