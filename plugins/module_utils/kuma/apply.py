@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.client import Kuma
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.diff import CREATE, REMOVE, Change, default_of
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import MAINTENANCE, MONITOR, STATUS_PAGE
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.objects import (
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import (
+    MAINTENANCE,
+    MONITOR,
+    STATUS_PAGE,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.marks import (
     COLOUR,
     CSS_MARK,
     HALF_MADE,
@@ -28,11 +31,17 @@ from ansible_collections.crowsnest.core.plugins.module_utils.kuma.objects import
     TAG,
     WINDOW,
     Live,
-    Thing,
-    Things,
     commented,
     described,
     our_incident,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.plan import COMPARISON
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import (
+    CREATE,
+    REMOVE,
+    Change,
+    Thing,
+    Things,
 )
 
 Ids = dict[str, dict[str, Any]]  # kind -> key -> Kuma's number
@@ -193,7 +202,8 @@ class Apply:
 
     def status_page(self, change: Change) -> Any:
         """A page is made by title and slug, the rest comes with its first save; until then its title marks it."""
-        slug, fields, raw = change.wanted.key, change.wanted.fields, change.found.raw
+        wanted, raw = change.wanted, change.found.raw
+        slug, fields = wanted.key, wanted.fields
         if change.verb == CREATE:
             self.kuma.call("addStatusPage", HALF_MADE, slug)
             raw = {**self.kuma.call("getStatusPage", slug)["config"], "incidents": []}
@@ -204,7 +214,7 @@ class Apply:
             **{
                 name: field.sent(fields[name])
                 for name, field in STATUS_PAGE.items()
-                if name in raw or fields[name] != default_of(PAGE, name, fields)
+                if name in raw or fields[name] != COMPARISON.default(PAGE, name, wanted)
             },
         }
         config["customCSS"] = f"{CSS_MARK}\n{fields['customCSS'] or ''}".strip()

@@ -24,7 +24,8 @@ from ansible_collections.crowsnest.core.plugins.module_utils.http import (
     fetch,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.client import Kuma, KumaError
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.diff import CHANGE, CREATE, KEY, Change
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.plan import KEY
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import CHANGE, CREATE, Change
 
 NAME = "crowsnest"  # of the key in Kuma; keys of other names are not touched
 MODE = 0o640
