@@ -53,7 +53,7 @@ options:
     default: []
     suboptions:
       name: {type: str, required: true, description: Name.}
-      dockerType: {type: str, choices: [socket, tcp], description: How it is reached.}
+      dockerType: {type: str, choices: [socket, tcp, null], description: How it is reached.}
       dockerDaemon: {type: str, description: "Path of its socket, or its address."}
   tags:
     description: Colours of tags. A tag that is only used gets a grey one.
@@ -223,7 +223,7 @@ options:
         type: list
         elements: dict
         suboptions:
-          hours: {type: int, required: true, description: Hour.}
+          hours: {type: int, description: Hour.}
           minutes: {type: int, description: Minute.}
       weekdays: {type: list, elements: raw, description: "Days of the week, V(0) is Sunday."}
       daysOfMonth: {type: list, elements: raw, description: "Days of the month, numbers or V(lastDay1) to V(lastDay4)."}
@@ -242,7 +242,7 @@ options:
       slug: {type: str, required: true, description: End of its address.}
       title: {type: str, required: true, description: Title.}
       description: {type: str, description: Text below the title.}
-      theme: {type: str, choices: [auto, light, dark], description: Colours.}
+      theme: {type: str, choices: [auto, light, dark, null], description: Colours.}
       icon: {type: str, description: Address of its picture.}
       domainNameList: {type: list, elements: str, description: Domain names at which it is the first page.}
       footerText: {type: str, description: Text at its end.}

@@ -29,7 +29,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import 
     STATUS_PAGE,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.marks import CSS_MARK, MARK
-from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import secret_texts
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import one_of, secret_texts
 from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.references import (
     circles,
     duplicates,
@@ -45,7 +45,7 @@ Option = dict[str, Any]
 _TEXT: Option = {"type": "str"}
 _REQUIRED: Option = {"type": "str", "required": True}
 _KEYS: Option = {"type": "list", "elements": "str"}
-_TIME: Option = {"hours": {"type": "int", "required": True}, "minutes": {"type": "int"}}
+_TIME: Option = {"hours": {"type": "int"}, "minutes": {"type": "int"}}
 
 
 def _objects(options: Mapping[str, Option], **more: Any) -> Option:
@@ -83,13 +83,13 @@ _PAGE: dict[str, Option] = {
     **_of(STATUS_PAGE),
     "slug": _REQUIRED,
     "title": _REQUIRED,
-    "theme": {"type": "str", "choices": ["auto", "light", "dark"]},
+    "theme": one_of("auto", "light", "dark"),
     "groups": _objects({"name": _REQUIRED, "monitors": _KEYS}),
     "incident": {"type": "dict", "options": {**_of(INCIDENT), "title": _REQUIRED, "content": _REQUIRED}},
 }
 _HOST: dict[str, Option] = {
     "name": _REQUIRED,
-    "dockerType": {"type": "str", "choices": ["socket", "tcp"]},
+    "dockerType": one_of("socket", "tcp"),
     "dockerDaemon": _TEXT,
 }
 _KEY_FILE: dict[str, Option] = {

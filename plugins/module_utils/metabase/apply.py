@@ -22,26 +22,18 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.dashboard 
     pulse_cards,
     tab_bodies,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.diff import (
-    ARCHIVE,
-    CHANGE,
-    CREATE,
-    UNARCHIVE,
-    Change,
-    is_secret,
-)
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.login import ADMINISTRATORS
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import (
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.key_file import KeyFile
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import (
+    ADMINISTRATORS,
     COLLECTION,
     DASHBOARD,
     DATABASE,
+    EVERYBODY,
     GROUP,
     QUESTION,
     SETTINGS,
     SUBSCRIPTION,
     USER,
-    Thing,
-    Things,
     caveats,
     described,
     entity_id,
@@ -49,9 +41,18 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects im
     slot,
     subscription_name,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.record import Record
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.plan import is_secret
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.questions import unknown_column
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import (
+    ARCHIVE,
+    CHANGE,
+    CREATE,
+    UNARCHIVE,
+    Change,
+    Thing,
+    Things,
+)
 
-EVERYBODY = 1  # number of the group of all people, in every Metabase
 _PATHS = {
     COLLECTION: "/api/collection",
     QUESTION: "/api/card",
@@ -67,8 +68,8 @@ class CannotError(MetabaseError):
 class Apply:
     """Writes changes and remembers the numbers that Metabase gives."""
 
-    def __init__(self, metabase: Metabase, record: Record) -> None:
-        self.metabase, self.record = metabase, record
+    def __init__(self, metabase: Metabase, key_file: KeyFile) -> None:
+        self.metabase, self.key_file = metabase, key_file
         self.ids: dict[str, dict[str, Any]] = {}  # kind -> key -> Metabase's number
         self.columns: dict[str, dict[str, int]] = {}  # database -> schema.table.column -> number
         self.dashboards: dict[str, Mapping[str, Any]] = {}  # key -> all that Metabase says of it
@@ -104,7 +105,7 @@ class Apply:
         self.metabase.call("PUT", "/api/setting", {name: change.wanted.raw[name] for name in change.fields})
         for name in change.fields:
             if is_secret(SETTINGS, name):
-                self.record.note("settings", name, change.wanted.fields[name])
+                self.key_file.note("settings", name, change.wanted.fields[name])
 
     def group(self, change: Change) -> Any:
         """Only its name."""
@@ -140,7 +141,7 @@ class Apply:
             number, old = change.found.id, change.found.raw.get("details") or {}
             kept = {} if given.get("ssl") else {"ssl": bool(old.get("ssl"))}
             self.metabase.call("PUT", f"/api/database/{number}", {**body, "details": {**old, **details, **kept}})
-        self.record.note("databases", change.name, fields["password"])
+        self.key_file.note("databases", change.name, fields["password"])
         return number
 
     # --- content ---
@@ -159,7 +160,7 @@ class Apply:
         }
         if change.verb == CREATE:
             made = self.metabase.call("POST", "/api/collection", body)
-            self.record.note("objects", slot(COLLECTION, key), made.get("entity_id"))
+            self.key_file.note("objects", slot(COLLECTION, key), made.get("entity_id"))
             return made["id"]
         self.metabase.call("PUT", f"/api/collection/{change.found.id}", {**body, "archived": False})
         return None
@@ -223,7 +224,7 @@ class Apply:
             body = {"name": fields["name"], "collection_id": plain["collection"], "description": half_made(key)}
             live = self.metabase.call("POST", "/api/dashboard", body)
             number, different = live["id"], {*plain, "cards"}
-            self.record.note("objects", slot(DASHBOARD, key), live.get("entity_id"))
+            self.key_file.note("objects", slot(DASHBOARD, key), live.get("entity_id"))
         if change.verb == UNARCHIVE:
             body = {"archived": False, "collection_id": plain["collection"]}
             live = self.metabase.call("PUT", f"/api/dashboard/{number}", body)
@@ -261,8 +262,3 @@ class Apply:
         body["channels"] = [channel_body(fields, [])]
         dashboard = self.ids[DASHBOARD][fields["dashboard"]]
         return self.metabase.call("POST", "/api/pulse", {**body, "dashboard_id": dashboard, "parameters": []})["id"]
-
-
-def unknown_column(field: str, database: str) -> str:
-    """Words for a filter's column that is not there."""
-    return f"there is no column {field} in the database {database} (schema.table.column), as far as Metabase sees it"

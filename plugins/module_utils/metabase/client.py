@@ -15,6 +15,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import ReconcileError
+
 ANSWER_SECONDS = 120  # for one answer: a question may take long
 HEALTH_SECONDS = 5
 IDLE_SECONDS = 10  # Metabase closes what is idle for long; a write that hits this moment could not be repeated
@@ -23,7 +25,7 @@ LOGS = "See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 m
 _VERSION = re.compile(r"v?([01])\.(\d+)[\w.-]*$")
 
 
-class MetabaseError(Exception):
+class MetabaseError(ReconcileError):
     """Metabase does not do what it should; the text says what to do."""
 
 

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is sent of a dashboard and of a subscription to it. Pure. Python 3.9.
+"""What is sent of a dashboard and of a subscription to it, and what people made there. Pure. Python 3.9.
 
 PUT /api/dashboard/:id takes the cards, tabs and filters as a whole: what is not sent is removed, a negative id is new
 (src/metabase/dashboards_rest/api.clj: UpdatedDashboardCard, UpdatedDashboardTab).
@@ -11,16 +11,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.people import foreign_cards, foreign_filters
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import Rows, parameter_id
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.wanted import SECTIONS, WIDGETS
 
-Rows = list[dict[str, Any]]
-Given = Mapping[str, Any]
+Row = Mapping[str, Any]
 _DASHCARD: tuple[str, ...] = ("id", "card_id", "action_id", "row", "col", "size_x", "size_y", "dashboard_tab_id")
 _DASHCARD += ("parameter_mappings", "visualization_settings", "inline_parameters")
 
 
-def parameter_bodies(key: str, filters: Iterable[Given], live: Given, ours: Iterable[Any]) -> Rows:
+def foreign_cards(row: Row, questions: Mapping[Any, str]) -> Rows:
+    """What people put on a dashboard: texts, headings, questions of their own."""
+    return [card for card in row.get("dashcards") or [] if card.get("card_id") not in questions]
+
+
+def foreign_filters(key: str, row: Row, questions: Mapping[Any, str]) -> Rows:
+    """The filters that people made for these; a declared one that they use as well is still ours."""
+    mappings = [mapping for card in foreign_cards(row, questions) for mapping in card.get("parameter_mappings") or []]
+    used = {mapping["parameter_id"] for mapping in mappings}
+    used |= {inline for card in row.get("dashcards") or [] for inline in card.get("inline_parameters") or []}
+    parameters: Rows = row.get("parameters") or []
+    return [found for found in parameters if found["id"] in used and found["id"] != _id_of(key, found)]
+
+
+def _id_of(key: str, parameter: Row) -> str:
+    """The number that a filter of ours with the same name has."""
+    return parameter_id(key, parameter.get("slug", ""))
+
+
+def parameter_bodies(key: str, filters: Iterable[Row], live: Row, ours: Iterable[Any]) -> Rows:
     """The declared filters, then those that people made for cards of their own."""
     sections = {WIDGETS[kind]: section for kind, section in SECTIONS.items()}
     declared = [
@@ -28,17 +46,18 @@ def parameter_bodies(key: str, filters: Iterable[Given], live: Given, ours: Iter
         for each in filters
     ]
     known = {each["id"] for each in declared}
-    return declared + [it for it in foreign_filters(key, live, dict.fromkeys(ours, "")) if it["id"] not in known]
+    foreign = foreign_filters(key, live, dict.fromkeys(ours, ""))
+    return declared + [parameter for parameter in foreign if parameter["id"] not in known]
 
 
-def _kept(dashcard: Given) -> dict[str, Any]:
+def _kept(dashcard: Row) -> dict[str, Any]:
     return {
         **{name: dashcard[name] for name in _DASHCARD if name in dashcard},
         "series": [{"id": each["id"]} for each in dashcard.get("series") or []],
     }
 
 
-def dashcard_bodies(cards: Iterable[Given], live: Given, questions: Mapping[str, Any]) -> Rows:
+def dashcard_bodies(cards: Iterable[Row], live: Row, questions: Mapping[str, Any]) -> Rows:
     """Declared cards, each in the place of one of the same question if there is one; and the cards of people.
 
     A question that could not be made (not in `questions`, {key: number}) has no card.
@@ -64,12 +83,12 @@ def dashcard_bodies(cards: Iterable[Given], live: Given, questions: Mapping[str,
     return sent + [_kept(each) for each in foreign_cards(live, dict.fromkeys(ours, ""))]
 
 
-def tab_bodies(live: Given) -> Rows:
+def tab_bodies(live: Row) -> Rows:
     """The tabs that people made."""
     return [{"id": each["id"], "name": each["name"]} for each in live.get("tabs") or []]
 
 
-def pulse_cards(live: Given) -> Rows:
+def pulse_cards(live: Row) -> Rows:
     """The questions of a dashboard, as a subscription to it names them."""
     return [
         {"id": each["card_id"], "include_csv": False, "include_xls": False, "dashboard_card_id": each["id"]}
@@ -78,7 +97,7 @@ def pulse_cards(live: Given) -> Rows:
     ]
 
 
-def channel_body(fields: Given, there: Rows) -> dict[str, Any]:
+def channel_body(fields: Row, there: Rows) -> dict[str, Any]:
     """The one channel, in the place of one of its type; others are removed (src/metabase/pulse/models/pulse.clj)."""
     kind = "slack" if fields["channel"] else "email"
     same = [each["id"] for each in there if each.get("channel_type") == kind and each.get("id")]

@@ -7,17 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.keys import (
-    collection_keys,
-    dashboard_keys,
-    question_keys,
-)
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import (
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.canonical import loose, text
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.dashboard import foreign_filters
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import (
     COLLECTION,
     DASHBOARD,
     DATABASE,
     GROUP,
-    HAND,
     QUESTION,
     SECRET_SETTING,
     SETTINGS,
@@ -25,18 +21,18 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects im
     USER,
     Live,
     Rows,
-    Thing,
-    Things,
     caveats,
-    loose,
+    collection_keys,
+    dashboard_keys,
+    question_keys,
     subscription_parts,
-    text,
     undescribed,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.people import foreign_filters
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.wanted import place
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import Thing, Things
 
-Given = Mapping[str, Any]
+Row = Mapping[str, Any]
+HAND = "made by hand"
 Names = Mapping[str, Mapping[Any, str]]  # kind -> Metabase's number -> our key, or a name that no key has
 
 
@@ -45,13 +41,13 @@ def _value(row: Mapping[str, Any]) -> Any:
     return row.get("value") if row.get("value") is not None else row.get("default")
 
 
-def _settings(live: Live, record: Given) -> dict[str, Thing]:
+def _settings(live: Live, remembered: Row) -> dict[str, Thing]:
     fields = {}
     for row in live.settings:
         name = row["key"]
         fields[name] = loose(_value(row))
         if SECRET_SETTING.search(name):  # Metabase shows its last letters only
-            fields[name] = record["settings"].get(name) if row.get("value") else None
+            fields[name] = remembered["settings"].get(name) if row.get("value") else None
     return {SETTINGS: Thing(SETTINGS, "", fields, 0, {row["key"]: row for row in live.settings})}
 
 
@@ -72,7 +68,7 @@ def _users(live: Live, groups: Iterable[str]) -> dict[str, Thing]:
     return found
 
 
-def _databases(live: Live, declared: Iterable[Given], record: Given) -> dict[str, Thing]:
+def _databases(live: Live, declared: Iterable[Row], remembered: Row) -> dict[str, Thing]:
     found: dict[str, Thing] = {}
     users = {each["name"]: each["user"] for each in declared}
     for row in sorted(live.databases, key=lambda row: int(row["id"])):
@@ -80,7 +76,7 @@ def _databases(live: Live, declared: Iterable[Given], record: Given) -> dict[str
         if name in users and name not in found and details.get("user") == users[name]:
             fields = {field: details.get(field) for field in ("host", "dbname", "ssl")}
             fields.update(engine=row.get("engine"), port=loose(details.get("port")))
-            fields["password"] = record["databases"].get(name)
+            fields["password"] = remembered["databases"].get(name)
             found[name] = Thing(name, name, fields, row["id"], row)
     return found
 
@@ -99,7 +95,7 @@ def _named(names: Mapping[Any, str], number: Any) -> str | None:
     return None if number is None else names.get(number, f"{HAND}, {number}")
 
 
-def _collection(key: str, row: Given, archived: bool, names: Names) -> Thing:
+def _collection(key: str, row: Row, archived: bool, names: Names) -> Thing:
     fields = {
         "name": row["name"],
         "description": undescribed(row.get("description")),
@@ -108,7 +104,7 @@ def _collection(key: str, row: Given, archived: bool, names: Names) -> Thing:
     return Thing(key, row["name"], fields, row["id"], row, archived)
 
 
-def _native(query: Given) -> tuple[Any, Mapping[str, Any]]:
+def _native(query: Row) -> tuple[Any, Mapping[str, Any]]:
     """(SQL, template tags) of a query, in the form of today or in the older one."""
     stages = query.get("stages") or []
     if len(stages) == 1 and "native" in stages[0]:
@@ -117,17 +113,17 @@ def _native(query: Given) -> tuple[Any, Mapping[str, Any]]:
     return native.get("query"), native.get("template-tags") or {}
 
 
-def _tag(given: Given, columns: Mapping[int, str]) -> dict[str, Any]:
+def _tag(tag: Row, columns: Mapping[int, str]) -> dict[str, Any]:
     """`dimension` is ["field", {…}, 12], formerly ["field", 12, null]."""
-    number = next((part for part in given.get("dimension") or [] if isinstance(part, int)), None)
+    number = next((part for part in tag.get("dimension") or [] if isinstance(part, int)), None)
     return {
-        **{name: given.get(name) for name in ("id", "display-name", "type", "widget-type", "default")},
+        **{name: tag.get(name) for name in ("id", "display-name", "type", "widget-type", "default")},
         "field": columns.get(number or 0, None if number is None else f"column {number}"),
-        "required": bool(given.get("required")),
+        "required": bool(tag.get("required")),
     }
 
 
-def _question(key: str, row: Given, archived: bool, names: Names, columns: Mapping[int, str]) -> Thing:
+def _question(key: str, row: Row, archived: bool, names: Names, columns: Mapping[int, str]) -> Thing:
     sql, tags = _native(row.get("dataset_query") or {})
     fields = {
         "name": row["name"],
@@ -144,7 +140,7 @@ def _question(key: str, row: Given, archived: bool, names: Names, columns: Mappi
     return Thing(key, row["name"], fields, row["id"], row, archived)
 
 
-def _card(row: Given, names: Names) -> dict[str, Any]:
+def _card(row: Row, names: Names) -> dict[str, Any]:
     filters = []
     for mapping in row.get("parameter_mappings") or []:
         target = mapping.get("target") or []
@@ -160,7 +156,7 @@ def _card(row: Given, names: Names) -> dict[str, Any]:
     }
 
 
-def _dashboard(key: str, row: Given, archived: bool, names: Names) -> Thing:
+def _dashboard(key: str, row: Row, archived: bool, names: Names) -> Thing:
     kept = [each["id"] for each in foreign_filters(key, row, names[QUESTION])]
     known = ("id", "name", "slug", "type", "default")
     ours = [each for each in row.get("dashcards") or [] if each.get("card_id") in names[QUESTION]]
@@ -178,7 +174,7 @@ def _dashboard(key: str, row: Given, archived: bool, names: Names) -> Thing:
     return Thing(key, row["name"], fields, row["id"], row, archived)
 
 
-def _subscription(key: str, name: str, row: Given, archived: bool, names: Names) -> Thing:
+def _subscription(key: str, name: str, row: Row, archived: bool, names: Names) -> Thing:
     channels = [each for each in row.get("channels") or [] if each.get("enabled") is not False]
     channel = channels[0] if len(channels) == 1 else {}
     fields = {
@@ -211,29 +207,31 @@ def columns_of(live: Live, database: int) -> dict[str, int]:
     return {name: number for number, name in names.items()}
 
 
-def _names(live: Live, given: Given, record: Given) -> dict[str, Mapping[Any, str]]:
+def _names(live: Live, declared: Row, remembered: Row) -> dict[str, Mapping[Any, str]]:
     archived = live.archived
     return {
-        COLLECTION: collection_keys(live.collections + archived.get(COLLECTION, []), record),
-        QUESTION: question_keys(live.cards + archived.get(QUESTION, []), [each["key"] for each in given["questions"]]),
-        DASHBOARD: dashboard_keys(live.dashboards + archived.get(DASHBOARD, []), record),
-        DATABASE: {it.id: it.key for it in _databases(live, given["databases"], record).values()},
+        COLLECTION: collection_keys(live.collections + archived.get(COLLECTION, []), remembered),
+        QUESTION: question_keys(
+            live.cards + archived.get(QUESTION, []), [each["key"] for each in declared["questions"]]
+        ),
+        DASHBOARD: dashboard_keys(live.dashboards + archived.get(DASHBOARD, []), remembered),
+        DATABASE: {it.id: it.key for it in _databases(live, declared["databases"], remembered).values()},
     }
 
 
-def found_things(live: Live, given: Given, record: Given) -> Things:
-    """What is ours in Metabase. `record` is the content of the file on the host."""
-    names, columns = _names(live, given, record), column_names(live)
+def found_things(live: Live, declared: Row, remembered: Row) -> Things:
+    """What is ours in Metabase. `remembered` is the content of the file on the host."""
+    names, columns = _names(live, declared, remembered), column_names(live)
     subscriptions = [(row, old, *subscription_parts(row)) for row, old in _pairs(live, SUBSCRIPTION, live.pulses)]
     return {
-        SETTINGS: _settings(live, record),
+        SETTINGS: _settings(live, remembered),
         GROUP: {
             row["name"]: Thing(row["name"], row["name"], {}, row["id"], row)
             for row in live.groups
-            if row["name"] in given["groups"]
+            if row["name"] in declared["groups"]
         },
-        USER: _users(live, given["groups"]),
-        DATABASE: _databases(live, given["databases"], record),
+        USER: _users(live, declared["groups"]),
+        DATABASE: _databases(live, declared["databases"], remembered),
         COLLECTION: {
             key: _collection(key, row, old, names)
             for row, old in _pairs(live, COLLECTION, live.collections)

@@ -24,6 +24,11 @@ def refuse(subject: str, mistakes: Collection[str]) -> None:
         raise ReconcileError(f"{subject}: nothing was changed, {count}: " + "; ".join(mistakes))
 
 
+def one_of(*choices: str) -> dict[str, Any]:
+    """An option that need not be declared. Null says the same, and Ansible takes it only when it is a choice."""
+    return {"type": "str", "choices": [*choices, None]}
+
+
 def declared(spec: Options, values: Options) -> dict[str, Any]:
     """All options, and below them only what somebody declared: Ansible adds what is missing there as null."""
     return {name: _declared(spec[name], value) for name, value in values.items()}

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from module_options import taken
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.check import mistakes
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.options import ARGUMENT_SPEC, mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER
 
@@ -44,7 +45,7 @@ def test_each_of_both_services_has_its_compose_fragment(plan: dict[str, Any]) ->
 
 def test_the_module_takes_what_is_made_for_it(plan: dict[str, Any]) -> None:
     made = filters.metabase_objects(plan, VARIABLES, SECRETS, "/nowhere")
-    assert mistakes({"settings": {}, **made}) == []
+    assert mistakes(taken(ARGUMENT_SPEC, made)) == []
     assert made["key_file"] == "/opt/crowsnest/metabase/api_key"
     assert made["admin"]["password"] == "hush-first"
     assert made["databases"][0]["password"] == "hush-reader"

@@ -151,7 +151,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "a theme": (
         "status_pages",
         {"slug": "x", "title": "x", "theme": "pink"},
-        ("value of theme must be one of: auto, light, dark", "status_pages"),
+        ("value of theme must be one of: auto, light, dark, None, got: pink", "status_pages"),
     ),
     "an incident": (
         "status_pages",
@@ -161,7 +161,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "a docker host": (
         "docker_hosts",
         {"name": "x", "dockerType": "ssh"},
-        ("value of dockerType must be one of: socket, tcp, got: ssh found in docker_hosts",),
+        ("value of dockerType must be one of: socket, tcp, None, got: ssh found in docker_hosts",),
     ),
     "a tag": ("tags", {"name": "x"}, ("missing required arguments: color found in tags",)),
 }
@@ -180,6 +180,18 @@ def test_what_is_not_declared_is_not_there() -> None:
         "monitors"
     ]
     assert monitor == {"key": "x", "name": "x", "type": "push"}
+
+
+def test_null_says_nothing_wherever_it_stands() -> None:
+    needed: dict[str, dict[str, Any]] = {
+        "monitors": {"key": "x", "name": "x", "type": "group"},
+        "maintenances": {"key": "x", "title": "x", "strategy": "manual"},
+        "status_pages": {"slug": "x", "title": "x"},
+        "docker_hosts": {"name": "x"},
+    }
+    rows = {option: [{**dict.fromkeys(ARGUMENT_SPEC[option]["options"]), **row}] for option, row in needed.items()}
+    result = taken(ARGUMENT_SPEC, {**options(), **rows})
+    assert {option: result[option] for option in needed} == {option: [row] for option, row in needed.items()}
 
 
 def test_what_has_no_fixed_shape_stays_as_it_is() -> None:
