@@ -96,7 +96,7 @@ class Apply:
 
     def notification(self, change: Change) -> Any:
         """Everything is kept as it is sent, our mark too."""
-        declared = {name: it for name, it in change.wanted.raw.items() if name != "key"}
+        declared = {name: value for name, value in change.wanted.raw.items() if name != "key"}
         config = {"isDefault": False, **declared, MARK: change.wanted.key, "applyExisting": False}
         return self.kuma.call("addNotification", config, change.found.id)["id"]
 
@@ -153,7 +153,7 @@ class Apply:
             self.set_tags(change)
         edited = {name: wanted[name] for name in change.fields if name not in ("tags", "active")}
         if edited:
-            sent = {name: MONITOR[name].sent(it) if name in MONITOR else it for name, it in edited.items()}
+            sent = {name: MONITOR[name].sent(value) if name in MONITOR else value for name, value in edited.items()}
             sent["description"] = described(change.wanted.key, wanted["description"])
             self.kuma.call("editMonitor", {**change.found.raw, **sent, **self.references(wanted)})
         if "active" in change.fields:

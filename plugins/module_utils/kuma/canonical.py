@@ -33,7 +33,7 @@ def flag(value: Any) -> bool:
 
 def members(value: Any) -> list[str]:
     """A list whose order means nothing, sorted; a single value is a list of one."""
-    return sorted({text(each) for each in (value if isinstance(value, list) else [value])})
+    return sorted({text(member) for member in (value if isinstance(value, list) else [value])})
 
 
 def data(value: Any) -> Any:
@@ -53,17 +53,17 @@ def moment(value: Any) -> str:
 
 def moments(value: Any) -> list[str]:
     """Start and end; Kuma says null for an open one."""
-    return [moment(each) for each in value if each not in EMPTY]
+    return [moment(date) for date in value if date not in EMPTY]
 
 
 def times(value: Any) -> list[dict[str, int]]:
     """Start and end of the day's window."""
-    return [{"hours": int(each.get("hours", 0)), "minutes": int(each.get("minutes", 0))} for each in value]
+    return [{"hours": int(time.get("hours", 0)), "minutes": int(time.get("minutes", 0))} for time in value]
 
 
 def days(value: Any) -> list[Any]:
     """Weekdays or days of a month, sorted; Kuma also knows words such as lastDay1."""
-    return sorted({number(each) for each in value}, key=lambda day: (isinstance(day, str), day))
+    return sorted({number(member) for member in value}, key=lambda day: (isinstance(day, str), day))
 
 
 # The type of the module's option for each form.
@@ -111,7 +111,7 @@ def loose(value: Any) -> Any:
     if value in EMPTY or value is False:
         return None
     if isinstance(value, list):
-        return sorted((loose(each) for each in value), key=str)
+        return sorted((loose(member) for member in value), key=str)
     if value is True or isinstance(value, dict):
         return value
     return text(value)

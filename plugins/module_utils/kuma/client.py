@@ -207,11 +207,11 @@ class Kuma:
         # These two lists Kuma, above all 1.23, also sends some time after the end of an earlier session: older ones.
         monitors = _plain(self.call("getMonitorList", then=self.api.get_monitors))
         maintenances = _plain(self.call("getMaintenanceList", then=self.api.get_maintenances))
-        for each in maintenances:
-            if window_key(each):
-                each["monitors"] = [row["id"] for row in self.call("getMonitorMaintenance", each["id"])["monitors"]]
-                pages = self.call("getMaintenanceStatusPage", each["id"])["statusPages"]
-                each["statusPages"] = [row["id"] for row in pages]
+        for window in maintenances:
+            if window_key(window):
+                window["monitors"] = [row["id"] for row in self.call("getMonitorMaintenance", window["id"])["monitors"]]
+                pages = self.call("getMaintenanceStatusPage", window["id"])["statusPages"]
+                window["statusPages"] = [row["id"] for row in pages]
         return Live(
             version=version,
             settings=self.call("getSettings")["data"],
@@ -221,8 +221,8 @@ class Kuma:
             monitors=monitors,
             maintenances=maintenances,
             status_pages=[
-                {**each, **self.public_page(each["slug"])} if page_is_ours(each) else each
-                for each in self._list(self.api.get_status_pages)
+                {**page, **self.public_page(page["slug"])} if page_is_ours(page) else page
+                for page in self._list(self.api.get_status_pages)
             ],
         )
 
@@ -237,7 +237,10 @@ class Kuma:
         if status != 200:
             raise KumaError(f"Uptime Kuma answers {address} with status {status}: {text[:200]} {LOGS}")
         incidents = page["incidents"] if "incidents" in page else [page.get("incident")]  # 2.1 allows many
-        return {"publicGroupList": page["publicGroupList"], "incidents": [each for each in incidents if each]}
+        return {
+            "publicGroupList": page["publicGroupList"],
+            "incidents": [incident for incident in incidents if incident],
+        }
 
 
 def connected(url: str, timeout_seconds: float) -> Kuma:

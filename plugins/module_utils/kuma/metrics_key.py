@@ -91,11 +91,11 @@ def write_key(kuma: Kuma, change: Change, wanted: Mapping[str, Any]) -> None:
         if change.name.startswith(RIGHTS):
             _write(path, path.read_text(encoding="ascii"), wanted.get("owner"))
             return
-        for each in kuma.api.get_api_keys():
-            if each["name"] == NAME:
-                kuma.call("deleteAPIKey", each["id"])
-        made = kuma.call("addAPIKey", {"name": NAME, "expires": None, "active": 1})["key"]
-        _write(path, made, wanted.get("owner"))
+        for key in kuma.api.get_api_keys():
+            if key["name"] == NAME:
+                kuma.call("deleteAPIKey", key["id"])
+        new = kuma.call("addAPIKey", {"name": NAME, "expires": None, "active": 1})["key"]
+        _write(path, new, wanted.get("owner"))
         health, error = _last_scrape(wanted)
         if health == "up" or "401" in error:  # it has used an older key
             _restart(wanted["reader"]["container"])

@@ -9,7 +9,7 @@ itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -42,6 +42,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.reference
 
 Row = Mapping[str, Any]
 Option = dict[str, Any]
+Known = Mapping[str, list[str]]
 _TEXT: Option = {"type": "str"}
 _REQUIRED: Option = {"type": "str", "required": True}
 _KEYS: Option = {"type": "list", "elements": "str"}
@@ -132,24 +133,34 @@ def secrets(declared: Row) -> set[str]:
 
 def mistakes(declared: Row, providers: Mapping[str, Iterable[str]]) -> list[str]:
     """One sentence for each; `providers` are the types of notifications with the options that each needs."""
+    known = _known(declared)
     return [
         *missing(ARGUMENT_SPEC, declared),
         *_settings(declared["settings"]),
         *_twice(declared),
-        *(
-            line
-            for path, row in paths("notifications", declared["notifications"])
-            for line in _notification(path, row, providers)
-        ),
-        *(line for path, row in paths("monitors", declared["monitors"]) for line in _monitor(path, row, declared)),
+        *_each(declared, "notifications", _notification, providers),
+        *_each(declared, "monitors", _monitor, known),
         *circles("monitors", "group", declared["monitors"]),
-        *(
-            line
-            for path, row in paths("maintenances", declared["maintenances"])
-            for line in _window(path, row, declared)
-        ),
-        *(line for path, row in paths("status_pages", declared["status_pages"]) for line in _page(path, row, declared)),
+        *_each(declared, "maintenances", _window, known),
+        *_each(declared, "status_pages", _page, known),
     ]
+
+
+def _each(declared: Row, option: str, check: Callable[[str, Row, Any], Iterator[str]], other: Any) -> Iterator[str]:
+    """The mistakes in each object of an option; `other` is what the check needs besides."""
+    for path, row in paths(option, declared[option]):
+        yield from check(path, row, other)
+
+
+def _known(declared: Row) -> dict[str, list[str]]:
+    """What is declared -> the names by which others refer to it."""
+    return {
+        "group": [row["key"] for row in declared["monitors"] if row["type"] == "group"],
+        "monitor": [row["key"] for row in declared["monitors"]],
+        "notification": [str(row.get("key")) for row in declared["notifications"]],
+        "docker host": [row["name"] for row in declared["docker_hosts"]],
+        "status page": [row["slug"] for row in declared["status_pages"]],
+    }
 
 
 def _settings(settings: Row) -> Iterator[str]:
@@ -185,7 +196,7 @@ def _notification(path: str, row: Row, providers: Mapping[str, Iterable[str]]) -
     yield from _empty(path, row, sorted(providers.get(kind or "", ())), f", which the type {kind} needs")
 
 
-def _monitor(path: str, row: Row, declared: Row) -> Iterator[str]:
+def _monitor(path: str, row: Row, known: Known) -> Iterator[str]:
     kind = row["type"]
     needed = [name for name in NEEDED[kind] if name not in OF_TYPE.get(kind, {})]
     yield from _empty(path, row, needed, f", which the type {kind} needs")
@@ -193,25 +204,21 @@ def _monitor(path: str, row: Row, declared: Row) -> Iterator[str]:
     yield from out_of_range(path, row, _LIMITS)
     for code in row.get("accepted_statuscodes", []):
         yield from unlike(f"{path}.accepted_statuscodes", code, r"[1-9]\d\d(-[1-9]\d\d)?", "like 404 or like 200-299")
-    groups = [other["key"] for other in declared["monitors"] if other["type"] == "group"]
-    yield from unknown(f"{path}.group", "group", [row.get("group")], groups)
-    notifications = [other.get("key") for other in declared["notifications"]]
-    yield from unknown(f"{path}.notifications", "notification", row.get("notifications", []), notifications)
-    hosts = [host["name"] for host in declared["docker_hosts"]]
-    yield from unknown(f"{path}.docker_host", "docker host", [row.get("docker_host")], hosts)
+    yield from unknown(f"{path}.group", "group", [row.get("group")], known["group"])
+    yield from unknown(f"{path}.notifications", "notification", row.get("notifications", []), known["notification"])
+    yield from unknown(f"{path}.docker_host", "docker host", [row.get("docker_host")], known["docker host"])
     if any(tag["name"] == MARK for tag in row.get("tags", [])):
         yield f"{path}.tags: {MARK} is the tag by which this module knows its own"
 
 
-def _window(path: str, row: Row, declared: Row) -> Iterator[str]:
+def _window(path: str, row: Row, known: Known) -> Iterator[str]:
     yield from _times(path, row)
     if row["strategy"] == "cron" and not re.fullmatch(r"(\S+\s+){4}\S+", row.get("cron", "").strip()):
         yield f"{path}.cron: {row.get('cron', '')!r} is not five words"
     if row.get("timezone") != "SAME_AS_SERVER":
         yield from _zone(f"{path}.timezone", row.get("timezone"))
-    yield from _monitors_of(f"{path}.monitors", row, declared)
-    pages = [page["slug"] for page in declared["status_pages"]]
-    yield from unknown(f"{path}.status_pages", "status page", row.get("status_pages", []), pages)
+    yield from unknown(f"{path}.monitors", "monitor", row.get("monitors", []), known["monitor"])
+    yield from unknown(f"{path}.status_pages", "status page", row.get("status_pages", []), known["status page"])
 
 
 def _times(path: str, row: Row) -> Iterator[str]:
@@ -245,11 +252,7 @@ def _zone(path: str, name: Any) -> Iterator[str]:
             yield f"{path}: {name} is not a time zone such as Europe/Berlin"
 
 
-def _monitors_of(path: str, row: Row, declared: Row) -> Iterator[str]:
-    yield from unknown(path, "monitor", row.get("monitors", []), [monitor["key"] for monitor in declared["monitors"]])
-
-
-def _page(path: str, row: Row, declared: Row) -> Iterator[str]:
+def _page(path: str, row: Row, known: Known) -> Iterator[str]:
     like = "of small letters, digits and single hyphens between them"
     yield from unlike(f"{path}.slug", row["slug"], r"[a-z0-9]+(-[a-z0-9]+)*", like)
     if row.get("icon", "").startswith("data:"):
@@ -257,4 +260,4 @@ def _page(path: str, row: Row, declared: Row) -> Iterator[str]:
     if row.get("customCSS", "").startswith(CSS_MARK):
         yield f"{path}.customCSS: begins with the mark that this module writes itself"
     for group_path, group in paths(f"{path}.groups", row.get("groups", [])):
-        yield from _monitors_of(f"{group_path}.monitors", group, declared)
+        yield from unknown(f"{group_path}.monitors", "monitor", group.get("monitors", []), known["monitor"])

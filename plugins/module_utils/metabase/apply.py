@@ -129,18 +129,18 @@ class Apply:
 
     def database(self, change: Change) -> Any:
         """Metabase tries the connection and refuses one that fails."""
-        given, fields = change.wanted.raw, change.wanted.fields
+        declared, fields = change.wanted.raw, change.wanted.fields
         details = {
             **{name: fields[name] for name in ("host", "port", "dbname")},
-            **{"user": given["user"], "password": given["password"], "ssl": bool(given.get("ssl"))},
+            **{"user": declared["user"], "password": declared["password"], "ssl": bool(declared.get("ssl"))},
         }
         body = {"name": change.name, "engine": fields["engine"], "details": details}
         if change.verb == CREATE:
             number = self.metabase.call("POST", "/api/database", body)["id"]
         else:
             number, old = change.found.id, change.found.raw.get("details") or {}
-            kept = {} if given.get("ssl") else {"ssl": bool(old.get("ssl"))}
-            self.metabase.call("PUT", f"/api/database/{number}", {**body, "details": {**old, **details, **kept}})
+            encryption = {} if declared.get("ssl") else {"ssl": bool(old.get("ssl"))}
+            self.metabase.call("PUT", f"/api/database/{number}", {**body, "details": {**old, **details, **encryption}})
         self.key_file.note("databases", change.name, fields["password"])
         return number
 
@@ -159,9 +159,9 @@ class Apply:
             "parent_id": self.place(fields, "parent"),
         }
         if change.verb == CREATE:
-            made = self.metabase.call("POST", "/api/collection", body)
-            self.key_file.note("objects", slot(COLLECTION, key), made.get("entity_id"))
-            return made["id"]
+            new = self.metabase.call("POST", "/api/collection", body)
+            self.key_file.note("objects", slot(COLLECTION, key), new.get("entity_id"))
+            return new["id"]
         self.metabase.call("PUT", f"/api/collection/{change.found.id}", {**body, "archived": False})
         return None
 
@@ -170,7 +170,7 @@ class Apply:
         fields = thing.fields
         if fields["database"] not in self.ids[DATABASE]:
             raise CannotError(f"its database {fields['database']} is missing in Metabase")
-        tags = {tag: self.tag(tag, fields["database"], it) for tag, it in fields["tags"].items()}
+        tags = {tag: self.tag(tag, fields["database"], filtered) for tag, filtered in fields["tags"].items()}
         stage = {"lib/type": "mbql.stage/native", "native": fields["sql"], **({"template-tags": tags} if tags else {})}
         return {"lib/type": "mbql/query", "database": self.ids[DATABASE][fields["database"]], "stages": [stage]}
 

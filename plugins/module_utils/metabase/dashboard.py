@@ -42,10 +42,13 @@ def parameter_bodies(key: str, filters: Iterable[Row], live: Row, ours: Iterable
     """The declared filters, then those that people made for cards of their own."""
     sections = {WIDGETS[kind]: section for kind, section in SECTIONS.items()}
     declared = [
-        {**{name: value for name, value in each.items() if value is not None}, "sectionId": sections[each["type"]]}
-        for each in filters
+        {
+            **{name: value for name, value in parameter.items() if value is not None},
+            "sectionId": sections[parameter["type"]],
+        }
+        for parameter in filters
     ]
-    known = {each["id"] for each in declared}
+    known = {parameter["id"] for parameter in declared}
     foreign = foreign_filters(key, live, dict.fromkeys(ours, ""))
     return declared + [parameter for parameter in foreign if parameter["id"] not in known]
 
@@ -53,7 +56,7 @@ def parameter_bodies(key: str, filters: Iterable[Row], live: Row, ours: Iterable
 def _kept(dashcard: Row) -> dict[str, Any]:
     return {
         **{name: dashcard[name] for name in _DASHCARD if name in dashcard},
-        "series": [{"id": each["id"]} for each in dashcard.get("series") or []],
+        "series": [{"id": card["id"]} for card in dashcard.get("series") or []],
     }
 
 
@@ -63,12 +66,12 @@ def dashcard_bodies(cards: Iterable[Row], live: Row, questions: Mapping[str, Any
     A question that could not be made (not in `questions`, {key: number}) has no card.
     """
     ours = set(questions.values())
-    free = [dict(each) for each in live.get("dashcards") or [] if each.get("card_id") in ours]
+    free = [dict(card) for card in live.get("dashcards") or [] if card.get("card_id") in ours]
     tabs = live.get("tabs") or []
     sent = []
     for new, card in enumerate((card for card in cards if card["question"] in questions), start=1):
         number = questions[card["question"]]
-        there = next((each for each in free if each["card_id"] == number), None)
+        there = next((card for card in free if card["card_id"] == number), None)
         if there:
             free.remove(there)
         body = _kept(there) if there else {"id": -new, "card_id": number, "visualization_settings": {}, "series": []}
@@ -80,27 +83,27 @@ def dashcard_bodies(cards: Iterable[Row], live: Row, questions: Mapping[str, Any
             for parameter, tag in card["filters"]
         ]
         sent.append(body)
-    return sent + [_kept(each) for each in foreign_cards(live, dict.fromkeys(ours, ""))]
+    return sent + [_kept(card) for card in foreign_cards(live, dict.fromkeys(ours, ""))]
 
 
 def tab_bodies(live: Row) -> Rows:
     """The tabs that people made."""
-    return [{"id": each["id"], "name": each["name"]} for each in live.get("tabs") or []]
+    return [{"id": tab["id"], "name": tab["name"]} for tab in live.get("tabs") or []]
 
 
 def pulse_cards(live: Row) -> Rows:
     """The questions of a dashboard, as a subscription to it names them."""
     return [
-        {"id": each["card_id"], "include_csv": False, "include_xls": False, "dashboard_card_id": each["id"]}
-        for each in live.get("dashcards") or []
-        if each.get("card_id")
+        {"id": card["card_id"], "include_csv": False, "include_xls": False, "dashboard_card_id": card["id"]}
+        for card in live.get("dashcards") or []
+        if card.get("card_id")
     ]
 
 
 def channel_body(fields: Row, there: Rows) -> dict[str, Any]:
     """The one channel, in the place of one of its type; others are removed (src/metabase/pulse/models/pulse.clj)."""
     kind = "slack" if fields["channel"] else "email"
-    same = [each["id"] for each in there if each.get("channel_type") == kind and each.get("id")]
+    same = [channel["id"] for channel in there if channel.get("channel_type") == kind and channel.get("id")]
     return {
         **({"id": same[0]} if same else {}),
         "channel_type": kind,

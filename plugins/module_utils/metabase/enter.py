@@ -202,17 +202,17 @@ def _make_key(metabase: Metabase, declared: Options, key_file: KeyFile) -> None:
     Who is logged in here knows the declared password: its digest is kept with the key. Raises MetabaseError.
     """
     try:
-        for each in metabase.rows("/api/api-key"):
-            if each["name"] == NAME:
-                metabase.call("DELETE", f"/api/api-key/{each['id']}")
-        made = metabase.call("POST", "/api/api-key", {"name": NAME, "group_id": ADMINISTRATORS})
+        for key in metabase.rows("/api/api-key"):
+            if key["name"] == NAME:
+                metabase.call("DELETE", f"/api/api-key/{key['id']}")
+        new = metabase.call("POST", "/api/api-key", {"name": NAME, "group_id": ADMINISTRATORS})
     except RefusedError as error:
         raise MetabaseError(
             f"Metabase at {metabase.url} does not make an API key for {declared['admin']['email']}: {error}. This "
             "account must be an administrator."
         ) from None
     admin = declared["admin"]
-    key_file.set(key=made["unmasked_key"], password=key_file.digest(admin["password"]), email=admin["email"])
+    key_file.set(key=new["unmasked_key"], password=key_file.digest(admin["password"]), email=admin["email"])
     with contextlib.suppress(OSError, HTTPException):  # else the login ends by itself, in time
         metabase.exchange("DELETE", "/api/session")
     metabase.headers = {"x-api-key": key_file.key}
@@ -221,7 +221,7 @@ def _make_key(metabase: Metabase, declared: Options, key_file: KeyFile) -> None:
 def _set_email(metabase: Metabase, declared: Options, key_file: KeyFile) -> None:
     """Gives the first account another address, when it had one that the file knows. Raises MetabaseError."""
     old, new = str(key_file.content.get("email", "")).lower(), declared["admin"]["email"]
-    numbers = {(each.get("email") or "").lower(): each["id"] for each in metabase.rows("/api/user?status=all")}
+    numbers = {(user.get("email") or "").lower(): user["id"] for user in metabase.rows("/api/user?status=all")}
     try:
         if old in numbers and new.lower() not in numbers:
             metabase.call("PUT", f"/api/user/{numbers[old]}", {"email": new})
@@ -234,7 +234,7 @@ def _set_password(metabase: Metabase, declared: Options, key_file: KeyFile) -> N
     """Gives the declared password to the declared account. Raises MetabaseError."""
     email = declared["admin"]["email"]
     found = [
-        each for each in metabase.rows("/api/user?status=all") if (each.get("email") or "").lower() == email.lower()
+        user for user in metabase.rows("/api/user?status=all") if (user.get("email") or "").lower() == email.lower()
     ]
     if not found:
         raise MetabaseError(

@@ -70,7 +70,7 @@ def _users(live: Live, groups: Iterable[str]) -> dict[str, Thing]:
 
 def _databases(live: Live, declared: Iterable[Row], remembered: Row) -> dict[str, Thing]:
     found: dict[str, Thing] = {}
-    users = {each["name"]: each["user"] for each in declared}
+    users = {row["name"]: row["user"] for row in declared}
     for row in sorted(live.databases, key=lambda row: int(row["id"])):
         name, details = row["name"], row.get("details") or {}
         if name in users and name not in found and details.get("user") == users[name]:
@@ -157,9 +157,9 @@ def _card(row: Row, names: Names) -> dict[str, Any]:
 
 
 def _dashboard(key: str, row: Row, archived: bool, names: Names) -> Thing:
-    kept = [each["id"] for each in foreign_filters(key, row, names[QUESTION])]
+    kept = [parameter["id"] for parameter in foreign_filters(key, row, names[QUESTION])]
     known = ("id", "name", "slug", "type", "default")
-    ours = [each for each in row.get("dashcards") or [] if each.get("card_id") in names[QUESTION]]
+    ours = [card for card in row.get("dashcards") or [] if card.get("card_id") in names[QUESTION]]
     fields = {
         "name": row["name"],
         "description": text(row.get("description")),
@@ -167,20 +167,22 @@ def _dashboard(key: str, row: Row, archived: bool, names: Names) -> Thing:
         "width": row.get("width"),
         "mark": row.get("caveats") == caveats(key),
         "filters": [
-            {name: each.get(name) for name in known} for each in row.get("parameters") or [] if each["id"] not in kept
+            {name: parameter.get(name) for name in known}
+            for parameter in row.get("parameters") or []
+            if parameter["id"] not in kept
         ],
-        "cards": sorted((_card(each, names) for each in ours), key=place),
+        "cards": sorted((_card(card, names) for card in ours), key=place),
     }
     return Thing(key, row["name"], fields, row["id"], row, archived)
 
 
 def _subscription(key: str, name: str, row: Row, archived: bool, names: Names) -> Thing:
-    channels = [each for each in row.get("channels") or [] if each.get("enabled") is not False]
+    channels = [channel for channel in row.get("channels") or [] if channel.get("enabled") is not False]
     channel = channels[0] if len(channels) == 1 else {}
     fields = {
         "name": name,
         "dashboard": _named(names[DASHBOARD], row.get("dashboard_id")),
-        "emails": sorted((each.get("email") or "").lower() for each in channel.get("recipients") or []),
+        "emails": sorted((person.get("email") or "").lower() for person in channel.get("recipients") or []),
         "channel": (channel.get("details") or {}).get("channel"),
         "every": channel.get("schedule_type") or f"{len(channels)} channels",
         "at": channel.get("schedule_hour"),
@@ -212,10 +214,10 @@ def _names(live: Live, declared: Row, remembered: Row) -> dict[str, Mapping[Any,
     return {
         COLLECTION: collection_keys(live.collections + archived.get(COLLECTION, []), remembered),
         QUESTION: question_keys(
-            live.cards + archived.get(QUESTION, []), [each["key"] for each in declared["questions"]]
+            live.cards + archived.get(QUESTION, []), [question["key"] for question in declared["questions"]]
         ),
         DASHBOARD: dashboard_keys(live.dashboards + archived.get(DASHBOARD, []), remembered),
-        DATABASE: {it.id: it.key for it in _databases(live, declared["databases"], remembered).values()},
+        DATABASE: {thing.id: thing.key for thing in _databases(live, declared["databases"], remembered).values()},
     }
 
 
@@ -249,7 +251,7 @@ def found_things(live: Live, declared: Row, remembered: Row) -> Things:
         },
         SUBSCRIPTION: {
             key: _subscription(key, name, row, old, names)
-            for row, old, key, name in sorted(subscriptions, key=lambda it: (not it[1], -int(it[0]["id"])))
+            for row, old, key, name in sorted(subscriptions, key=lambda found: (not found[1], -int(found[0]["id"])))
             if key
         },
     }

@@ -197,15 +197,15 @@ def _filters(path: str, row: Row, declared: Row) -> Iterator[str]:
     """Filters of a dashboard that filter at least one of its cards, all as their questions say."""
     shown = {card["question"] for card in row.get("cards", [])}
     questions = {question["key"]: question.get("filters", {}) for question in declared["questions"]}
-    yield from duplicates(f"{path}.filters", "tag", (each["tag"] for each in row.get("filters", [])))
-    for number, each in enumerate(row.get("filters", [])):
-        here, tag = f"{path}.filters[{number}]", each["tag"]
+    yield from duplicates(f"{path}.filters", "tag", (asked["tag"] for asked in row.get("filters", [])))
+    for number, asked in enumerate(row.get("filters", [])):
+        here, tag = f"{path}.filters[{number}]", asked["tag"]
         same = {key: questions[key][tag] for key in sorted(shown) if tag in questions.get(key, {})}
         if not same:
             yield f"{here}: no question of its cards has the filter {tag}"
         for key, found in same.items():
-            if isinstance(found, Mapping) and found.get("type") != each["type"]:
-                yield f"{here}.type: {each['type']}, but in the question {key} it is {found.get('type')}"
+            if isinstance(found, Mapping) and found.get("type") != asked["type"]:
+                yield f"{here}.type: {asked['type']}, but in the question {key} it is {found.get('type')}"
 
 
 def _subscription(path: str, row: Row) -> Iterator[str]:

@@ -53,10 +53,10 @@ def read_base(metabase: Metabase, declared: Row, groups: Rows | None) -> Live:
 def needed_columns(declared: Row, database: str) -> set[str]:
     """The columns that the filters of a database's questions name."""
     return {
-        each["field"]
+        asked["field"]
         for question in declared["questions"]
         if question["database"] == database
-        for each in (question.get("filters") or {}).values()
+        for asked in (question.get("filters") or {}).values()
     }
 
 
@@ -120,7 +120,7 @@ def _details(metabase: Metabase, rows: Rows, ours: Mapping[Any, str]) -> Rows:
 
 def _incomplete(live: Live, declared: Row, remembered: Row) -> list[str]:
     """Kinds of which something declared is not among the active ones."""
-    questions = [each["key"] for each in declared["questions"]]
+    questions = [question["key"] for question in declared["questions"]]
     found: dict[str, set[Any]] = {
         COLLECTION: set(collection_keys(live.collections, remembered).values()),
         QUESTION: set(question_keys(live.cards, questions).values()),
@@ -133,4 +133,4 @@ def _incomplete(live: Live, declared: Row, remembered: Row) -> list[str]:
         DASHBOARD: declared["dashboards"],
         SUBSCRIPTION: declared["subscriptions"],
     }
-    return [kind for kind, things in wanted.items() if {each["key"] for each in things} - found[kind]]
+    return [kind for kind, things in wanted.items() if {row["key"] for row in things} - found[kind]]

@@ -94,7 +94,7 @@ def _question(row: Row) -> Thing:
         "type": "question",
         "database": row["database"],
         "sql": text(row["sql"]),
-        "tags": {tag: _tag(row["key"], tag, it) for tag, it in sorted((row.get("filters") or {}).items())},
+        "tags": {tag: _tag(row["key"], tag, filtered) for tag, filtered in sorted((row.get("filters") or {}).items())},
         "display": row["display"],
         "visualization": row.get("visualization") or {},
     }
@@ -121,9 +121,9 @@ def _dashboard(row: Row, filters_of: Mapping[str, Any]) -> Thing:
             **{name: int(card[name]) for name in ("row", "col", "width", "height")},
             "question": card["question"],
             "filters": sorted(
-                [parameter_id(row["key"], each["tag"]), each["tag"]]
-                for each in filters
-                if each["tag"] in filters_of.get(card["question"], {})
+                [parameter_id(row["key"], filtered["tag"]), filtered["tag"]]
+                for filtered in filters
+                if filtered["tag"] in filters_of.get(card["question"], {})
             ),
         }
         for card in row.get("cards") or []
@@ -134,7 +134,7 @@ def _dashboard(row: Row, filters_of: Mapping[str, Any]) -> Thing:
         "collection": row["collection"],
         "width": row.get("width") or "fixed",
         "mark": True,
-        "filters": [_filter(row["key"], each) for each in filters],
+        "filters": [_filter(row["key"], filtered) for filtered in filters],
         "cards": sorted(cards, key=place),
     }
     return Thing(row["key"], row["name"], fields, raw=row)

@@ -89,7 +89,7 @@ def run_module(
 
     The result has `warnings`, a list of sentences, and `diff`, which is shown only when it is asked for.
     """
-    options = declared(module.argument_spec, module.params)
+    options = module.params = declared(module.argument_spec, module.params)
     # Ansible would black out every name and number of a free-form option wherever it appears; only the secrets are.
     module.no_log_values = secrets(options)
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]  # one object as it is declared
@@ -47,13 +47,12 @@ def duplicates(option: str, field: str, names: Iterable[Any]) -> Iterator[str]:
     yield from (f"{option}: {count} have the {field} {name}" for name, count in counted.items() if count > 1)
 
 
-def unknown(path: str, what: str, names: Iterable[Any], known: Iterable[Any]) -> Iterator[str]:
+def unknown(path: str, what: str, names: Iterable[str | None], known: Sequence[str]) -> Iterator[str]:
     """Names of `what` that are not declared; an empty one refers to nothing."""
-    declared = [str(name) for name in known]
-    more = f" and {len(declared) - SHOWN} more" if len(declared) > SHOWN else ""
-    listed = ", ".join(declared[:SHOWN]) + more or "none"
     for name in names:
-        if name and str(name) not in declared:
+        if name and name not in known:
+            more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+            listed = ", ".join(known[:SHOWN]) + more or "none"
             yield f"{path}: there is no {what} {name}, declared are: {listed}"
 
 
