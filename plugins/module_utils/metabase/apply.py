@@ -45,7 +45,6 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.plan impor
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.questions import unknown_column
 from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import (
     ARCHIVE,
-    CHANGE,
     CREATE,
     UNARCHIVE,
     Change,
@@ -210,9 +209,8 @@ class Apply:
         return None
 
     def dashboard(self, change: Change) -> Any:
-        """POST takes neither cards nor width nor our mark. What is in the trash takes no cards: out first."""
-        fields, key = change.wanted.fields, change.wanted.key
-        number, live, different = change.found.id, change.found.raw, set(change.fields)
+        """POST takes neither cards nor width nor our mark: they come with a second request."""
+        fields, key, live = change.wanted.fields, change.wanted.key, self.dashboard_there(change)
         plain = {
             "name": fields["name"],
             "description": fields["description"],
@@ -220,27 +218,32 @@ class Apply:
             "width": fields["width"],
             "mark": caveats(key),
         }
-        if change.verb == CREATE:
-            body = {"name": fields["name"], "collection_id": plain["collection"], "description": half_made(key)}
-            live = self.metabase.call("POST", "/api/dashboard", body)
-            number, different = live["id"], {*plain, "cards"}
-            self.key_file.note("objects", slot(DASHBOARD, key), live.get("entity_id"))
-        if change.verb == UNARCHIVE:
-            body = {"archived": False, "collection_id": plain["collection"]}
-            live = self.metabase.call("PUT", f"/api/dashboard/{number}", body)
+        different = {*plain, "cards"} if change.verb == CREATE else set(change.fields)
         names = {"collection": "collection_id", "mark": "caveats"}
         body = {names.get(name, name): value for name, value in plain.items() if name in different}
         if different & {"filters", "cards"}:
-            if change.verb == CHANGE:  # a card whose question comes out of the trash only now is there again
-                live = self.metabase.get(f"/api/dashboard/{number}")
             questions = self.ids[QUESTION]
             body["parameters"] = parameter_bodies(key, fields["filters"], live, questions.values())
             body["dashcards"] = dashcard_bodies(fields["cards"], live, questions)
             body["tabs"] = tab_bodies(live)
-        if body:
-            live = self.metabase.call("PUT", f"/api/dashboard/{number}", body)
-        self.dashboards[key] = live
+        number = live["id"] if change.verb == CREATE else change.found.id
+        self.dashboards[key] = self.metabase.call("PUT", f"/api/dashboard/{number}", body) if body else live
         return number
+
+    def dashboard_there(self, change: Change) -> Any:
+        """All that Metabase says of a dashboard that can take cards: a new one, or the one that is there."""
+        fields, path = change.wanted.fields, f"/api/dashboard/{change.found.id}"
+        if change.verb == CREATE:
+            key, place = change.wanted.key, self.place(fields)
+            body = {"name": fields["name"], "collection_id": place, "description": half_made(key)}
+            live = self.metabase.call("POST", "/api/dashboard", body)
+            self.key_file.note("objects", slot(DASHBOARD, key), live.get("entity_id"))
+            return live
+        if change.verb == UNARCHIVE:  # what is in the trash takes no cards
+            return self.metabase.call("PUT", path, {"archived": False, "collection_id": self.place(fields)})
+        if {"filters", "cards"} & set(change.fields):  # a card whose question left the trash only now is there again
+            return self.metabase.get(path)
+        return change.found.raw
 
     def subscription(self, change: Change) -> Any:
         """It cannot move to another dashboard: then the old one is archived. Raises CannotError."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.canonical import loose, text
@@ -88,7 +88,15 @@ def parent_of(row: Mapping[str, Any]) -> int | None:
 
 
 def _pairs(live: Live, kind: str, active: Rows) -> list[tuple[dict[str, Any], bool]]:
+    """Each row, with whether it is in the trash."""
     return [(row, False) for row in active] + [(row, True) for row in live.archived.get(kind, [])]
+
+
+def _ours(live: Live, kind: str, active: Rows, names: Names) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Our key, the row, whether it is in the trash."""
+    for row, archived in _pairs(live, kind, active):
+        if key := names[kind].get(row["id"]):
+            yield key, row, archived
 
 
 def _named(names: Mapping[Any, str], number: Any) -> str | None:
@@ -193,6 +201,16 @@ def _subscription(key: str, name: str, row: Row, archived: bool, names: Names) -
     return Thing(key, name, fields, row["id"], row, archived)
 
 
+def _subscriptions(live: Live, names: Names) -> dict[str, Thing]:
+    """Of several with the same mark the oldest, one that is not in the trash first."""
+    found = [(row, archived, *subscription_parts(row)) for row, archived in _pairs(live, SUBSCRIPTION, live.pulses)]
+    return {
+        key: _subscription(key, name, row, archived, names)
+        for row, archived, key, name in sorted(found, key=lambda each: (not each[1], -int(each[0]["id"])))
+        if key
+    }
+
+
 def column_names(live: Live) -> dict[int, str]:
     """Number of a column -> schema.table.column."""
     return {
@@ -211,11 +229,10 @@ def columns_of(live: Live, database: int) -> dict[str, int]:
 
 def _names(live: Live, declared: Row, remembered: Row) -> dict[str, Mapping[Any, str]]:
     archived = live.archived
+    declared_questions = [question["key"] for question in declared["questions"]]
     return {
         COLLECTION: collection_keys(live.collections + archived.get(COLLECTION, []), remembered),
-        QUESTION: question_keys(
-            live.cards + archived.get(QUESTION, []), [question["key"] for question in declared["questions"]]
-        ),
+        QUESTION: question_keys(live.cards + archived.get(QUESTION, []), declared_questions),
         DASHBOARD: dashboard_keys(live.dashboards + archived.get(DASHBOARD, []), remembered),
         DATABASE: {thing.id: thing.key for thing in _databases(live, declared["databases"], remembered).values()},
     }
@@ -224,34 +241,17 @@ def _names(live: Live, declared: Row, remembered: Row) -> dict[str, Mapping[Any,
 def found_things(live: Live, declared: Row, remembered: Row) -> Things:
     """What is ours in Metabase. `remembered` is the content of the file on the host."""
     names, columns = _names(live, declared, remembered), column_names(live)
-    subscriptions = [(row, old, *subscription_parts(row)) for row, old in _pairs(live, SUBSCRIPTION, live.pulses)]
+    collections = _ours(live, COLLECTION, live.collections, names)
+    questions = _ours(live, QUESTION, live.cards, names)
+    dashboards = _ours(live, DASHBOARD, live.dashboards, names)
+    groups = (row for row in live.groups if row["name"] in declared["groups"])
     return {
         SETTINGS: _settings(live, remembered),
-        GROUP: {
-            row["name"]: Thing(row["name"], row["name"], {}, row["id"], row)
-            for row in live.groups
-            if row["name"] in declared["groups"]
-        },
+        GROUP: {row["name"]: Thing(row["name"], row["name"], {}, row["id"], row) for row in groups},
         USER: _users(live, declared["groups"]),
         DATABASE: _databases(live, declared["databases"], remembered),
-        COLLECTION: {
-            key: _collection(key, row, old, names)
-            for row, old in _pairs(live, COLLECTION, live.collections)
-            if (key := names[COLLECTION].get(row["id"]))
-        },
-        QUESTION: {
-            key: _question(key, row, old, names, columns)
-            for row, old in _pairs(live, QUESTION, live.cards)
-            if (key := names[QUESTION].get(row["id"]))
-        },
-        DASHBOARD: {
-            key: _dashboard(key, row, old, names)
-            for row, old in _pairs(live, DASHBOARD, live.dashboards)
-            if (key := names[DASHBOARD].get(row["id"]))
-        },
-        SUBSCRIPTION: {
-            key: _subscription(key, name, row, old, names)
-            for row, old, key, name in sorted(subscriptions, key=lambda found: (not found[1], -int(found[0]["id"])))
-            if key
-        },
+        COLLECTION: {key: _collection(key, row, archived, names) for key, row, archived in collections},
+        QUESTION: {key: _question(key, row, archived, names, columns) for key, row, archived in questions},
+        DASHBOARD: {key: _dashboard(key, row, archived, names) for key, row, archived in dashboards},
+        SUBSCRIPTION: _subscriptions(live, names),
     }

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What modules for an API share: objects that are compared, in the order of an API that is small enough to see whole."""
+"""What modules for an API share, seen at an API that is small enough to see whole."""
 
 from __future__ import annotations
 

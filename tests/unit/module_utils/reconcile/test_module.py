@@ -109,7 +109,7 @@ def test_a_refusal_is_one_sentence_with_all_mistakes(run: Run) -> None:
 
 def test_no_mistake_is_no_refusal() -> None:
     refuse("The API", [])
-    with pytest.raises(ReconcileError, match="^The API: nothing was changed, 1 mistake: a$"):
+    with pytest.raises(ReconcileError, match=r"^The API: nothing was changed, 1 mistake: a$"):
         refuse("The API", ["a"])
 
 
