@@ -47,7 +47,6 @@ options:
   site:
     description: For the first set-up. O(settings) keep both right later.
     type: dict
-    default: {}
     suboptions:
       name: {type: str, description: "Name, as C(site-name) of the settings."}
       locale: {type: str, description: "Language, such as V(en), as C(site-locale)."}

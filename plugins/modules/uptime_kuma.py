@@ -72,7 +72,7 @@ options:
       key: {type: str, required: true, description: By which it is found again whatever its name is.}
       name: {type: str, required: true, description: "What people read, each name once."}
       type:
-        description: What it does. What a type cannot do without is said when it is missing.
+        description: What it does. A field that the type needs and that is missing is reported.
         type: str
         required: true
         choices:
@@ -97,7 +97,7 @@ options:
         description: Status codes that count as up, like V(200-299) or V(404).
         type: list
         elements: str
-      expiryNotification: {type: bool, description: Whether a certificate that expires soon is told.}
+      expiryNotification: {type: bool, description: Whether a certificate that expires soon is reported.}
       ignoreTls: {type: bool, description: Whether a wrong certificate counts as up.}
       proxyId: {type: int, description: Number of a proxy in Uptime Kuma.}
       authMethod: {type: str, description: "V(basic), V(oauth2-cc), V(ntlm), V(mtls) or V(bearer)."}
@@ -169,7 +169,7 @@ options:
       ping_count: {type: int, description: How many packets are sent.}
       ping_numeric: {type: bool, description: Whether names of hosts are left out.}
       ping_per_request_timeout: {type: float, description: Seconds to wait for each packet.}
-      domainExpiryNotification: {type: bool, description: Whether a domain that expires soon is told.}
+      domainExpiryNotification: {type: bool, description: Whether a domain that expires soon is reported.}
       saveResponse: {type: bool, description: Whether answers are kept.}
       saveErrorResponse: {type: bool, description: Whether answers of failed looks are kept.}
       responseMaxLength: {type: int, description: How many bytes of an answer are kept.}
@@ -200,7 +200,7 @@ options:
       docker_host: {type: str, description: "Name in O(docker_hosts), of V(docker)."}
       active: {type: bool, description: Whether it runs; by default it does.}
   maintenances:
-    description: Windows of maintenance, in which nobody is told of a fault.
+    description: Windows of maintenance, in which no fault is reported.
     type: list
     elements: dict
     default: []
@@ -208,7 +208,7 @@ options:
       key: {type: str, required: true, description: By which it is found again.}
       title: {type: str, required: true, description: What people read.}
       strategy:
-        description: When it is. What a strategy needs is said when it is missing.
+        description: When it is. A field that the strategy needs and that is missing is reported.
         type: str
         required: true
         choices: [manual, single, recurring-interval, recurring-weekday, recurring-day-of-month, cron]

@@ -106,7 +106,7 @@ class Apply:
         return self.kuma.call("addDockerHost", host, change.found.id)["id"]
 
     def tag(self, change: Change) -> Any:
-        """A tag that is only used has a colour of ours."""
+        """A tag that is only used has our own colour."""
         tag = {"name": change.wanted.key, "color": change.wanted.fields.get("color", COLOUR)}
         if change.verb == CREATE:
             return self.kuma.call("addTag", tag)["tag"]["id"]

@@ -45,7 +45,7 @@ NOTHING = Live((), {}, [], [], [], [], [], [])
 
 
 def tidy(value: Any) -> str | None:
-    """A text beside a mark of ours, without the blank lines around it."""
+    """A text next to one of our marks, without the blank lines around it."""
     return str(value or "").strip() or None
 
 
@@ -68,7 +68,7 @@ def commented(key: str, description: Any) -> str:
 
 
 def monitor_key(raw: Mapping[str, Any]) -> str | None:
-    """The key of a monitor of ours: our tag, or the sentence in the description of one that was left half-made."""
+    """The key of one of our monitors: our tag, or the sentence in the description of one that was left half-made."""
     for tag in raw.get("tags") or []:
         if tag["name"] == MARK:
             return str(tag["value"])
@@ -77,7 +77,7 @@ def monitor_key(raw: Mapping[str, Any]) -> str | None:
 
 
 def window_key(raw: Mapping[str, Any]) -> str | None:
-    """The key of a maintenance window of ours."""
+    """The key of one of our maintenance windows."""
     found = COMMENT.search(raw.get("description") or "")
     return found["key"] if found else None
 
@@ -88,16 +88,16 @@ def page_is_ours(raw: Mapping[str, Any]) -> bool:
 
 
 def notification_key(raw: Mapping[str, Any]) -> str | None:
-    """The key of a notification of ours."""
+    """The key of one of our notifications."""
     return raw.get(MARK) or None
 
 
 def host_key(raw: Mapping[str, Any]) -> str | None:
-    """The name that a docker host of ours has in the declaration."""
+    """The name that one of our docker hosts has in the declaration."""
     name = raw.get("name") or ""
     return name[len(HOST_PREFIX) :] if name.startswith(HOST_PREFIX) else None
 
 
 def our_incident(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The pinned incident of ours, as Kuma has it."""
+    """Our pinned incident, as Kuma has it."""
     return next((row for row in raw["incidents"] if (row.get("content") or "").endswith(INCIDENT_MARK)), None)

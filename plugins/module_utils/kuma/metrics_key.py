@@ -29,7 +29,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things im
 
 NAME = "crowsnest"  # of the key in Kuma; keys of other names are not touched
 MODE = 0o640
-RIGHTS, READER = "rights", "new in Prometheus"  # what differs beside the key itself
+RIGHTS, READER = "rights", "new in Prometheus"  # what differs apart from the key itself
 
 
 def key_change(url: str, wanted: Mapping[str, Any]) -> Change | None:

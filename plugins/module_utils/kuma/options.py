@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options of the module uptime_kuma: their shapes, their secrets, mistakes that no shape can tell. Python 3.9.
 
-Kuma itself checks next to nothing: it takes monitors without an address, and hangs for ever when a group contains
+Kuma itself checks next to nothing: it takes monitors without an address, and never answers again when a group contains
 itself.
 """
 

@@ -125,7 +125,7 @@ def plan(wanted: Things, found: Things, restarts: bool, restart_due: bool = Fals
 
 
 def copies(wanted: Things, found: Things) -> list[str]:
-    """Sentences about what somebody cloned from an object of ours: it is left alone."""
+    """Sentences about what somebody cloned from one of our objects: it is left alone."""
     return [
         f"The {kind} {thing.name} (number {thing.id}) was copied from {wanted[kind][_original(key)].name} and "
         "carries its mark; it is left alone. Remove it, or its tag crowsnest and the sentence in its description."

@@ -34,7 +34,7 @@ def foreign_filters(key: str, row: Row, questions: Mapping[Any, str]) -> Rows:
 
 
 def _id_of(key: str, parameter: Row) -> str:
-    """The number that a filter of ours with the same name has."""
+    """The number that our filter of the same name has."""
     return parameter_id(key, parameter.get("slug", ""))
 
 

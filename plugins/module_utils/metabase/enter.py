@@ -71,7 +71,7 @@ def enter(session: Session) -> Entered:
     properties = metabase.properties()
     report.version = metabase.version(properties)
     if properties["has-user-setup"]:
-        return Entered(properties, _log_in_somehow(session))
+        return Entered(properties, _log_in_or_use_key(session))
     if session.check_mode:
         return _predicted(session, properties)
     _set_up(metabase, declared, properties.get("setup-token"))
@@ -93,7 +93,7 @@ def _new_key(session: Session) -> None:
     session.did(Change(CREATE, KEY, f"{NAME} in {session.declared['key_file']}"))
 
 
-def _log_in_somehow(session: Session) -> Rows | None:
+def _log_in_or_use_key(session: Session) -> Rows | None:
     """With the key of the file, which also gives the groups, else with the declared password and then a new key."""
     groups = _use_key(session.metabase, session.key_file)
     if groups is None:

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The objects of ours in Metabase, in the form in which they are compared. Pure. Python 3.9."""
+"""Our objects in Metabase, in the form in which they are compared. Pure. Python 3.9."""
 
 from __future__ import annotations
 

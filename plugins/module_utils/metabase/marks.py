@@ -90,7 +90,7 @@ def undescribed(description: Any) -> str | None:
 
 
 def collection_key(raw: Mapping[str, Any]) -> str | None:
-    """The key in the description of a collection of ours."""
+    """The key in the description of one of our collections."""
     found = _SENTENCE.search(raw.get("description") or "")
     return found["key"] if found else None
 
@@ -106,7 +106,7 @@ def half_made(key: str) -> str:
 
 
 def dashboard_key(raw: Mapping[str, Any]) -> str | None:
-    """The key of a dashboard of ours, also of one that was left half-made."""
+    """The key of one of our dashboards, also of one that was left half-made."""
     found = _CAVEATS.fullmatch(raw.get("caveats") or "") or _HALF_MADE.fullmatch(raw.get("description") or "")
     return found["key"] if found else None
 
@@ -117,7 +117,7 @@ def subscription_name(key: str, name: str) -> str:
 
 
 def subscription_parts(raw: Mapping[str, Any]) -> tuple[str | None, str]:
-    """(key, declared name) of a subscription of ours."""
+    """(key, declared name) of one of our subscriptions."""
     found = _ENDING.fullmatch(raw.get("name") or "")
     return (found["key"], found["name"]) if found else (None, raw.get("name") or "")
 
@@ -148,17 +148,17 @@ def _keyed(kind: str, rows: Rows, key_of: Any, remembered: Mapping[str, Any]) ->
 
 
 def collection_keys(rows: Rows, remembered: Mapping[str, Any]) -> dict[Any, str]:
-    """Number -> key of the collections of ours."""
+    """Number -> key of our collections."""
     return _keyed(COLLECTION, [row for row in rows if isinstance(row["id"], int)], collection_key, remembered)
 
 
 def dashboard_keys(rows: Rows, remembered: Mapping[str, Any]) -> dict[Any, str]:
-    """Number -> key of the dashboards of ours."""
+    """Number -> key of our dashboards."""
     return _keyed(DASHBOARD, rows, dashboard_key, remembered)
 
 
 def question_keys(rows: Rows, declared: Iterable[str]) -> dict[Any, str]:
-    """Number -> key of the questions of ours; of one that is not declared the entity_id stands for the key."""
+    """Number -> key of our questions; of one that is not declared the entity_id stands for the key."""
     keys = {entity_id(QUESTION, key): key for key in declared}
     return {
         row["id"]: keys.get(row["entity_id"], str(row["entity_id"]))

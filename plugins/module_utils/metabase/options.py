@@ -75,7 +75,7 @@ ARGUMENT_SPEC: dict[str, Option] = {
     "timeout": {"type": "int", "default": 300},
     "key_file": {"type": "path", "required": True, "no_log": False},
     "admin": {"type": "dict", "required": True, "options": _ADMIN},
-    "site": {"type": "dict", "default": {}, "options": {"name": _TEXT, "locale": _TEXT}},
+    "site": {"type": "dict", "apply_defaults": True, "options": {"name": _TEXT, "locale": _TEXT}},
     "settings": {"type": "dict", "default": {}, "no_log": True},
     "groups": {**_TEXTS, "default": []},
     "users": _objects(_USER, default=[]),

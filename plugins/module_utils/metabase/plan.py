@@ -107,7 +107,7 @@ def archives(wanted: Things, found: Things, kept: Collection[str]) -> list[Chang
 
 
 def occupied(live: Live, things: Things, names: Mapping[str, str]) -> dict[str, list[str]]:
-    """Key of a collection of ours -> what people keep in it or below it; `names` is {key: name} of those asked for."""
+    """Key of one of our collections -> what people keep in it or below it; `names` are {key: name} of some."""
     ours = {kind: {thing.id for thing in things[kind].values()} for kind in (COLLECTION, QUESTION, DASHBOARD)}
     inside: dict[str, list[str]] = {}
     for key in names:

@@ -65,7 +65,7 @@ def run(declared: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         if entered.is_empty:
             predict_all(session, entered, wanted)
         else:
-            Reconciler(session, entered).bring_about(wanted)
+            Reconciler(session, entered).reconcile(wanted)
     finally:
         session.metabase.close()
     return session.report.result({question["key"]: question["name"] for question in declared["questions"]})
@@ -87,7 +87,7 @@ class Reconciler:
         self.metabase, self.key_file, self.report = session.metabase, session.key_file, session.report
         self.apply = Apply(session.metabase, session.key_file)
 
-    def bring_about(self, wanted: Things) -> None:
+    def reconcile(self, wanted: Things) -> None:
         """Settings, people and databases, then what needs these."""
         base = read_base(self.metabase, self.declared, self.entered.groups)
         known = {row["key"] for row in base.settings}
@@ -212,7 +212,7 @@ class Reconciler:
         return tables
 
     def remember(self, found: Things) -> None:
-        """The file on the host knows the collections and dashboards of ours, also when it was lost."""
+        """The file on the host knows our collections and dashboards, also when it was lost."""
         known = {**self.key_file.content["objects"], **object_slots(found)}
         if known != self.key_file.content["objects"]:
             self.key_file.set(objects=known)

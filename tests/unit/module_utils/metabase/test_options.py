@@ -282,6 +282,10 @@ def test_null_says_nothing_wherever_it_stands() -> None:
     assert "None" not in str(result)
 
 
+def test_without_a_site_there_is_nothing_of_it() -> None:
+    assert taken(ARGUMENT_SPEC, {name: value for name, value in WELL.items() if name != "site"})["site"] == {}
+
+
 def test_secrets_are_passwords_and_settings_that_are_secret() -> None:
     declared = {
         **WELL,

@@ -94,6 +94,21 @@ def test_nothing_secret_is_in_the_result_and_ordinary_words_are(run: Run) -> Non
     assert "'name': 'shop'" in result["said"] and "https://page" in result["said"]
 
 
+def test_nothing_secret_is_in_the_log_of_the_host(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda _, line, **__: lines.append(line))
+    project = {
+        "name": "shop",
+        "token": "hush-token",
+        "headers": {"A": "hush-header"},
+        "page": "https://a?token=hush-page",
+    }
+    run(lambda *_: nothing(), projects=[project], settings={"key": "hush-key"}, password="hush-password")
+    (line,) = lines
+    assert "hush" not in line
+    assert "shop" in line
+
+
 def test_a_refusal_is_one_sentence_with_all_mistakes(run: Run) -> None:
     def work(*_: Any) -> dict[str, Any]:
         refuse("The API at http://api", ["projects[0]: a", "projects[1]: b hush-token"])
