@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import logs_command
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import ReconcileError
 
 ANSWER_SECONDS = 120  # for one answer: a question may take long
 HEALTH_SECONDS = 5
@@ -25,7 +26,7 @@ LOGS = f"See `{logs_command('metabase')}` on the host."
 _VERSION = re.compile(r"v?([01])\.(\d+)[\w.-]*$")
 
 
-class MetabaseError(Exception):
+class MetabaseError(ReconcileError):
     """Metabase does not do what it should; the text says what to do."""
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.broken import sql_error
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client import (
     Metabase,
     MetabaseError,
     RefusedError,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import QUESTION, entity_id
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.record import Record
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.key_file import KeyFile
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import QUESTION, entity_id
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.questions import sql_error
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
     PASS,
@@ -39,7 +39,7 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[Question], connect
     the database are the team's.
     """
     try:
-        key = Record(key_file, keep=False).key
+        key = KeyFile(key_file, keep=False).key
         if not key:
             return [Check(FAIL, AREA, f"the key for Metabase is not there ({key_file})", RUN_SITE)]
         rows = Metabase(url, key).rows("/api/card")

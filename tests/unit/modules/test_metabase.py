@@ -19,7 +19,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase import client as metabase_client
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase import read as metabase_read
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import caveats, entity_id
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import caveats, entity_id
 from ansible_collections.crowsnest.core.plugins.modules import metabase as module
 
 PASSWORD, DB_PASSWORD = "a-Long-Secret-1", "a-Database-Secret-2"
@@ -1138,6 +1138,8 @@ def test_the_diff_shows_what_changes_and_no_secret(ready: Metabase, run: Runner)
 
 
 def test_mistakes_come_before_anything_is_asked(metabase: Metabase, run: Runner) -> None:
-    message = run(changed(questions_0={"display": "chart", "database": ""}))["msg"]
+    message = run(changed(questions_0={"collection": "x", "database": ""}))["msg"]
     assert "nothing was changed, 2 mistakes: questions[0] (shop/revenue).database: is missing; " in message
+    message = run(changed(questions_0={"display": "chart"}))["msg"]
+    assert message.startswith("value of display must be one of: table, ") and "got: chart found in quest" in message
     assert metabase.requests == []

@@ -396,10 +396,12 @@ def test_a_missing_library_is_one_sentence(run: Run, kuma: Kuma, monkeypatch: py
 
 
 def test_mistakes_are_reported_before_kuma_is_asked(run: Run, kuma: Kuma) -> None:
-    message = run(monitors=[{**SITE, "interval": 5}, {"key": "x", "name": "x", "type": "htp"}])["msg"]
+    message = run(monitors=[{**SITE, "interval": 5}, {"key": "x", "name": "x", "type": "http"}])["msg"]
     assert message.startswith(
-        "Uptime Kuma at http://127.0.0.1:3001: nothing was changed, 2 mistakes: monitor shop: web"
+        "Uptime Kuma at http://127.0.0.1:3001: nothing was changed, 2 mistakes: monitors[0] (shop/website).interval: 5"
     )
+    message = run(monitors=[{**SITE, "type": "htp", "headers": {"A": "SECRET-HEADER"}}])["msg"]
+    assert message.startswith("value of type must be one of: dns, docker, ") and "got: htp found in mon" in message
     assert kuma.calls == []
 
 

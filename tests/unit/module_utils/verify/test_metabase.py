@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import QUESTION, entity_id
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import QUESTION, entity_id
 from ansible_collections.crowsnest.core.plugins.module_utils.verify import metabase as verify_metabase
 
 Serve = Callable[..., Any]

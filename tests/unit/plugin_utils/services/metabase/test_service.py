@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from contexts import context_of
+from module_options import taken
 
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.options import ARGUMENT_SPEC, mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.expectations import expectations
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, ROOT
@@ -54,6 +56,7 @@ def test_each_of_both_services_has_its_compose_fragment(made: Context) -> None:
 def test_the_module_takes_what_is_made_for_it(made: Context) -> None:
     assert METABASE.objects
     objects = METABASE.objects(made)
+    assert mistakes(taken(ARGUMENT_SPEC, objects)) == []
     assert objects["key_file"] == "/opt/crowsnest/metabase/api_key"
     assert objects["admin"]["password"] == "hush-first"
     assert objects["databases"][0]["password"] == "hush-reader"

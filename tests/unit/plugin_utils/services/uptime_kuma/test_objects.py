@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from module_options import taken
 
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.check import mistakes
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.run import secrets
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.options import ARGUMENT_SPEC, mistakes, secrets
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.service import UPTIME_KUMA
 
@@ -290,8 +290,9 @@ EVERYTHING: dict[str, Any] = {
 
 
 def test_the_module_finds_no_mistake_in_what_it_is_given(made: MakeObjects) -> None:
-    assert mistakes({**made(**EVERYTHING), "tags": []}, PROVIDERS) == []
-    assert mistakes({**made(), "tags": []}, PROVIDERS) == []
+    for declared in (made(**EVERYTHING), made()):
+        options = taken(ARGUMENT_SPEC, {"url": "http://127.0.0.1:3001", "password": "hush-account", **declared})
+        assert mistakes(options, PROVIDERS) == []
 
 
 def test_the_module_masks_every_secret_it_is_given(made: MakeObjects) -> None:

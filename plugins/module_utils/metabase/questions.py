@@ -7,13 +7,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.apply import unknown_column
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client import Metabase, RefusedError
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.diff import UNARCHIVE, Change
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import QUESTION, Thing, Things
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.record import Record
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.key_file import KeyFile
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import QUESTION
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import UNARCHIVE, Change, Thing, Things
 
 _TRIED = {"sql", "tags", "database"}  # fields of a question after whose change its SQL is tried
+
+
+def unknown_column(field: str, database: str) -> str:
+    """Words for a filter's column that is not there."""
+    return f"there is no column {field} in the database {database} (schema.table.column), as far as Metabase sees it"
 
 
 def broken_questions(
@@ -46,27 +50,28 @@ def without_cards(dashboards: Mapping[str, Thing], gone: Collection[str]) -> dic
     """Dashboards without cards of questions that do not exist, so that the next run finds them as they are."""
     return {
         key: thing._replace(
-            fields={**thing.fields, "cards": [it for it in thing.fields["cards"] if it["question"] not in gone]}
+            fields={**thing.fields, "cards": [card for card in thing.fields["cards"] if card["question"] not in gone]}
         )
         for key, thing in dashboards.items()
     }
 
 
 def try_questions(
-    metabase: Metabase, record: Record, done: Iterable[Change], ids: Mapping[str, Any], wanted: Collection[str]
+    metabase: Metabase, key_file: KeyFile, done: Iterable[Change], ids: Mapping[str, Any], wanted: Collection[str]
 ) -> dict[str, str]:
     """Runs the SQL of what is new or changed, and of what failed in the last run: {key: words}. Raises LostError."""
+    before = key_file.content["failing"]
     tried = [
-        each.wanted.key
-        for each in done
-        if each.kind == QUESTION
-        and each.wanted.key
-        and (each.verb == UNARCHIVE or _TRIED & set(each.fields))  # a new one has all fields
+        change.wanted.key
+        for change in done
+        if change.kind == QUESTION
+        and change.wanted.key
+        and (change.verb == UNARCHIVE or _TRIED & set(change.fields))  # a new one has all fields
     ]
-    keys = dict.fromkeys([*tried, *(key for key in record.content["failing"] if key in wanted)])
+    keys = dict.fromkeys([*tried, *(key for key in before if key in wanted)])
     failing = {key: words for key in keys if key in ids and (words := sql_error(metabase, ids[key]))}
-    if list(failing) != record.content["failing"]:
-        record.set(failing=list(failing))
+    if list(failing) != before:
+        key_file.set(failing=list(failing))
     return failing
 
 

@@ -24,7 +24,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client imp
 _TABLES = ("databases", "settings", "objects", "forms", "missing")
 
 
-class Record:
+class KeyFile:
     """The file, read once and written at once whenever something in it is new."""
 
     def __init__(self, path: str, keep: bool) -> None:

@@ -1,10 +1,8 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The common form of declared objects and of those in Metabase, and the marks of ours. Pure. Python 3.9.
+"""What Metabase holds, and the marks by which the objects of crowsnest are known again. Pure. Python 3.9.
 
-In this form everything refers to everything else by key, name or path, never by Metabase's number.
-
-How ours are known again, whatever people did to them:
+How ours are known, whatever people did to them:
 - question: its entity_id, which POST /api/card takes (src/metabase/queries_rest/api/card.clj).
 - collection and dashboard: neither POST takes an entity_id. The one that Metabase gave is kept in the file on the host;
   if that is lost, a sentence in the description marks a collection, the column `caveats`, which no page shows, a
@@ -20,33 +18,24 @@ import base64
 import hashlib
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.canonical import text
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import Things
 
 SETTINGS, GROUP, USER, DATABASE = "settings", "group", "user", "database"
 COLLECTION, QUESTION, DASHBOARD, SUBSCRIPTION = "collection", "question", "dashboard", "subscription"
 KINDS = (SETTINGS, GROUP, USER, DATABASE, COLLECTION, QUESTION, DASHBOARD, SUBSCRIPTION)
 
-HAND = "made by hand"
 _SENTENCE = re.compile(r"(?:^|\n)Managed by crowsnest \((?P<key>[^()\n]+)\): ")
 _CAVEATS = re.compile(r"crowsnest:(?P<key>.+)")
 _HALF_MADE = re.compile(r"crowsnest is making this dashboard \((?P<key>[^()\n]+)\)")
 _ENDING = re.compile(r"(?P<name>.*) \[crowsnest (?P<key>[^\[\]]+)\]", re.DOTALL)
+EVERYBODY, ADMINISTRATORS = 1, 2  # numbers of these groups, in every Metabase
 SECRET_SETTING = re.compile(r"password|secret|token|(^|-)key$", re.IGNORECASE)
 
 
-class Thing(NamedTuple):
-    """One object: its fields in canonical form and, if it is in Metabase, its number and all that Metabase says."""
-
-    key: str
-    name: str
-    fields: Mapping[str, Any]
-    id: Any = None
-    raw: Mapping[str, Any] = {}
-    archived: bool = False
-
-
-Things = dict[str, dict[str, Thing]]  # kind -> key -> object
 Rows = list[dict[str, Any]]
 
 
@@ -66,22 +55,6 @@ class Live(NamedTuple):
 
 
 NOTHING = Live([], [], [], [], {}, [], [], [], [], {})
-
-
-def text(value: Any) -> str | None:
-    """Without blanks around it; an empty one is none."""
-    return str(value if value is not None else "").replace("\r\n", "\n").strip() or None
-
-
-def loose(value: Any) -> Any:
-    """The value of a setting: `true`, `5` and "5" are what they say, an address has no slash at its end."""
-    if isinstance(value, str):
-        plain = value.strip()
-        plain = plain.rstrip("/") if "://" in plain else plain  # site-url: src/metabase/system/settings.clj
-        if plain.lower() in ("true", "false"):
-            return plain.lower() == "true"
-        return int(plain) if re.fullmatch(r"-?\d{1,15}", plain) else plain or None
-    return value
 
 
 # --- marks ---
@@ -117,7 +90,7 @@ def undescribed(description: Any) -> str | None:
 
 
 def collection_key(raw: Mapping[str, Any]) -> str | None:
-    """The key in the description of a collection of ours."""
+    """The key in the description of one of our collections."""
     found = _SENTENCE.search(raw.get("description") or "")
     return found["key"] if found else None
 
@@ -133,7 +106,7 @@ def half_made(key: str) -> str:
 
 
 def dashboard_key(raw: Mapping[str, Any]) -> str | None:
-    """The key of a dashboard of ours, also of one that was left half-made."""
+    """The key of one of our dashboards, also of one that was left half-made."""
     found = _CAVEATS.fullmatch(raw.get("caveats") or "") or _HALF_MADE.fullmatch(raw.get("description") or "")
     return found["key"] if found else None
 
@@ -144,7 +117,7 @@ def subscription_name(key: str, name: str) -> str:
 
 
 def subscription_parts(raw: Mapping[str, Any]) -> tuple[str | None, str]:
-    """(key, declared name) of a subscription of ours."""
+    """(key, declared name) of one of our subscriptions."""
     found = _ENDING.fullmatch(raw.get("name") or "")
     return (found["key"], found["name"]) if found else (None, raw.get("name") or "")
 
@@ -152,3 +125,53 @@ def subscription_parts(raw: Mapping[str, Any]) -> tuple[str | None, str]:
 def slot(kind: str, key: str) -> str:
     """The name of an object in the file on the host."""
     return f"{kind}:{key}"
+
+
+# --- which objects are ours: {Metabase's number: our key} ---
+
+
+def _keyed(kind: str, rows: Rows, key_of: Any, remembered: Mapping[str, Any]) -> dict[Any, str]:
+    """Number -> key: the object that the file on the host (`remembered`) knows, else the oldest with our mark."""
+    known = {
+        entity: name.partition(":")[2] for name, entity in remembered["objects"].items() if name.startswith(f"{kind}:")
+    }
+    keys: dict[Any, str] = {}
+    rows = sorted(rows, key=lambda row: (bool(row.get("archived")), int(row["id"])))
+    for row in rows:
+        if row.get("entity_id") in known:
+            keys[row["id"]] = known[row["entity_id"]]
+    for row in rows:
+        key = key_of(row)
+        if key and row["id"] not in keys and key not in keys.values():
+            keys[row["id"]] = key
+    return keys
+
+
+def collection_keys(rows: Rows, remembered: Mapping[str, Any]) -> dict[Any, str]:
+    """Number -> key of our collections."""
+    return _keyed(COLLECTION, [row for row in rows if isinstance(row["id"], int)], collection_key, remembered)
+
+
+def dashboard_keys(rows: Rows, remembered: Mapping[str, Any]) -> dict[Any, str]:
+    """Number -> key of our dashboards."""
+    return _keyed(DASHBOARD, rows, dashboard_key, remembered)
+
+
+def question_keys(rows: Rows, declared: Iterable[str]) -> dict[Any, str]:
+    """Number -> key of our questions; of one that is not declared the entity_id stands for the key."""
+    keys = {entity_id(QUESTION, key): key for key in declared}
+    return {
+        row["id"]: keys.get(row["entity_id"], str(row["entity_id"]))
+        for row in rows
+        if str(row.get("entity_id") or "").startswith("crowsnest")
+    }
+
+
+def object_slots(things: Things) -> dict[str, str]:
+    """What the file on the host should say of collections and dashboards."""
+    return {
+        slot(kind, key): str(thing.raw["entity_id"])
+        for kind in (COLLECTION, DASHBOARD)
+        for key, thing in things[kind].items()
+        if thing.raw.get("entity_id")
+    }

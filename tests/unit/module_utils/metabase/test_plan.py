@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase import diff
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.canonical import form, loose
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.dashboard import (
     channel_body,
     dashcard_bodies,
     parameter_bodies,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.found import found_things
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import (
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import (
     KINDS,
     NOTHING,
     Live,
@@ -24,14 +24,15 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects im
     described,
     entity_id,
     half_made,
-    loose,
     parameter_id,
     subscription_name,
     subscription_parts,
     tag_id,
     undescribed,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.plan import archives, plan
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.wanted import wanted_things
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.diff import texts
 
 Row = dict[str, Any]
 EMPTY: Row = {
@@ -180,9 +181,7 @@ def planned(given: Row, live: Live, record: Row = RECORD) -> list[str]:
     """The changes as text."""
     wanted = wanted_things(given, lambda value: f"digest of {value}")
     found = found_things(live, given, record)
-    return [
-        str(each) for each in [*diff.plan(KINDS, wanted, found, record["forms"]), *diff.archives(wanted, found, ())]
-    ]
+    return [str(each) for each in [*plan(KINDS, wanted, found, record["forms"]), *archives(wanted, found, ())]]
 
 
 def test_what_is_as_declared_needs_nothing() -> None:
@@ -349,7 +348,7 @@ def test_a_password_is_compared_by_its_digest() -> None:
 def test_a_known_form_is_no_difference_until_one_side_changes() -> None:
     card = {**CARD, "visualization_settings": {"kept": "by Metabase"}}
     given = {**GIVEN, "questions": [{**QUESTION, "visualization": {"declared": 1}}]}
-    forms = {"question:q": {"visualization": [diff.form({"declared": 1}), diff.form({"kept": "by Metabase"})]}}
+    forms = {"question:q": {"visualization": [form({"declared": 1}), form({"kept": "by Metabase"})]}}
     record = {**RECORD, "forms": forms}
     assert planned(given, LIVE._replace(cards=[card]), record) == []
     assert planned(given, LIVE, record) == ["change question Q: visualization"]
@@ -366,7 +365,7 @@ def test_the_object_of_the_file_wins_over_a_copied_mark() -> None:
 def test_what_is_kept_is_not_archived() -> None:
     wanted = wanted_things(EMPTY, str)
     found = found_things(LIVE, EMPTY, RECORD)
-    kept = diff.archives(wanted, found, {"collection:shop", f"question:{entity_id('question', 'q')}"})
+    kept = archives(wanted, found, {"collection:shop", f"question:{entity_id('question', 'q')}"})
     assert [str(each) for each in kept] == ["archive subscription S", "archive dashboard D"]
 
 
@@ -377,7 +376,7 @@ def test_before_and_after_mask_secrets() -> None:
         "settings": {"smtp-password": "n"},
     }
     wanted = wanted_things(given, lambda value: f"digest of {value}")
-    shown = diff.texts(diff.plan(KINDS, wanted, found_things(LIVE, given, RECORD), {}))
+    shown = texts(plan(KINDS, wanted, found_things(LIVE, given, RECORD), {}))
     assert shown == {
         "before": "settings:\n  smtp-password: (secret)\ndatabase Shop:\n  host: h\n  password: (secret)\n",
         "after": "settings:\n  smtp-password: (secret, changed)\ndatabase Shop:\n  host: other\n"

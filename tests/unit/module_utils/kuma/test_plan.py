@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma import diff
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma import plan as kuma_plan
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import MONITOR, STATUS_PAGE
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.found import found_things
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.objects import (
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.marks import (
     NOTHING,
     Live,
     commented,
     described,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.wanted import wanted_things
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.objects import found_things, wanted_things
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.diff import texts
 
 EMPTY: dict[str, Any] = {
     "settings": {},
@@ -70,7 +70,9 @@ def live(**lists: Any) -> Live:
 
 def changes(declared: dict[str, Any], there: Live, **more: bool) -> list[str]:
     """The changes as text, of the kinds that the case is about."""
-    planned = diff.plan(wanted_things({**EMPTY, **declared}), found_things(there), more.pop("restarts", False), **more)
+    planned = kuma_plan.plan(
+        wanted_things({**EMPTY, **declared}), found_things(there), more.pop("restarts", False), **more
+    )
     return [str(each) for each in planned]
 
 
@@ -172,13 +174,13 @@ def test_fields_that_an_older_version_lacks_are_left_out() -> None:
 
 def test_a_field_that_this_version_does_not_know_is_a_mistake() -> None:
     wanted = wanted_things({**EMPTY, "monitors": [{**SITE, "saveResponse": True}, {**SITE, "key": "b", "name": "b"}]})
-    assert diff.too_new(wanted, (2, 1, 0)) == []
-    assert diff.too_new(wanted, (2, 0)) == ["monitor shop: website: saveResponse needs Uptime Kuma 2.1 or later"]
+    assert kuma_plan.too_new(wanted, (2, 1, 0)) == []
+    assert kuma_plan.too_new(wanted, (2, 0)) == ["monitor shop: website: saveResponse needs Uptime Kuma 2.1 or later"]
 
 
 def test_a_json_query_says_its_operator_only_where_it_is_known() -> None:
     query = {**SITE, "type": "json-query", "expectedValue": "1", "jsonPathOperator": "=="}
-    assert diff.too_new(wanted_things({**EMPTY, "monitors": [query]}), (1, 23)) == []
+    assert kuma_plan.too_new(wanted_things({**EMPTY, "monitors": [query]}), (1, 23)) == []
 
 
 def test_a_renamed_monitor_is_the_same_one() -> None:
@@ -210,8 +212,8 @@ def test_a_half_made_monitor_is_adopted() -> None:
 def test_what_a_person_copied_from_ours_is_left_alone_and_named() -> None:
     there = live(monitors=[live_monitor(2, "shop/website", name="My copy"), live_monitor(1, "shop/website")])
     wanted = wanted_things({**EMPTY, "monitors": [SITE]})
-    assert diff.plan(wanted, found_things(there), False) == []
-    (sentence,) = diff.copies(wanted, found_things(there))
+    assert kuma_plan.plan(wanted, found_things(there), False) == []
+    (sentence,) = kuma_plan.copies(wanted, found_things(there))
     assert sentence.startswith("The monitor My copy (number 2) was copied from shop: website")
     assert changes({}, there) == ["remove monitor shop: website", "remove monitor My copy"]
 
@@ -441,7 +443,7 @@ def test_the_order_on_a_status_page_counts() -> None:
 def test_addresses_of_pages_made_by_hand_are_mistakes() -> None:
     by_hand = [{**live_page("mine", domainNameList=["up.example.com"]), "customCSS": None}]
     pages = [{"slug": "mine", "title": "x"}, {"slug": "ours", "title": "y", "domainNameList": ["up.example.com"]}]
-    found = diff.taken(wanted_things({**EMPTY, "status_pages": pages}), by_hand)
+    found = kuma_plan.taken(wanted_things({**EMPTY, "status_pages": pages}), by_hand)
     assert [sentence.split(":")[0] for sentence in found] == [
         "status page mine was made by hand; declare another slug, or remove that page",
         "status page ours",
@@ -459,8 +461,8 @@ def test_before_and_after_show_only_what_changes_and_no_secret() -> None:
             {"key": "job", "name": "job", "type": "push", "pushToken": "SECRET-TOKEN"},
         ]
     }
-    planned = diff.plan(wanted_things({**EMPTY, **declared}), found_things(there), False)
-    text = diff.texts(planned)
+    planned = kuma_plan.plan(wanted_things({**EMPTY, **declared}), found_things(there), False)
+    text = texts(planned)
     assert text["before"] == (
         "monitor shop: website:\n"
         "  interval: 60\n"

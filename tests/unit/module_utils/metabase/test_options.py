@@ -8,11 +8,18 @@ import copy
 from typing import Any
 
 import pytest
+from module_options import refusals, taken
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.check import mistakes, unknown_settings
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.options import (
+    ARGUMENT_SPEC,
+    mistakes,
+    secrets,
+    unknown_settings,
+)
 
 Row = dict[str, Any]
 WELL: Row = {
+    "key_file": "/nowhere/key",
     "admin": {"email": "admin@example.com", "password": "secret-1"},
     "site": {"name": "Example", "locale": "en"},
     "settings": {"site-url": "https://x.example.com"},
@@ -66,42 +73,35 @@ WELL: Row = {
 }
 
 
-def found(option: str, value: Any) -> list[str]:
-    """The mistakes of the good declaration with another option, or with `option.index` changed by `value`."""
+def options(option: str, value: Any) -> Row:
+    """The good declaration with another option, or with `option.index` changed by `value`."""
     given = copy.deepcopy(WELL)
     name, _, index = option.partition(".")
     if index:
         given[name][int(index)].update(value)
     else:
         given[name] = value
-    return mistakes(given)
+    return given
+
+
+def found(option: str, value: Any) -> list[str]:
+    """The mistakes that the shape of the options does not tell."""
+    return mistakes(taken(ARGUMENT_SPEC, options(option, value)))
 
 
 def test_a_good_declaration_has_no_mistake() -> None:
-    assert mistakes(WELL) == []
+    assert mistakes(taken(ARGUMENT_SPEC, WELL)) == []
 
 
 CARD = {"question": "q", "row": 0, "col": 0, "width": 4, "height": 4}
-DISPLAYS = (
-    "table, line, bar, area, combo, row, pie, scalar, smartscalar, gauge, progress, funnel, waterfall, scatter, map, "
-)
-DISPLAYS += "object, sankey, boxplot"
 CASES: dict[str, tuple[str, Any, str]] = {
-    "no admin": ("admin", {}, "admin.email: is missing"),
     "admin's address": ("admin", {"email": "ann", "password": "x"}, "admin.email: ann is not an e-mail address"),
-    "an unknown name": (
-        "site",
-        {"name": "x", "language": "en"},
-        "site.language: unknown, allowed are: name, locale",
-    ),
-    "a group that is no text": ("groups", [["x"]], "groups[0]: ['x'] is not a text"),
     "the same group": ("groups", ["Sales", "Sales"], "groups: 2 have the name Sales"),
     "an unknown group": (
         "users.0",
         {"groups": ["Sale"]},
         "users[0] (ann@example.com).groups: there is no group Sale, declared are: Sales, Boss",
     ),
-    "admin as text": ("users.0", {"admin": "yes"}, "users[0] (ann@example.com).admin: yes is not true or false"),
     "the admin as a person": (
         "users.0",
         {"email": "Admin@example.com"},
@@ -109,7 +109,6 @@ CASES: dict[str, tuple[str, Any, str]] = {
     ),
     "no password of a database": ("databases.0", {"password": ""}, "databases[0] (Shop).password: is missing"),
     "port": ("databases.0", {"port": 70000}, "databases[0] (Shop).port: 70000 is not between 1 and 65535"),
-    "port as a word": ("databases.0", {"port": "pg"}, "databases[0] (Shop).port: pg is not a whole number"),
     "a key with a blank": ("collections.0", {"key": "my shop"}, "collections[0] (my shop).key: my shop is not a word"),
     "an unknown parent": (
         "collections.1",
@@ -132,11 +131,6 @@ CASES: dict[str, tuple[str, Any, str]] = {
         {"database": "x"},
         "questions[1] (r).database: there is no database x, declared are: Shop",
     ),
-    "an unknown display": (
-        "questions.1",
-        {"display": "chart"},
-        f"questions[1] (r).display: chart is not one of {DISPLAYS}",
-    ),
     "a tag without a filter": (
         "questions.1",
         {"sql": "SELECT {{x}}"},
@@ -157,12 +151,11 @@ CASES: dict[str, tuple[str, Any, str]] = {
         {"filters": {"city": {"type": "number", "field": "a.b.c"}}},
         "questions[0] (q).filters.city.type: number is not one of date, text",
     ),
-    "filters as a list": (
+    "a filter without a type": (
         "questions.0",
-        {"filters": []},
-        "questions[0] (q).filters: [] is not a dictionary of filters",
+        {"filters": {"city": {"field": "a.b.c"}}},
+        "questions[0] (q).filters.city: must have type and field, and nothing else",
     ),
-    "visualization": ("questions.0", {"visualization": "x"}, "questions[0] (q).visualization: x is not a dictionary"),
     "an unknown question": (
         "dashboards.0",
         {"cards": [CARD, {**CARD, "question": "z", "row": 9}]},
@@ -184,8 +177,6 @@ CASES: dict[str, tuple[str, Any, str]] = {
         "dashboards[0] (d).cards[0].width: 0 is not between 1",
     ),
     "a row below zero": ("dashboards.0", {"cards": [{**CARD, "row": -1}]}, "dashboards[0] (d).cards[0].row: -1 is not"),
-    "cards that are no list": ("dashboards.0", {"cards": "q"}, "dashboards[0] (d).cards: q is not a list"),
-    "width of the page": ("dashboards.0", {"width": "wide"}, "dashboards[0] (d).width: wide is not one of full, fixed"),
     "a filter that no question has": (
         "dashboards.0",
         {"filters": [{"tag": "x", "name": "X", "type": "date"}]},
@@ -219,28 +210,89 @@ CASES: dict[str, tuple[str, Any, str]] = {
         {"weekday": None},
         "subscriptions[0] (s).weekday: is missing, mon to sun",
     ),
-    "an unknown day": (
-        "subscriptions.0",
-        {"weekday": "Monday"},
-        "subscriptions[0] (s).weekday: Monday is not one of mon",
-    ),
     "a day each hour": (
         "subscriptions.1",
         {"weekday": "tue"},
         "subscriptions[1] (t).weekday: tue means nothing with every",
-    ),
-    "how often": (
-        "subscriptions.0",
-        {"every": "daily"},
-        "subscriptions[0] (s).every: daily is not one of hour, day, week",
     ),
     "an unknown dashboard": (
         "subscriptions.0",
         {"dashboard": "x"},
         "subscriptions[0] (s).dashboard: there is no dashboard x, declared are: d",
     ),
-    "no dictionary": ("questions", ["x"], "questions[0]: must be a dictionary"),
 }
+
+
+# What Ansible refuses by the argument spec: (option, value, parts of what it says).
+SHAPES: dict[str, tuple[str, Any, tuple[str, ...]]] = {
+    "no admin": ("admin", {}, ("missing required arguments: email, password found in admin",)),
+    "an unknown name": ("site", {"name": "x", "language": "en"}, ("site.language", "locale, name")),
+    "admin as text": ("users.0", {"admin": "perhaps"}, ("'admin'", "users", "bool")),
+    "port as a word": ("databases.0", {"port": "pg"}, ("'port'", "databases", "int")),
+    "an unknown display": (
+        "questions.1",
+        {"display": "chart"},
+        ("value of display must be one of: table, line, bar, ", "got: chart found in questions"),
+    ),
+    "filters as a list": ("questions.0", {"filters": []}, ("'filters'", "questions", "dict")),
+    "visualization": ("questions.0", {"visualization": "x"}, ("'visualization'", "questions", "dict")),
+    "cards without a place": (
+        "dashboards.0",
+        {"cards": [{"question": "q", "row": 0, "col": 0, "width": 4}]},
+        ("missing required arguments: height found in dashboards -> cards",),
+    ),
+    "width of the page": (
+        "dashboards.0",
+        {"width": "wide"},
+        ("value of width must be one of: full, fixed, None, got: wide found in dashboards",),
+    ),
+    "an unknown day": (
+        "subscriptions.0",
+        {"weekday": "Monday"},
+        ("value of weekday must be one of: mon, tue, ", "found in subscriptions"),
+    ),
+    "how often": (
+        "subscriptions.0",
+        {"every": "daily"},
+        ("value of every must be one of: hour, day, week, month, got: daily found in subscriptions",),
+    ),
+    "not a dictionary": ("questions", ["x"], ("'questions'", "dict")),
+}
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_another_shape_is_refused_with_the_option_and_what_is_allowed(case: str) -> None:
+    option, value, parts = SHAPES[case]
+    message = " ".join(refusals(ARGUMENT_SPEC, options(option, value)))
+    assert [part for part in parts if part not in message] == [], message
+
+
+def test_null_says_nothing_wherever_it_stands() -> None:
+    declared = copy.deepcopy(WELL)
+    for option, names in (
+        ("users", ("first_name", "admin")),
+        ("databases", ("port", "ssl")),
+        ("dashboards", ("width",)),
+    ):
+        declared[option][0].update(dict.fromkeys(names))
+    declared["subscriptions"][1].update(emails=None, at=None, weekday=None)
+    declared["site"]["locale"] = None
+    result = taken(ARGUMENT_SPEC, declared)
+    assert mistakes(result) == []
+    assert "None" not in str(result)
+
+
+def test_without_a_site_there_is_nothing_of_it() -> None:
+    assert taken(ARGUMENT_SPEC, {name: value for name, value in WELL.items() if name != "site"})["site"] == {}
+
+
+def test_secrets_are_passwords_and_settings_that_are_secret() -> None:
+    declared = {
+        **WELL,
+        "settings": {"site-name": "Example", "email-smtp-password": "hush-mail", "slack-app-token": "t"},
+    }
+    declared["databases"] = [{**WELL["databases"][0], "password": "hush-shop"}]
+    assert secrets(taken(ARGUMENT_SPEC, declared)) == {"secret-1", "hush-mail", "hush-shop"}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -251,10 +303,9 @@ def test_each_mistake_has_its_sentence(case: str) -> None:
 
 
 def test_all_mistakes_come_at_once() -> None:
-    given = copy.deepcopy(WELL)
-    given["questions"][0].update(collection="x", database="y")
+    given = options("questions.0", {"collection": "x", "database": "y"})
     given["subscriptions"][0]["emails"] = []
-    assert len(mistakes(given)) == 3
+    assert len(mistakes(taken(ARGUMENT_SPEC, given))) == 3
 
 
 def test_cards_beside_each_other_do_not_overlap() -> None:
@@ -263,4 +314,4 @@ def test_cards_beside_each_other_do_not_overlap() -> None:
 
 
 def test_unknown_settings() -> None:
-    assert unknown_settings({"a": 1, "b": 2}, ["a"], "0.61.2") == ["settings.b: Metabase 0.61.2 has no such setting"]
+    assert unknown_settings({"a": 1, "b": 2}, {"a"}, "0.61.2") == ["settings.b: Metabase 0.61.2 has no such setting"]
