@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 
 
@@ -28,7 +29,7 @@ def declared(names: list[str], apps: int) -> dict[str, Any]:
     }
 
 
-def host_facts(number: int) -> dict[str, Any]:
+def host_facts(number: int) -> HostFacts:
     """What the module host_facts says of a host that is large enough."""
     return {
         "address": f"10.{number // 65536}.{number // 256 % 256}.{number % 256}",
@@ -37,6 +38,8 @@ def host_facts(number: int) -> dict[str, Any]:
         "architecture": "x86_64",
         "controllers": ["memory", "pids"],
         "read_only": [],
+        "sudo": True,
+        "service_manager": "systemd",
         "disk": {"path": "/var/lib", "device": 1, "total_mib": 59_000, "free_mib": 50_000, "own_mib": 0},
         "images_disk": {"path": "/var/lib", "device": 1, "total_mib": 59_000, "free_mib": 50_000},
         "docker": {
@@ -48,11 +51,18 @@ def host_facts(number: int) -> dict[str, Any]:
             "own": [],
             "images": [],
             "daemon": {},
+            "python_client": True,
+            "from_docker": False,
         },
         "node_exporter": {"installed": False, "flags": None, "masked": False, "own_start": ""},
         "ports": {"22": ["0.0.0.0"]},  # noqa: S104 - a fact of a made-up host
         "listeners": {},
+        "published": [],
+        "data": {},
         "python": {"version": "3.13", "ensurepip": True},
+        "toolbox": "",
+        "ping_groups": [0, 2147483647],
+        "units": {},
         "files": {},
     }
 
@@ -71,16 +81,14 @@ def seconds(hosts: int, apps: int) -> float:
     mistakes = filters.declaration_mistakes(variables, {"server": names[:1], "monitored": names}, "/nowhere")
     if mistakes:
         raise ValueError(f"the made-up declaration is refused: {mistakes[0]}")
-    plan = filters.plan(variables, names[0], names, hostvars)
-    files = filters.prometheus_files(plan, "/nowhere")
-    filters.blackbox_files(plan, variables)
-    filters.alertmanager_files(plan, variables)
-    if "grafana" in plan["services"]:
-        filters.grafana_files(plan, variables, {})
+    plan = filters.plan(variables, names[0], names, hostvars, "/nowhere", "/nowhere")
+    context = plan["context"]
+    written = {name: filters.service_directory(context, name) for name in plan["services"]}
     if "uptime_kuma" in plan["services"]:
-        filters.uptime_kuma_objects(plan, variables, {})
-    filters.compose_project(plan)
+        filters.service_objects(context, "uptime_kuma")
+    filters.compose_project(context, {"files": {}, "data": {}})
     taken = time.perf_counter() - start
+    files = written["prometheus"]["files"]
     if files["prometheus.yml"].count(":9100\n") != hosts:
         raise ValueError("the generated configuration does not have every host")
     return taken

@@ -21,9 +21,9 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as model
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, static_rules
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import CATALOGUE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 
 DOCS = ROOT / "docs"
@@ -69,7 +69,7 @@ For completion and checks in an editor with a YAML language server, put this lin
 # yaml-language-server: $schema=../../../../docs/declaration.schema.json
 ```
 
-Services, where a key asks for one: {", ".join(f"`{name}`" for name in CATALOGUE)}."""
+Services, where a key asks for one: {", ".join(f"`{name}`" for name in REGISTRY)}."""
 
 # What the page shows of refusals is what the program says of these variables.
 _WRONG: dict[str, Any] = {
@@ -93,7 +93,7 @@ def declaration_page() -> str:
 
 
 def _refusals() -> list[str]:
-    return mistakes(_WRONG, {"server": ["web1"], "monitored": ["web1"]})
+    return declaration_mistakes(_WRONG, {"server": ["web1"], "monitored": ["web1"]}, "")
 
 
 def _models() -> list[type[BaseModel]]:
@@ -112,7 +112,7 @@ def _below(cls: type[BaseModel]) -> list[type[BaseModel]]:
 
 def _shared(cls: type[BaseModel]) -> list[type[BaseModel]]:
     """The models, nearest first, whose many keys are told once for all that have them."""
-    bases = [base for base in cls.__mro__[1:] if issubclass(base, model.Strict) and base is not model.Settings]
+    bases = [base for base in cls.__mro__[1:] if issubclass(base, model.Strict)]
     return [base for base in bases if len(base.model_fields) > 1]
 
 

@@ -10,30 +10,34 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import comp
 
 DOCUMENTATION = r"""
 name: compose_project
-short_description: The compose project of the stack
+short_description: The compose project and what it needs on the server
 version_added: 0.1.0
 author: crowsnest contributors
+positional: found
 description:
-  - Makes /opt/crowsnest/compose.yaml, which includes the fragment of each service of the plan.
+  - Gives the files of the project and the folders for data that are not as they should be, and which services can
+    reload.
 options:
   _input:
-    description: The plan, as made by the filter P(crowsnest.core.plan#filter).
+    description: The text C(context) that the filter P(crowsnest.core.plan#filter) gives.
+    type: str
+    required: true
+  found:
+    description: The facts of the server, as given by the module P(crowsnest.core.host_facts#module).
     type: dict
     required: true
 """
 
 EXAMPLES = r"""
-- name: Write the compose project
-  ansible.builtin.copy:
-    content: "{{ plan | crowsnest.core.compose_project }}"
-    dest: /opt/crowsnest/compose.yaml
-    mode: "0644"
+- name: Show what would be written
+  ansible.builtin.debug:
+    msg: "{{ (context | crowsnest.core.compose_project(preflight_look.host)).files | map(attribute='path') }}"
 """
 
 RETURN = r"""
 _value:
-  description: The file's text.
-  type: str
+  description: The C(directory) of the project, C(files), C(data_directories) and C(reload).
+  type: dict
 """
 
 

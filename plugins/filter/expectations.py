@@ -13,29 +13,18 @@ name: expectations
 short_description: What must be true after a run
 version_added: 0.1.0
 author: crowsnest contributors
-positional: variables, secrets, hostvars, inventory_dir, limited
+positional: hostvars, limited
 description:
-  - Makes of the plan what the module M(crowsnest.core.verify) compares with what runs. Holds no secrets.
+  - Gives the options of the module P(crowsnest.core.verify#module). Everything is derived with the functions that make
+    the configuration, so it cannot say anything else.
 options:
   _input:
-    description: The plan, as made by the filter P(crowsnest.core.plan#filter).
-    type: dict
-    required: true
-  variables:
-    description: All variables C(crowsnest_*) of the inventory.
-    type: dict
-    required: true
-  secrets:
-    description: Secrets by name, as given by the filter P(crowsnest.core.generated_secrets#filter).
-    type: dict
+    description: The text C(context) that the filter P(crowsnest.core.plan#filter) gives.
+    type: str
     required: true
   hostvars:
     description: The variable C(hostvars) of Ansible; a host that did not answer has no C(preflight_look).
     type: dict
-    required: true
-  inventory_dir:
-    description: Folder of the inventory, where relative paths of own rule files start.
-    type: path
     required: true
   limited:
     description: The run was told to leave out hosts, so that a host without facts is no fault.
@@ -46,12 +35,12 @@ options:
 EXAMPLES = r"""
 - name: Ask whether everything is as declared
   crowsnest.core.verify:
-    expected: "{{ plan | crowsnest.core.expectations(declaration, secrets, hostvars, inventory_dir) }}"
+    expected: "{{ (context | crowsnest.core.expectations(hostvars)).expected }}"
 """
 
 RETURN = r"""
 _value:
-  description: Containers, digests of files, targets, rules, queries of panels, and checks already decided.
+  description: C(expected), the digests of C(secrets), and the C(grafana_password).
   type: dict
 """
 

@@ -10,32 +10,27 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import miss
 
 DOCUMENTATION = r"""
 name: missing_secrets
-short_description: The secrets that planned services need and nobody gave
+short_description: Secrets that planned services need and nobody gave
 version_added: 0.1.0
 author: crowsnest contributors
-positional: secrets
 description:
-  - Names each with its service and the folder of its data, in which the secret may be needed already.
+  - Passwords and keys that are neither declared nor in the folder of generated ones.
 options:
   _input:
-    description: The plan, as made by the filter P(crowsnest.core.plan#filter).
-    type: dict
-    required: true
-  secrets:
-    description: Secrets by name, as given by the filter P(crowsnest.core.generated_secrets#filter).
-    type: dict
+    description: The text C(context) that the filter P(crowsnest.core.plan#filter) gives.
+    type: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Show which secrets are missing
+- name: Show what has to be made
   ansible.builtin.debug:
-    msg: "{{ plan | crowsnest.core.missing_secrets(secrets) | map(attribute='name') }}"
+    msg: "{{ context | crowsnest.core.missing_secrets | map(attribute='name') }}"
 """
 
 RETURN = r"""
 _value:
-  description: One mapping per secret, with name, service and data.
+  description: C(name), C(service), and in C(data) the folder of what is lost without the first one.
   type: list
   elements: dict
 """

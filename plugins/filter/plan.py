@@ -10,15 +10,15 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import plan
 
 DOCUMENTATION = r"""
 name: plan
-short_description: What runs where, and whether it fits
+short_description: Which service runs where, with which image, port and memory
 version_added: 0.1.0
 author: crowsnest contributors
-positional: server, monitored, hostvars
+positional: server, monitored, hostvars, inventory_dir, secrets_directory
 description:
-  - Decides which service runs on the server with which image, port and memory limit, and how much disk is for metrics.
+  - Decides what runs and whether it fits, and packs it with the declaration into one text for the other filters.
 options:
   _input:
-    description: All variables C(crowsnest_*) of the inventory.
+    description: All variables C(crowsnest_*) of the inventory, without mistakes.
     type: dict
     required: true
   server:
@@ -26,7 +26,7 @@ options:
     type: str
     required: true
   monitored:
-    description: Inventory names of all monitored hosts.
+    description: Inventory names of all hosts that are watched.
     type: list
     elements: str
     required: true
@@ -34,17 +34,30 @@ options:
     description: The variable C(hostvars) of Ansible; a host that did not answer has no C(preflight_look).
     type: dict
     required: true
+  inventory_dir:
+    description: Folder of the inventory, where relative paths start.
+    type: path
+    required: true
+  secrets_directory:
+    description: Folder of the generated secrets.
+    type: path
+    required: true
 """
 
 EXAMPLES = r"""
-- name: Plan
+- name: Plan what runs where
   ansible.builtin.set_fact:
-    plan: "{{ declaration | crowsnest.core.plan(groups.server[0], groups.monitored, hostvars) }}"
+    preflight_plan: >-
+      {{ declaration | crowsnest.core.plan(inventory_hostname, groups.monitored, hostvars, inventory_dir, 'secrets') }}
+  no_log: true
 """
 
 RETURN = r"""
 _value:
-  description: The plan. A plan with C(refusals) must not be carried out.
+  description:
+    - The text C(context) with all of it, which holds secrets; the names of C(services) and their C(images);
+      C(registry_mirrors); what C(node_exporter) needs.
+    - The C(table) as a person reads it; C(refusals), empty when all fits.
   type: dict
 """
 

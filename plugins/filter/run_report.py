@@ -10,32 +10,28 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import run_
 
 DOCUMENTATION = r"""
 name: run_report
-short_description: The report at the end of a run
+short_description: What runs where, how to reach it and where alerts go
 version_added: 0.1.0
 author: crowsnest contributors
-positional: variables, server, sources, secrets_directory
+positional: server, sources, secrets_directory
 description:
-  - Says what runs where, how to reach it, where alerts go and what is missing.
+  - Lines of text for the end of a run.
 options:
   _input:
-    description: The plan, as made by the filter P(crowsnest.core.plan#filter).
-    type: dict
-    required: true
-  variables:
-    description: All variables C(crowsnest_*) of the inventory.
-    type: dict
+    description: The text C(context) that the filter P(crowsnest.core.plan#filter) gives.
+    type: str
     required: true
   server:
-    description: All variables of the server; those of its connection say how SSH reaches it.
+    description: All variables of the server.
     type: dict
     required: true
   sources:
-    description: Files and folders of the inventory, as C(-i) names them.
+    description: What C(-i) names, C(ansible_inventory_sources).
     type: list
     elements: str
     required: true
   secrets_directory:
-    description: Folder of generated secrets.
+    description: Folder of the generated secrets.
     type: path
     required: true
 """
@@ -43,7 +39,7 @@ options:
 EXAMPLES = r"""
 - name: Report
   ansible.builtin.debug:
-    msg: "{{ plan | crowsnest.core.run_report(declaration, hostvars.web1, ansible_inventory_sources, secrets_folder) }}"
+    msg: "{{ context | crowsnest.core.run_report(hostvars[inventory_hostname], ansible_inventory_sources, 'secrets') }}"
 """
 
 RETURN = r"""

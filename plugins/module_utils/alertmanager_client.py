@@ -15,6 +15,7 @@ from http.client import HTTPException
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import COMPOSE_COMMAND
 
 # One sample of the text format of metrics; the counters below have plain label values.
 _SAMPLE = re.compile(r"^(?P<name>\w+)\{(?P<labels>[^}]*)\} (?P<value>\S+)$", re.MULTILINE)
@@ -60,5 +61,5 @@ class AlertmanagerClient:
         except (OSError, HTTPException) as error:
             raise AlertmanagerError(
                 f"Alertmanager does not answer at {self.url} ({error}). "
-                "`sudo docker compose -f /opt/crowsnest/compose.yaml ps` on the host shows whether it runs."
+                f"`{COMPOSE_COMMAND} ps` on the host shows whether it runs."
             ) from None

@@ -81,8 +81,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError, fetch
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import logs_command
 
-LOGS = "See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 grafana` on the host."
+LOGS = f"See `{logs_command('grafana')}` on the host."
 # https://grafana.com/docs/grafana/latest/administration/cli/#reset-admin-password
 RESET = ["grafana", "cli", "admin", "reset-admin-password", "--password-from-stdin"]
 

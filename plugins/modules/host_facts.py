@@ -20,6 +20,11 @@ options:
     type: list
     elements: path
     default: []
+  units:
+    description: Units of systemd whose state is returned, so that a task that starts one can be left out when it runs.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Reads only, so it does the same in check mode.
@@ -59,6 +64,7 @@ host:
       images: ["registry.example.com/shop:1"]
       daemon: {live-restore: true}
       python_client: true
+      from_docker: false
     node_exporter:
       installed: true
       flags: ["--web.listen-address=127.0.0.1:9100"]
@@ -81,19 +87,21 @@ host:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.facts import host_facts
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import DATA_ROOT
 
 
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
         argument_spec={
-            "data_path": {"type": "path", "default": "/var/lib/crowsnest"},
+            "data_path": {"type": "path", "default": DATA_ROOT},
             "files": {"type": "list", "elements": "path", "default": []},
+            "units": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     try:
-        facts = host_facts(module.params["data_path"], module.params["files"])
+        facts = host_facts(module.params["data_path"], module.params["files"], module.params["units"])
     except ValueError as error:
         module.fail_json(
             msg=f"/etc/docker/daemon.json cannot be read: {error}. Mend or remove the file, then run again."

@@ -13,8 +13,8 @@ description:
   - Objects made by this module are known again whatever people rename or move. What is no longer declared is archived,
     never deleted; what was edited by hand is put right; what people made themselves is never touched, also when it has
     the same name. People, groups and databases are only made and changed; taking them away is the administrator's act.
-  - When the run is cut off, the next one goes on. Mistakes in the options are reported all at once, before anything
-    is changed.
+  - When the run is cut off, the next one goes on. An option of another shape than below is refused at once, all other
+    mistakes are reported together; nothing is changed then.
   - A database that cannot be connected and a question whose SQL fails do not stop the rest. They are warnings and in
     RV(failed_databases) and RV(failed_questions), at each run until they work. So is in RV(failed_changes) what
     Metabase refuses of a person, a dashboard or a subscription.
@@ -36,15 +36,20 @@ options:
     type: path
     required: true
   admin:
-    description:
-      - The administrator, C(email), C(password), C(first_name) and C(last_name). Metabase's first account is made of
-        it. When the declared password changes, it is set.
+    description: The administrator. Metabase's first account is made of it.
     type: dict
     required: true
+    suboptions:
+      email: {type: str, required: true, description: "Its address, by which it logs in."}
+      password: {type: str, required: true, description: "Its password. When it changes, it is set."}
+      first_name: {type: str, description: First name.}
+      last_name: {type: str, description: Last name.}
   site:
-    description: C(name) and C(locale) for the first set-up. O(settings) keep them right later (C(site-name)).
+    description: For the first set-up. O(settings) keep both right later.
     type: dict
-    default: {}
+    suboptions:
+      name: {type: str, description: "Name, as C(site-name) of the settings."}
+      locale: {type: str, description: "Language, such as V(en), as C(site-locale)."}
   settings:
     description:
       - Settings by Metabase's own names, such as C(site-url). Others stay as they are.
@@ -58,51 +63,118 @@ options:
     default: []
   users:
     description:
-      - People, each with C(email), C(first_name), C(last_name), C(groups) out of O(groups) and C(admin), a boolean.
-        Metabase invites a new one by e-mail when its e-mail is set up. A deactivated one is activated.
+      - Metabase invites a new one by e-mail when its e-mail is set up. A deactivated one is activated.
       - Membership in groups that are not declared stays.
     type: list
     elements: dict
     default: []
+    suboptions:
+      email: {type: str, required: true, description: "Address, by which a person is known."}
+      first_name: {type: str, description: First name.}
+      last_name: {type: str, description: Last name.}
+      groups: {type: list, elements: str, description: Names in O(groups).}
+      admin: {type: bool, description: Whether an administrator.}
   databases:
     description:
-      - PostgreSQL databases, each with C(name), C(host), C(port), C(dbname), C(user), C(password) and C(ssl).
-      - One in Metabase with that name but another user is not ours; another one is made beside it.
+      - PostgreSQL databases. One in Metabase with that name but another user is not ours; another one is made then.
     type: list
     elements: dict
     default: []
+    suboptions:
+      name: {type: str, required: true, description: "What people read, each name once."}
+      host: {type: str, required: true, description: Where PostgreSQL answers.}
+      dbname: {type: str, required: true, description: Name of the database in PostgreSQL.}
+      user: {type: str, required: true, description: Role that reads.}
+      port: {type: int, description: "Port, by default 5432."}
+      password: {type: str, required: true, description: Its password.}
+      ssl:
+        description: Whether only TLS will do. Without it Metabase tries TLS first and keeps what worked.
+        type: bool
   collections:
-    description: Each has C(key), C(name), C(description) and C(parent), the key of the collection it is in.
+    description: Folders of questions and dashboards.
     type: list
     elements: dict
     default: []
+    suboptions:
+      key: {type: str, required: true, description: By which it is found again whatever its name is.}
+      name: {type: str, required: true, description: What people read.}
+      description: {type: str, description: Text below its name.}
+      parent: {type: str, description: Key of the collection it is in.}
   questions:
-    description:
-      - Each has C(key), C(collection), C(database), C(name), C(description), C(sql), C(display) (V(table), V(line),
-        V(bar), V(scalar) and so on) and C(visualization), Metabase's C(visualization_settings).
-      - C(filters) are by the name of a C({{tag}}) in the SQL. Each has C(type) (V(date) or V(text)) and C(field),
-        C(schema.table.column), and becomes a field filter. Write C([[AND {{tag}}]]) to make it optional, and in a
-        playbook keep Ansible from reading the tag, by C(raw) as below or by C(!unsafe).
+    description: What is asked in SQL, and how its result is shown.
     type: list
     elements: dict
     default: []
+    suboptions:
+      key: {type: str, required: true, description: By which it is found again whatever its name is.}
+      name: {type: str, required: true, description: What people read.}
+      collection: {type: str, required: true, description: Key of the collection it is in.}
+      database: {type: str, required: true, description: Name in O(databases).}
+      description: {type: str, description: Text below its name.}
+      sql: {type: str, required: true, description: The query.}
+      display:
+        description: How it is shown.
+        type: str
+        required: true
+        choices:
+          [table, line, bar, area, combo, row, pie, scalar, smartscalar, gauge, progress, funnel, waterfall, scatter,
+           map, object, sankey, boxplot]
+      visualization: {type: dict, description: Metabase's C(visualization_settings).}
+      filters:
+        description:
+          - By the name of a C({{tag}}) in the SQL. Each has C(type) (V(date) or V(text)) and C(field),
+            C(schema.table.column), and becomes a field filter.
+          - Write C([[AND {{tag}}]]) to make it optional, and in a playbook keep Ansible from reading the tag, by
+            C(raw) as below or by C(!unsafe).
+        type: dict
   dashboards:
-    description:
-      - Each has C(key), C(collection), C(name), C(description) and C(width) (V(fixed) or V(full)).
-      - C(filters) is a list of C(tag), C(name), C(type) and C(default). It filters every card whose question has that
-        tag.
-      - C(cards) is a list of C(question), C(row), C(col), C(width) and C(height) in a grid of 24 columns. Cards that
-        people added stay.
+    description: Pages of questions.
     type: list
     elements: dict
     default: []
+    suboptions:
+      key: {type: str, required: true, description: By which it is found again whatever its name is.}
+      name: {type: str, required: true, description: What people read.}
+      collection: {type: str, required: true, description: Key of the collection it is in.}
+      description: {type: str, description: Text below its name.}
+      width: {type: str, choices: [full, fixed, null], description: "Of the page, by default V(fixed)."}
+      filters:
+        description: Each filters every card whose question has its tag.
+        type: list
+        elements: dict
+        suboptions:
+          name: {type: str, required: true, description: What people read.}
+          type: {type: str, required: true, choices: [date, text], description: As in the questions.}
+          tag: {type: str, required: true, description: Tag in the SQL of questions.}
+          default: {type: str, description: "Value at first, such as V(past30days)."}
+      cards:
+        description: In a grid of 24 columns. Cards that people added stay.
+        type: list
+        elements: dict
+        suboptions:
+          question: {type: str, required: true, description: Key of a question.}
+          row: {type: int, required: true, description: "Row of its upper end, from 0."}
+          col: {type: int, required: true, description: "Column of its left end, from 0."}
+          width: {type: int, required: true, description: Columns.}
+          height: {type: int, required: true, description: Rows.}
   subscriptions:
-    description:
-      - Each has C(key), C(dashboard), C(name), either C(emails) or a Slack C(channel), C(every) (V(hour), V(day),
-        V(week) or V(month)), C(at), the hour, C(weekday) (V(mon) to V(sun)) and C(skip_if_empty).
+    description: Dashboards that are sent, to addresses or to a channel.
     type: list
     elements: dict
     default: []
+    suboptions:
+      key: {type: str, required: true, description: By which it is found again whatever its name is.}
+      name: {type: str, required: true, description: What people read.}
+      dashboard: {type: str, required: true, description: Key of the dashboard that is sent.}
+      emails: {type: list, elements: str, description: "Addresses that get it, or else a channel."}
+      channel: {type: str, description: Channel of Slack that gets it.}
+      every: {type: str, required: true, choices: [hour, day, week, month], description: How often.}
+      at: {type: int, description: "Hour of the day, from 0 to 23."}
+      weekday:
+        description: Day of V(week); of V(month) the first such day.
+        type: str
+        choices: [mon, tue, wed, thu, fri, sat, sun, null]
+      skip_if_empty: {type: bool, description: Whether nothing is sent when no question has a result.}
 attributes:
   check_mode:
     description: Says exactly what would be done and writes nothing.
@@ -186,41 +258,14 @@ failed_changes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client import MetabaseError
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.run import Run, secrets
-
-OBJECTS = {"type": "list", "elements": "dict", "default": []}
-ARGUMENT_SPEC = {
-    "url": {"type": "str", "default": "http://127.0.0.1:3002"},
-    "timeout": {"type": "int", "default": 300},
-    "key_file": {"type": "path", "required": True, "no_log": False},
-    "admin": {"type": "dict", "required": True, "no_log": True},
-    "site": {"type": "dict", "default": {}},
-    "settings": {"type": "dict", "default": {}, "no_log": True},
-    "groups": {"type": "list", "elements": "str", "default": []},
-    "users": OBJECTS,
-    "databases": {**OBJECTS, "no_log": True},
-    "collections": OBJECTS,
-    "questions": OBJECTS,
-    "dashboards": OBJECTS,
-    "subscriptions": OBJECTS,
-}
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.options import ARGUMENT_SPEC, secrets
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.reconcile import run
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import run_module
 
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    # Ansible would black out every name and number of a database wherever it appears; only the secrets are.
-    module.no_log_values = secrets(module.params)
-    try:
-        result = Run(module.params, module.check_mode).result()
-    except MetabaseError as error:
-        module.fail_json(msg=str(error))
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    if not module._diff:
-        del result["diff"]
-    module.exit_json(**result)
+    run_module(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), secrets, run)
 
 
 if __name__ == "__main__":

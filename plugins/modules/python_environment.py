@@ -19,7 +19,7 @@ options:
   path:
     description: Absolute path of the directory. It is made when missing.
     type: path
-    required: true
+    default: /opt/crowsnest/toolbox
   requirements:
     description: The text of a complete lock with hashes, as C(uv pip compile --generate-hashes) makes it.
     type: str
@@ -41,7 +41,6 @@ author: crowsnest contributors
 EXAMPLES = r"""
 - name: Build the Python environment
   crowsnest.core.python_environment:
-    path: /opt/crowsnest/toolbox
     requirements: "{{ lookup('ansible.builtin.file', 'requirements.lock', rstrip=false) }}"
   when: host.toolbox != wanted
 """
@@ -73,6 +72,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.files import (
     make_directory,
     open_directory,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import TOOLBOX
 from ansible_collections.crowsnest.core.plugins.module_utils.python_environment import PythonEnvironmentError
 
 
@@ -100,7 +100,7 @@ def main() -> None:
     """Run the module; a fault of the index or the host becomes a few sentences."""
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
+            "path": {"type": "path", "default": TOOLBOX},
             "requirements": {"type": "str", "required": True},
             "index_url": {"type": "str", "default": "", "no_log": True},
         },

@@ -55,6 +55,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.loaded import in_force_since, needs_reload
 from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import logs_command
 
 
 class ServiceError(Exception):
@@ -71,8 +72,7 @@ def read_metrics(name: str, url: str, timeout_seconds: float) -> str:
         except (OSError, HTTPException) as error:
             if time.monotonic() >= end:
                 raise ServiceError(
-                    f"{name} does not answer at {url} ({error}). "
-                    f"See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 {name}` on the host."
+                    f"{name} does not answer at {url} ({error}). See `{logs_command(name)}` on the host."
                 ) from None
         time.sleep(0.5)
 

@@ -2,300 +2,237 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the filters of this collection do: Ansible's values in, plain data or text out.
 
-The plan and the declaration arrive as Ansible holds them (mappings) and become typed objects here, in one place. The
-files of a service are {relative path: text}, ready for the module `config_directory`.
+The files of a service are {relative path: text}, ready for the module `config_directory`. All that a run decided and
+declared travels as one text (`plan` makes it), which Ansible hands on without looking into it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
+    COMPOSE_FILE,
+    CONFIG_ROOT,
+    DATA_ROOT,
+    KEYS_DIRECTORY,
+    PLAN_FILE,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Kept
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.business import business_mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan, make_plan, plain
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import (
+    declaration_mistakes as found_mistakes,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan, plain
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, in_force
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as verification
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import plan_table, report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report as verify_report
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, ROOT, images, yaml_text
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager import config as alertmanager
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import (
-    message_templates,
-    texts_of_test_alerts,
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, images, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import deliveries
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import texts_of_test_alerts
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import (
+    compose_file,
+    service_files,
+    validation,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import (
-    blackbox_config,
-    blackbox_secrets,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import compose_file, fragment
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import (
-    CATALOGUE,
-    DATA_ROOT,
-    KEYS_DIRECTORY,
-    REPLACEABLE,
-    SECRETS,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana import config as grafana
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.build import dashboard_json
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase import config as metabase
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase import objects as business
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import container_name
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import databases
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.questions import questions
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import (
-    prometheus_config,
-    watched_addresses,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
-    alert_names,
-    own_rule_mistakes,
-    rule_files,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import objects as kuma
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import job_urls, own_urls
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import gives_key
 
 
 def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any], inventory_dir: str) -> list[str]:
     """One sentence per mistake of the variables `crowsnest_*`; empty when all is well."""
-    raw = plain(variables)
-    paths, disabled = entries(raw.get("crowsnest_rule_files")), entries(raw.get("crowsnest_disabled_alerts"))
-    own = own_rule_mistakes(paths, disabled, inventory_dir)
-    read = [*own, *business_mistakes(raw, plain(groups), inventory_dir)]
-    return [*mistakes(raw, plain(groups), alert_names()), *(" ".join(line.splitlines()) for line in read)]
+    return found_mistakes(plain(variables), plain(groups), inventory_dir)
 
 
 def plan(
-    variables: Mapping[str, Any], server: str, monitored: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]
+    variables: Mapping[str, Any],
+    server: str,
+    monitored: Sequence[str],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    inventory_dir: str,
+    secrets_directory: str,
 ) -> dict[str, Any]:
-    """The plan as plain data. A host of `monitored` that did not answer has no `preflight_look`.
+    """{"context", "services", "images", "registry_mirrors", "node_exporter", "table", "refusals"}: what a run decided.
 
-    The address of a host is its `private_address`, else what it says itself, else (it does not answer) the one at which
-    Prometheus watches it until now, else the one for SSH.
+    `context` is a text for the other filters, with the declaration and its secrets in it. The rest is for tasks.
+    A host of `monitored` that did not answer has no `preflight_look`. The address of a host is its `private_address`,
+    else what it says itself, else (it does not answer) the one at which Prometheus watches it until now, else the one
+    for SSH.
     """
+    raw = plain(variables)
     looks = {name: hostvars[name].get("preflight_look", {}) for name in monitored}
-    facts = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
-    watched = watched_addresses(facts[server]["files"])
+    facts: dict[str, HostFacts] = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
+    watched = in_force(facts[server]["files"]).hosts
     addresses = {}
     for name in monitored:
-        said = facts[name]["address"] if name in facts else watched.get(name)
-        addresses[name] = str(hostvars[name].get("private_address") or said or hostvars[name].get("ansible_host", name))
-    return make_plan(plain(variables), server, addresses, facts, images()).model_dump(mode="json")
-
-
-def plan_table_of(plan: Mapping[str, Any]) -> list[str]:
-    """The plan as lines of text."""
-    return plan_table(Plan.model_validate(plain(plan)))
-
-
-def run_report(
-    plan: Mapping[str, Any],
-    variables: Mapping[str, Any],
-    server: Mapping[str, Any],
-    sources: Sequence[str],
-    secrets_directory: str,
-) -> list[str]:
-    """What runs where, how to reach it and where alerts go, as lines of text.
-
-    `server` are all variables of the server, `sources` what -i names.
-    """
-    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
-    secrets = Path(secrets_directory)
-    shown = secrets.relative_to(ROOT) if secrets.is_relative_to(ROOT) else secrets
-    return report(typed, declared, server, inventory_option(sources, ROOT), str(shown))
-
-
-def compose_project(plan: Mapping[str, Any]) -> str:
-    """The text of /opt/crowsnest/compose.yaml."""
-    return yaml_text(compose_file(Plan.model_validate(plain(plan))))
-
-
-def data_directories(plan: Mapping[str, Any], found: Mapping[str, str]) -> list[dict[str, str]]:
-    """[{"path", "user", "mode"}] of the folders for data that are missing or not as they should be.
-
-    They are a common parent, a folder for each service, and one for the keys that Prometheus needs; `found` is the fact
-    `data` of the host.
-    """
-    services = Plan.model_validate(plain(plan)).services
-    own = [service for name, service in services.items() if CATALOGUE[name].data]
-    folders = {service.data_directory: service.user for service in own}
-    if "uptime_kuma" in services:
-        folders[KEYS_DIRECTORY] = services["prometheus"].user
-    wanted = [
-        {"path": DATA_ROOT, "user": "0", "mode": "0755"},
-        *({"path": path, "user": str(user), "mode": "0750"} for path, user in folders.items()),
-    ]
-    return [it for it in wanted if found.get(it["path"]) != f"{it['user']}:{it['user']}:{it['mode']}"]
-
-
-def reload_services(plan: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """{service: {"url", "path"}} for the module `service_reload`, of those that can reload."""
-    services = Plan.model_validate(plain(plan)).services
+        own = facts[name]["address"] if name in facts else watched.get(name)
+        addresses[name] = str(hostvars[name].get("private_address") or own or hostvars[name].get("ansible_host", name))
+    declared = declaration.read(raw)
+    made = make_plan(declared, server, addresses, facts, REGISTRY, images())
+    context = {
+        "plan": made.model_dump(mode="json"),
+        "variables": raw,
+        "inventory_dir": inventory_dir,
+        "secrets_directory": secrets_directory,
+    }
     return {
-        name: {"url": f"http://127.0.0.1:{service.port}", "path": service.config_directory}
-        for name, service in services.items()
-        if CATALOGUE[name].reloads
+        "context": json.dumps(context),
+        "services": list(made.services),
+        "images": [service.image for service in made.services.values()],
+        "registry_mirrors": declared.registry_mirrors,
+        "node_exporter": {
+            "addresses": made.hosts,
+            "port": made.node_exporter_port,
+            "replaced_flags": made.replaced_flags,
+            "textfile_directory": declared.textfile_directory,
+        },
+        "refusals": made.refusals,
+        "table": plan_table(Context(made, declared, REGISTRY)),
     }
 
 
-def prometheus_files(plan: Mapping[str, Any], inventory_dir: str) -> dict[str, str]:
-    """prometheus.yml, rules/*.yml and the compose fragment. `plan` is the plan as Ansible holds it."""
-    typed = Plan.model_validate(plain(plan))
-    return {
-        "prometheus.yml": yaml_text(prometheus_config(typed)),
-        **rule_files(typed, inventory_dir),
-        "compose.yml": yaml_text(fragment(typed, "prometheus")),
-    }
+@lru_cache(maxsize=1)
+def _read(context: str) -> tuple[Plan, declaration.Declaration, Path, Path]:
+    """A task uses several filters on the same text."""
+    held = json.loads(context)
+    plan, declared = Plan.model_validate(held["plan"]), declaration.read(held["variables"])
+    return plan, declared, Path(held["inventory_dir"]), Path(held["secrets_directory"])
 
 
-def blackbox_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
-    """blackbox.yml and the compose fragment; `variables` are all `crowsnest_*`."""
-    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
-    return {
-        "blackbox.yml": yaml_text(blackbox_config(declared.apps)),
-        "compose.yml": yaml_text(fragment(typed, "blackbox")),
-    }
+def context_of(text: str) -> Context:
+    """The value that generators take, with the secrets that are there by now."""
+    made, declared, inventory_dir, secrets_directory = _read(str(text))
+    return Context(made, declared, REGISTRY, generated_secrets(secrets_directory, declared), inventory_dir)
 
 
-def alertmanager_files(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
-    """alertmanager.yml, the message templates and the compose fragment; `variables` are all `crowsnest_*`."""
-    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
-    return {
-        "alertmanager.yml": yaml_text(alertmanager.alertmanager_config(declared, typed)),
-        **{f"templates/{name}": template for name, template in message_templates(declared, typed).items()},
-        "compose.yml": yaml_text(fragment(typed, "alertmanager")),
-    }
+def generated_secrets(directory: Path, declared: declaration.Declaration) -> dict[str, str]:
+    """{name: value} of all generated secrets: the declared one, else the one in the folder. Some may be nowhere yet."""
+    secrets = {}
+    for name in (secret.name for service in REGISTRY.values() for secret in service.generated_secrets):
+        own, path = getattr(declared, name, None), directory / name
+        if own is not None:
+            secrets[name] = own.get_secret_value()
+        elif path.is_file():
+            secrets[name] = path.read_text().strip()
+    return secrets
 
 
-def grafana_files(plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, str]:
-    """grafana.ini, data sources, dashboards and the compose fragment; `variables` are all `crowsnest_*`.
-
-    Dashboards are read again while it runs. What it reads only at its start is part of a label, which recreates it.
-    """
-    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
-    shown = dashboards(typed)
-    at_start = {
-        "grafana.ini": HEADER + grafana.ini_text(grafana.grafana_ini(typed, declared)),
-        "provisioning/datasources/crowsnest.yml": yaml_text(grafana.datasources(typed)),
-        "provisioning/dashboards/crowsnest.yml": yaml_text(grafana.dashboard_providers(shown)),
-        **{f"provisioning/{kind}/crowsnest.yml": yaml_text({"apiVersion": 1}) for kind in grafana.NOT_PROVISIONED},
-    }
-    read_at_start = grafana.grafana_secrets(declared, "", str(secrets.get("grafana_secret_key", "")))
-    labels = {"crowsnest.configuration": grafana.start_digest(at_start.values(), read_at_start)}
-    return {
-        **at_start,
-        **{grafana.dashboard_path(each): dashboard_json(each, declared.timezone) for each in shown},
-        "compose.yml": yaml_text(fragment(typed, "grafana", labels)),
-    }
-
-
-def grafana_datasources(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The data sources as the provisioning file names them, for the module `grafana_admin`."""
-    found: list[dict[str, Any]] = grafana.datasources(Plan.model_validate(plain(plan)))["datasources"]
-    return found
-
-
-def uptime_kuma_files(plan: Mapping[str, Any]) -> dict[str, str]:
-    """The compose fragment; everything else in Uptime Kuma is made through its API."""
-    return {"compose.yml": yaml_text(fragment(Plan.model_validate(plain(plan)), "uptime_kuma"))}
-
-
-def uptime_kuma_objects(
-    plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str]
-) -> dict[str, Any]:
-    """Options of the module `uptime_kuma`; `variables` are all `crowsnest_*`. Some values are secret."""
-    declared = declaration.read(plain(variables))
-    return kuma.objects(Plan.model_validate(plain(plan)), declared, str(secrets.get("uptime_kuma_push_key", "")))
-
-
-def metabase_files(plan: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """{service: {path: text}} of Metabase and its database: compose fragments. All else is made through its API."""
-    typed = Plan.model_validate(plain(plan))
-    services = [name for name in ("metabase", "metabase_database") if name in typed.services]
-    return {name: {"compose.yml": yaml_text(fragment(typed, name))} for name in services}
-
-
-def app_databases(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Option `database_reader_databases` of the role database_reader; passwords are among it."""
-    return databases(declaration.read(plain(variables)))
-
-
-def metabase_objects(
-    plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str], inventory_dir: str
-) -> dict[str, Any]:
-    """Options of the module `metabase`; `variables` are all `crowsnest_*`. Some values are secret."""
-    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
-    given = {name: str(secrets.get(name, "")) for name in SECRETS}
-    asked = {app.name: questions(app.business, Path(inventory_dir)) for app in declared.apps}
-    password = given["database_reader_password"]
-    return {
-        "key_file": f"{typed.services['metabase'].config_directory}/api_key",
-        "admin": metabase.admin(declared, given["metabase_admin_password"]),
-        "site": {"name": declared.metabase_site_name, "locale": declared.language},
-        **business.objects(declared.apps, asked, declared.metabase_users, password),
-    }
-
-
-def generated_secrets(directory: str, variables: Mapping[str, Any]) -> dict[str, str]:
-    """{name: value} of `SECRETS`: the declared one, else the one in the folder. Those that are nowhere are left out."""
-    declared = declaration.read(plain(variables))
-    found = {name: path.read_text().strip() for name in SECRETS if (path := Path(directory, name)).is_file()}
-    given = {name: value.get_secret_value() for name in SECRETS if (value := getattr(declared, name, None)) is not None}
-    return found | given
-
-
-def missing_secrets(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> list[dict[str, str]]:
+def missing_secrets(context: str) -> list[dict[str, str]]:
     """[{"name", "service", "data"}] of the secrets that planned services need and nobody gave.
 
     data: the folder of what is lost without the first one; empty where another one does as well.
     """
-    services = Plan.model_validate(plain(plan)).services
+    held = context_of(context)
     return [
-        {"name": name, "service": service, "data": "" if name in REPLACEABLE else services[service].data_directory}
-        for name, service in SECRETS.items()
-        if service in services and name not in secrets
+        {"name": secret.name, "service": name, "data": "" if secret.replaceable else planned.data_directory}
+        for name, planned in held.services.items()
+        for secret in held.definition(name).generated_secrets
+        if secret.name not in held.secrets
     ]
 
 
-def secret_files(
-    plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """{service: {relative path: secret}} of all planned services; never part of a plan, a diff or a log.
+def service_directory(context: str, name: str) -> dict[str, Any]:
+    """Options of the module `config_directory` for a service that runs; `validate` needs its `image` on the host.
 
-    `secrets` are those of `generated_secrets`; on a first run in check mode some are not there yet.
+    The secrets among them are never part of a plan, a diff or a log; on a first run in check mode some are empty.
     """
-    typed, declared = Plan.model_validate(plain(plan)), declaration.read(plain(variables))
-    given = {name: str(secrets.get(name, "")) for name in SECRETS}
-    push_key = given["uptime_kuma_push_key"]
-    makers: dict[str, Callable[[], dict[str, str]]] = {
-        "alertmanager": lambda: alertmanager.alertmanager_secrets(declared, typed, push_key),
-        "blackbox": lambda: blackbox_secrets(declared.apps),
-        "grafana": lambda: grafana.grafana_secrets(
-            declared, given["grafana_admin_password"], given["grafana_secret_key"]
-        ),
-        "uptime_kuma": lambda: {
-            "secrets/admin_password": given["uptime_kuma_admin_password"],
-            "secrets/push_key": push_key,
-            **job_urls(typed, push_key),
-            **own_urls(typed, declared, push_key),
-        },
-        "metabase": lambda: metabase.metabase_secrets(typed, declared, given),
-        "metabase_database": lambda: {"secrets/password": given["metabase_database_password"]},
+    held, name = context_of(context), plain(name)
+    planned, service = held.services[name], held.definition(name)
+    return {
+        "path": planned.config_directory,
+        "group": planned.user,
+        "image": planned.image,
+        "files": service_files(held, name),
+        "secrets": service.secret_files(held),
+        "stable": service.stable,
+        "validate": validation(held, name),
     }
-    return {name: make() for name, make in makers.items() if name in typed.services}
 
 
-def alert_deliveries(variables: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """{severity: {integration: number of receivers}} for the module `alertmanager_test_alerts`."""
-    return alertmanager.deliveries(declaration.read(plain(variables)))
+def service_objects(context: str, name: str) -> dict[str, Any]:
+    """Options of the module that speaks to a service's API. Some values are secret."""
+    held, name = context_of(context), plain(name)
+    made = held.definition(name).objects
+    if made is None:
+        raise ValueError(f"{name} has no API that is configured")
+    return made(held)
 
 
-def alert_texts(variables: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """{severity: annotations} in the declared language for the module `alertmanager_test_alerts`."""
-    return texts_of_test_alerts(declaration.read(plain(variables)).language)
+def compose_project(context: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What the role `stack` makes on the server, whose facts are `found`.
+
+    {"directory": folder of the project, "files": [{"path", "text", "mode"}] that are not as they should be,
+    "data_directories": [{"path", "user", "mode"}] that are not, "reload": services for the module `service_reload`}
+    """
+    held, facts = context_of(context), plain(found)
+    files = {
+        COMPOSE_FILE: yaml_text(compose_file(held)),
+        PLAN_FILE: held.plan.to_keep().model_dump_json(indent=1) + "\n",
+    }
+    return {
+        "directory": CONFIG_ROOT,
+        "files": [
+            {"path": path, "text": text, "mode": "0600" if path == PLAN_FILE else "0644"}
+            for path, text in files.items()
+            if facts["files"].get(path) != text
+        ],
+        "data_directories": _data_directories(held, facts["data"]),
+        "reload": {
+            name: {"url": service.url, "path": service.config_directory}
+            for name, service in held.services.items()
+            if held.definition(name).reload_metric
+        },
+    }
+
+
+def _data_directories(held: Context, found: Mapping[str, str]) -> list[dict[str, str]]:
+    """A common parent, a folder for each service with data, and one for the keys that Prometheus needs."""
+    own = [planned for name, planned in held.services.items() if held.definition(name).data]
+    folders = {planned.data_directory: planned.user for planned in own}
+    if any(gives_key(held, name) for name in held.services):
+        folders[KEYS_DIRECTORY] = held.services["prometheus"].user
+    wanted = [
+        {"path": DATA_ROOT, "user": "0", "mode": "0755"},
+        *({"path": path, "user": str(user), "mode": "0750"} for path, user in folders.items()),
+    ]
+    return [each for each in wanted if found.get(each["path"]) != f"{each['user']}:{each['user']}:{each['mode']}"]
+
+
+def database_reader(context: str) -> dict[str, Any]:
+    """{"databases", "password"}: options of the role database_reader, a password of each administrator among them."""
+    held = context_of(context)
+    return {"databases": databases(held.declaration), "password": held.secret("database_reader_password")}
+
+
+def run_report(context: str, server: Mapping[str, Any], sources: Sequence[str], secrets_directory: str) -> list[str]:
+    """What runs where, how to reach it and where alerts go, as lines of text.
+
+    `server` are all variables of the server, `sources` what -i names.
+    """
+    secrets = Path(secrets_directory)
+    shown = secrets.relative_to(ROOT) if secrets.is_relative_to(ROOT) else secrets
+    return report(context_of(context), server, inventory_option(sources, ROOT), str(shown))
+
+
+def test_alerts(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the module `alertmanager_test_alerts`, from the variables `crowsnest_*` alone."""
+    declared, port = declaration.read(plain(variables)), REGISTRY["alertmanager"].port
+    return {
+        "url": f"http://127.0.0.1:{declared.ports.get('alertmanager', port)}",
+        "deliveries": deliveries(declared),
+        "texts": texts_of_test_alerts(declared.language),
+        "environment": declared.environment,
+        "container": container_name("alertmanager"),
+    }
 
 
 def delivery_report(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -313,43 +250,22 @@ def _verdict(row: Mapping[str, Any]) -> str:
     return f"{missing}, delivered to {max(row['delivered'], 0)} of {row['expected']}"
 
 
-def expectations(
-    plan: Mapping[str, Any],
-    variables: Mapping[str, Any],
-    secrets: Mapping[str, str],
-    hostvars: Mapping[str, Mapping[str, Any]],
-    inventory_dir: str,
-    limited: bool = False,
-) -> dict[str, Any]:
-    """Parameter `expected` of the module `verify`; one of the `secrets` makes a label of Grafana.
+def expectations(context: str, hostvars: Mapping[str, Mapping[str, Any]], limited: bool = False) -> dict[str, Any]:
+    """{"expected", "secrets", "grafana_password"}: options of the module `verify`.
 
     `limited`: the run was told to leave out hosts.
     """
-    typed = Plan.model_validate(plain(plan))
-    makers = {
-        "prometheus": lambda: prometheus_files(plan, inventory_dir),
-        "alertmanager": lambda: alertmanager_files(plan, variables),
-        "blackbox": lambda: blackbox_files(plan, variables),
-        "grafana": lambda: grafana_files(plan, variables, secrets),
-        "uptime_kuma": lambda: uptime_kuma_files(plan),
-        "metabase": lambda: metabase_files(plan)["metabase"],
-        "metabase_database": lambda: metabase_files(plan)["metabase_database"],
+    held = context_of(context)
+    server = hostvars[held.server]
+    looks = {name: _last_look(hostvars[name], server, limited) for name in held.plan.hosts}
+    return {
+        "expected": verification.expectations(held, looks, cast("Kept", server), limited),
+        "secrets": verification.secret_digests(held),
+        "grafana_password": held.secret("grafana_admin_password"),
     }
-    return verification.expectations(
-        typed,
-        declaration.read(plain(variables)),
-        {name: makers[name]() for name in typed.services},
-        compose_project(plan),
-        dashboards(typed) if "grafana" in typed.services else [],
-        uptime_kuma_objects(plan, variables, {}) if "uptime_kuma" in typed.services else {},
-        metabase_objects(plan, variables, {}, inventory_dir) if "metabase" in typed.services else {},
-        {name: _last_look(hostvars[name], hostvars[typed.server], limited) for name in typed.hosts},
-        hostvars[typed.server],
-        limited,
-    )
 
 
-def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> dict[str, Any] | str:
+def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> HostFacts | str:
     """The facts of a host, or why there are none; `here` and `server` are variables of this host and of the server.
 
     A run that changes hosts looks at them again at its end (`verify_look`): what it saw before is past.
@@ -357,18 +273,8 @@ def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool
     again = "verify_look" in server
     look = here.get("verify_look" if again else "preflight_look", {})
     if "host" in look:
-        facts: dict[str, Any] = plain(look["host"])
+        facts: HostFacts = plain(look["host"])
         return facts
     if again and "unreachable" not in look and "host" in here.get("preflight_look", {}):
         return "a task of this run failed on it"
     return "--limit left it out, or it does not answer over SSH" if limited else "it does not answer over SSH"
-
-
-def secret_digests(
-    plan: Mapping[str, Any], variables: Mapping[str, Any], secrets: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """{service: {relative path: sha256}} of `secret_files`."""
-    return {
-        name: {path: verification.digest(text) for path, text in files.items()}
-        for name, files in secret_files(plan, variables, secrets).items()
-    }

@@ -30,6 +30,17 @@ def static_rules() -> dict[str, Mapping[str, Any]]:
     return {path.name: yaml.safe_load(path.read_text()) for path in sorted((FILES / "rules").glob("*.yml"))}
 
 
+def threshold(alert: str, severity: str) -> float:
+    """Where an alert of files/rules begins, as its annotation `threshold` says: 90 for "90 %, 5 min".
+
+    Raises ValueError unless there is exactly one such alert, whose annotation begins with a number.
+    """
+    rules = [rule for file in static_rules().values() for group in file["groups"] for rule in group["rules"]]
+    (rule,) = (rule for rule in rules if rule.get("alert") == alert and rule["labels"]["severity"] == severity)
+    number = float(rule["annotations"]["threshold"].split()[0])
+    return int(number) if number.is_integer() else number
+
+
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # libyaml is 10 times faster
     """Writes text of several lines as a block, as a person would."""
 

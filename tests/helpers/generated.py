@@ -14,7 +14,7 @@ from programs import running
 from server_facts import FACTS
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import CONFIG_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
 
 HOSTVARS: dict[str, Any] = {"web1": {"preflight_look": {"host": FACTS}}, "web2": {"ansible_host": "10.0.0.2"}}
 
@@ -23,12 +23,9 @@ def write(folder: Path, declared: Mapping[str, Any]) -> Path:
     """The files of Prometheus, Alertmanager and its secrets as they lie in a container, in `folder`."""
     variables = {f"crowsnest_{name}": value for name, value in declared.items()}
     assert filters.declaration_mistakes(variables, {"server": ["web1"], "monitored": list(HOSTVARS)}, str(folder)) == []
-    plan = filters.plan(variables, "web1", list(HOSTVARS), HOSTVARS)
-    files = {
-        **filters.prometheus_files(plan, str(folder)),
-        **filters.alertmanager_files(plan, variables),
-        **filters.secret_files(plan, variables, {})["alertmanager"],
-    }
+    context = filters.plan(variables, "web1", list(HOSTVARS), HOSTVARS, str(folder), "/nowhere")["context"]
+    made = [filters.service_directory(context, name) for name in ("prometheus", "alertmanager")]
+    files = {name: text for each in made for name, text in {**each["files"], **each["secrets"]}.items()}
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)

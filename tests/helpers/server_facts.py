@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
+
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts, Listener
 
 # Of somebody who listens: the fact `listeners` has such rows.
-LISTENER = {"pid": 812, "program": "/usr/bin/other", "unit": "", "container": "", "contained": False, "service": ""}
+LISTENER: Listener = {
+    "address": "127.0.0.1",
+    "pid": 812,
+    "program": "/usr/bin/other",
+    "unit": "",
+    "container": "",
+    "contained": False,
+    "service": "",
+}
 
 
 def host_facts(
@@ -23,13 +33,13 @@ def host_facts(
     listeners: Mapping[str, Mapping[str, Any]] | None = None,
     address: str = "172.26.3.4",
     files: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+) -> HostFacts:
     """What module host_facts says of a host. `own` is {service of ours that runs: its MiB}.
 
     `ports` is {port: addresses}; `listeners` is what is known of who listens there, {port: row}.
     """
     own = own or {}
-    ports = ports or {"22": ["0.0.0.0", "::"]}
+    taken = {port: list(addresses) for port, addresses in (ports or {"22": ["0.0.0.0", "::"]}).items()}
     available = total_mib - used_mib - sum(own.values())
     return {
         "address": address,
@@ -39,6 +49,7 @@ def host_facts(
         "controllers": ["cpu", "memory", "pids"],
         "read_only": [],
         "sudo": True,
+        "service_manager": "systemd",
         "disk": {"path": "/var/lib", "device": 1, "total_mib": disk_mib, "free_mib": free_mib, "own_mib": data_mib},
         "images_disk": {"path": "/var/lib", "device": 1, "total_mib": disk_mib, "free_mib": free_mib},
         "docker": {
@@ -50,16 +61,25 @@ def host_facts(
             "own": sorted(own),
             "images": [],
             "daemon": {},
+            "python_client": True,
+            "from_docker": False,
         },
         "node_exporter": {"installed": node_exporter, "flags": None, "masked": False, "own_start": ""},
-        "ports": ports,
+        "ports": taken,
         "listeners": {
-            port: [{"address": address, **LISTENER, **(listeners or {}).get(port, {})} for address in addresses]
-            for port, addresses in ports.items()
+            port: [
+                cast("Listener", {**LISTENER, "address": address, **(listeners or {}).get(port, {})})
+                for address in addresses
+            ]
+            for port, addresses in taken.items()
         },
         "published": [],
+        "data": {},
         "python": {"version": "3.13", "ensurepip": True},
-        "files": files or {},
+        "toolbox": "",
+        "ping_groups": [0, 2147483647],
+        "units": {},
+        "files": dict(files or {}),
     }
 
 

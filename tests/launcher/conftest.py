@@ -17,10 +17,11 @@ TOOLS = "bash cat chmod cmp cp dirname env flock git grep id ls mkdir readlink r
 # People keep their projects in folders of any name.
 CHECKOUT = "the team's project"
 
-# Plays Python, the Python of an environment, and its pip. Writes down how it was called.
-FAKE_PYTHON = """#!/usr/bin/env bash
+# Plays Python, the Python of an environment, and its pip. Writes down how it was called. Runs the launcher's program.
+FAKE_PYTHON = f"""#!/usr/bin/env bash
 echo "python $*" >>"$CALLS"
 case "$1 $2" in
+  plugins/plugin_utils/launcher*) exec {sys.executable} "$@" ;;
   '-c import os'*) echo "$FAKE_VERSION $0" ;;
   '-c import ensurepip'*) [[ -e $STATE/venv-module ]] ;;
   '-m venv')
@@ -31,9 +32,9 @@ case "$1 $2" in
     ;;
   '-m pip')
     echo 'Collecting something'
-    sleep "${FAKE_PIP_SECONDS:-0}"
-    [[ ! -e $STATE/pip-fails ]] || { echo 'No route to the packages'; exit 1; }
-    program=${0%/*}/ansible-playbook
+    sleep "${{FAKE_PIP_SECONDS:-0}}"
+    [[ ! -e $STATE/pip-fails ]] || {{ echo 'No route to the packages'; exit 1; }}
+    program=${{0%/*}}/ansible-playbook
     printf '#!/usr/bin/env bash\\necho "config $ANSIBLE_CONFIG"\\nprintf "argument %%s\\\\n" "$@"\\n' >"$program"
     chmod +x "$program"
     ;;
@@ -111,10 +112,18 @@ def launcher(tmp_path: Path) -> Launcher:
     folder, state = tmp_path / CHECKOUT, tmp_path / "state"
     (state / "bin").mkdir(parents=True)
     (folder / "playbooks").mkdir(parents=True)
+    for package in ("plugins/plugin_utils/launcher", "plugins/plugin_utils/inventory"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "collections/ansible_collections/crowsnest",
+        folder / "collections/ansible_collections/crowsnest",
+        symlinks=True,
+    )
     for name in ("crowsnest", "pyproject.toml", "requirements.lock", "requirements-dev.lock"):
         shutil.copy2(ROOT / name, folder / name)
     (folder / "playbooks/site.yml").write_text("---\n# Watches all hosts\n- name: Watch\n  hosts: all\n")
     (folder / "playbooks/alert_test.yml").write_text("---\n# Sends test alerts\n- name: Test\n  hosts: all\n")
+    (folder / "playbooks/verify.yml").write_text("---\n# Asks whether all is well\n- name: Verify\n  hosts: all\n")
     (state / "venv-module").touch()
     made = Launcher(folder, state)
     for tool in TOOLS:

@@ -1,5 +1,6 @@
 """The launcher: what it says, what it starts, and the Python environment it makes."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ def text(done: subprocess.CompletedProcess[str]) -> str:
 # --- what it says ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["help"], ["-h"], ["demo", "--help"]])
+@pytest.mark.parametrize("words", [[], ["--help"], ["help"], ["-h"], ["help", "--help"], ["help", "help"]])
 def test_help_names_every_command_and_installs_nothing(launcher, words):
     done = launcher.run(*words)
     assert done.returncode == 0
@@ -26,6 +27,36 @@ def test_help_names_every_command_and_installs_nothing(launcher, words):
         assert f"./crowsnest {command}" in done.stdout
     assert "Sends test alerts" in done.stdout
     assert not launcher.venv.exists()
+
+
+@pytest.mark.parametrize(
+    "words, shown",
+    [
+        ("demo --help", "./crowsnest demo --status"),
+        ("demo --destroy -h", "./crowsnest demo --destroy"),
+        ("test --help", "GROUP"),
+        ("alert-test --help", "Sends test alerts"),
+        ("site -i inventories/production --help", "-i INVENTORY"),
+        ("verify --help", "--json"),
+        ("help verify", "--json"),
+    ],
+)
+def test_help_of_a_command_is_about_that_one_and_installs_nothing(launcher, words, shown):
+    done = launcher.run(*words.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert shown in done.stdout
+    assert "./crowsnest new" not in done.stdout
+    assert ("ansible-playbook" in done.stdout) is ("demo" not in words and "GROUP" not in shown)
+    assert not launcher.venv.exists()
+
+
+def test_help_is_given_without_a_python_that_can_only_after_one_was_found(launcher):
+    python = (launcher.state / "bin/python3").read_text()
+    launcher.program("python3", "#!/usr/bin/env bash\nexit 1\n")
+    launcher.program("python3.12", python)
+    done = launcher.run("site", "--help")
+    assert "usage: ./crowsnest site" in done.stdout, text(done)
+    assert launcher.venv.exists()
 
 
 def test_version_is_that_of_pyproject(launcher):
@@ -39,7 +70,8 @@ def test_an_unknown_command_is_refused_with_the_nearest(launcher, word, nearest)
     (launcher.state / "bin/python3").symlink_to(shutil.which("python3"))
     done = launcher.run(word)
     assert done.returncode == 2
-    assert f"no command '{word}'" in done.stderr
+    assert f"crowsnest: There is no command '{word}'." in done.stderr
+    assert "\ncrowsnest: All commands: ./crowsnest --help\n" in done.stderr
     assert f"Did you mean: ./crowsnest {nearest}" in done.stderr
     assert not launcher.venv.exists()
 
@@ -52,6 +84,7 @@ def test_an_unknown_flag_of_demo_is_refused(launcher):
     done = launcher.run("demo", "--destory")
     assert done.returncode == 2
     assert "--status or --destroy" in done.stderr
+    assert not launcher.venv.exists()
 
 
 # --- what it starts --------------------------------------------------------------------------------------------------
@@ -65,6 +98,35 @@ def test_a_playbook_gets_every_argument_as_given(launcher, name):
         f"config {launcher.folder}/ansible.cfg",
         *(f"argument {word}" for word in ("playbooks/alert_test.yml", "-i", "inventories/a b", "--check")),
     ]
+
+
+RESTORE = """
+VERBS += (
+    Verb(
+        "restore",
+        words=(Word("APP", "restore_app", "the app"),),
+        options=(Option("--backup", "restore_backup", "which one", "NAME"), Option("--yes", "restore_yes", "do it")),
+    ),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["shop", "--backup", 'it\'s "here"', "--yes", "-i", "inventories/a b", "--check"],
+        ["-i", "inventories/a b", "--check", "--yes", "--backup", 'it\'s "here"', "shop"],
+    ],
+)
+def test_a_new_verb_is_an_entry_in_the_table_and_a_playbook(launcher, words):
+    (launcher.folder / "playbooks/restore.yml").write_text("---\n# Puts an app's data back\n- hosts: all\n")
+    table = launcher.folder / "plugins/plugin_utils/launcher/verbs.py"
+    table.write_text(table.read_text().replace("\ndef verbs(", f"{RESTORE}\ndef verbs("))
+    done = launcher.run("restore", *words)
+    given = [line.removeprefix("argument ") for line in done.stdout.splitlines()[1:]]
+    assert given[:2] + given[3:] == ["playbooks/restore.yml", "--extra-vars", "-i", "inventories/a b", "--check"]
+    assert json.loads(given[2]) == {"restore_app": "shop", "restore_backup": 'it\'s "here"', "restore_yes": True}
+    assert f"./crowsnest {'restore APP':18} Puts an app's data back\n" in launcher.run().stdout
 
 
 def test_it_can_be_started_through_a_link(launcher):

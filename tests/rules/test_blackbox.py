@@ -20,7 +20,7 @@ import pytest
 from programs import answering, command, running
 from pydantic import ValidationError
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import (
     blackbox_config,

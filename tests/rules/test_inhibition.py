@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from programs import free_port, until
 from promised import own_alerts
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
     alert_names,
     stepped_alerts,

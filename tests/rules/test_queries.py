@@ -17,21 +17,19 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from contexts import context_of
 from programs import command, running
-from server_facts import host_facts
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import rule_files
 
 Ask = Callable[..., dict[str, Any]]
-ROOMY = host_facts(total_mib=8000, used_mib=500, ports={})
 HEALTH = {"basic": "/health/", "detailed": "/detailed/", "components": ["database", "redis"]}
 DECLARED: dict[str, Any] = {
-    "crowsnest_environment": "staging",
-    "crowsnest_metabase": True,
-    "crowsnest_apps": [
+    "environment": "staging",
+    "metabase": True,
+    "apps": [
         {"name": name, "framework": name, "url": "https://shop.example.com/", "metrics": [":8000"], "health": HEALTH}
         for name in ("django", "fastapi", "generic")
     ]
@@ -56,16 +54,15 @@ def prometheus(folder: Path) -> Iterator[Ask]:
 
 def everything() -> dict[str, tuple[str, str]]:
     """{where a query stands: (PromQL, legend)}, of all panels and rules of a plan with everything."""
-    hostvars = {"web1": {"preflight_look": {"host": ROOMY}}}
-    plan = filters.plan(DECLARED, "web1", ["web1"], hostvars)
-    shown = dashboards(Plan.model_validate(plan))
+    context = context_of(DECLARED, total_mib=8000, used_mib=500, ports={})
+    shown = dashboards(context)
     found = {}
     for dashboard in shown:
         legends = [query.legend for row in dashboard.rows for panel in row.panels for query in panel.queries]
         for number, (query, legend) in enumerate(zip(queries(dashboard, "1m"), legends, strict=True)):
             found[f"{query.dashboard}: {query.panel} #{number}"] = (query.expr, legend)
-    for name, text in filters.prometheus_files(plan, "").items():
-        for group in yaml.safe_load(text)["groups"] if name.startswith("rules/") else []:
+    for name, text in rule_files(context).items():
+        for group in yaml.safe_load(text)["groups"]:
             for number, rule in enumerate(group["rules"]):
                 where = f"{name}: {rule.get('alert') or rule['record']} #{number}"
                 found[where] = (rule["expr"], "")

@@ -19,14 +19,12 @@ from typing import Any
 
 import pytest
 import yaml
+from contexts import context_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from programs import answering, free_port, running
-from server_facts import FACTS
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import (
     APP_SAMPLE_LIMIT,
     prometheus_config,
@@ -151,8 +149,8 @@ UNREAD: dict[str, tuple[Handler, str]] = {
 
 def app_job(targets: list[str]) -> dict[str, Any]:
     """prometheus.yml of an app with these targets, without everything else that runs on a server."""
-    declared = {"crowsnest_scrape_interval": "2s", "crowsnest_apps": [{"name": "shop", "metrics": targets}]}
-    config = prometheus_config(make_plan(declared, "web1", {"web1": "127.0.0.1"}, {"web1": FACTS}, images()))
+    declared = {"scrape_interval": "2s", "apps": [{"name": "shop", "metrics": targets}]}
+    config = prometheus_config(context_of(declared))
     jobs = [job for job in config["scrape_configs"] if job["job_name"] == "app"]
     return {"global": config["global"], "scrape_configs": jobs}
 

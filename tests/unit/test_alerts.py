@@ -1,5 +1,6 @@
 """Every alert has a runbook and a promtool test, and nothing of that is left over from an alert that is gone."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 
@@ -86,6 +88,50 @@ def test_the_alert_says_what_where_and_how_much(alert: str) -> None:
         assert rule["labels"]["severity"] in (*SEVERITIES, "none")
         if rule["labels"]["severity"] != "none":
             assert {"summary", "description", "value", "threshold"} <= set(rule["annotations"])
+
+
+# Unit of a threshold: how a runbook writes it, and what it is in the units of series.
+UNITS: dict[str, tuple[str, set[float]]] = {
+    "%": ("%", {1, 0.01}),
+    "s": ("seconds", {1}),
+    "min": ("minutes", {60}),
+    "h": ("hours", {3600}),
+    "d": ("days", {1, 86400}),
+    "MiB": ("MiB", {1024 * 1024}),
+}
+
+
+def measured_rules() -> list[dict[str, Any]]:
+    """Static alerts that begin at a number with a unit, such as "90 %, 5 min" or "24 h, 90 min"."""
+    rules = [rule for file in static_rules().values() for group in file["groups"] for rule in group["rules"]]
+    measured = re.compile(rf"[1-9]\d* ({'|'.join(UNITS)})( left)?(,|$)")
+    return [rule for rule in rules if measured.match(rule.get("annotations", {}).get("threshold", ""))]
+
+
+def rule_name(rule: dict[str, Any]) -> str:
+    return f"{rule['alert']} {rule['labels']['severity']}"
+
+
+def compared(expr: str) -> set[float]:
+    """The numbers that something is compared with: 86400 of `time() - x > 24 * 3600`."""
+    found = re.findall(r"[<>]=? *(\d+(?: \* \d+)*)", expr)
+    return {float(math.prod(int(factor) for factor in text.split(" * "))) for text in found}
+
+
+# Panels read the annotation, and people what it says.
+@pytest.mark.parametrize("rule", measured_rules(), ids=rule_name)
+def test_the_threshold_that_an_alert_names_is_the_one_it_has(rule: dict[str, Any]) -> None:
+    begin, _, wait = rule["annotations"]["threshold"].partition(", ")
+    number, unit = begin.split()[:2]
+    assert {float(number) * factor for factor in UNITS[unit][1]} & compared(rule["expr"])
+    assert not wait or wait.replace(" ", "").removesuffix("in") == rule["for"]
+
+
+@pytest.mark.parametrize("rule", measured_rules(), ids=rule_name)
+def test_the_runbook_names_the_threshold(rule: dict[str, Any]) -> None:
+    number, unit = rule["annotations"]["threshold"].rstrip(",").replace(",", "").split()[:2]
+    meaning = re.split(r"(?m)^## .+$", (RUNBOOKS / f"{rule['alert']}.md").read_text())[1]
+    assert f"{number} {UNITS[unit][0]}" in " ".join(meaning.split())
 
 
 @pytest.mark.parametrize("name", sorted(static_rules()))

@@ -1,14 +1,12 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The program that asks the Docker engine for node exporter, against an engine on a Unix socket; and its role."""
+"""The program that asks the Docker engine for node exporter, against an engine on a Unix socket."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
-import shutil
 import socketserver
 import subprocess
 import sys
@@ -23,7 +21,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "files/container_metrics/container_metrics.py"
@@ -450,114 +447,3 @@ def test_it_runs_as_a_program_of_its_own(tmp_path: Path, engine: Callable[[Answe
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / FILE).exists()
-
-
-# --- the role ---------------------------------------------------------------------------------------------------------
-
-TIMER, SERVICE = "crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"
-IDLE = {"active": False, "enabled": False, "stale": False}
-RUNS = {TIMER: {"active": True, "enabled": True, "stale": False}, SERVICE: IDLE}
-
-
-ROLE = ROOT / "roles/container_metrics"
-# The unit files as the role writes them, without starting a timer.
-UNITS = {
-    "vars_files": [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")],
-    "tasks": [
-        {"ansible.builtin.copy": {"dest": f"{{{{ __container_metrics_{name}_path }}}}", "content": content}}
-        for name in ("service", "timer")
-        for content in [f"{{{{ __container_metrics_{name} }}}}"]
-    ],
-}
-
-
-TEXTFILES = "/srv/metrics"
-
-
-def play(root: Path, *words: str, manager: str, units: Any = None, **tasks: Any) -> tuple[dict[str, str], str]:
-    """{path: text} below `root` after a play ran for it, by default the role, and what Ansible says."""
-    host = {
-        "service_manager": manager,
-        "units": units or {TIMER: IDLE, SERVICE: IDLE},
-        "files": {str(path): path.read_text() for path in root.rglob("*") if path.is_file()},
-    }
-    variables = {
-        "ansible_python_interpreter": sys.executable,
-        "host": host,
-        "plan": {"settings": {"textfile_directory": TEXTFILES}},
-        "__container_metrics_directory": str(root / "opt"),
-        "__container_metrics_units_directory": str(root / "systemd"),
-        "__container_metrics_cron_directory": str(root / "cron.d"),
-    }
-    role = {"tasks": [{"ansible.builtin.import_role": {"name": "container_metrics"}}]}
-    playbook, given = root.parent / "play.yml", root.parent / "variables.json"
-    playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, **(tasks or role)}]))
-    given.write_text(json.dumps(variables))
-    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", f"@{given}", str(playbook), *words]
-    environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "0"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}, done.stdout
-
-
-def changed(said: str) -> int:
-    found = re.search(r"changed=(\d+)", said)
-    assert found
-    return int(found[1])
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    for name in ("systemd", "cron.d"):
-        (tmp_path / "root" / name).mkdir(parents=True)
-    return tmp_path / "root"
-
-
-def test_the_role_without_systemd_writes_the_program_and_a_line_for_cron_and_then_nothing(root: Path) -> None:
-    predicted, said = play(root, "--check", manager="sysvinit")
-    assert predicted == {} and changed(said) == 2
-    files, said = play(root, manager="sysvinit")
-    assert changed(said) == 2
-    assert files["opt/container_metrics.py"] == PROGRAM.read_text()
-    assert set(files) == {"opt/container_metrics.py", "cron.d/crowsnest-container-metrics"}
-    line = files["cron.d/crowsnest-container-metrics"].splitlines()[1]
-    assert line.startswith("* * * * * root nice timeout 20 /usr/bin/python3 ") and "%" not in line
-    _, said = play(root, manager="sysvinit")
-    assert changed(said) == 0 and "TASK [container_metrics : Write" not in said
-
-
-def test_the_role_with_systemd_predicts_its_files_on_a_fresh_host(root: Path) -> None:
-    predicted, said = play(root, "--check", manager="systemd")
-    assert predicted == {} and changed(said) == 2
-    for name in ("container_metrics.py", TIMER, SERVICE):
-        assert re.search(rf"changed: .*item=.*/{re.escape(name)}\)", said)
-
-
-def test_the_role_with_systemd_does_nothing_when_all_is_there_and_runs(root: Path) -> None:
-    (root / "opt").mkdir()
-    shutil.copy(PROGRAM, root / "opt")
-    files, _ = play(root, manager="systemd", **UNITS)
-    _, said = play(root, manager="systemd", units=RUNS)
-    assert changed(said) == 0 and "Write the program" not in said and "Start the timer" not in said
-    service, timer = files[f"systemd/{SERVICE}"], files[f"systemd/{TIMER}"]
-    assert f"\nReadWritePaths={TEXTFILES}\n" in service
-    assert re.search(
-        rf"(?m)^ExecStart=/usr/bin/python3 /.+/container_metrics.py --socket /var/run/docker.sock {TEXTFILES}$", service
-    )
-    assert "\nOnCalendar=*:*:00/30\n" in timer
-
-
-# What is wrong with the units on the host.
-UNIT_FAULTS: dict[str, dict[str, dict[str, bool]]] = {
-    "stopped": {**RUNS, TIMER: RUNS[TIMER] | {"active": False}},
-    "not started at boot": {**RUNS, TIMER: RUNS[TIMER] | {"enabled": False}},
-    "an older timer is in force": {**RUNS, TIMER: RUNS[TIMER] | {"stale": True}},
-    "an older service is in force": {**RUNS, SERVICE: IDLE | {"stale": True}},
-}
-
-
-@pytest.mark.parametrize("name", UNIT_FAULTS)
-def test_a_timer_that_does_not_run_as_its_files_say_is_seen(root: Path, name: str) -> None:
-    condition = {"ansible.builtin.debug": {"msg": "runs: {{ __container_metrics_started }}"}}
-    _, said = play(root, manager="systemd", units=UNIT_FAULTS[name], **(UNITS | {"tasks": [condition]}))
-    assert "runs: false" in said.lower()

@@ -73,7 +73,7 @@ def test_they_work_whatever_the_inventory_says_of_its_hosts(tmp_path: Path, inve
     written = [task for path, task in tasks_here() if path == "roles/verify/tasks/main.yml"]
     roles = [{"name": "Make secrets", "ansible.builtin.import_tasks": str(ROOT / "roles/secrets/tasks/main.yml")}]
     play = {"hosts": "web1", "gather_facts": False, "become": True, "vars": variables, "tasks": [*roles, *written]}
-    play["vars"] |= {"secrets_directory": str(folder)}
+    play["vars"] |= {"__secrets_directory": str(folder), "__crowsnest_root": "/opt/crowsnest"}
     (tmp_path / "play.yml").write_text(json.dumps([play]))
     (tmp_path / "hosts.json").write_text(json.dumps(INVENTORIES[inventory]))
     done = subprocess.run(

@@ -46,6 +46,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.files import (
     write_file,
     write_tree,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import config_directory
 
 STAGING, TRASH = ".staging", ".trash"
 RELEASE_NAME = re.compile(r"[0-9a-f]{16}")
@@ -230,7 +231,9 @@ def predict(path: Path, release: Release, keep: int) -> State:
 def check_place(path: Path) -> None:
     """Refuse a place that is not ours to write: no directory, a symlink, or somebody else's directory."""
     if not path.is_absolute() or ".." in path.parts or len(path.parts) == 1:
-        raise ConfigDirectoryError(f"path '{path}' is not a plain absolute path such as /opt/crowsnest/prometheus")
+        raise ConfigDirectoryError(
+            f"path '{path}' is not a plain absolute path such as {config_directory('prometheus')}"
+        )
     for place in frame_names(path):
         status = find(place)
         if status and not stat.S_ISDIR(status.st_mode):

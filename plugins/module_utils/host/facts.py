@@ -13,11 +13,10 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from stat import S_IMODE
-from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils import python_environment
 from ansible_collections.crowsnest.core.plugins.module_utils.host.listeners import (
@@ -28,23 +27,37 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.listeners impo
     listening_ports,
     read,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import (
+    Container,
+    Disk,
+    Engine,
+    FileSystem,
+    FreeMemory,
+    HostFacts,
+    NodeExporterProcess,
+    NodeExporterUnit,
+    OperatingSystem,
+    PublishedPort,
+    Python,
+    Unit,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import CONFIG_ROOT, DATA_ROOT, DOCKER_SOCKET, TOOLBOX
 
 # The compose project whose containers are ours.
 PROJECT = "crowsnest"
 # Where the engine of this host listens, and where Ubuntu's package manager snap puts its programs.
-SOCKET = "/var/run/docker.sock"
+SOCKET = DOCKER_SOCKET
 SNAP = "/snap/bin"
-# Units that we install and start.
-UNITS = ["crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"]
 MIB = 1024 * 1024
 # Where files are written, by packages and by us.
-FOLDERS = ("/etc", "/usr", "/var/lib", "/opt/crowsnest", "/var/lib/crowsnest")
+FOLDERS = ("/etc", "/usr", "/var/lib", CONFIG_ROOT, DATA_ROOT)
 
 
-def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
+def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) -> HostFacts:
     """All facts. `data_path` is where the stack's data will lie; the disk below its nearest existing parent counts.
 
-    `files` are read as they are, so that a task that writes one can be left out when nothing would change.
+    `files` are read as they are, so that a task that writes one can be left out when nothing would change. `unit_names`
+    are units of systemd that we install and start.
     """
     docker = docker_facts()
     containers = docker.pop("containers")
@@ -69,12 +82,12 @@ def host_facts(data_path: str, files: list[str]) -> dict[str, object]:
         "python": python(),
         "toolbox": toolbox(),
         "ping_groups": ping_groups(),
-        "units": units(),
+        "units": units(unit_names),
         "files": {path: read(path) for path in files if Path(path).is_file()},
     }
 
 
-def os_release(path: str = "/etc/os-release") -> dict[str, str]:
+def os_release(path: str = "/etc/os-release") -> OperatingSystem:
     """{"id": "debian", "version": "13", "codename": "trixie"}; format: os-release(5)."""
     values = dict(line.split("=", 1) for line in read(path).splitlines() if "=" in line)
     unquoted = {key: value.strip("\"'") for key, value in values.items()}
@@ -85,8 +98,8 @@ def os_release(path: str = "/etc/os-release") -> dict[str, str]:
     }
 
 
-def meminfo(path: str = "/proc/meminfo") -> dict[str, int]:
-    """Memory in MiB: {"total_mib", "available_mib"}; a container with a limit counts as a host of that size."""
+def meminfo(path: str = "/proc/meminfo") -> FreeMemory:
+    """Memory in MiB; a container with a limit counts as a host of that size."""
     kib = {line.split(":")[0]: int(line.split()[1]) for line in read(path).splitlines()}
     total, available = kib["MemTotal"] // 1024, kib["MemAvailable"] // 1024
     limit, used = cgroup_memory_mib()
@@ -135,8 +148,8 @@ def _existing(path: str) -> Path:
     return next(folder for folder in (Path(path), *Path(path).parents) if folder.is_dir())
 
 
-def file_system(path: str) -> dict[str, Any]:
-    """{"path", "device", "total_mib", "free_mib"}: the file system below `path`."""
+def file_system(path: str) -> FileSystem:
+    """The file system below `path`, which need not exist yet."""
     existing = _existing(path)
     usage = shutil.disk_usage(existing)
     return {
@@ -147,8 +160,8 @@ def file_system(path: str) -> dict[str, Any]:
     }
 
 
-def disk(path: str) -> dict[str, Any]:
-    """`file_system`, and "own_mib", what `path` itself holds."""
+def disk(path: str) -> Disk:
+    """`file_system`, and what `path` itself holds."""
     own = sum(_allocated(Path(folder, name)) for folder, _, names in os.walk(path) for name in names)
     return {**file_system(path), "own_mib": own // MIB}
 
@@ -180,16 +193,16 @@ def default_address() -> str:
     return "127.0.0.1"
 
 
-def node_exporter(folder: str = "/proc") -> dict[str, Any]:
-    """{"installed": bool, "flags": its command-line flags, None when it does not run}."""
+def node_exporter(folder: str = "/proc") -> NodeExporterProcess:
+    """Whether the package's program is there, and the flags with which it runs."""
     for pid in (int(process.name) for process in Path(folder).glob("[0-9]*")):
         if is_node_exporter(pid, folder):
             return {"installed": True, "flags": command_line(pid, folder)[1:]}
     return {"installed": shutil.which(NODE_EXPORTER) is not None, "flags": None}
 
 
-def node_exporter_unit() -> dict[str, Any]:
-    """{"masked": bool, "own_start": the file that starts it in another way than the package, else ""}.
+def node_exporter_unit() -> NodeExporterUnit:
+    """Whether systemd may start it, and the file that starts it in another way than the package, else "".
 
     The package's unit starts it with the flags of /etc/default alone, `$ARGS`; a drop-in with an ExecStart of its own
     or a team's unit of that name may not. Without systemd, and without such a unit, it is neither.
@@ -209,13 +222,13 @@ def node_exporter_unit() -> dict[str, Any]:
     }
 
 
-def python() -> dict[str, Any]:
-    """{"version": "3.13", "ensurepip": bool}: this Python, and whether it can make environments as it is."""
+def python() -> Python:
+    """This Python, and whether it can make environments as it is."""
     ensurepip = importlib.util.find_spec("ensurepip") is not None
     return {"version": python_environment.python_version(), "ensurepip": ensurepip}
 
 
-def toolbox(path: str = "/opt/crowsnest/toolbox") -> str:
+def toolbox(path: str = TOOLBOX) -> str:
     """Name of the Python environment of the role toolbox; "" when something is left to do, if only to tidy up."""
     return "" if python_environment.leftovers(Path(path)) else python_environment.in_force(Path(path))
 
@@ -229,19 +242,24 @@ def ping_groups(path: str = "/proc/sys/net/ipv4/ping_group_range") -> list[int]:
     return [int(first), int(last)]
 
 
-def docker_facts() -> dict[str, Any]:
-    """What there is of Docker.
+def docker_facts() -> Engine:
+    """What there is of Docker. An engine that does not answer has no containers and no images."""
+    engine = _without_engine()
+    if not shutil.which("docker") or not (shutil.which("dockerd") or Path(SOCKET).exists()):
+        return engine
+    engine["version"] = _output("docker", "version", "--format", "{{.Server.Version}}")
+    engine["compose"] = _output("docker", "compose", "version", "--short") or None
+    engine["endpoint"] = _output("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    if engine["version"]:
+        return _as_the_engine_says(engine)
+    engine["masked"] = _output("systemctl", "show", "--property=LoadState", "docker.service") == "LoadState=masked"
+    return engine
 
-    {"version", "compose", "kind", "endpoint", "masked", "own", "containers", "folder", "daemon", "images",
-    "python_client", "from_docker"}. Version None: no engine; "": installed but not answering. `kind` is what `docker`
-    really is: docker, podman, snap or rootless. `endpoint` is where root's command looks for an engine; `masked` says
-    that systemd may not start it. `own` are the running services of our compose project, `containers` all that run
-    (`_containers`). `folder` is where the engine keeps images, `daemon` is /etc/docker/daemon.json, `images` what is
-    there, with and without digest. `python_client`: this Python has the library that Ansible's Docker modules need.
-    `from_docker`: it is Docker's own package, not the distribution's.
-    """
+
+def _without_engine() -> Engine:
+    """What is known before an engine is asked."""
     daemon = daemon_json()
-    facts: dict[str, Any] = {
+    return {
         "version": None,
         "compose": None,
         "kind": _kind(),
@@ -252,23 +270,13 @@ def docker_facts() -> dict[str, Any]:
         "folder": str(daemon.get("data-root", "/var/lib/docker")),
         "images": [],
         "daemon": daemon,
+        "from_docker": _output("dpkg-query", "-W", "-f", "${db:Status-Status}", "docker-ce") == "installed",
+        "python_client": importlib.util.find_spec("requests") is not None,
     }
-    facts["from_docker"] = _output("dpkg-query", "-W", "-f", "${db:Status-Status}", "docker-ce") == "installed"
-    facts["python_client"] = importlib.util.find_spec("requests") is not None
-    if not shutil.which("docker") or not (shutil.which("dockerd") or Path(SOCKET).exists()):
-        return facts
-    facts["version"] = _output("docker", "version", "--format", "{{.Server.Version}}")
-    facts["compose"] = _output("docker", "compose", "version", "--short") or None
-    facts["endpoint"] = _output("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
-    if facts["version"]:
-        facts.update(_engine_facts(facts))
-    else:
-        facts["masked"] = _output("systemctl", "show", "--property=LoadState", "docker.service") == "LoadState=masked"
-    return facts
 
 
-def _engine_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What an engine that answers says of itself: part of `docker_facts`."""
+def _as_the_engine_says(engine: Engine) -> Engine:
+    """The same with what an engine that answers says of itself."""
     options, _, folder = _output("docker", "info", "--format", "{{.SecurityOptions}}\t{{.DockerRootDir}}").partition(
         "\t"
     )
@@ -277,8 +285,9 @@ def _engine_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     tags = [line.split() for line in images.splitlines()]
     by_digest = {f"{tag.rpartition(':')[0]}@{digest}" for tag, digest in tags}
     return {
-        "kind": "rootless" if "name=rootless" in options else facts["kind"],
-        "folder": folder or facts["folder"],
+        **engine,
+        "kind": "rootless" if "name=rootless" in options else engine["kind"],
+        "folder": folder or engine["folder"],
         "containers": containers,
         "own": sorted(it["service"] for it in containers.values() if it["service"]),
         "images": sorted({tag for tag, _ in tags} | by_digest),
@@ -293,11 +302,8 @@ def _kind() -> str:
     return "podman" if path and _output(path, "--version").startswith("podman") else "docker"
 
 
-def _containers() -> dict[int, dict[str, str]]:
-    """{process id: {"name", "service"}} of the running containers; service is empty where it is not ours.
-
-    One that ends meanwhile is left out.
-    """
+def _containers() -> dict[int, Container]:
+    """{process id: container} of the running ones; one that ends meanwhile is left out."""
     labels = (f'{{{{index .Config.Labels "com.docker.compose.{name}"}}}}' for name in ("project", "service"))
     form = "\t".join(("{{.State.Pid}}", *labels, "{{.Name}}"))
     ids = _output("docker", "ps", "-q").split()
@@ -309,8 +315,8 @@ def _containers() -> dict[int, dict[str, str]]:
     }
 
 
-def published_ports() -> list[dict[str, Any]]:
-    """[{"container", "address", "port"}]: TCP ports of the host that Docker hands to containers, of whatever project.
+def published_ports() -> list[PublishedPort]:
+    """TCP ports of the host that Docker hands to containers, of whatever project.
 
     Format: https://docs.docker.com/reference/cli/docker/container/ls/; `0.0.0.0:8000-8001->80-81/tcp, :::53->53/udp`.
     """
@@ -328,12 +334,11 @@ def published_ports() -> list[dict[str, Any]]:
     ]
 
 
-def units() -> dict[str, dict[str, bool]]:
-    """{name: {"active", "enabled", "stale"}} of our units; stale: its file changed since systemd read it.
-
-    Empty without systemd. A unit that does not exist is none of the three. Format: systemctl(1), show.
-    """
-    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *UNITS)
+def units(names: Sequence[str]) -> dict[str, Unit]:
+    """{name: state} of these units; empty without systemd. Format: systemctl(1), show."""
+    if not names:
+        return {}  # systemctl would show itself
+    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *names)
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n") if block]
     return {
         block["Id"]: {

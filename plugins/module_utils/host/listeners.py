@@ -9,7 +9,8 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Container, Listener, Process
 
 NODE_EXPORTER = "prometheus-node-exporter"
 # Programs that start the processes of containers: Docker's and Podman's.
@@ -30,18 +31,15 @@ def listening_ports(folder: str = "/proc/net") -> dict[str, list[str]]:
     return ports
 
 
-def listeners(containers: Mapping[int, Mapping[str, str]], proc: str = "/proc") -> dict[str, list[dict[str, Any]]]:
-    """{"9090": [{"address", "pid", "program", "unit", "container", "contained", "service"}]} of all TCP listeners.
+def listeners(containers: Mapping[int, Container], proc: str = "/proc") -> dict[str, list[Listener]]:
+    """{"9090": who listens there}; `containers` is {process id: container} of the running ones.
 
-    `containers` is {process id: {"name", "service"}} of the running containers; `service` is theirs, or `node_exporter`
-    for the distribution's package, or empty for a program that is not crowsnest's. `contained`: it lives in a container
-    of Docker's, which has no name here while the engine does not answer. The process id is 0, and the rest empty, where
-    the process cannot be seen: the kernel listens itself, for NFS for example.
+    A process that cannot be seen may be the kernel itself, for NFS for example.
     """
     owners = _socket_owners(proc)
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[Listener]] = {}
     for port, address, inode in _sockets(f"{proc}/net"):
-        row = {"address": address, **_process(owners.get(inode, 0), containers, proc)}
+        row: Listener = {"address": address, **_process(owners.get(inode, 0), containers, proc)}
         found.setdefault(port, []).append(row)
     return found
 
@@ -84,9 +82,10 @@ def _links(folder: str) -> Iterator[str]:
                 yield str(link.readlink())
 
 
-def _process(pid: int, containers: Mapping[int, Mapping[str, str]], proc: str) -> dict[str, Any]:
-    container = next((containers[it] for it in _with_parents(pid, proc) if it in containers), None)
-    named = container or {"name": "", "service": "node_exporter" if is_node_exporter(pid, proc) else ""}
+def _process(pid: int, containers: Mapping[int, Container], proc: str) -> Process:
+    container = next((containers[parent] for parent in _with_parents(pid, proc) if parent in containers), None)
+    service = "node_exporter" if is_node_exporter(pid, proc) else ""
+    named = container or Container(name="", service=service)
     return {
         "pid": pid,
         "program": program(pid, proc),

@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.client import Kuma
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.diff import CREATE, REMOVE, Change, default_of
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import MAINTENANCE, MONITOR, STATUS_PAGE
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.objects import (
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import (
+    MAINTENANCE,
+    MONITOR,
+    STATUS_PAGE,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.marks import (
     COLOUR,
     CSS_MARK,
     HALF_MADE,
@@ -28,11 +31,17 @@ from ansible_collections.crowsnest.core.plugins.module_utils.kuma.objects import
     TAG,
     WINDOW,
     Live,
-    Thing,
-    Things,
     commented,
     described,
     our_incident,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.plan import COMPARISON
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import (
+    CREATE,
+    REMOVE,
+    Change,
+    Thing,
+    Things,
 )
 
 Ids = dict[str, dict[str, Any]]  # kind -> key -> Kuma's number
@@ -87,7 +96,7 @@ class Apply:
 
     def notification(self, change: Change) -> Any:
         """Everything is kept as it is sent, our mark too."""
-        declared = {name: it for name, it in change.wanted.raw.items() if name != "key"}
+        declared = {name: value for name, value in change.wanted.raw.items() if name != "key"}
         config = {"isDefault": False, **declared, MARK: change.wanted.key, "applyExisting": False}
         return self.kuma.call("addNotification", config, change.found.id)["id"]
 
@@ -97,7 +106,7 @@ class Apply:
         return self.kuma.call("addDockerHost", host, change.found.id)["id"]
 
     def tag(self, change: Change) -> Any:
-        """A tag that is only used has a colour of ours."""
+        """A tag that is only used has our own colour."""
         tag = {"name": change.wanted.key, "color": change.wanted.fields.get("color", COLOUR)}
         if change.verb == CREATE:
             return self.kuma.call("addTag", tag)["tag"]["id"]
@@ -144,7 +153,7 @@ class Apply:
             self.set_tags(change)
         edited = {name: wanted[name] for name in change.fields if name not in ("tags", "active")}
         if edited:
-            sent = {name: MONITOR[name].sent(it) if name in MONITOR else it for name, it in edited.items()}
+            sent = {name: MONITOR[name].sent(value) if name in MONITOR else value for name, value in edited.items()}
             sent["description"] = described(change.wanted.key, wanted["description"])
             self.kuma.call("editMonitor", {**change.found.raw, **sent, **self.references(wanted)})
         if "active" in change.fields:
@@ -193,7 +202,8 @@ class Apply:
 
     def status_page(self, change: Change) -> Any:
         """A page is made by title and slug, the rest comes with its first save; until then its title marks it."""
-        slug, fields, raw = change.wanted.key, change.wanted.fields, change.found.raw
+        wanted, raw = change.wanted, change.found.raw
+        slug, fields = wanted.key, wanted.fields
         if change.verb == CREATE:
             self.kuma.call("addStatusPage", HALF_MADE, slug)
             raw = {**self.kuma.call("getStatusPage", slug)["config"], "incidents": []}
@@ -204,7 +214,7 @@ class Apply:
             **{
                 name: field.sent(fields[name])
                 for name, field in STATUS_PAGE.items()
-                if name in raw or fields[name] != default_of(PAGE, name, fields)
+                if name in raw or fields[name] != COMPARISON.default(PAGE, name, wanted)
             },
         }
         config["customCSS"] = f"{CSS_MARK}\n{fields['customCSS'] or ''}".strip()

@@ -20,15 +20,19 @@ import time
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError, fetch
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.fields import Version
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.objects import Live, page_is_ours, plain, window_key
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.canonical import (
+    Version,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.marks import Live, page_is_ours, window_key
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import TOOLBOX, logs_command
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import ReconcileError
 
 ANSWER_SECONDS = 60  # for one call; Kuma checks monitors in the same process and may be busy
 LOGIN_SECONDS = 70  # Kuma takes 20 logins a minute
-LOGS = "See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 uptime_kuma` on the host."
+LOGS = f"See `{logs_command('uptime_kuma')}` on the host."
 
 
-class KumaError(Exception):
+class KumaError(ReconcileError):
     """Kuma does not do what it should; the text says what to do."""
 
 
@@ -51,7 +55,7 @@ def library() -> Any:
     except ImportError as error:
         raise KumaError(
             f"The Python library uptime_kuma_api is missing for the Python that runs this module ({error}). "
-            "On a crowsnest server it is in /opt/crowsnest/toolbox/current; elsewhere: pip install uptime-kuma-api2."
+            f"On a crowsnest server it is in {TOOLBOX}/current; elsewhere: pip install uptime-kuma-api2."
         ) from None
 
 
@@ -191,7 +195,7 @@ class Kuma:
     def _list(self, get: Any) -> Any:
         """What Kuma sends by itself after a login; the library waits for it. 1.23 sends it after its answer."""
         try:
-            return plain(get())
+            return _plain(get())
         except library().UptimeKumaException as error:
             raise KumaError(
                 f"Uptime Kuma at {self.url} does not send all its lists ({error}), perhaps because of a maintenance "
@@ -202,13 +206,13 @@ class Kuma:
         """All there is."""
         version = self.version()
         # These two lists Kuma, above all 1.23, also sends some time after the end of an earlier session: older ones.
-        monitors = plain(self.call("getMonitorList", then=self.api.get_monitors))
-        maintenances = plain(self.call("getMaintenanceList", then=self.api.get_maintenances))
-        for each in maintenances:
-            if window_key(each):
-                each["monitors"] = [row["id"] for row in self.call("getMonitorMaintenance", each["id"])["monitors"]]
-                pages = self.call("getMaintenanceStatusPage", each["id"])["statusPages"]
-                each["statusPages"] = [row["id"] for row in pages]
+        monitors = _plain(self.call("getMonitorList", then=self.api.get_monitors))
+        maintenances = _plain(self.call("getMaintenanceList", then=self.api.get_maintenances))
+        for window in maintenances:
+            if window_key(window):
+                window["monitors"] = [row["id"] for row in self.call("getMonitorMaintenance", window["id"])["monitors"]]
+                pages = self.call("getMaintenanceStatusPage", window["id"])["statusPages"]
+                window["statusPages"] = [row["id"] for row in pages]
         return Live(
             version=version,
             settings=self.call("getSettings")["data"],
@@ -218,8 +222,8 @@ class Kuma:
             monitors=monitors,
             maintenances=maintenances,
             status_pages=[
-                {**each, **self.public_page(each["slug"])} if page_is_ours(each) else each
-                for each in self._list(self.api.get_status_pages)
+                {**page, **self.public_page(page["slug"])} if page_is_ours(page) else page
+                for page in self._list(self.api.get_status_pages)
             ],
         )
 
@@ -234,7 +238,10 @@ class Kuma:
         if status != 200:
             raise KumaError(f"Uptime Kuma answers {address} with status {status}: {text[:200]} {LOGS}")
         incidents = page["incidents"] if "incidents" in page else [page.get("incident")]  # 2.1 allows many
-        return {"publicGroupList": page["publicGroupList"], "incidents": [each for each in incidents if each]}
+        return {
+            "publicGroupList": page["publicGroupList"],
+            "incidents": [incident for incident in incidents if incident],
+        }
 
 
 def connected(url: str, timeout_seconds: float) -> Kuma:
@@ -247,6 +254,11 @@ def connected(url: str, timeout_seconds: float) -> Kuma:
             if time.monotonic() >= deadline:
                 raise
         time.sleep(0.5)
+
+
+def _plain(value: Any) -> Any:
+    """Without the library's enumerations."""
+    return json.loads(json.dumps(value))
 
 
 def _words(message: object) -> str:

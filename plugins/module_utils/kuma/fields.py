@@ -1,74 +1,28 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of Uptime Kuma's objects: default, form, whether secret, since which version. Python 3.9.
+"""The fields of Uptime Kuma's objects: default, form, whether secret, since which version. Pure. Python 3.9.
 
 Names are Kuma's own: https://github.com/louislam/uptime-kuma/blob/2.5.3/server/model/monitor.js (toJSON).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-Version = tuple[int, ...]
-EMPTY: tuple[Any, ...] = (None, "", [], {})  # all mean: the default
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.canonical import (
+    Field,
+    data,
+    days,
+    flag,
+    members,
+    moments,
+    number,
+    times,
+)
 
-
-def text(value: Any) -> Any:
-    """`true` for True, `5` for 5: as Kuma stores it."""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def number(value: Any) -> Any:
-    """5 for "5" and 5.0; what is no number stays as it is."""
-    try:
-        exact = float(value)
-    except (TypeError, ValueError):
-        return value
-    return int(exact) if exact.is_integer() else exact
-
-
-def flag(value: Any) -> bool:
-    """True for True, 1 and "true"."""
-    return str(value).lower() in ("1", "true", "yes", "on")
-
-
-def members(value: Any) -> list[str]:
-    """A list whose order means nothing, sorted; a single value is a list of one."""
-    return sorted({text(each) for each in (value if isinstance(value, list) else [value])})
-
-
-def data(value: Any) -> Any:
-    """Structured data, which Kuma keeps as JSON text."""
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-class Field(NamedTuple):
-    """One field: its default, its one true form, whether it is secret, the version that brought it."""
-
-    default: Any = None
-    form: Callable[[Any], Any] = text
-    secret: bool = False
-    since: Version = (1, 23)
-    as_json: bool = False  # sent as JSON text
-
-    def canonical(self, value: Any, default: Any = None) -> Any:
-        """Equal for all ways to say the same thing: null, "" and nothing; 0 and false; "5" and 5."""
-        if value in EMPTY:
-            return self.default if default is None else default
-        return self.form(value)
-
-    def sent(self, value: Any) -> Any:
-        """A canonical value as Kuma wants to receive it."""
-        return json.dumps(value, indent=4) if self.as_json and value is not None else value
-
-
-SECRET = Field(secret=True)
-TEXT, V2 = Field(), (2, 0)
+SECRET, SECRET_DATA = Field(secret=True), Field(secret=True, other_type="raw")
+TEXT, DATA, V2 = Field(), Field(other_type="raw"), (2, 0)
 
 # Every field of a monitor that can be declared. The defaults are those of Kuma's own form or, for fields newer than
 # 1.23, those of its database: these are sent only when they have another value, so that an older 2.x never sees a
@@ -78,12 +32,12 @@ MONITOR: Mapping[str, Field] = {
     "retryInterval": Field(60, number),
     "resendInterval": Field(0, number),
     "maxretries": Field(0, number),
-    "timeout": Field(48, number),
+    "timeout": Field(48, number, other_type="float"),
     "upsideDown": Field(False, flag),
     "url": TEXT,
     "method": Field("GET"),
     "headers": Field(None, data, secret=True, as_json=True),
-    "body": SECRET,
+    "body": SECRET_DATA,
     "httpBodyEncoding": Field("json"),
     "maxredirects": Field(10, number),
     "accepted_statuscodes": Field(["200-299"], members),
@@ -103,10 +57,10 @@ MONITOR: Mapping[str, Field] = {
     "tlsCa": TEXT,
     "tlsCert": TEXT,
     "tlsKey": SECRET,
-    "keyword": TEXT,
+    "keyword": DATA,
     "invertKeyword": Field(False, flag),
     "jsonPath": TEXT,
-    "expectedValue": TEXT,
+    "expectedValue": DATA,
     "hostname": TEXT,
     "port": Field(None, number),
     "packetSize": Field(56, number),
@@ -119,12 +73,12 @@ MONITOR: Mapping[str, Field] = {
     "grpcServiceName": TEXT,
     "grpcMethod": TEXT,
     "grpcProtobuf": TEXT,
-    "grpcBody": SECRET,
-    "grpcMetadata": SECRET,
+    "grpcBody": SECRET_DATA,
+    "grpcMetadata": SECRET_DATA,
     "mqttUsername": TEXT,
     "mqttPassword": SECRET,
     "mqttTopic": TEXT,
-    "mqttSuccessMessage": TEXT,
+    "mqttSuccessMessage": DATA,
     "databaseConnectionString": SECRET,
     "databaseQuery": TEXT,
     "radiusUsername": TEXT,
@@ -136,7 +90,7 @@ MONITOR: Mapping[str, Field] = {
     "gamedigGivenPortOnly": Field(True, flag),
     "kafkaProducerBrokers": Field([], members),
     "kafkaProducerTopic": TEXT,
-    "kafkaProducerMessage": TEXT,
+    "kafkaProducerMessage": DATA,
     "kafkaProducerSsl": Field(False, flag),
     "kafkaProducerAllowAutoTopicCreation": Field(False, flag),
     "kafkaProducerSaslOptions": Field({"mechanism": "None"}, data, secret=True),
@@ -144,7 +98,7 @@ MONITOR: Mapping[str, Field] = {
     "mqttCheckType": Field("keyword", since=V2),
     "mqttWebsocketPath": Field(since=V2),
     "cacheBust": Field(False, flag, since=V2),
-    "conditions": Field([], data, since=V2),
+    "conditions": Field([], data, since=V2, other_type="raw"),
     "remote_browser": Field(None, number, since=V2),
     "snmpOid": Field(since=V2),
     "snmpVersion": Field("2c", since=V2),
@@ -156,7 +110,7 @@ MONITOR: Mapping[str, Field] = {
     "ipFamily": Field(since=V2),
     "ping_count": Field(1, number, since=V2),
     "ping_numeric": Field(True, flag, since=V2),
-    "ping_per_request_timeout": Field(2, number, since=V2),
+    "ping_per_request_timeout": Field(2, number, other_type="float", since=V2),
     "domainExpiryNotification": Field(False, flag, since=(2, 1)),
     "saveResponse": Field(False, flag, since=(2, 1)),
     "saveErrorResponse": Field(True, flag, since=(2, 1)),
@@ -169,12 +123,49 @@ MONITOR: Mapping[str, Field] = {
     "location": Field(since=(2, 1)),
     "protocol": Field(since=(2, 1)),
     "expectedTlsAlert": Field(since=(2, 1)),
-    "screenshot_delay": Field(0, number, since=(2, 5)),
+    "screenshot_delay": Field(0, number, other_type="float", since=(2, 5)),
     "ntpStratumThreshold": Field(5, number, since=(2, 5)),
-    "ntpTimeOffsetThreshold": Field(1000, number, since=(2, 5)),
-    "ntpRootDispersionThreshold": Field(500, number, since=(2, 5)),
+    "ntpTimeOffsetThreshold": Field(1000, number, other_type="float", since=(2, 5)),
+    "ntpRootDispersionThreshold": Field(500, number, other_type="float", since=(2, 5)),
     "bearer_token": Field(secret=True, since=(2, 4)),
     "gamedigToken": Field(secret=True, since=(2, 4)),
+}
+
+# Types of monitors, and what each cannot do without.
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "group": (),
+    "push": (),
+    "manual": (),
+    "http": ("url",),
+    "keyword": ("url", "keyword"),
+    "json-query": ("url", "jsonPath", "expectedValue"),
+    "real-browser": ("url",),
+    "websocket-upgrade": ("url",),
+    "port": ("hostname", "port"),
+    "ping": ("hostname",),
+    "dns": ("hostname", "dns_resolve_server", "port"),
+    "docker": ("docker_container", "docker_host"),
+    "grpc-keyword": ("grpcUrl", "keyword", "grpcServiceName", "grpcMethod"),
+    "mqtt": ("hostname", "port", "mqttTopic"),
+    "kafka-producer": ("kafkaProducerBrokers", "kafkaProducerTopic", "kafkaProducerMessage"),
+    "rabbitmq": ("rabbitmqNodes",),
+    "sqlserver": ("databaseConnectionString",),
+    "postgres": ("databaseConnectionString",),
+    "mysql": ("databaseConnectionString",),
+    "mongodb": ("databaseConnectionString",),
+    "redis": ("databaseConnectionString",),
+    "oracledb": ("databaseConnectionString",),
+    "radius": ("hostname", "radiusUsername", "radiusPassword", "radiusSecret"),
+    "snmp": ("hostname", "snmpOid"),
+    "smtp": ("hostname",),
+    "ntp": ("hostname",),
+    "tailscale-ping": ("hostname",),
+    "sip-options": ("hostname", "port"),
+    "globalping": ("hostname",),
+    "steam": ("hostname", "port"),
+    "gamedig": ("game", "hostname", "port"),
+    "system-service": ("system_service_name",),
+    "pm2": ("system_service_name",),
 }
 
 # Where the default depends on the type. Without an operator Kuma 2.x calls a json-query monitor invalid.
@@ -208,28 +199,6 @@ INCIDENT: Mapping[str, Field] = {"title": TEXT, "content": TEXT, "style": Field(
 DOCKER_HOST: Mapping[str, Field] = {"dockerType": Field("socket"), "dockerDaemon": Field("/var/run/docker.sock")}
 
 
-def moment(value: Any) -> str:
-    """`2026-12-24 22:00:00` for `2026-12-24T22:00` and the like."""
-    day, _, clock = str(value).strip().replace("T", " ").partition(" ")
-    clock = clock or "00:00"
-    return f"{day} {clock}:00" if clock.count(":") < 2 else f"{day} {clock}"
-
-
-def moments(value: Any) -> list[str]:
-    """Start and end; Kuma says null for an open one."""
-    return [moment(each) for each in value if each not in EMPTY]
-
-
-def times(value: Any) -> list[dict[str, int]]:
-    """Start and end of the day's window."""
-    return [{"hours": int(each.get("hours", 0)), "minutes": int(each.get("minutes", 0))} for each in value]
-
-
-def days(value: Any) -> list[Any]:
-    """Weekdays or days of a month, sorted; Kuma also knows words such as lastDay1."""
-    return sorted({number(each) for each in value}, key=lambda day: (isinstance(day, str), day))
-
-
 MAINTENANCE: Mapping[str, Field] = {
     "title": TEXT,
     "description": TEXT,
@@ -260,14 +229,3 @@ OF_STRATEGY: Mapping[str, tuple[str, ...]] = {
 def monitor_default(name: str, kind: str) -> Any:
     """What a field that is not declared means for a type of monitor."""
     return OF_TYPE.get(kind, {}).get(name, MONITOR[name].default)
-
-
-def loose(value: Any) -> Any:
-    """The one form of a value of no known kind (settings, options of notifications): `5` for "5", false is nothing."""
-    if value in EMPTY or value is False:
-        return None
-    if isinstance(value, list):
-        return sorted((loose(each) for each in value), key=str)
-    if value is True or isinstance(value, dict):
-        return value
-    return text(value)

@@ -24,11 +24,12 @@ from ansible_collections.crowsnest.core.plugins.module_utils.http import (
     fetch,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.kuma.client import Kuma, KumaError
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.diff import CHANGE, CREATE, KEY, Change
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.plan import KEY
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import CHANGE, CREATE, Change
 
 NAME = "crowsnest"  # of the key in Kuma; keys of other names are not touched
 MODE = 0o640
-RIGHTS, READER = "rights", "new in Prometheus"  # what differs beside the key itself
+RIGHTS, READER = "rights", "new in Prometheus"  # what differs apart from the key itself
 
 
 def key_change(url: str, wanted: Mapping[str, Any]) -> Change | None:
@@ -90,11 +91,11 @@ def write_key(kuma: Kuma, change: Change, wanted: Mapping[str, Any]) -> None:
         if change.name.startswith(RIGHTS):
             _write(path, path.read_text(encoding="ascii"), wanted.get("owner"))
             return
-        for each in kuma.api.get_api_keys():
-            if each["name"] == NAME:
-                kuma.call("deleteAPIKey", each["id"])
-        made = kuma.call("addAPIKey", {"name": NAME, "expires": None, "active": 1})["key"]
-        _write(path, made, wanted.get("owner"))
+        for key in kuma.api.get_api_keys():
+            if key["name"] == NAME:
+                kuma.call("deleteAPIKey", key["id"])
+        new = kuma.call("addAPIKey", {"name": NAME, "expires": None, "active": 1})["key"]
+        _write(path, new, wanted.get("owner"))
         health, error = _last_scrape(wanted)
         if health == "up" or "401" in error:  # it has used an older key
             _restart(wanted["reader"]["container"])

@@ -22,26 +22,18 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.dashboard 
     pulse_cards,
     tab_bodies,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.diff import (
-    ARCHIVE,
-    CHANGE,
-    CREATE,
-    UNARCHIVE,
-    Change,
-    is_secret,
-)
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.login import ADMINISTRATORS
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import (
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.key_file import KeyFile
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import (
+    ADMINISTRATORS,
     COLLECTION,
     DASHBOARD,
     DATABASE,
+    EVERYBODY,
     GROUP,
     QUESTION,
     SETTINGS,
     SUBSCRIPTION,
     USER,
-    Thing,
-    Things,
     caveats,
     described,
     entity_id,
@@ -49,9 +41,17 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects im
     slot,
     subscription_name,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.record import Record
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.plan import is_secret
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.questions import unknown_column
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import (
+    ARCHIVE,
+    CREATE,
+    UNARCHIVE,
+    Change,
+    Thing,
+    Things,
+)
 
-EVERYBODY = 1  # number of the group of all people, in every Metabase
 _PATHS = {
     COLLECTION: "/api/collection",
     QUESTION: "/api/card",
@@ -67,8 +67,8 @@ class CannotError(MetabaseError):
 class Apply:
     """Writes changes and remembers the numbers that Metabase gives."""
 
-    def __init__(self, metabase: Metabase, record: Record) -> None:
-        self.metabase, self.record = metabase, record
+    def __init__(self, metabase: Metabase, key_file: KeyFile) -> None:
+        self.metabase, self.key_file = metabase, key_file
         self.ids: dict[str, dict[str, Any]] = {}  # kind -> key -> Metabase's number
         self.columns: dict[str, dict[str, int]] = {}  # database -> schema.table.column -> number
         self.dashboards: dict[str, Mapping[str, Any]] = {}  # key -> all that Metabase says of it
@@ -104,7 +104,7 @@ class Apply:
         self.metabase.call("PUT", "/api/setting", {name: change.wanted.raw[name] for name in change.fields})
         for name in change.fields:
             if is_secret(SETTINGS, name):
-                self.record.note("settings", name, change.wanted.fields[name])
+                self.key_file.note("settings", name, change.wanted.fields[name])
 
     def group(self, change: Change) -> Any:
         """Only its name."""
@@ -128,19 +128,19 @@ class Apply:
 
     def database(self, change: Change) -> Any:
         """Metabase tries the connection and refuses one that fails."""
-        given, fields = change.wanted.raw, change.wanted.fields
+        declared, fields = change.wanted.raw, change.wanted.fields
         details = {
             **{name: fields[name] for name in ("host", "port", "dbname")},
-            **{"user": given["user"], "password": given["password"], "ssl": bool(given.get("ssl"))},
+            **{"user": declared["user"], "password": declared["password"], "ssl": bool(declared.get("ssl"))},
         }
         body = {"name": change.name, "engine": fields["engine"], "details": details}
         if change.verb == CREATE:
             number = self.metabase.call("POST", "/api/database", body)["id"]
         else:
             number, old = change.found.id, change.found.raw.get("details") or {}
-            kept = {} if given.get("ssl") else {"ssl": bool(old.get("ssl"))}
-            self.metabase.call("PUT", f"/api/database/{number}", {**body, "details": {**old, **details, **kept}})
-        self.record.note("databases", change.name, fields["password"])
+            encryption = {} if declared.get("ssl") else {"ssl": bool(old.get("ssl"))}
+            self.metabase.call("PUT", f"/api/database/{number}", {**body, "details": {**old, **details, **encryption}})
+        self.key_file.note("databases", change.name, fields["password"])
         return number
 
     # --- content ---
@@ -158,9 +158,9 @@ class Apply:
             "parent_id": self.place(fields, "parent"),
         }
         if change.verb == CREATE:
-            made = self.metabase.call("POST", "/api/collection", body)
-            self.record.note("objects", slot(COLLECTION, key), made.get("entity_id"))
-            return made["id"]
+            new = self.metabase.call("POST", "/api/collection", body)
+            self.key_file.note("objects", slot(COLLECTION, key), new.get("entity_id"))
+            return new["id"]
         self.metabase.call("PUT", f"/api/collection/{change.found.id}", {**body, "archived": False})
         return None
 
@@ -169,7 +169,7 @@ class Apply:
         fields = thing.fields
         if fields["database"] not in self.ids[DATABASE]:
             raise CannotError(f"its database {fields['database']} is missing in Metabase")
-        tags = {tag: self.tag(tag, fields["database"], it) for tag, it in fields["tags"].items()}
+        tags = {tag: self.tag(tag, fields["database"], filtered) for tag, filtered in fields["tags"].items()}
         stage = {"lib/type": "mbql.stage/native", "native": fields["sql"], **({"template-tags": tags} if tags else {})}
         return {"lib/type": "mbql/query", "database": self.ids[DATABASE][fields["database"]], "stages": [stage]}
 
@@ -209,9 +209,8 @@ class Apply:
         return None
 
     def dashboard(self, change: Change) -> Any:
-        """POST takes neither cards nor width nor our mark. What is in the trash takes no cards: out first."""
-        fields, key = change.wanted.fields, change.wanted.key
-        number, live, different = change.found.id, change.found.raw, set(change.fields)
+        """POST takes neither cards nor width nor our mark: they come with a second request."""
+        fields, key, live = change.wanted.fields, change.wanted.key, self.dashboard_there(change)
         plain = {
             "name": fields["name"],
             "description": fields["description"],
@@ -219,27 +218,32 @@ class Apply:
             "width": fields["width"],
             "mark": caveats(key),
         }
-        if change.verb == CREATE:
-            body = {"name": fields["name"], "collection_id": plain["collection"], "description": half_made(key)}
-            live = self.metabase.call("POST", "/api/dashboard", body)
-            number, different = live["id"], {*plain, "cards"}
-            self.record.note("objects", slot(DASHBOARD, key), live.get("entity_id"))
-        if change.verb == UNARCHIVE:
-            body = {"archived": False, "collection_id": plain["collection"]}
-            live = self.metabase.call("PUT", f"/api/dashboard/{number}", body)
+        different = {*plain, "cards"} if change.verb == CREATE else set(change.fields)
         names = {"collection": "collection_id", "mark": "caveats"}
         body = {names.get(name, name): value for name, value in plain.items() if name in different}
         if different & {"filters", "cards"}:
-            if change.verb == CHANGE:  # a card whose question comes out of the trash only now is there again
-                live = self.metabase.get(f"/api/dashboard/{number}")
             questions = self.ids[QUESTION]
             body["parameters"] = parameter_bodies(key, fields["filters"], live, questions.values())
             body["dashcards"] = dashcard_bodies(fields["cards"], live, questions)
             body["tabs"] = tab_bodies(live)
-        if body:
-            live = self.metabase.call("PUT", f"/api/dashboard/{number}", body)
-        self.dashboards[key] = live
+        number = live["id"] if change.verb == CREATE else change.found.id
+        self.dashboards[key] = self.metabase.call("PUT", f"/api/dashboard/{number}", body) if body else live
         return number
+
+    def dashboard_there(self, change: Change) -> Any:
+        """All that Metabase says of a dashboard that can take cards: a new one, or the one that is there."""
+        fields, path = change.wanted.fields, f"/api/dashboard/{change.found.id}"
+        if change.verb == CREATE:
+            key, place = change.wanted.key, self.place(fields)
+            body = {"name": fields["name"], "collection_id": place, "description": half_made(key)}
+            live = self.metabase.call("POST", "/api/dashboard", body)
+            self.key_file.note("objects", slot(DASHBOARD, key), live.get("entity_id"))
+            return live
+        if change.verb == UNARCHIVE:  # what is in the trash takes no cards
+            return self.metabase.call("PUT", path, {"archived": False, "collection_id": self.place(fields)})
+        if {"filters", "cards"} & set(change.fields):  # a card whose question left the trash only now is there again
+            return self.metabase.get(path)
+        return change.found.raw
 
     def subscription(self, change: Change) -> Any:
         """It cannot move to another dashboard: then the old one is archived. Raises CannotError."""
@@ -261,8 +265,3 @@ class Apply:
         body["channels"] = [channel_body(fields, [])]
         dashboard = self.ids[DASHBOARD][fields["dashboard"]]
         return self.metabase.call("POST", "/api/pulse", {**body, "dashboard_id": dashboard, "parameters": []})["id"]
-
-
-def unknown_column(field: str, database: str) -> str:
-    """Words for a filter's column that is not there."""
-    return f"there is no column {field} in the database {database} (schema.table.column), as far as Metabase sees it"

@@ -15,15 +15,18 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import logs_command
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import ReconcileError
+
 ANSWER_SECONDS = 120  # for one answer: a question may take long
 HEALTH_SECONDS = 5
 IDLE_SECONDS = 10  # Metabase closes what is idle for long; a write that hits this moment could not be repeated
 OLDEST = (0, 58)
-LOGS = "See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 metabase` on the host."
+LOGS = f"See `{logs_command('metabase')}` on the host."
 _VERSION = re.compile(r"v?([01])\.(\d+)[\w.-]*$")
 
 
-class MetabaseError(Exception):
+class MetabaseError(ReconcileError):
     """Metabase does not do what it should; the text says what to do."""
 
 

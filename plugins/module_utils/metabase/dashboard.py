@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is sent of a dashboard and of a subscription to it. Pure. Python 3.9.
+"""What is sent of a dashboard and of a subscription to it, and what people made there. Pure. Python 3.9.
 
 PUT /api/dashboard/:id takes the cards, tabs and filters as a whole: what is not sent is removed, a negative id is new
 (src/metabase/dashboards_rest/api.clj: UpdatedDashboardCard, UpdatedDashboardTab).
@@ -11,45 +11,67 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.people import foreign_cards, foreign_filters
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import Rows, parameter_id
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.wanted import SECTIONS, WIDGETS
 
-Rows = list[dict[str, Any]]
-Given = Mapping[str, Any]
+Row = Mapping[str, Any]
 _DASHCARD: tuple[str, ...] = ("id", "card_id", "action_id", "row", "col", "size_x", "size_y", "dashboard_tab_id")
 _DASHCARD += ("parameter_mappings", "visualization_settings", "inline_parameters")
 
 
-def parameter_bodies(key: str, filters: Iterable[Given], live: Given, ours: Iterable[Any]) -> Rows:
+def foreign_cards(row: Row, questions: Mapping[Any, str]) -> Rows:
+    """What people put on a dashboard: texts, headings, questions of their own."""
+    return [card for card in row.get("dashcards") or [] if card.get("card_id") not in questions]
+
+
+def foreign_filters(key: str, row: Row, questions: Mapping[Any, str]) -> Rows:
+    """The filters that people made for these; a declared one that they use as well is still ours."""
+    mappings = [mapping for card in foreign_cards(row, questions) for mapping in card.get("parameter_mappings") or []]
+    used = {mapping["parameter_id"] for mapping in mappings}
+    used |= {inline for card in row.get("dashcards") or [] for inline in card.get("inline_parameters") or []}
+    parameters: Rows = row.get("parameters") or []
+    return [found for found in parameters if found["id"] in used and found["id"] != _id_of(key, found)]
+
+
+def _id_of(key: str, parameter: Row) -> str:
+    """The number that our filter of the same name has."""
+    return parameter_id(key, parameter.get("slug", ""))
+
+
+def parameter_bodies(key: str, filters: Iterable[Row], live: Row, ours: Iterable[Any]) -> Rows:
     """The declared filters, then those that people made for cards of their own."""
     sections = {WIDGETS[kind]: section for kind, section in SECTIONS.items()}
     declared = [
-        {**{name: value for name, value in each.items() if value is not None}, "sectionId": sections[each["type"]]}
-        for each in filters
+        {
+            **{name: value for name, value in parameter.items() if value is not None},
+            "sectionId": sections[parameter["type"]],
+        }
+        for parameter in filters
     ]
-    known = {each["id"] for each in declared}
-    return declared + [it for it in foreign_filters(key, live, dict.fromkeys(ours, "")) if it["id"] not in known]
+    known = {parameter["id"] for parameter in declared}
+    foreign = foreign_filters(key, live, dict.fromkeys(ours, ""))
+    return declared + [parameter for parameter in foreign if parameter["id"] not in known]
 
 
-def _kept(dashcard: Given) -> dict[str, Any]:
+def _kept(dashcard: Row) -> dict[str, Any]:
     return {
         **{name: dashcard[name] for name in _DASHCARD if name in dashcard},
-        "series": [{"id": each["id"]} for each in dashcard.get("series") or []],
+        "series": [{"id": card["id"]} for card in dashcard.get("series") or []],
     }
 
 
-def dashcard_bodies(cards: Iterable[Given], live: Given, questions: Mapping[str, Any]) -> Rows:
+def dashcard_bodies(cards: Iterable[Row], live: Row, questions: Mapping[str, Any]) -> Rows:
     """Declared cards, each in the place of one of the same question if there is one; and the cards of people.
 
     A question that could not be made (not in `questions`, {key: number}) has no card.
     """
     ours = set(questions.values())
-    free = [dict(each) for each in live.get("dashcards") or [] if each.get("card_id") in ours]
+    free = [dict(card) for card in live.get("dashcards") or [] if card.get("card_id") in ours]
     tabs = live.get("tabs") or []
     sent = []
     for new, card in enumerate((card for card in cards if card["question"] in questions), start=1):
         number = questions[card["question"]]
-        there = next((each for each in free if each["card_id"] == number), None)
+        there = next((card for card in free if card["card_id"] == number), None)
         if there:
             free.remove(there)
         body = _kept(there) if there else {"id": -new, "card_id": number, "visualization_settings": {}, "series": []}
@@ -61,27 +83,27 @@ def dashcard_bodies(cards: Iterable[Given], live: Given, questions: Mapping[str,
             for parameter, tag in card["filters"]
         ]
         sent.append(body)
-    return sent + [_kept(each) for each in foreign_cards(live, dict.fromkeys(ours, ""))]
+    return sent + [_kept(card) for card in foreign_cards(live, dict.fromkeys(ours, ""))]
 
 
-def tab_bodies(live: Given) -> Rows:
+def tab_bodies(live: Row) -> Rows:
     """The tabs that people made."""
-    return [{"id": each["id"], "name": each["name"]} for each in live.get("tabs") or []]
+    return [{"id": tab["id"], "name": tab["name"]} for tab in live.get("tabs") or []]
 
 
-def pulse_cards(live: Given) -> Rows:
+def pulse_cards(live: Row) -> Rows:
     """The questions of a dashboard, as a subscription to it names them."""
     return [
-        {"id": each["card_id"], "include_csv": False, "include_xls": False, "dashboard_card_id": each["id"]}
-        for each in live.get("dashcards") or []
-        if each.get("card_id")
+        {"id": card["card_id"], "include_csv": False, "include_xls": False, "dashboard_card_id": card["id"]}
+        for card in live.get("dashcards") or []
+        if card.get("card_id")
     ]
 
 
-def channel_body(fields: Given, there: Rows) -> dict[str, Any]:
+def channel_body(fields: Row, there: Rows) -> dict[str, Any]:
     """The one channel, in the place of one of its type; others are removed (src/metabase/pulse/models/pulse.clj)."""
     kind = "slack" if fields["channel"] else "email"
-    same = [each["id"] for each in there if each.get("channel_type") == kind and each.get("id")]
+    same = [channel["id"] for channel in there if channel.get("channel_type") == kind and channel.get("id")]
     return {
         **({"id": same[0]} if same else {}),
         "channel_type": kind,

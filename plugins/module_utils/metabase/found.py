@@ -1,23 +1,19 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The objects of ours in Metabase, in the form in which they are compared. Pure. Python 3.9."""
+"""Our objects in Metabase, in the form in which they are compared. Pure. Python 3.9."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.keys import (
-    collection_keys,
-    dashboard_keys,
-    question_keys,
-)
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import (
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.canonical import loose, text
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.dashboard import foreign_filters
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import (
     COLLECTION,
     DASHBOARD,
     DATABASE,
     GROUP,
-    HAND,
     QUESTION,
     SECRET_SETTING,
     SETTINGS,
@@ -25,18 +21,18 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects im
     USER,
     Live,
     Rows,
-    Thing,
-    Things,
     caveats,
-    loose,
+    collection_keys,
+    dashboard_keys,
+    question_keys,
     subscription_parts,
-    text,
     undescribed,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.people import foreign_filters
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.wanted import place
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import Thing, Things
 
-Given = Mapping[str, Any]
+Row = Mapping[str, Any]
+HAND = "made by hand"
 Names = Mapping[str, Mapping[Any, str]]  # kind -> Metabase's number -> our key, or a name that no key has
 
 
@@ -45,13 +41,13 @@ def _value(row: Mapping[str, Any]) -> Any:
     return row.get("value") if row.get("value") is not None else row.get("default")
 
 
-def _settings(live: Live, record: Given) -> dict[str, Thing]:
+def _settings(live: Live, remembered: Row) -> dict[str, Thing]:
     fields = {}
     for row in live.settings:
         name = row["key"]
         fields[name] = loose(_value(row))
         if SECRET_SETTING.search(name):  # Metabase shows its last letters only
-            fields[name] = record["settings"].get(name) if row.get("value") else None
+            fields[name] = remembered["settings"].get(name) if row.get("value") else None
     return {SETTINGS: Thing(SETTINGS, "", fields, 0, {row["key"]: row for row in live.settings})}
 
 
@@ -72,15 +68,15 @@ def _users(live: Live, groups: Iterable[str]) -> dict[str, Thing]:
     return found
 
 
-def _databases(live: Live, declared: Iterable[Given], record: Given) -> dict[str, Thing]:
+def _databases(live: Live, declared: Iterable[Row], remembered: Row) -> dict[str, Thing]:
     found: dict[str, Thing] = {}
-    users = {each["name"]: each["user"] for each in declared}
+    users = {row["name"]: row["user"] for row in declared}
     for row in sorted(live.databases, key=lambda row: int(row["id"])):
         name, details = row["name"], row.get("details") or {}
         if name in users and name not in found and details.get("user") == users[name]:
             fields = {field: details.get(field) for field in ("host", "dbname", "ssl")}
             fields.update(engine=row.get("engine"), port=loose(details.get("port")))
-            fields["password"] = record["databases"].get(name)
+            fields["password"] = remembered["databases"].get(name)
             found[name] = Thing(name, name, fields, row["id"], row)
     return found
 
@@ -92,14 +88,22 @@ def parent_of(row: Mapping[str, Any]) -> int | None:
 
 
 def _pairs(live: Live, kind: str, active: Rows) -> list[tuple[dict[str, Any], bool]]:
+    """Each row, with whether it is in the trash."""
     return [(row, False) for row in active] + [(row, True) for row in live.archived.get(kind, [])]
+
+
+def _ours(live: Live, kind: str, active: Rows, names: Names) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Our key, the row, whether it is in the trash."""
+    for row, archived in _pairs(live, kind, active):
+        if key := names[kind].get(row["id"]):
+            yield key, row, archived
 
 
 def _named(names: Mapping[Any, str], number: Any) -> str | None:
     return None if number is None else names.get(number, f"{HAND}, {number}")
 
 
-def _collection(key: str, row: Given, archived: bool, names: Names) -> Thing:
+def _collection(key: str, row: Row, archived: bool, names: Names) -> Thing:
     fields = {
         "name": row["name"],
         "description": undescribed(row.get("description")),
@@ -108,7 +112,7 @@ def _collection(key: str, row: Given, archived: bool, names: Names) -> Thing:
     return Thing(key, row["name"], fields, row["id"], row, archived)
 
 
-def _native(query: Given) -> tuple[Any, Mapping[str, Any]]:
+def _native(query: Row) -> tuple[Any, Mapping[str, Any]]:
     """(SQL, template tags) of a query, in the form of today or in the older one."""
     stages = query.get("stages") or []
     if len(stages) == 1 and "native" in stages[0]:
@@ -117,17 +121,17 @@ def _native(query: Given) -> tuple[Any, Mapping[str, Any]]:
     return native.get("query"), native.get("template-tags") or {}
 
 
-def _tag(given: Given, columns: Mapping[int, str]) -> dict[str, Any]:
+def _tag(tag: Row, columns: Mapping[int, str]) -> dict[str, Any]:
     """`dimension` is ["field", {…}, 12], formerly ["field", 12, null]."""
-    number = next((part for part in given.get("dimension") or [] if isinstance(part, int)), None)
+    number = next((part for part in tag.get("dimension") or [] if isinstance(part, int)), None)
     return {
-        **{name: given.get(name) for name in ("id", "display-name", "type", "widget-type", "default")},
+        **{name: tag.get(name) for name in ("id", "display-name", "type", "widget-type", "default")},
         "field": columns.get(number or 0, None if number is None else f"column {number}"),
-        "required": bool(given.get("required")),
+        "required": bool(tag.get("required")),
     }
 
 
-def _question(key: str, row: Given, archived: bool, names: Names, columns: Mapping[int, str]) -> Thing:
+def _question(key: str, row: Row, archived: bool, names: Names, columns: Mapping[int, str]) -> Thing:
     sql, tags = _native(row.get("dataset_query") or {})
     fields = {
         "name": row["name"],
@@ -144,7 +148,7 @@ def _question(key: str, row: Given, archived: bool, names: Names, columns: Mappi
     return Thing(key, row["name"], fields, row["id"], row, archived)
 
 
-def _card(row: Given, names: Names) -> dict[str, Any]:
+def _card(row: Row, names: Names) -> dict[str, Any]:
     filters = []
     for mapping in row.get("parameter_mappings") or []:
         target = mapping.get("target") or []
@@ -160,10 +164,10 @@ def _card(row: Given, names: Names) -> dict[str, Any]:
     }
 
 
-def _dashboard(key: str, row: Given, archived: bool, names: Names) -> Thing:
-    kept = [each["id"] for each in foreign_filters(key, row, names[QUESTION])]
+def _dashboard(key: str, row: Row, archived: bool, names: Names) -> Thing:
+    kept = [parameter["id"] for parameter in foreign_filters(key, row, names[QUESTION])]
     known = ("id", "name", "slug", "type", "default")
-    ours = [each for each in row.get("dashcards") or [] if each.get("card_id") in names[QUESTION]]
+    ours = [card for card in row.get("dashcards") or [] if card.get("card_id") in names[QUESTION]]
     fields = {
         "name": row["name"],
         "description": text(row.get("description")),
@@ -171,20 +175,22 @@ def _dashboard(key: str, row: Given, archived: bool, names: Names) -> Thing:
         "width": row.get("width"),
         "mark": row.get("caveats") == caveats(key),
         "filters": [
-            {name: each.get(name) for name in known} for each in row.get("parameters") or [] if each["id"] not in kept
+            {name: parameter.get(name) for name in known}
+            for parameter in row.get("parameters") or []
+            if parameter["id"] not in kept
         ],
-        "cards": sorted((_card(each, names) for each in ours), key=place),
+        "cards": sorted((_card(card, names) for card in ours), key=place),
     }
     return Thing(key, row["name"], fields, row["id"], row, archived)
 
 
-def _subscription(key: str, name: str, row: Given, archived: bool, names: Names) -> Thing:
-    channels = [each for each in row.get("channels") or [] if each.get("enabled") is not False]
+def _subscription(key: str, name: str, row: Row, archived: bool, names: Names) -> Thing:
+    channels = [channel for channel in row.get("channels") or [] if channel.get("enabled") is not False]
     channel = channels[0] if len(channels) == 1 else {}
     fields = {
         "name": name,
         "dashboard": _named(names[DASHBOARD], row.get("dashboard_id")),
-        "emails": sorted((each.get("email") or "").lower() for each in channel.get("recipients") or []),
+        "emails": sorted((person.get("email") or "").lower() for person in channel.get("recipients") or []),
         "channel": (channel.get("details") or {}).get("channel"),
         "every": channel.get("schedule_type") or f"{len(channels)} channels",
         "at": channel.get("schedule_hour"),
@@ -193,6 +199,16 @@ def _subscription(key: str, name: str, row: Given, archived: bool, names: Names)
         "skip_if_empty": bool(row.get("skip_if_empty")),
     }
     return Thing(key, name, fields, row["id"], row, archived)
+
+
+def _subscriptions(live: Live, names: Names) -> dict[str, Thing]:
+    """Of several with the same mark the oldest, one that is not in the trash first."""
+    found = [(row, archived, *subscription_parts(row)) for row, archived in _pairs(live, SUBSCRIPTION, live.pulses)]
+    return {
+        key: _subscription(key, name, row, archived, names)
+        for row, archived, key, name in sorted(found, key=lambda each: (not each[1], -int(each[0]["id"])))
+        if key
+    }
 
 
 def column_names(live: Live) -> dict[int, str]:
@@ -211,47 +227,31 @@ def columns_of(live: Live, database: int) -> dict[str, int]:
     return {name: number for number, name in names.items()}
 
 
-def _names(live: Live, given: Given, record: Given) -> dict[str, Mapping[Any, str]]:
+def _names(live: Live, declared: Row, remembered: Row) -> dict[str, Mapping[Any, str]]:
     archived = live.archived
+    declared_questions = [question["key"] for question in declared["questions"]]
     return {
-        COLLECTION: collection_keys(live.collections + archived.get(COLLECTION, []), record),
-        QUESTION: question_keys(live.cards + archived.get(QUESTION, []), [each["key"] for each in given["questions"]]),
-        DASHBOARD: dashboard_keys(live.dashboards + archived.get(DASHBOARD, []), record),
-        DATABASE: {it.id: it.key for it in _databases(live, given["databases"], record).values()},
+        COLLECTION: collection_keys(live.collections + archived.get(COLLECTION, []), remembered),
+        QUESTION: question_keys(live.cards + archived.get(QUESTION, []), declared_questions),
+        DASHBOARD: dashboard_keys(live.dashboards + archived.get(DASHBOARD, []), remembered),
+        DATABASE: {thing.id: thing.key for thing in _databases(live, declared["databases"], remembered).values()},
     }
 
 
-def found_things(live: Live, given: Given, record: Given) -> Things:
-    """What is ours in Metabase. `record` is the content of the file on the host."""
-    names, columns = _names(live, given, record), column_names(live)
-    subscriptions = [(row, old, *subscription_parts(row)) for row, old in _pairs(live, SUBSCRIPTION, live.pulses)]
+def found_things(live: Live, declared: Row, remembered: Row) -> Things:
+    """What is ours in Metabase. `remembered` is the content of the file on the host."""
+    names, columns = _names(live, declared, remembered), column_names(live)
+    collections = _ours(live, COLLECTION, live.collections, names)
+    questions = _ours(live, QUESTION, live.cards, names)
+    dashboards = _ours(live, DASHBOARD, live.dashboards, names)
+    groups = (row for row in live.groups if row["name"] in declared["groups"])
     return {
-        SETTINGS: _settings(live, record),
-        GROUP: {
-            row["name"]: Thing(row["name"], row["name"], {}, row["id"], row)
-            for row in live.groups
-            if row["name"] in given["groups"]
-        },
-        USER: _users(live, given["groups"]),
-        DATABASE: _databases(live, given["databases"], record),
-        COLLECTION: {
-            key: _collection(key, row, old, names)
-            for row, old in _pairs(live, COLLECTION, live.collections)
-            if (key := names[COLLECTION].get(row["id"]))
-        },
-        QUESTION: {
-            key: _question(key, row, old, names, columns)
-            for row, old in _pairs(live, QUESTION, live.cards)
-            if (key := names[QUESTION].get(row["id"]))
-        },
-        DASHBOARD: {
-            key: _dashboard(key, row, old, names)
-            for row, old in _pairs(live, DASHBOARD, live.dashboards)
-            if (key := names[DASHBOARD].get(row["id"]))
-        },
-        SUBSCRIPTION: {
-            key: _subscription(key, name, row, old, names)
-            for row, old, key, name in sorted(subscriptions, key=lambda it: (not it[1], -int(it[0]["id"])))
-            if key
-        },
+        SETTINGS: _settings(live, remembered),
+        GROUP: {row["name"]: Thing(row["name"], row["name"], {}, row["id"], row) for row in groups},
+        USER: _users(live, declared["groups"]),
+        DATABASE: _databases(live, declared["databases"], remembered),
+        COLLECTION: {key: _collection(key, row, archived, names) for key, row, archived in collections},
+        QUESTION: {key: _question(key, row, archived, names, columns) for key, row, archived in questions},
+        DASHBOARD: {key: _dashboard(key, row, archived, names) for key, row, archived in dashboards},
+        SUBSCRIPTION: _subscriptions(live, names),
     }

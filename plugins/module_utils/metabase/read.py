@@ -10,13 +10,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client import Metabase, RefusedError
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.found import column_names
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.keys import (
-    collection_keys,
-    dashboard_keys,
-    question_keys,
-)
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.login import GROUPS
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import (
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import (
     COLLECTION,
     DASHBOARD,
     NOTHING,
@@ -24,13 +18,17 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects im
     SUBSCRIPTION,
     Live,
     Rows,
+    collection_keys,
+    dashboard_keys,
+    question_keys,
     subscription_parts,
 )
 
+GROUPS = "/api/permissions/group"
 NEW_SECONDS = 120  # until Metabase has read the tables of a new database
 KNOWN_SECONDS = 10  # the same for a table or column that is new in a known one
 
-Given = Mapping[str, Any]
+Row = Mapping[str, Any]
 _ARCHIVED = {
     COLLECTION: "/api/collection?archived=true",
     QUESTION: "/api/card?f=archived",
@@ -39,32 +37,32 @@ _ARCHIVED = {
 }
 
 
-def read_base(metabase: Metabase, given: Given, groups: Rows | None) -> Live:
+def read_base(metabase: Metabase, declared: Row, groups: Rows | None) -> Live:
     """Settings, groups, users and databases. Raises MetabaseError."""
-    people = bool(given["groups"] or given["users"])
+    people = bool(declared["groups"] or declared["users"])
     if people and groups is None:
         groups = metabase.rows(GROUPS)
     return NOTHING._replace(
-        settings=metabase.rows("/api/setting") if given["settings"] else [],
+        settings=metabase.rows("/api/setting") if declared["settings"] else [],
         groups=groups or [],
-        users=metabase.rows("/api/user?status=all") if given["users"] else [],
+        users=metabase.rows("/api/user?status=all") if declared["users"] else [],
         databases=metabase.rows("/api/database"),
     )
 
 
-def needed_columns(given: Given, database: str) -> set[str]:
+def needed_columns(declared: Row, database: str) -> set[str]:
     """The columns that the filters of a database's questions name."""
     return {
-        each["field"]
-        for question in given["questions"]
+        asked["field"]
+        for question in declared["questions"]
         if question["database"] == database
-        for each in (question.get("filters") or {}).values()
+        for asked in (question.get("filters") or {}).values()
     }
 
 
-def read_tables(metabase: Metabase, given: Given, ids: Mapping[str, Any]) -> dict[int, Rows]:
+def read_tables(metabase: Metabase, declared: Row, ids: Mapping[str, Any]) -> dict[int, Rows]:
     """The tables of those databases whose columns are needed; `ids` is {name: number}. Raises MetabaseError."""
-    return {number: _tables(metabase, number) for name, number in ids.items() if needed_columns(given, name)}
+    return {number: _tables(metabase, number) for name, number in ids.items() if needed_columns(declared, name)}
 
 
 def _tables(metabase: Metabase, number: int) -> Rows:
@@ -98,7 +96,7 @@ def wait_for_columns(metabase: Metabase, number: int, needed: Iterable[str], new
         time.sleep(1)
 
 
-def read_content(metabase: Metabase, given: Given, base: Live, record: Given) -> Live:
+def read_content(metabase: Metabase, declared: Row, base: Live, remembered: Row) -> Live:
     """Collections, questions, dashboards and subscriptions; archived ones only if something is missing."""
     collections = [row for row in metabase.rows("/api/collection") if isinstance(row["id"], int)]
     live = base._replace(
@@ -108,9 +106,9 @@ def read_content(metabase: Metabase, given: Given, base: Live, record: Given) ->
         pulses=metabase.rows("/api/pulse"),
         archived={},
     )
-    archived = {kind: metabase.rows(_ARCHIVED[kind]) for kind in _incomplete(live, given, record)}
-    ours = dashboard_keys(live.dashboards, record)
-    ours_archived = dashboard_keys(archived.get(DASHBOARD, []), record)
+    archived = {kind: metabase.rows(_ARCHIVED[kind]) for kind in _incomplete(live, declared, remembered)}
+    ours = dashboard_keys(live.dashboards, remembered)
+    ours_archived = dashboard_keys(archived.get(DASHBOARD, []), remembered)
     if DASHBOARD in archived:
         archived[DASHBOARD] = _details(metabase, archived[DASHBOARD], ours_archived)
     return live._replace(archived=archived, dashboards=_details(metabase, live.dashboards, ours))
@@ -120,19 +118,19 @@ def _details(metabase: Metabase, rows: Rows, ours: Mapping[Any, str]) -> Rows:
     return [{**row, **metabase.get(f"/api/dashboard/{row['id']}")} if row["id"] in ours else row for row in rows]
 
 
-def _incomplete(live: Live, given: Given, record: Given) -> list[str]:
+def _incomplete(live: Live, declared: Row, remembered: Row) -> list[str]:
     """Kinds of which something declared is not among the active ones."""
-    questions = [each["key"] for each in given["questions"]]
+    questions = [question["key"] for question in declared["questions"]]
     found: dict[str, set[Any]] = {
-        COLLECTION: set(collection_keys(live.collections, record).values()),
+        COLLECTION: set(collection_keys(live.collections, remembered).values()),
         QUESTION: set(question_keys(live.cards, questions).values()),
-        DASHBOARD: set(dashboard_keys(live.dashboards, record).values()),
+        DASHBOARD: set(dashboard_keys(live.dashboards, remembered).values()),
         SUBSCRIPTION: {subscription_parts(row)[0] for row in live.pulses},
     }
-    declared = {
-        COLLECTION: given["collections"],
-        QUESTION: given["questions"],
-        DASHBOARD: given["dashboards"],
-        SUBSCRIPTION: given["subscriptions"],
+    wanted = {
+        COLLECTION: declared["collections"],
+        QUESTION: declared["questions"],
+        DASHBOARD: declared["dashboards"],
+        SUBSCRIPTION: declared["subscriptions"],
     }
-    return [kind for kind, things in declared.items() if {each["key"] for each in things} - found[kind]]
+    return [kind for kind, things in wanted.items() if {row["key"] for row in things} - found[kind]]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.answers import RuleGroup
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     PASS,
     WARN,
@@ -110,7 +111,7 @@ WORDINGS: dict[str, Wording] = {
 }
 
 
-def active_alerts(groups: Sequence[Mapping[str, Any]], apps: Collection[str], hosts: Collection[str]) -> list[Alert]:
+def active_alerts(groups: Sequence[RuleGroup], apps: Collection[str], hosts: Collection[str]) -> list[Alert]:
     """Alerts that fire or are pending, of all groups of the API, the worst first; of each only its highest severity.
 
     Those of crowsnest's own rules about an app or a host that is not declared (any more) are left out: Prometheus may
@@ -127,7 +128,7 @@ def active_alerts(groups: Sequence[Mapping[str, Any]], apps: Collection[str], ho
     return list(found.values())
 
 
-def _alerts(group: Mapping[str, Any]) -> list[Alert]:
+def _alerts(group: RuleGroup) -> list[Alert]:
     own = PurePosixPath(group["file"]).name.startswith("own-")
     return [
         Alert(it["labels"]["alertname"], it["labels"], it["state"] == "firing", float(it["value"]), own)
@@ -173,7 +174,7 @@ def _check(alert: Alert, wording: Wording, skew: Mapping[str, float]) -> Check:
     return Check(WARN, wording.area, detail + later, runbook(alert.name), kind=wording.plural, name=name)
 
 
-def _words(value: float, seconds: int, skew: float) -> dict[str, Any]:
+def _words(value: float, seconds: int, skew: float) -> dict[str, float | str]:
     """What a wording may say of an alert's value, and of how far the host's clock is ahead of the server's."""
     time = duration(abs(value) * seconds)
     return {

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import logs_command
+
 # FAIL: not as declared, and a run or the named action puts it right. WARN: worth knowing, and no run can cure it.
 PASS, WARN, FAIL = "PASS", "WARN", "FAIL"
 RUN_SITE = "Run `./crowsnest site` with the same -i; it puts this right."
@@ -31,7 +33,7 @@ class Check(NamedTuple):
 
 def logs_of(service: str) -> str:
     """The advice that always helps: where the service itself says what is wrong."""
-    return f"See `sudo docker compose -f /opt/crowsnest/compose.yaml logs --tail 50 {service}` on the server."
+    return f"See `{logs_command(service)}` on the server."
 
 
 def runbook(alert: str) -> str:

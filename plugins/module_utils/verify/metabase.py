@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.broken import sql_error
 from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client import (
     Metabase,
     MetabaseError,
     RefusedError,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import QUESTION, entity_id
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.record import Record
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.key_file import KeyFile
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import QUESTION, entity_id
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.questions import sql_error
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
     PASS,
@@ -24,22 +23,23 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
     Check,
     some,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Question
 
 AREA = "business"
-# The reader of an app's database has ten connections, and people use Metabase as well.
-THREADS = 3
 _OWN_SQL = "Give these questions SQL of your own, or none with `starter: false`: docs/business.md."
 _MADE = "`./crowsnest site` with the same -i makes them, or says what does not fit the database: docs/business.md."
 
 
-def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -> list[Check]:
-    """`wanted` is [{"key", "app", "name", "parameters"}], the keys as the module `metabase` has them.
+def metabase_checks(url: str, key_file: str, wanted: Sequence[Question], connections: int) -> list[Check]:
+    """Whether each question has an answer.
+
+    At most `connections` questions are asked at a time, as each takes a connection of the reader.
 
     Empty when Metabase does not answer, which is said elsewhere. A question without an answer is a warning: its SQL and
     the database are the team's.
     """
     try:
-        key = Record(key_file, keep=False).key
+        key = KeyFile(key_file, keep=False).key
         if not key:
             return [Check(FAIL, AREA, f"the key for Metabase is not there ({key_file})", RUN_SITE)]
         rows = Metabase(url, key).rows("/api/card")
@@ -48,9 +48,9 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -
     except MetabaseError:
         return []
     numbers = {row.get("entity_id"): row["id"] for row in rows}
-    ids = {each["key"]: numbers.get(entity_id(QUESTION, each["key"])) for each in wanted}
+    ids: dict[str, int | None] = {each["key"]: numbers.get(entity_id(QUESTION, each["key"])) for each in wanted}
 
-    def ask(each: dict[str, Any]) -> str:
+    def ask(each: Question) -> str:
         if ids[each["key"]] is None:
             return ""
         try:
@@ -58,14 +58,14 @@ def metabase_checks(url: str, key_file: str, wanted: Sequence[dict[str, Any]]) -
         except MetabaseError as error:
             return str(error)
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(connections) as pool:
         words = dict(zip((each["key"] for each in wanted), pool.map(ask, wanted)))
     apps = dict.fromkeys(each["app"] for each in wanted)
     return [check for app in apps for check in _app(app, [it for it in wanted if it["app"] == app], ids, words)]
 
 
 def _app(
-    app: str, wanted: Sequence[dict[str, Any]], ids: Mapping[str, Any], words: Mapping[str, str]
+    app: str, wanted: Sequence[Question], ids: Mapping[str, int | None], words: Mapping[str, str]
 ) -> Iterator[Check]:
     """A line for each way in which questions of an app are amiss, or one that all is well."""
     missing = [each["name"] for each in wanted if ids[each["key"]] is None]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.loaded import in_force_since
 from ansible_collections.crowsnest.core.plugins.module_utils.http import (
@@ -18,6 +17,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.http import (
     ServiceError,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import active_alerts, alert_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.answers import Container
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
     PASS,
@@ -25,6 +25,14 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
     WARN,
     Check,
     logs_of,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import (
+    ComposeProject,
+    Expected,
+    Line,
+    Report,
+    SecretDigests,
+    Service,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.grafana import grafana_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.kuma import kuma_checks
@@ -53,22 +61,13 @@ _ORDER = {FAIL: 0, WARN: 1, PASS: 2}
 _PAUSE_SECONDS = 2.0
 # `://user:password@host`, where the password may hold a slash; not the @ of a path behind `host` or `host:port`.
 _LOGIN = re.compile(r"://(?:[^/?#\s]*|[^\s/:@]+:(?!\d+(?:[/?#]|$))\S*)@")
-# What is not looked at when a service does not answer.
-_ASKED = {
-    "prometheus": "targets, rules, alerts, delivery, panels, certificates, hosts",
-    "grafana": "login, data sources, dashboards",
-    "uptime_kuma": "monitors, status pages",
-    "metabase": "questions",
-}
 # How far back deliveries count: an hour, but not into the time of another configuration of Alertmanager, which may have
 # had another webhook. A rate needs at least this much.
 _LONGEST_SECONDS, _SHORTEST_SECONDS = 3600, 60
 
 
-def report(
-    expected: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]], password: str, wait_seconds: float
-) -> dict[str, Any]:
-    """The verification as it is handed on: {"host", "time", "seconds", "passed", "warnings", "failed", "checks"}.
+def report(expected: Expected, secrets: SecretDigests, password: str, wait_seconds: float) -> Report:
+    """The verification as it is handed on.
 
     As long as something is amiss that may be right in a moment, everything is asked again, for `wait_seconds` at most.
     """
@@ -82,7 +81,7 @@ def report(
     # Only once: these ask the app's own database.
     if "metabase" in expected["services"]:
         url, business = expected["services"]["metabase"]["url"], expected["business"]
-        checks += metabase_checks(url, business["key_file"], business["questions"])
+        checks += metabase_checks(url, business["key_file"], business["questions"], business["connections"])
     checks.sort(key=lambda check: _ORDER[check.status])
     counts = {status: sum(check.status == status for check in checks) for status in _ORDER}
     return {
@@ -96,15 +95,24 @@ def report(
     }
 
 
-def plain(check: Check) -> dict[str, str]:
-    """A line as it is handed on; a login inside an address, whoever wrote it there, is nobody's to read."""
-    words = {name: getattr(check, name) for name in ("status", "area", "detail", "advice", "kind", "name")}
-    return {name: _LOGIN.sub("://***@", word) for name, word in words.items()}
+def plain(check: Check) -> Line:
+    """A line as it is handed on."""
+    return {
+        "status": check.status,
+        "area": check.area,
+        "detail": _without_login(check.detail),
+        "advice": _without_login(check.advice),
+        "kind": _without_login(check.kind),
+        "name": _without_login(check.name),
+    }
 
 
-def all_checks(
-    expected: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]], password: str, now: float
-) -> list[Check]:
+def _without_login(text: str) -> str:
+    """A login inside an address, whoever wrote it there, is nobody's to read."""
+    return _LOGIN.sub("://***@", text)
+
+
+def all_checks(expected: Expected, secrets: SecretDigests, password: str, now: float) -> list[Check]:
     """Every check once. A service that does not answer is one line, and what it would be asked is left out."""
     services = expected["services"]
     try:
@@ -133,8 +141,8 @@ def all_checks(
 
 
 def silent_checks(
-    services: Mapping[str, Mapping[str, Any]],
-    containers: Mapping[str, Mapping[str, Any]],
+    services: Mapping[str, Service],
+    containers: Mapping[str, Container],
     answers: Mapping[str, str | ServiceError],
 ) -> list[Check]:
     """Services that run and do not answer; that a container does not run is said elsewhere."""
@@ -142,24 +150,24 @@ def silent_checks(
         Check(
             FAIL,
             "services",
-            _silent(name, services[name]["url"], answer),
+            _silent(name, services[name], answer),
             logs_of(name),
             soon=True,
             kind="services do not answer",
             name=f"{name} ({answer})",
         )
         for name, answer in answers.items()
-        if isinstance(answer, ServiceError) and containers.get(name, {}).get("State", {}).get("Running")
+        if isinstance(answer, ServiceError) and name in containers and containers[name]["State"]["Running"]
     ]
 
 
-def _silent(name: str, url: str, error: ServiceError) -> str:
-    unasked = f"; not looked at: {_ASKED[name]}" if name in _ASKED else ""
-    return f"{name} does not answer at {url} ({error}){unasked}"
+def _silent(name: str, service: Service, error: ServiceError) -> str:
+    unasked = f"; not looked at: {service['unasked']}" if service["unasked"] else ""
+    return f"{name} does not answer at {service['url']} ({error}){unasked}"
 
 
-def compose_checks(compose: Mapping[str, str]) -> list[Check]:
-    """The compose project itself, {"path", "sha256"}: it names the fragments of all services."""
+def compose_checks(compose: ComposeProject) -> list[Check]:
+    """The compose project itself: it names the fragments of all services."""
     try:
         digest = hashlib.sha256(Path(compose["path"]).read_bytes()).hexdigest()
     except OSError as error:
@@ -171,7 +179,7 @@ def compose_checks(compose: Mapping[str, str]) -> list[Check]:
     )
 
 
-def prometheus_checks(expected: Mapping[str, Any], now: float) -> list[Check]:
+def prometheus_checks(expected: Expected, now: float) -> list[Check]:
     """Everything that is asked through Prometheus; one line when it does not answer."""
     url = expected["services"]["prometheus"]["url"]
     since = in_force_since(expected["services"]["alertmanager"]["path"])
@@ -185,7 +193,15 @@ def prometheus_checks(expected: Mapping[str, Any], now: float) -> list[Check]:
         if prometheus.silent:
             raise prometheus.silent
     except ServiceError as error:
-        return [Check(FAIL, "services", _silent("prometheus", url, error), logs_of("prometheus"), soon=True)]
+        return [
+            Check(
+                FAIL,
+                "services",
+                _silent("prometheus", expected["services"]["prometheus"], error),
+                logs_of("prometheus"),
+                soon=True,
+            )
+        ]
     # A new configuration is as young as a new Prometheus: what it adds has no data yet.
     age = now - max(seconds_of(runtime["startTime"]), seconds_of(runtime["lastConfigTime"]))
     facts = {name: answers[expr] for name, expr in asked.items()}

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.loaded import in_force_since, needs_reload
 from ansible_collections.crowsnest.core.plugins.module_utils.http import ServiceError, fetch
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import COMPOSE_COMMAND
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.answers import Container
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
     PASS,
@@ -31,6 +33,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
     logs_of,
     some,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import SecretDigests, Service
 
 MIB = 1024 * 1024
 # A restart younger than this is worth a word.
@@ -47,13 +50,13 @@ class Found(NamedTuple):
 # --- containers ---
 
 
-def inspect(kind: str, names: list[str]) -> list[dict[str, Any]]:
+def inspect(kind: str, names: list[str]) -> list[Any]:
     """What Docker says of those that exist; `kind` is container or image. Raises ServiceError without an answer."""
     # It prints what it found also when one is missing.
     command = ["docker", kind, "inspect", *names]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        rows: list[dict[str, Any]] = json.loads(run.stdout or "[]")
+        rows: list[Any] = json.loads(run.stdout or "[]")
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise ServiceError(f"Docker does not answer: {error}") from None
     others = [line for line in run.stderr.splitlines() if line.strip() and "no such" not in line.lower()]
@@ -62,16 +65,14 @@ def inspect(kind: str, names: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def find_containers(services: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def find_containers(services: Mapping[str, Service]) -> dict[str, Container]:
     """{service: what Docker says of its container} of those that exist. Raises ServiceError."""
-    rows = inspect("container", [service["container"] for service in services.values()])
+    rows: list[Container] = inspect("container", [service["container"] for service in services.values()])
     found = {row["Name"].lstrip("/"): row for row in rows}
     return {name: found[it["container"]] for name, it in services.items() if it["container"] in found}
 
 
-def container_checks(
-    services: Mapping[str, Mapping[str, Any]], containers: Mapping[str, Mapping[str, Any]], now: float
-) -> list[Check]:
+def container_checks(services: Mapping[str, Service], containers: Mapping[str, Container], now: float) -> list[Check]:
     """All containers of the stack against the plan; `now` in seconds since 1970."""
     images = _image_ids([it["image"] for it in services.values()])
     found = {name: list(container_check(name, it, containers.get(name), images, now)) for name, it in services.items()}
@@ -91,7 +92,7 @@ def _image_ids(references: list[str]) -> dict[str, str]:
 
 
 def container_check(
-    name: str, service: Mapping[str, Any], row: Mapping[str, Any] | None, images: Mapping[str, str], now: float
+    name: str, service: Service, row: Container | None, images: Mapping[str, str], now: float
 ) -> Iterator[Check]:
     """What is wrong with one container; `row` is what Docker says of it, if there is one."""
     if row is None:
@@ -117,13 +118,13 @@ def container_check(
     differences = list(_differences(service, row, images))
     if differences:
         # compose compares its files, not what was changed in a running container by hand.
-        recreate = f"sudo docker compose -f /opt/crowsnest/compose.yaml up --detach --force-recreate {name}"
+        recreate = f"{COMPOSE_COMMAND} up --detach --force-recreate {name}"
         advice = f"Run `./crowsnest site` with the same -i. If it stays, on the server: `{recreate}`."
         word, kind = f"{name} runs with {'; '.join(differences)}", "containers are not as planned"
         yield Check(FAIL, "containers", word, advice, kind=kind, name=name)
 
 
-def _differences(service: Mapping[str, Any], row: Mapping[str, Any], images: Mapping[str, str]) -> Iterator[str]:
+def _differences(service: Service, row: Container, images: Mapping[str, str]) -> Iterator[str]:
     image, config, memory = service["image"], row["Config"], row["HostConfig"]["Memory"]
     if row["Image"] != images.get(image):
         yield f"the image {config['Image']} ({row['Image'][7:19]}), planned is {image}"
@@ -168,8 +169,8 @@ def read_release(path: str) -> dict[str, Found]:
     return found
 
 
-def file_checks(services: Mapping[str, Mapping[str, Any]], secrets: Mapping[str, Mapping[str, str]]) -> list[Check]:
-    """The current release of every service against what is generated; `secrets` is {service: {path: sha256}}."""
+def file_checks(services: Mapping[str, Service], secrets: SecretDigests) -> list[Check]:
+    """The current release of every service against what is generated."""
     checks: list[Check] = []
     count = 0
     for name, service in services.items():
@@ -210,7 +211,7 @@ def release_checks(
 # --- what is loaded ---
 
 
-def loaded_checks(services: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, str]) -> list[Check]:
+def loaded_checks(services: Mapping[str, Service], metrics: Mapping[str, str]) -> list[Check]:
     """Whether each service that reloads its configuration uses the one in force; `metrics` are of those that answer."""
     reloading = {name: it["path"] for name, it in services.items() if it["reloads"] and name in metrics}
     checks = [check for name, path in reloading.items() for check in _loaded(name, metrics[name], in_force_since(path))]
@@ -227,14 +228,14 @@ def _loaded(name: str, metrics: str, swapped_at: float) -> Iterator[Check]:
         yield Check(FAIL, "configuration", f"{name} runs with an older configuration than the one in force", RUN_SITE)
 
 
-def read_metrics(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str | ServiceError]:
+def read_metrics(services: Mapping[str, Service]) -> dict[str, str | ServiceError]:
     """{service: its metrics, or why there are none}, asked side by side; with a key where the service wants one.
 
     A service without metrics is asked for its health instead; one that speaks no HTTP is left out.
     """
     asked = {name: service for name, service in services.items() if service["answers"]}
 
-    def ask(service: Mapping[str, Any]) -> str | ServiceError:
+    def ask(service: Service) -> str | ServiceError:
         try:
             key = Path(service["key"]).read_text(encoding="utf-8") if service["key"] else ""
             status, text = fetch(service["url"] + service["answers"], user="crowsnest" if key else "", password=key)

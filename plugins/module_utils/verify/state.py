@@ -3,14 +3,14 @@
 """What the metrics say: probes, delivery of alerts, certificates, disks, memory, clocks.
 
 Pure: the answers to `questions` and the alerts go in, checks come out. What is too much is the alerts' to decide
-(verify_alerts.py). Python 3.9, standard library.
+(alerts.py). Python 3.9, standard library.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.http import Answer, Sample, ServiceError
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import DELIVERY_ALERT, Alert, area_checks
@@ -24,6 +24,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
     runbook,
     some,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Expected
 
 # A heartbeat that is new need not have been seen twice by Prometheus; before the first of these times what was seen may
 # be of an older one.
@@ -42,7 +43,7 @@ class Now(NamedTuple):
     1970), and `delivering_seconds` how long ago that is.
     """
 
-    expected: Mapping[str, Any]
+    expected: Expected
     alerts: Sequence[Alert]
     in_force_since: float
     delivering_seconds: float
@@ -63,8 +64,8 @@ def questions(window_seconds: int) -> dict[str, str]:
         f' - sum(increase(alertmanager_notification_requests_failed_total{{receiver_name="heartbeat"}}{beats}))',
         "certificates": "app:certificate_left:seconds",
         "disk": "host:filesystem_used:percent",
-        "memory": "100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)",
-        "skew": "node_time_seconds - timestamp(node_time_seconds)",
+        "memory": "host:memory_used:percent",
+        "skew": "host:clock_ahead:seconds",
     }
 
 
@@ -174,7 +175,7 @@ def _window(age_seconds: float) -> str:
 
 def certificate_checks(now: Now, left: Sequence[Sample]) -> list[Check]:
     """Certificates of the declared apps; one that was never seen is a warning."""
-    declared: Mapping[str, str] = now.expected["certificates"]
+    declared = now.expected["certificates"]
     days = {it.labels["app"]: it.value / 86400 for it in left if it.labels["app"] in declared}
     checks = [
         Check(
@@ -228,8 +229,7 @@ def clock_checks(now: Now, answered: Sequence[Sample]) -> list[Check]:
 
 
 def _on_declared_hosts(now: Now, samples: Sequence[Sample]) -> list[Sample]:
-    hosts: Collection[str] = now.expected["hosts"]
-    return [it for it in samples if it.labels["host"] in hosts]
+    return [sample for sample in samples if sample.labels["host"] in now.expected["hosts"]]
 
 
 def _unknown(area: str) -> Check:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import PASS, WARN, Check
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Service
 
 # Programs in Go say it as Prometheus' own conventions want it, Uptime Kuma by its library for Express.
 _VERSION = re.compile(r'^(?:\w+_build_info|app_version)\{(?:[^}]*,)?version="([^"]+)"', re.MULTILINE)
@@ -22,7 +22,7 @@ _RUNS = re.compile(rf"v?(?P<numbers>\d+(?:\.\d+)*){_BEFORE_RELEASE}")
 _TAG = re.compile(rf"v?(?P<numbers>\d+(?:\.\d+)+){_BEFORE_RELEASE}(?:-.*)?")
 
 
-def version_checks(services: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, str]) -> list[Check]:
+def version_checks(services: Mapping[str, Service], metrics: Mapping[str, str]) -> list[Check]:
     """One line with the versions that run; a warning when an image's name says another. `metrics` by service."""
     found = {name: _VERSION.search(text) for name, text in metrics.items()}
     running = {name: match[1].partition("+")[0] for name, match in found.items() if match}

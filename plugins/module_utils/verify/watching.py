@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.http import Answer, ServiceError
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.answers import ActiveTarget, Rule, RuleGroup
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
     PASS,
@@ -24,28 +25,30 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
     runbook,
     some,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Query, Target
 
 # A younger Prometheus need not have evaluated all rules, nor have two samples for every rate.
 RULES_SECONDS, DATA_SECONDS = 120, 300
-# What tells targets apart.
-TARGET_FIELDS = ("job", "address", "path", "app", "probe", "host")
 
-Target = tuple[str, str, str, str, str, str]
+
+class TargetKey(NamedTuple):
+    """What tells targets apart: a `Target` as a value."""
+
+    job: str
+    address: str
+    path: str
+    app: str
+    probe: str
+    host: str
 
 
 # --- targets ---
 
 
-def wanted_target(target: Mapping[str, str]) -> Target:
-    """(job, address, path, app, probe, host) of one declared target."""
-    job, address, path, app, probe, host = (target[name] for name in TARGET_FIELDS)
-    return job, address, path, app, probe, host
-
-
-def active_target(target: Mapping[str, Any]) -> Target:
-    """The same of one of Prometheus' active targets, as they were before relabelling."""
+def active_target(target: ActiveTarget) -> TargetKey:
+    """What tells one of Prometheus' active targets apart, as it was before relabelling."""
     found, labels = target["discoveredLabels"], target["labels"]
-    return (
+    return TargetKey(
         found["job"],
         found["__address__"],
         found["__metrics_path__"],
@@ -55,19 +58,19 @@ def active_target(target: Mapping[str, Any]) -> Target:
     )
 
 
-def target_name(target: Target) -> str:
+def target_name(target: TargetKey) -> str:
     """`node web1 127.0.0.1:9100`, `app shop …`, `probe shop database …`; the path only when it is not the usual one."""
     job, address, path, app, probe, host = target
     shown = address if job == "probe" or path == "/metrics" else address + path
     return " ".join(part for part in (job, app or (host if job == "node" else ""), probe, shown) if part)
 
 
-def target_checks(wanted: Sequence[Mapping[str, str]], active: Sequence[Mapping[str, Any]]) -> list[Check]:
+def target_checks(wanted: Sequence[Target], active: Sequence[ActiveTarget]) -> list[Check]:
     """Exactly the declared targets, each read without an error.
 
     One of an app that cannot be read is a warning: no run changes the app, and its own alert fires.
     """
-    declared = dict.fromkeys(wanted_target(target) for target in wanted)
+    declared = dict.fromkeys(TargetKey(**target) for target in wanted)
     found = {active_target(target): target for target in active}
     missing = [it for it in declared if it not in found]
     extra = [it for it in found if it not in declared]
@@ -78,12 +81,12 @@ def target_checks(wanted: Sequence[Mapping[str, str]], active: Sequence[Mapping[
     return [*checks, Check(PASS, "targets", f"{up} of {len(declared)} up")] if up else checks
 
 
-def _misplaced(target: Target, how: str) -> Check:
+def _misplaced(target: TargetKey, how: str) -> Check:
     name = target_name(target)
     return Check(FAIL, "targets", f"{name} is {how}", RUN_SITE, soon=True, kind=f"targets are {how}", name=name)
 
 
-def _unread(target: Target, state: Mapping[str, Any]) -> Check:
+def _unread(target: TargetKey, state: ActiveTarget) -> Check:
     job, address, path, app, *_ = target
     name = target_name(target)
     if state["health"] == "unknown":
@@ -104,7 +107,7 @@ def _unread(target: Target, state: Mapping[str, Any]) -> Check:
 # --- rules ---
 
 
-def rule_checks(wanted: Mapping[str, int], groups: Sequence[Mapping[str, Any]], age_seconds: float) -> list[Check]:
+def rule_checks(wanted: Mapping[str, int], groups: Sequence[RuleGroup], age_seconds: float) -> list[Check]:
     """All rule groups are there with all their rules, and each could be evaluated. `wanted` is {file/group: rules}."""
     found = {f"{PurePosixPath(group['file']).name}/{group['name']}": group["rules"] for group in groups}
     missing = [name for name in wanted if name not in found]
@@ -136,7 +139,7 @@ def rule_checks(wanted: Mapping[str, int], groups: Sequence[Mapping[str, Any]], 
     return [*checks, Check(PASS, "rules", word)] if healthy else checks
 
 
-def _broken(group: str, rule: Mapping[str, Any]) -> Check:
+def _broken(group: str, rule: Rule) -> Check:
     """A rule that cannot be evaluated; one of the team's is a warning: no run changes what they wrote."""
     name, why = f"{rule['name']} in {group}", rule.get("lastError", "no reason given")
     status = WARN if group.startswith("own-") else FAIL
@@ -152,7 +155,7 @@ def _broken(group: str, rule: Mapping[str, Any]) -> Check:
 
 
 def panel_checks(
-    queries: Sequence[Mapping[str, str]],
+    queries: Sequence[Query],
     answers: Mapping[str, Answer],
     age_seconds: float,
     settled_apps: Collection[str],
@@ -161,7 +164,7 @@ def panel_checks(
 
     No data on the dashboard of an app is a warning: the app does not export it.
 
-    `queries` have `dashboard`, `panel`, `expr`, `empty` and `app`; `settled_apps` were there as long as a rate needs.
+    `settled_apps` were there as long as a rate needs.
     """
     found: dict[str, list[tuple[str, str]]] = {}
     checks = []
@@ -182,9 +185,7 @@ def panel_checks(
     return [*checks, Check(PASS, "panels", word)] if given else checks
 
 
-def _verdict(
-    query: Mapping[str, str], answer: Answer, age_seconds: float, settled_apps: Collection[str]
-) -> tuple[str, str]:
+def _verdict(query: Query, answer: Answer, age_seconds: float, settled_apps: Collection[str]) -> tuple[str, str]:
     """(data, reason, early, empty or refused; words that explain it)."""
     if isinstance(answer, ServiceError):
         return "refused", str(answer)
@@ -199,7 +200,7 @@ def _verdict(
     return "empty", query["expr"]
 
 
-def _blank(query: Mapping[str, str], refusal: str) -> Check:
+def _blank(query: Query, refusal: str) -> Check:
     """A panel without data, or one of which Prometheus refuses the query."""
     name = f"{query['dashboard']}: {query['panel']}"
     if refusal:

@@ -9,11 +9,18 @@ from collections.abc import Mapping
 from email.utils import getaddresses
 from functools import cache
 from importlib.resources import files
-from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import (
+    IPV6,
+    NAME,
+    MetricsPage,
+    is_host,
+    is_port,
+)
 
 # Longest first, the order in which Prometheus takes them.
 _UNIT_SECONDS = {"y": 31536000, "w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -182,26 +189,14 @@ RESERVED_HEADERS = {
 AUTHORIZATION = re.compile(r"(?!basic\b)([!-~]+) ([!-~].*)", re.IGNORECASE)
 # Hosts that only one's own machine understands, at the start of an address.
 LOOPBACK = re.compile(r"^(?:127\.[0-9.]+|localhost|\[::1\])(?=[:/]|$)")
-_NAME = r"[A-Za-z0-9._-]+"  # with an underscore: compose names containers shop_web_1
-_IPV6 = rf"\[[0-9A-Fa-f:.]+(?:%{_NAME})?\]"
 
 
 def host_and_port(text: str) -> tuple[str, int]:
     """`[::1]:5432` → ("::1", 5432). Raises ValueError when it is not host:port."""
-    found = re.fullmatch(rf"({_NAME}|{_IPV6}):([0-9]{{1,5}})", text)
-    if not found or not _is_host(found[1]) or not 0 < int(found[2]) < 65536:
+    found = re.fullmatch(rf"({NAME}|{IPV6}):([0-9]{{1,5}})", text)
+    if not found or not is_host(found[1]) or not is_port(found[2]):
         raise ValueError("host:port as the server reaches it, such as 127.0.0.1:5432")
     return found[1].strip("[]"), int(found[2])
-
-
-def _is_host(text: str) -> bool:
-    """Whether what is in brackets is an address; any other name is the resolver's to judge."""
-    if not text.startswith("["):
-        return True
-    try:
-        return ip_address(text.strip("[]")).version == 6
-    except ValueError:
-        return False
 
 
 def _host_and_port(text: str) -> str:
@@ -209,29 +204,8 @@ def _host_and_port(text: str) -> str:
     return text
 
 
-def metrics_target(text: str) -> tuple[str, str]:
-    """`127.0.0.1:8000/internal` → ("127.0.0.1:8000", "/internal"); `:8000` → (":8000", "/metrics").
-
-    Raises ValueError when it is not host:port/path; the host may be missing.
-    """
-    found = re.fullmatch(rf"(((?:{_NAME})?|{_IPV6}):([0-9]{{1,5}}))(?:/([^\s?#]*))?", text)
-    if not found or not _is_host(found[2]) or not 0 < int(found[3]) < 65536:
-        known = "host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000"
-        raise ValueError(f"{known}{_about_scheme(text)}")
-    return found[1], f"/{found[4] or 'metrics'}"
-
-
-def _about_scheme(text: str) -> str:
-    """What to do about the `http://` of somebody who wrote a URL."""
-    scheme = text.partition("://")[0].lower()
-    return {
-        "http": "; leave `http://` out, and name the port (80 where the URL has none)",
-        "https": "; metrics are read over plain http: name an address where the app answers without TLS",
-    }.get(scheme, "")
-
-
 def _metrics_target(text: str) -> str:
-    metrics_target(text)
+    MetricsPage.parse(text)
     return text
 
 

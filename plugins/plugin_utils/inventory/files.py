@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files of a new inventory: the text of `inventories/example` with a few values exchanged, comments kept.
 
-`answers` are the texts of `new_inventory.QUESTIONS` by key, all of them present, empty where there is none.
+`answers` are the texts of `questions.QUESTIONS` by key, all of them present, empty where there is none.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import SSH_PORT
+
 LOCAL = ("localhost", "127.0.0.1", "::1")
-SSH_PORT = "22"
 _SYSTEM_PYTHON = Path("/usr/bin/python3")
 
 

@@ -8,75 +8,32 @@ A secret is asked for without echo or read from a file or the environment: a com
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import ipaddress
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.files import (
-    SSH_PORT,
     declared,
     is_here,
     write,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import (
+    QUESTIONS,
+    WEBHOOK_VARIABLE,
+    Question,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import HIDDEN, shown
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import mistakes
 
 INVENTORIES = Path(__file__).resolve().parents[3] / "inventories"
-WEBHOOK_VARIABLE = "CROWSNEST_SLACK_WEBHOOK"
 
 Answers = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question; `key` is also the flag. `path` is where the answer stands in the declaration, without indexes."""
-
-    key: str
-    text: str
-    default: str = ""
-    path: str = ""
-    needs: str = ""  # asked only when this one has an answer
-    asked: bool = True  # False: a flag only, for what few people need
-
-    @property
-    def flag(self) -> str:
-        """`--app-url` for `app_url`."""
-        return "--" + self.key.replace("_", "-")
-
-
-QUESTIONS = (
-    Question("host", "Address of the server (name or IP; localhost: this machine)"),
-    Question("user", "User to log in as over SSH (may use sudo)", "ubuntu"),
-    Question("port", "Port of SSH on the server", SSH_PORT),
-    Question("jump_host", "Host that SSH goes through, such as admin@bastion.example.com", asked=False),
-    Question("environment", "Environment, a label on everything (production, staging, …)", "", "crowsnest_environment"),
-    Question("timezone", "Time zone", "Asia/Seoul", "crowsnest_timezone"),
-    Question("language", "Language of alerts (en, ko)", "en", "crowsnest_language"),
-    Question("app_name", "Name of your app (empty: watch only the host)", "", "crowsnest_apps.name"),
-    Question("app_url", "Public address of the app", "", "crowsnest_apps.url", "app_name"),
-    Question(
-        "framework",
-        "Framework (django, fastapi, prom_client, generic)",
-        "generic",
-        "crowsnest_apps.framework",
-        "app_name",
-    ),
-    Question(
-        "metrics",
-        "Where its metrics are on the host, such as 127.0.0.1:8000/metrics",
-        "",
-        "crowsnest_apps.metrics",
-        "app_name",
-    ),
-    Question("slack_webhook", "Slack webhook (not shown; empty: no alerts yet)", "", "crowsnest_receivers.webhook_url"),
-    Question("slack_channel", "Slack channel", "#alerts", "crowsnest_receivers.channel", "slack_webhook"),
-)
 
 
 # Also of a directory: kim@corp.example.com, CORP\kim.
@@ -89,52 +46,32 @@ class UserError(Exception):
     """A mistake of the person at the keyboard; the text says what, what is allowed and how to fix it."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The program. Returns the exit status: 0 made, 2 refused."""
+def main(flags: Mapping[str, Any]) -> int:
+    """The program. `flags` has `name`, and by its key what a flag said. Returns the exit status: 0 made, 2 refused."""
+    name, ask_nothing = flags["name"], flags.get("yes", False)
     try:
-        flags = _parser().parse_args(arguments)
-        check_name(flags.name)
+        check_name(name)
         # The environment is usually what the inventory is called.
-        questions = [
-            replace(q, default=flags.name.replace("_", "-")) if q.key == "environment" else q for q in QUESTIONS
-        ]
+        questions = [replace(q, default=name.replace("_", "-")) if q.key == "environment" else q for q in QUESTIONS]
         answers = _given(flags)
-        if not flags.yes:
+        if not ask_nothing:
             answers = _ask([q for q in questions if q.asked and q.key not in answers], answers)
         answers = _with_defaults(questions, answers)
         while wrong := refusals(answers):
             _print_refusals(wrong)
             again = [q for q in questions if q.key in wrong and _can_be_asked(q, answers)]
-            if flags.yes or not sys.stdin.isatty() or len(again) < len(wrong):
+            if ask_nothing or not sys.stdin.isatty() or len(again) < len(wrong):
                 return 2
             answers = _with_defaults(questions, _ask(again, answers))
-        write(INVENTORIES, flags.name, answers)
+        write(INVENTORIES, name, answers)
     except UserError as mistake:
         print(f"crowsnest new: {mistake}", file=sys.stderr)
         return 2
     except (EOFError, KeyboardInterrupt):
         print("\ncrowsnest new: stopped, nothing was written. Without questions: --yes and the flags.", file=sys.stderr)
         return 2
-    print(farewell(flags.name, answers))
+    print(farewell(name, answers))
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="crowsnest new", allow_abbrev=False, description="Makes inventories/NAME. What no flag gives is asked."
-    )
-    parser.add_argument("name", metavar="NAME", help="such as production; small letters, digits, - and _")
-    for question in QUESTIONS:
-        if question.key == "slack_webhook":
-            parser.add_argument("--slack-webhook", help=argparse.SUPPRESS)
-            parser.add_argument(
-                "--slack-webhook-file", metavar="FILE", help=f"file with the Slack webhook; or set {WEBHOOK_VARIABLE}"
-            )
-        else:
-            default = f" [{question.default}]" if question.default else ""
-            parser.add_argument(question.flag, metavar="VALUE", help=question.text.replace("%", "%%") + default)
-    parser.add_argument("--yes", action="store_true", help="ask nothing; what no flag gives gets its default")
-    return parser
 
 
 def check_name(name: str, folder: Path = INVENTORIES) -> None:
@@ -147,20 +84,20 @@ def check_name(name: str, folder: Path = INVENTORIES) -> None:
         raise UserError(f"inventories/{name} exists already and is left alone. Edit its files, or choose another name.")
 
 
-def _given(flags: argparse.Namespace) -> Answers:
-    if flags.slack_webhook is not None:
+def _given(flags: Mapping[str, Any]) -> Answers:
+    if "slack_webhook" in flags:
         raise UserError(
             "a secret on the command line shows in the process list and in the shell's history. "
             f"Use --slack-webhook-file FILE, the variable {WEBHOOK_VARIABLE}, or wait for the question."
         )
-    answers = {q.key: value for q in QUESTIONS if (value := getattr(flags, q.key)) is not None}
-    if flags.slack_webhook_file:
+    answers = {q.key: flags[q.key] for q in QUESTIONS if q.key in flags}
+    if file := flags.get("slack_webhook_file"):
         try:
-            answers["slack_webhook"] = Path(flags.slack_webhook_file).expanduser().read_text().strip()
+            answers["slack_webhook"] = Path(file).expanduser().read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             why = (isinstance(error, OSError) and error.strerror) or "it is not text"
             raise UserError(
-                f"--slack-webhook-file: {shown(flags.slack_webhook_file)} cannot be read: {why}. "
+                f"--slack-webhook-file: {shown(file)} cannot be read: {why}. "
                 "Give a readable file with the webhook in it."
             ) from None
     elif os.environ.get(WEBHOOK_VARIABLE):
@@ -202,7 +139,7 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
             found[question.key] = f"says something of nothing. Give {flag_of(needed)} too."
     # What has nothing to belong to is checked all the same: all mistakes at once.
     complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
-    for sentence in mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}):
+    for sentence in declaration_mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}, ""):
         # The name in the path may have a colon in it.
         path, _, text = sentence.replace(f" ({complete['app_name']})", "", 1).partition(": ")
         plain = re.sub(r"\[\d+\]( \([^)]*\))?", "", path)
@@ -266,7 +203,3 @@ def farewell(name: str, answers: Mapping[str, str]) -> str:
         f"  ./crowsnest site -i inventories/{name}            # does it",
     ]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

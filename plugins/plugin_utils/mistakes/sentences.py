@@ -1,17 +1,11 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Every mistake of a declaration at once, each as one sentence: where, what is there, what is allowed.
-
-Two passes: what each value says for itself (the model of `declaration.py`), and what values say of each other and of
-the inventory (names that exist once, hosts that exist). The second pass reads the raw variables, so it also finds
-something when the first one does.
-"""
+"""What a value says for itself: errors of the model in a person's words, with a path as people write it. Pure."""
 
 from __future__ import annotations
 
 import re
 import types
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -19,52 +13,21 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
-    AUTHORIZATION,
-    LOOPBACK,
-    RefusalError,
-    metrics_target,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import RefusalError
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import (
     HIDDEN,
     HIDDEN_KEY,
-    entries,
     entry,
     is_name,
-    key,
-    mapping,
     nearest,
     shown,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.uptime import uptime_mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import (
-    CATALOGUE,
-    NODE_EXPORTER,
-    NODE_EXPORTER_PORT,
 )
 
 PREFIX = "crowsnest_"
 
 
-def mistakes(
-    variables: Mapping[str, Any], groups: Mapping[str, Sequence[str]], alert_names: Sequence[str] = ()
-) -> list[str]:
-    """One line per mistake in `{"crowsnest_apps": …, …}`; empty when all is well.
-
-    `groups` is Ansible's `groups`: {group name: [inventory host names]}. `alert_names` are all alerts that exist.
-    """
-    lines = [
-        *_value_mistakes(variables),
-        *_app_mistakes(variables.get("crowsnest_apps"), groups),
-        *_service_mistakes(variables),
-        *_alert_mistakes(variables.get("crowsnest_disabled_alerts"), alert_names),
-        *_receiver_mistakes(variables.get("crowsnest_receivers")),
-        *uptime_mistakes(variables),
-    ]
-    return [" ".join(line.splitlines()) for line in lines]
-
-
-def _value_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+def value_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+    """One sentence per value of `{"crowsnest_apps": …, …}` that does not fit."""
     try:
         declaration.read(dict(variables))
     except ValidationError as invalid:
@@ -220,107 +183,3 @@ def holds_secret(annotation: Any) -> bool:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return any(holds_secret(each.annotation) for each in annotation.model_fields.values())
     return annotation is SecretStr or any(holds_secret(each) for each in get_args(annotation))
-
-
-# --- what values say of each other ----------------------------------------------------------------------------------
-
-
-def _app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    apps = [mapping(app) for app in entries(apps)]
-    counts = Counter(str(app["name"]) for app in apps if "name" in app)
-    hosts, servers = list(groups.get("monitored", [])), list(groups.get("server", []))
-    for index, app in enumerate(apps):
-        path = entry("crowsnest_apps", index, app, "name")
-        if (count := counts.get(str(app.get("name")), 0)) > 1:
-            yield f"{path}.name: {shown(app['name'])} is declared {count} times. Allowed: each name once."
-        yield from _header_mistakes(path, mapping(app.get("headers")))
-        host = app.get("host")
-        if host is not None and host not in hosts:
-            yield (
-                f"{path}.host: {shown(host)} is not a host in group `monitored`.{nearest(str(host), hosts)} "
-                f"Allowed: {', '.join(hosts)}. Or add the host to the inventory."
-            )
-        elif host is not None and host not in servers:
-            yield from _loopback_mistakes(path, str(host), app)
-    yield from _read_twice(apps, servers)
-
-
-def _read_twice(apps: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> Iterator[str]:
-    """A metrics page that is declared twice would count twice, or for the wrong app."""
-    first: dict[tuple[str, str], str] = {}
-    for index, app in enumerate(apps):
-        for position, target in enumerate(entries(app.get("metrics"))):
-            path = f"{entry('crowsnest_apps', index, app, 'name')}.metrics[{position}]"
-            try:
-                address, page = metrics_target(str(target))
-            except ValueError:
-                continue
-            elsewhere = app.get("host") not in (None, *servers)
-            own = str(app["host"]) if elsewhere else "127.0.0.1"
-            same = first.setdefault((re.sub("^(localhost)?(?=:)", own, address), page), path)
-            if same != path:
-                yield f"{path}: {shown(target)} is the page that {same} names. Allowed: each page once."
-
-
-def _header_mistakes(path: str, headers: Mapping[str, Any]) -> Iterator[str]:
-    """What blackbox exporter takes as a header's value: credentials behind their scheme, from a file."""
-    for name, value in headers.items():
-        if str(name).lower() == "authorization" and isinstance(value, str) and not AUTHORIZATION.fullmatch(value):
-            yield (
-                f"{path}.headers.{name}: {HIDDEN} does not fit. Allowed: a scheme and what belongs to it, such as "
-                "`Bearer TOKEN`. A login by `Basic` is in `username` and `password`."
-            )
-
-
-def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator[str]:
-    why = f"cannot be reached from the server, as the app runs on {host}"
-    targets = app.get("metrics")
-    for position, target in enumerate(entries(targets)):
-        if LOOPBACK.match(str(target)):
-            given = shown(target)
-            written = f", written as `:{target.rsplit(':', 1)[-1]}`" if given != HIDDEN else ""
-            yield (f"{path}.metrics[{position}]: {given} {why}. Allowed: a port on {host}'s private address{written}.")
-    health = mapping(app.get("health"))
-    urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}
-    for position, job in enumerate(entries(app.get("jobs"))):
-        yield (
-            f"{entry(f'{path}.jobs', position, job, 'name')}: Uptime Kuma listens on the server's "
-            f"loopback, where a job on {host} cannot report. Allowed: jobs of apps on the server."
-        )
-    for name, address in mapping(app.get("tcp")).items():
-        if LOOPBACK.match(str(address)):
-            allowed = f"Allowed: an address of {host} that the server reaches."
-            yield f"{path}.tcp.{key(name)}: {shown(address)} {why}. {allowed}"
-    for place, url in urls.items():
-        if LOOPBACK.match(str(url).partition("://")[2]):
-            yield f"{path}.{place}: {shown(url)} {why}. Allowed: a URL with the address of {host}."
-
-
-def _service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
-    for setting in ("crowsnest_images", "crowsnest_ports", "crowsnest_external_urls"):
-        known = [*CATALOGUE, *([NODE_EXPORTER] if setting == "crowsnest_ports" else [])]
-        for name in mapping(variables.get(setting)):
-            if name not in known:
-                yield f"{setting}.{key(name)}: no such service.{nearest(name, known)} Allowed: {', '.join(known)}."
-    declared = mapping(variables.get("crowsnest_ports"))
-    usual = {NODE_EXPORTER: NODE_EXPORTER_PORT, **{name: service.port for name, service in CATALOGUE.items()}}
-    ports = {name: str(declared.get(name, port)) for name, port in usual.items()}
-    for name in ports:
-        others = [other for other, port in ports.items() if other != name and port == ports[name]]
-        if name in declared and others:
-            yield f"crowsnest_ports.{name}: {ports[name]} is the port of {', '.join(others)}. Allowed: a free one."
-
-
-def _alert_mistakes(disabled: Any, alert_names: Sequence[str]) -> Iterator[str]:
-    for index, name in enumerate(disabled if isinstance(disabled, list) and alert_names else []):
-        if name not in alert_names:
-            close = nearest(str(name), alert_names)
-            yield f"crowsnest_disabled_alerts[{index}]: {shown(name)} is not a known alert.{close}"
-
-
-def _receiver_mistakes(receivers: Any) -> Iterator[str]:
-    named = [mapping(each) for each in entries(receivers)]
-    counts = Counter(str(name) for each in named if (name := each.get("name") or each.get("type")))
-    for name, count in counts.items():
-        if count > 1:
-            yield f"crowsnest_receivers: {count} receivers are called {shown(name)}. Give each a `name` of its own."

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import (
     entries,
     entry,

@@ -8,9 +8,9 @@ import ipaddress
 import posixpath
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import NODE_EXPORTER_DEFAULTS
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Docker, HostFacts
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS
 
 # Operating systems crowsnest is made for: ID and VERSION_ID of /etc/os-release.
 SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
@@ -40,12 +40,12 @@ _CONTROLLERS = ("memory", "pids")
 _FOLDERS_EVERYWHERE = ("/etc", "/usr", "/var/lib")
 
 
-def server_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
+def server_refusals(here: HostFacts, size_mib: int) -> list[str]:
     """What is in the way on the server, whose facts are `here`; `size_mib` is what metrics may take of the disk."""
     return [*_engine_refusals(here["docker"]), *_kernel_refusals(here), *_disk_refusals(here, size_mib)]
 
 
-def host_refusals(facts: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str]) -> list[str]:
+def host_refusals(facts: Mapping[str, HostFacts], addresses: Mapping[str, str]) -> list[str]:
     """What is in the way on any host that answers; `addresses` is {further host: where it is watched}."""
     further = {name: it for name, it in addresses.items() if name in facts}
     return [
@@ -56,7 +56,7 @@ def host_refusals(facts: Mapping[str, Mapping[str, Any]], addresses: Mapping[str
     ]
 
 
-def _disk_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
+def _disk_refusals(here: HostFacts, size_mib: int) -> list[str]:
     if "prometheus" in here["docker"]["own"]:
         return []
     disk, images = here["disk"], here["images_disk"]
@@ -78,7 +78,7 @@ def _disk_refusals(here: Mapping[str, Any], size_mib: int) -> list[str]:
     return refusals
 
 
-def _engine_refusals(docker: Mapping[str, Any]) -> list[str]:
+def _engine_refusals(docker: Docker) -> list[str]:
     """An engine that is there is kept as it is, so what it lacks is the user's to add."""
     if docker["kind"] in _LOOK_ALIKES:
         return [_LOOK_ALIKES[docker["kind"]]]
@@ -104,7 +104,7 @@ def _socket(endpoint: str) -> str:
     return posixpath.normpath(re.sub("/+", "/", path)) if scheme == "unix" else endpoint
 
 
-def _compose_refusals(docker: Mapping[str, Any]) -> list[str]:
+def _compose_refusals(docker: Docker) -> list[str]:
     compose = docker["compose"] or "none"
     found = tuple(int(number) for number in re.findall(r"\d+", compose)[:2])
     if found >= COMPOSE_MINIMUM:
@@ -117,7 +117,7 @@ def _compose_refusals(docker: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _kernel_refusals(here: Mapping[str, Any]) -> list[str]:
+def _kernel_refusals(here: HostFacts) -> list[str]:
     refusals = []
     if here["architecture"].startswith("32-bit"):
         refusals.append(
@@ -134,7 +134,7 @@ def _kernel_refusals(here: Mapping[str, Any]) -> list[str]:
     return refusals
 
 
-def _read_only_refusals(facts: Mapping[str, Mapping[str, Any]], further: Mapping[str, str]) -> list[str]:
+def _read_only_refusals(facts: Mapping[str, HostFacts], further: Mapping[str, str]) -> list[str]:
     found = {
         name: [
             path
@@ -152,13 +152,13 @@ def _read_only_refusals(facts: Mapping[str, Mapping[str, Any]], further: Mapping
     ]
 
 
-def _lacks_packages(fact: Mapping[str, Any], server: bool) -> bool:
+def _lacks_packages(fact: HostFacts, server: bool) -> bool:
     """Whether the run installs packages on a host. Where it does not, /usr may be read-only on purpose."""
     of_server = fact["docker"]["version"] is None or not fact["python"]["ensurepip"]
     return not fact["node_exporter"]["installed"] or (server and of_server)
 
 
-def _unit_refusals(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _unit_refusals(facts: Mapping[str, HostFacts]) -> list[str]:
     """The service of node exporter's package must start, and with the flags that the run writes."""
     masked = [
         f"{name}: systemd may not start node exporter, as its unit is masked. `systemctl unmask "
@@ -175,7 +175,7 @@ def _unit_refusals(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _system_refusals(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _system_refusals(facts: Mapping[str, HostFacts]) -> list[str]:
     made_for = "; ".join(f"{name} {', '.join(versions)}" for name, versions in SUPPORTED.items())
     return [
         f"{name} runs {system['id']} {system['version']}. crowsnest is made for {made_for}. Upgrade the host, or take "

@@ -7,17 +7,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import NODE_EXPORTER
-
-# Facts of a host, and one row of its fact `listeners`.
-Facts = Mapping[str, Any]
-Listener = Mapping[str, Any]
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts, Listener
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER
 
 
 def port_refusals(
-    facts: Mapping[str, Facts], server: str, services: Mapping[str, int], watched: Mapping[str, str], port: int
+    facts: Mapping[str, HostFacts], server: str, services: Mapping[str, int], watched: Mapping[str, str], port: int
 ) -> list[str]:
     """One sentence for each port that somebody else holds.
 
@@ -42,7 +38,7 @@ def _refusal(host: str, name: str, port: int, who: tuple[str, str], other: int) 
     )
 
 
-def _strangers(fact: Facts, name: str, address: str, port: int) -> Iterator[Listener]:
+def _strangers(fact: HostFacts, name: str, address: str, port: int) -> Iterator[Listener]:
     """Who keeps a service from listening there. Whatever is crowsnest's moves to its new port in the same run.
 
     Where the process cannot be seen, it is the service itself if that runs. Containers may live on while the engine
@@ -72,9 +68,9 @@ def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return (ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None) or ip
 
 
-def _who(row: Listener, fact: Facts, port: int) -> tuple[str, str]:
+def _who(row: Listener, fact: HostFacts, port: int) -> tuple[str, str]:
     """Who listens, and how to stop it. Docker listens for the containers whose ports it publishes."""
-    published = (it["container"] for it in fact.get("published", []) if it["port"] == port)
+    published = (it["container"] for it in fact["published"] if it["port"] == port)
     container = row["container"] or (next(published, "") if row["program"].endswith("/docker-proxy") else "")
     if container:
         return f"container {container}", f"Stop it (`docker stop {container}`)"

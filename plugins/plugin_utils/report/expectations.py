@@ -9,93 +9,65 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
-from typing import Any
+from collections.abc import Mapping
 
-import yaml
-
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
-    Declaration,
-    receiver_name,
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import COMPOSE_FILE, KEYS_DIRECTORY
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import (
+    Expected,
+    Kept,
+    KeptFact,
+    Line,
+    OfServices,
+    Service,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import PROJECT
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import (
-    CATALOGUE,
-    CONFIG_ROOT,
-    KEYS_DIRECTORY,
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import (
+    compose_file,
+    fragment,
+    service_files,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard, queries
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import first_parameters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import prometheus_config
-
-# Path and text of all files of a service, and the facts of a host.
-Files = Mapping[str, str]
-Facts = Mapping[str, Any]
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import container_name
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import gives_key
 
 
-def expectations(
-    plan: Plan,
-    declaration: Declaration,
-    files: Mapping[str, Files],
-    compose: str,
-    dashboards: Sequence[Dashboard],
-    uptime: Mapping[str, Any],
-    business: Mapping[str, Any],
-    facts: Mapping[str, Facts | str],
-    kept: Mapping[str, Any],
-    limited: bool,
-) -> dict[str, Any]:
+def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: Kept, limited: bool) -> Expected:
     """Parameter `expected` of the module `verify`; it holds no secrets.
 
-    `files` is {service: its generated files}, `compose` the text of the compose project, `uptime` and `business` the
-    objects of Uptime Kuma and of Metabase, `facts` {host: what `host_facts` found last, or why it was not looked at},
-    `limited` says that the run was told to leave out hosts, `kept` holds what other tasks of this run kept for its end.
-    `checks` are those that are decided here.
+    `facts` is {host: what `host_facts` found last, or why it was not looked at}, `limited` says that the run was told
+    to leave out hosts, `kept` holds what other tasks of this run kept for its end. `checks` are those that are decided
+    here.
     """
-    # As long as Grafana's: four scrapes, so that a rate finds two samples even when one scrape is lost.
-    window = f"{4 * duration_seconds(plan.settings.scrape_interval)}s"
     seen = {name: found for name, found in facts.items() if not isinstance(found, str)}
     unseen = {name: why for name, why in facts.items() if isinstance(why, str)}
+    of_services: OfServices = {
+        "targets": [],
+        "rules": {},
+        "receivers": {},
+        "heartbeat": False,
+        "certificates": {},
+        "dashboards": {},
+        "monitors": [],
+        "status_pages": [],
+        "business": {"key_file": "", "connections": 0, "questions": []},
+        "queries": [],
+    }
+    for name in context.services:
+        of_services.update(context.definition(name).expected(context))
     return {
-        "host": plan.server,
-        "hosts": list(plan.hosts),
-        "apps": [app.name for app in plan.settings.apps],
-        "services": {name: _service(plan, name, files[name]) for name in plan.services},
-        "compose": {"path": f"{CONFIG_ROOT}/compose.yaml", "sha256": digest(compose)},
-        "targets": targets(prometheus_config(plan)),
-        "rules": rules(files["prometheus"]),
-        "receivers": _receivers(declaration),
-        "heartbeat": declaration.heartbeat_url is not None,
-        "certificates": {
-            app.name: app.url
-            for app in plan.settings.apps
-            if "blackbox" in plan.services and app.url and app.url.startswith("https:")
-        },
-        "dashboards": {each.uid: each.title for each in dashboards},
-        "grafana_plugins": dict(plan.settings.grafana_plugins),
-        "monitors": [
-            it["name"] for it in uptime.get("monitors", []) if it["type"] != "push" and it.get("active", True)
-        ],
-        "status_pages": [it["slug"] for it in uptime.get("status_pages", [])],
-        "business": {
-            "key_file": business.get("key_file", ""),
-            "questions": [
-                {"key": it["key"], "app": it["collection"], "name": it["name"], "parameters": first_parameters(it)}
-                for it in business.get("questions", [])
-            ],
-        },
-        "queries": [
-            {"dashboard": it.dashboard, "panel": it.panel, "expr": it.expr, "empty": it.empty, "app": it.app}
-            for each in dashboards
-            for it in queries(each, window)
-        ],
+        "host": context.server,
+        "hosts": list(context.plan.hosts),
+        "apps": [app.name for app in context.declaration.apps],
+        "services": {name: _service(context, name) for name in context.services},
+        "compose": {"path": COMPOSE_FILE, "sha256": digest(yaml_text(compose_file(context)))},
+        "grafana_plugins": dict(context.declaration.grafana_plugins),
+        **of_services,
         "checks": [
-            *_host_checks(plan, unseen, limited),
-            *_off_checks(plan),
-            *port_checks(plan, seen),
+            *_host_checks(context, unseen, limited),
+            *_off_checks(context),
+            *port_checks(context, seen),
             *_kept_checks(kept),
         ],
     }
@@ -106,74 +78,46 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _service(plan: Plan, name: str, files: Files) -> dict[str, Any]:
+def secret_digests(context: Context) -> dict[str, dict[str, str]]:
+    """{service: {relative path: sha256}} of the secret files."""
+    return {
+        name: {path: digest(text) for path, text in context.definition(name).secret_files(context).items()}
+        for name in context.services
+    }
+
+
+def _service(context: Context, name: str) -> Service:
     """One service: its container as its compose fragment says, and its files as {path: sha256}."""
-    service = plan.services[name]
-    container = yaml.safe_load(files["compose.yml"])["services"][name]
+    planned, service = context.services[name], context.definition(name)
+    container = service.container(context, planned)
+    described = fragment(context, name)["services"][name]
     return {
-        "url": f"http://127.0.0.1:{service.port}",
-        "path": service.config_directory,
-        "container": f"{PROJECT}-{name}-1",
-        "image": service.image,
-        "user": service.user,
-        "limit_mib": service.limit_mib,
-        "command": [word.replace("$$", "$") for word in container.get("command", [])],
-        "environment": container["environment"],
-        "labels": container.get("labels", {}),
-        "reloads": CATALOGUE[name].reloads,
-        "answers": CATALOGUE[name].answers,
-        "key": f"{KEYS_DIRECTORY}/{name}" if name == "uptime_kuma" else "",
-        "files": {path: digest(text) for path, text in files.items()},
+        "url": planned.url,
+        "path": planned.config_directory,
+        "container": container_name(name),
+        "image": planned.image,
+        "user": planned.user,
+        "limit_mib": planned.limit_mib,
+        "command": list(container.command),
+        "environment": described["environment"],
+        "labels": dict(container.labels),
+        "reloads": bool(service.reload_metric),
+        "answers": service.answers,
+        "unasked": service.unasked,
+        "key": f"{KEYS_DIRECTORY}/{name}" if gives_key(context, name) else "",
+        "files": {path: digest(text) for path, text in service_files(context, name).items()},
     }
-
-
-def targets(config: Mapping[str, Any]) -> list[dict[str, str]]:
-    """[{"job", "address", "path", "app", "probe", "host"}] of a prometheus.yml."""
-    return [
-        {
-            "job": job["job_name"],
-            "address": address,
-            "path": group["labels"].get("__metrics_path__", job.get("metrics_path", "/metrics")),
-            "app": group["labels"].get("app", ""),
-            "probe": group["labels"].get("probe", ""),
-            "host": group["labels"].get("host", ""),
-        }
-        for job in config["scrape_configs"]
-        for group in job["static_configs"]
-        for address in group["targets"]
-    ]
-
-
-def rules(files: Files) -> dict[str, int]:
-    """{file/group: number of its rules} of all rule files, such as {"host.yml/host_cpu": 2}.
-
-    A group without rules, of which all alerts are disabled, counts as well: Prometheus lists it.
-    """
-    return {
-        f"{PurePosixPath(path).name}/{group['name']}": len(group.get("rules") or [])
-        for path, text in files.items()
-        if path.startswith("rules/")
-        for group in yaml.safe_load(text)["groups"]
-    }
-
-
-def _receivers(declaration: Declaration) -> dict[str, list[str]]:
-    """{integration of Alertmanager: names of the receivers that use it}."""
-    names: dict[str, list[str]] = {}
-    for receiver in declaration.receivers:
-        names.setdefault(receiver.type, []).append(receiver_name(receiver))
-    return names
 
 
 # --- checks that need no question ---
 
 
-def _check(status: str, area: str, detail: str, advice: str = "", kind: str = "", name: str = "") -> dict[str, str]:
+def _check(status: str, area: str, detail: str, advice: str = "", kind: str = "", name: str = "") -> Line:
     """One line; `kind` and `name` as those of `Check` in module_utils/verify/check.py."""
     return {"status": status, "area": area, "detail": detail, "advice": advice, "kind": kind, "name": name}
 
 
-def _host_checks(plan: Plan, unseen: Mapping[str, str], limited: bool) -> list[dict[str, str]]:
+def _host_checks(context: Context, unseen: Mapping[str, str], limited: bool) -> list[Line]:
     status, advice = (
         "WARN" if limited else "FAIL",
         "Does `ssh` reach it? An alert HostDown fires when it is really down.",
@@ -184,27 +128,28 @@ def _host_checks(plan: Plan, unseen: Mapping[str, str], limited: bool) -> list[d
         )
         for name, why in unseen.items()
     ]
-    return [*lines, _check("PASS", "hosts", f"{len(plan.hosts) - len(unseen)} of {len(plan.hosts)} looked at")]
+    total = len(context.plan.hosts)
+    return [*lines, _check("PASS", "hosts", f"{total - len(unseen)} of {total} looked at")]
 
 
-def _off_checks(plan: Plan) -> list[dict[str, str]]:
+def _off_checks(context: Context) -> list[Line]:
     advice, kind = "A larger bundle, or stop what uses the memory.", "services are switched off"
     return [
         _check("WARN", "containers", f"{name} is switched off: {reason}", advice, kind, name)
-        for name, reason in plan.switched_off.items()
+        for name, reason in context.plan.switched_off.items()
     ]
 
 
 # (status, area, fact, what many of them are): what roles keep for the end of a run, as [{"message"}], with "change"
 # where it says of what. A database that cannot be read is a warning: no run changes the app.
-_KEPT = (
+_KEPT: tuple[tuple[str, str, KeptFact, str], ...] = (
     ("FAIL", "business", "metabase_failed", "changes in Metabase failed"),
     ("WARN", "databases", "database_reader_failed", "databases cannot be read"),
     ("WARN", "databases", "database_reader_notes", "databases are not as they should be"),
 )
 
 
-def _kept_checks(kept: Mapping[str, Any]) -> list[dict[str, str]]:
+def _kept_checks(kept: Kept) -> list[Line]:
     lines = []
     for status, area, fact, kind in _KEPT:
         for it in kept.get(fact, []):
@@ -213,9 +158,9 @@ def _kept_checks(kept: Mapping[str, Any]) -> list[dict[str, str]]:
     return lines
 
 
-def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
+def port_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
     """Which TCP ports others can reach, on every host that answers: only those of `crowsnest_open_ports`."""
-    checks = [check for name, found in facts.items() for check in _odd_ports(plan, name, found)]
+    checks = [check for name, found in facts.items() for check in _odd_ports(context, name, found)]
     if checks:
         return checks
     ports = sorted({port for found in facts.values() for port in open_ports(found)})
@@ -223,23 +168,21 @@ def port_checks(plan: Plan, facts: Mapping[str, Facts]) -> list[dict[str, str]]:
     return [_check("PASS", "ports", f"only declared ones can be reached from outside: {shown}")]
 
 
-def _odd_ports(plan: Plan, host: str, facts: Facts) -> list[dict[str, str]]:
-    ours = {service.port: name for name, service in plan.services.items()} if host == plan.server else {}
-    ours[plan.node_exporter_port] = "node exporter"
+def _odd_ports(context: Context, host: str, facts: HostFacts) -> list[Line]:
+    ours = {service.port: name for name, service in context.services.items()} if host == context.server else {}
+    ours[context.plan.node_exporter_port] = "node exporter"
     # Further hosts are watched at their private address, and so are apps on them.
-    wanted = {plan.hosts[host].strip("[]")} if host != plan.server else set()
-    watched = {plan.node_exporter_port} | {
-        int(target.partition("/")[0].rpartition(":")[2])
-        for app in plan.settings.apps
-        if (app.host or plan.server) == host
+    wanted = {context.plan.hosts[host].strip("[]")} if host != context.server else set()
+    watched = {context.plan.node_exporter_port} | {
+        MetricsPage.parse(target).port
+        for app in context.declaration.apps
+        if (context.plan.host_of(app)) == host
         for target in app.metrics
     }
-    published = {
-        row["port"]: row["container"] for row in facts.get("published", []) if _from_outside(row["address"], facts)
-    }
+    published = {row["port"]: row["container"] for row in facts["published"] if _from_outside(row["address"], facts)}
     checks = []
     for port, addresses in sorted(open_ports(facts).items()):
-        if port in plan.settings.open_ports or (port in watched and addresses <= wanted):
+        if port in context.declaration.open_ports or (port in watched and addresses <= wanted):
             continue
         who = ours.get(port) or (f"container {published[port]}" if port in published else "a program")
         addressed = ", ".join(sorted(addresses))
@@ -275,10 +218,10 @@ def _port_advice(port: int, ours: bool, container: str | None) -> str:
     )
 
 
-def open_ports(facts: Facts) -> dict[int, set[str]]:
+def open_ports(facts: HostFacts) -> dict[int, set[str]]:
     """{port: addresses} that others can reach, of what listens on a host and what Docker publishes there."""
     listening = [(int(port), address) for port, addresses in facts["ports"].items() for address in addresses]
-    published = [(int(row["port"]), row["address"]) for row in facts.get("published", [])]
+    published = [(row["port"], row["address"]) for row in facts["published"]]
     found: dict[int, set[str]] = {}
     for port, address in [*listening, *published]:
         if _from_outside(address, facts):
@@ -286,7 +229,7 @@ def open_ports(facts: Facts) -> dict[int, set[str]]:
     return found
 
 
-def _from_outside(address: str, facts: Facts) -> bool:
+def _from_outside(address: str, facts: HostFacts) -> bool:
     """Whether others can reach it: any address, a public one, or the one that the host itself uses towards others.
 
     The last is a private one behind a provider's address translation. Other private ones are those of Docker's bridges.

@@ -1,3 +1,24 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The services of the stack, each a room of its own."""
+"""The services of the stack, each a room of its own; this is the only list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.service import ALERTMANAGER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.service import BLACKBOX
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Service
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.service import GRAFANA
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.service import (
+    METABASE,
+    METABASE_DATABASE,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.service import PROMETHEUS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.service import UPTIME_KUMA
+
+# When memory runs short the last ones are switched off first.
+REGISTRY: Mapping[str, Service] = {
+    service.name: service
+    for service in (PROMETHEUS, ALERTMANAGER, BLACKBOX, GRAFANA, UPTIME_KUMA, METABASE, METABASE_DATABASE)
+}

@@ -1,147 +1,155 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The catalogue of services: what each one needs of a host. Images are in files/images.yml."""
+"""What a service is: one value with everything that the rest of crowsnest must know of it.
+
+Whatever goes over all services (compose, scrape jobs, secrets, verify, report) reads these fields and knows no service
+by name. Each service has a folder here with its value in `service.py`; the list of all is in `__init__.py`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import OfServices
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import Needs
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, Planned
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import Container
+
+if TYPE_CHECKING:
+    from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
+
+# {path below the service's configuration directory: text}
+Files = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Service:
-    """One container of the stack.
+class Context:
+    """All that a generator may need: what was planned, what was declared, and what there is.
 
-    `port` is on the host's loopback and also makes the container's numeric user (9090 → 21090), which has no entry in
-    the host's passwd and so no login.
-    `need_mib` is what it takes in normal work (measured in the laboratory, rounded up), by which the plan decides
-    whether it fits; `limit_mib` is where the kernel stops it. Both in MiB; Prometheus grows with what it watches.
-    `needed` services are refused when they do not fit; the others are switched off with a reason.
-    `reloads`: it takes a new configuration on `POST /-/reload` and exports when it did. The others are recreated.
-    `answers`: the path at which it says that it works; other than /metrics, blackbox exporter asks there. Empty: it
-    speaks no HTTP.
-    `heap`: a Java program; `need_mib` and `limit_mib` are what it takes beside its heap, which the plan decides.
-    `pids`: how many processes and threads the kernel lets it have. Our programs use 8 to 13 of them, measured on
-    2 cores with 60 requests at a time, and Go one more for each core; ten times that, as a program that cannot start a
-    thread ends. A loop that starts processes stops there and leaves the host alone.
-    `go`: a program in Go, which collects garbage harder near a memory limit that it knows.
-    `part_of`: the service without which it has no use; the two run together or not at all.
+    `secrets` are the generated ones by name; on a first run in check mode some are not there yet. `inventory_dir` is
+    where relative paths of the declaration start.
+    """
+
+    plan: Plan
+    declaration: Declaration
+    registry: Mapping[str, Service]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    inventory_dir: Path = Path()
+
+    @property
+    def services(self) -> Mapping[str, Planned]:
+        """The containers that run, by name."""
+        return self.plan.services
+
+    @property
+    def server(self) -> str:
+        """Inventory name of the host that runs the stack."""
+        return self.plan.server
+
+    def definition(self, name: str) -> Service:
+        """The service of a container that runs."""
+        return self.registry[self.services[name].service]
+
+    def secret(self, name: str) -> str:
+        """A generated secret; empty when it is not made yet."""
+        return str(self.secrets.get(name, ""))
+
+
+@dataclass(frozen=True)
+class GeneratedSecret:
+    """A password or key that is made once, on the machine that runs crowsnest, where nobody declared it.
+
+    `replaceable`: another one does no harm, as one run gives it to everybody who needs it. Without the others a service
+    cannot use its data any more.
     """
 
     name: str
-    port: int
-    need_mib: int
-    limit_mib: int
-    pids: int = 128
-    need_per_host_mib: int = 0
-    need_per_app_mib: int = 0
-    needed: bool = True
-    data: bool = False
-    reloads: bool = True
-    answers: str = "/metrics"
-    heap: bool = False
-    go: bool = False
-    part_of: str = ""
+    replaceable: bool = False
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """How Prometheus reads a service's /metrics.
+
+    `kept` is a pattern of the series that a panel or an alert uses, for a service with thousands: a small host pays for
+    each. `relabel` gives further rules for what is kept. `with_key`: it asks for a key that the service gives out while
+    it runs (a file in KEYS_DIRECTORY, named as the service).
+    """
+
+    interval: str = ""
+    kept: str = ""
+    relabel: Callable[[Context], Sequence[Mapping[str, Any]]] | None = None
+    with_key: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page for people. `about`: what they do there; the page of the lowest `rank` is the first to open."""
+
+    rank: int
+    about: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who may open the page; the password is the generated secret `<service>_admin_password`."""
+
+    title: str
+    user: Callable[[Declaration], str]
+
+
+def _no_files(_context: Context) -> Files:
+    return {}
+
+
+def _no_dashboards(_context: Context) -> Sequence[Dashboard]:
+    return ()
+
+
+def _nothing_more(_context: Context) -> OfServices:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service(Needs):
+    """A service of the stack. Its image is in files/images.yml, its needs are those of `Needs`.
+
+    `container` gives what the container of a planned instance has of its own.
+    `files` and `secret_files` are its configuration; the compose fragment comes by itself. `stable`: a folder among
+    them whose files keep their paths in all releases. `validate`: words for a program of its image that judges a
+    configuration before it comes into force, the program first (empty: the image's entry point).
+    `objects`: options of the module that speaks to its API, where it has one.
+    `scrape`: how Prometheus reads it; None when it exports nothing. `health_path`: where blackbox exporter asks it
+    then; empty when it speaks no HTTP.
+    `reload_metric`: it takes a new configuration on `POST /-/reload` and says in this series whether that was good.
+    Without one it is recreated.
+    `dashboards` are Grafana's dashboards about it. `expected` is what `verify` compares with on top of containers and
+    files; `unasked` names what verify cannot look at while it does not answer.
+    `without`: what nobody gets when it is switched off, where its name does not say it.
+    """
+
+    container: Callable[[Context, Planned], Container]
+    files: Callable[[Context], Files] = _no_files
+    secret_files: Callable[[Context], Files] = _no_files
+    stable: str = ""
+    validate: Sequence[str] = ()
+    generated_secrets: Sequence[GeneratedSecret] = ()
+    objects: Callable[[Context], dict[str, Any]] | None = None
+    scrape: Scrape | None = Scrape()
+    health_path: str = ""
+    reload_metric: str = ""
+    dashboards: Callable[[Context], Sequence[Dashboard]] = _no_dashboards
+    expected: Callable[[Context], OfServices] = _nothing_more
+    unasked: str = ""
+    page: Page | None = None
+    login: Login | None = None
+    without: str = ""
 
     @property
-    def exports(self) -> bool:
-        """Whether Prometheus reads it itself."""
-        return self.answers == "/metrics"
-
-    @property
-    def probed(self) -> bool:
-        """Whether blackbox exporter asks it instead."""
-        return self.answers not in ("", "/metrics")
-
-    @property
-    def user(self) -> int:
-        """Numeric user and group of the container."""
-        return 12000 + self.port
-
-
-# Where a service's configuration and data lie on the host: one folder each, named as the service.
-CONFIG_ROOT = "/opt/crowsnest"
-DATA_ROOT = "/var/lib/crowsnest"
-
-# The order is the order of importance: when memory runs short the last ones are switched off first.
-CATALOGUE: dict[str, Service] = {
-    service.name: service
-    for service in (
-        Service(
-            "prometheus",
-            9090,
-            need_mib=110,
-            limit_mib=256,
-            need_per_host_mib=6,
-            need_per_app_mib=6,
-            data=True,
-            go=True,
-        ),
-        Service("alertmanager", 9093, need_mib=35, limit_mib=128, data=True, go=True),
-        Service("blackbox", 9115, need_mib=25, limit_mib=64, needed=False, go=True),
-        # Not measured by us: the official image cannot be had in the laboratory. The limit leaves room for Grafana's
-        # command line, a second process in the container, which sets a new password; plugins are processes as well.
-        Service(
-            "grafana", 3000, need_mib=200, limit_mib=512, pids=256, needed=False, data=True, reloads=False, go=True
-        ),
-        # One process more for each monitor that pings at this moment.
-        Service("uptime_kuma", 3001, need_mib=200, limit_mib=448, pids=256, needed=False, data=True, reloads=False),
-        # Not measured by us, as Grafana. Classes, compiled code and threads of a Java program of this size.
-        Service(
-            "metabase",
-            3002,
-            need_mib=320,
-            limit_mib=512,
-            pids=512,
-            needed=False,
-            data=True,
-            reloads=False,
-            answers="/api/health",
-            heap=True,
-        ),
-        Service(
-            "metabase_database",
-            5434,
-            need_mib=70,
-            limit_mib=192,
-            needed=False,
-            data=True,
-            reloads=False,
-            answers="",
-            part_of="metabase",
-        ),
-    )
-}
-
-# Secrets that are made once on the machine that runs crowsnest, and the service whose data depend on them.
-SECRETS = {
-    "grafana_admin_password": "grafana",
-    "grafana_secret_key": "grafana",
-    "uptime_kuma_admin_password": "uptime_kuma",
-    "uptime_kuma_push_key": "uptime_kuma",
-    "metabase_admin_password": "metabase",
-    "metabase_encryption_key": "metabase",
-    "metabase_database_password": "metabase_database",
-    "database_reader_password": "metabase",
-}
-# Of these another one does no harm: the same run gives it to everybody who needs it.
-REPLACEABLE = {"database_reader_password"}
-# Keys that a service gives out while it runs, for Prometheus: a file named as the service.
-KEYS_DIRECTORY = f"{DATA_ROOT}/prometheus_keys"
-
-# Services with a page for people, the first to open first, and what they do there.
-PAGES = {
-    "grafana": "these dashboards",
-    "metabase": "what the business earns, in numbers that anybody can ask for",
-    "uptime_kuma": "see what answers from outside; the status page is for everybody",
-    "prometheus": "try queries, see which target is silent (Status, Target health)",
-    "alertmanager": "silence an alert during planned work",
-}
-
-# node exporter runs natively on every host; its name among the ports, its usual port, the file with its flags.
-NODE_EXPORTER = "node_exporter"
-NODE_EXPORTER_PORT = 9100
-NODE_EXPORTER_DEFAULTS = "/etc/default/prometheus-node-exporter"
-# Resident memory measured in the laboratory, rounded up.
-NODE_EXPORTER_NEED_MIB = 25
-# A Docker engine with containerd that is not there yet: resident memory of both, measured in the laboratory.
-DOCKER_NEED_MIB = 110
+    def answers(self) -> str:
+        """The path at which it says that it works; empty when it speaks no HTTP."""
+        return "/metrics" if self.scrape else self.health_path

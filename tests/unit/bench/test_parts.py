@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from lab.play import Lab, Run
+from shapes import misfits
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, read
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import alertmanager_config
 from bench import cli, faults, host, parts, scaling
 from bench.host import BenchError, apps, must
@@ -86,11 +87,15 @@ def test_the_generated_fleet_is_what_was_asked_for() -> None:
     assert scaling.seconds(20, 7) > 0
 
 
+def test_the_facts_of_a_made_up_host_are_as_those_of_the_module() -> None:
+    assert misfits(scaling.host_facts(0), HostFacts) == []
+
+
 def alerting(variables: dict[str, Any]) -> dict[str, Any]:
     """alertmanager.yml of a declaration on the lab's host."""
     hostvars = {"lab1": {"preflight_look": {"host": scaling.host_facts(0)}}}
-    plan = Plan.model_validate(filters.plan(variables, "lab1", ["lab1"], hostvars))
-    return alertmanager_config(read(variables), plan)
+    plan = filters.plan(variables, "lab1", ["lab1"], hostvars, "/nowhere", "/nowhere")
+    return alertmanager_config(filters.context_of(plan["context"]))
 
 
 def test_every_severity_is_measured_and_none_is_silenced_by_a_higher_one() -> None:

@@ -12,10 +12,9 @@ from typing import Any
 
 import playwright
 import pytest
-from server_facts import host_facts
+from contexts import context_of
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan, make_plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 
@@ -89,14 +88,13 @@ def test_a_single_bar_has_only_the_name_of_its_own() -> None:
 # --- crowsnest's dashboards -------------------------------------------------------------------------------------------
 
 
-def full_plan() -> Plan:
-    facts = {"web1": host_facts(total_mib=8000)}
-    return make_plan({"crowsnest_apps": APPS}, "web1", {"web1": "203.0.113.1"}, facts, images())
+def full() -> Context:
+    return context_of({"apps": APPS}, total_mib=8000)
 
 
 def panels(kind: str) -> dict[str, Json]:
     """{dashboard and title: panel} of one type."""
-    loaded = [json.loads(dashboard_json(each, "UTC")) for each in dashboards(full_plan())]
+    loaded = [json.loads(dashboard_json(each, "UTC")) for each in dashboards(full())]
     found = {f"{it['uid']}: {each['title']}": each for it in loaded for each in it["panels"] if each["type"] == kind}
     assert found
     return found

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from contexts import context_of
 from grafana_double import PASSWORD, SECOND, Double, running, upstream
-from server_facts import host_facts
 
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.directory import apply
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import make_release
-from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import service_files
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.service import GRAFANA
 
 ROOT = next(path for path in Path(__file__).parents if (path / "roles").is_dir())
 SHOP = {"name": "shop", "framework": "django", "metrics": [":8000"]}
@@ -26,15 +26,12 @@ SECRETS = {"secrets/admin_password": PASSWORD, "secrets/secret_key": "k" * 32}
 
 def release(folder: Path, prometheus: str, **declared: Any) -> None:
     """Do what the role grafana does: `folder` stands for /etc/crowsnest in the container."""
-    (task, *_) = yaml.safe_load((ROOT / "roles/grafana/tasks/main.yml").read_text(encoding="utf-8"))
-    variables = {f"crowsnest_{name}": value for name, value in declared.items()}
-    plan = filters.plan(variables, "web1", ["web1"], {"web1": {"preflight_look": {"host": host_facts(total_mib=8000)}}})
+    context = context_of(declared, secrets={"grafana_secret_key": "k" * 32}, total_mib=8000)
     replaced = {"/etc/crowsnest": str(folder), "http://127.0.0.1:9090": prometheus, "http_port = 3000": "http_port = 0"}
-    files = filters.grafana_files(plan, variables, {"grafana_secret_key": "k" * 32})
+    files = service_files(context, "grafana")
     for old, new in replaced.items():
         files = {name: text.replace(old, new) for name, text in files.items()}
-    stable = task["crowsnest.core.config_directory"]["stable"]
-    apply(folder, make_release(files, SECRETS, "", "", "0640", "0750", stable), 3, None)
+    apply(folder, make_release(files, SECRETS, "", "", "0640", "0750", GRAFANA.stable), 3, None)
 
 
 def start(folder: Path) -> dict[str, str]:

@@ -13,9 +13,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
+from shapes import misfits
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify import run as verify_run
 from ansible_collections.crowsnest.core.plugins.module_utils.verify import server as verify_server
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Expected, Report, Service
 from ansible_collections.crowsnest.core.plugins.modules import verify
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report
 
@@ -73,7 +76,7 @@ class Prometheus:
         }
         if path != "/api/v1/query":
             return known[path]
-        if any(word in query for word in ("used:percent", "MemTotal", "node_time_seconds")):
+        if any(word in query for word in ("used:percent", "host:clock_ahead:seconds")):
             return vector((host, 1.0))
         return next((answer for word, answer in self.words.items() if word in query), vector())
 
@@ -100,7 +103,7 @@ def prometheus() -> Prometheus:
 
 
 @pytest.fixture
-def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Expected:
     """A server on which all is as declared: a stack of two services with their files, containers and answers."""
     monkeypatch.setattr(verify_run, "_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(verify_server, "read_release", rights_of_root)
@@ -123,8 +126,13 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "apps": ["shop"],
         "dashboards": {},
         "grafana_plugins": {},
+        "monitors": [],
+        "status_pages": [],
+        "business": {"key_file": "", "questions": []},
         "queries": [PANEL],
-        "checks": [{"status": "PASS", "area": "ports", "detail": "only declared ones", "advice": ""}],
+        "checks": [
+            {"status": "PASS", "area": "ports", "detail": "only declared ones", "advice": "", "kind": "", "name": ""}
+        ],
     }
 
 
@@ -139,7 +147,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def service(name: str, url: str, folder: Path) -> dict[str, Any]:
+def service(name: str, url: str, folder: Path) -> Service:
     """What is expected of one service, and its release on the disk."""
     release = folder / name / "releases/abc"
     (release / "secrets").mkdir(parents=True)
@@ -197,13 +205,15 @@ def lines(result: dict[str, Any], status: str) -> list[str]:
     return [f"{it['area']}: {it['detail']}" for it in result["report"]["checks"] if it["status"] == status]
 
 
-def test_a_stack_as_declared_passes(run_module: Run, expected: dict[str, Any]) -> None:
+def test_a_stack_as_declared_passes(run_module: Run, expected: Expected) -> None:
     result = run_module(verify, expected=expected, secrets=secrets())
     report = result["report"]
     assert lines(result, "FAIL") + lines(result, "WARN") == []
     assert result["changed"] is False
     assert (report["host"], report["failed"], report["warnings"]) == ("web1", 0, 0)
     assert report["passed"] == len(report["checks"])
+    sample = yaml.safe_load(verify.RETURN)["report"]["sample"]
+    assert misfits(expected, Expected) + misfits(report, Report) + misfits(sample, Report) == []
     assert {it["area"] for it in report["checks"]} == {
         *("ports", "containers", "files", "configuration", "targets", "rules", "alertmanager", "alerts"),
         *("delivery", "heartbeat", "certificates", "disk", "memory", "clock", "panels"),
@@ -211,7 +221,7 @@ def test_a_stack_as_declared_passes(run_module: Run, expected: dict[str, Any]) -
 
 
 def test_a_query_error_is_a_fault_in_prometheus_own_words(
-    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+    run_module: Run, expected: Expected, prometheus: Prometheus
 ) -> None:
     prometheus.refused = {"cpu"}
     result = run_module(verify, expected=expected, secrets=secrets())
@@ -220,7 +230,7 @@ def test_a_query_error_is_a_fault_in_prometheus_own_words(
     assert result["report"]["failed"] == 1
 
 
-def test_what_failed_comes_first(run_module: Run, expected: dict[str, Any], prometheus: Prometheus) -> None:
+def test_what_failed_comes_first(run_module: Run, expected: Expected, prometheus: Prometheus) -> None:
     prometheus.targets = []
     expected["receivers"] = {}
     statuses = [it["status"] for it in run_module(verify, expected=expected, secrets=secrets())["report"]["checks"]]
@@ -228,9 +238,7 @@ def test_what_failed_comes_first(run_module: Run, expected: dict[str, Any], prom
     assert set(statuses) == {"FAIL", "WARN", "PASS"}
 
 
-def test_a_prometheus_that_does_not_answer_is_said_once(
-    run_module: Run, expected: dict[str, Any], closed_url: str
-) -> None:
+def test_a_prometheus_that_does_not_answer_is_said_once(run_module: Run, expected: Expected, closed_url: str) -> None:
     expected["services"]["prometheus"]["url"] = closed_url
     (fault,) = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
     assert fault.startswith(f"services: prometheus does not answer at {closed_url} (")
@@ -238,7 +246,7 @@ def test_a_prometheus_that_does_not_answer_is_said_once(
 
 
 def test_a_prometheus_that_falls_silent_is_said_once(
-    run_module: Run, expected: dict[str, Any], prometheus: Prometheus, monkeypatch: pytest.MonkeyPatch
+    run_module: Run, expected: Expected, prometheus: Prometheus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = prometheus.data
 
@@ -253,7 +261,7 @@ def test_a_prometheus_that_falls_silent_is_said_once(
 
 
 def test_a_container_that_does_not_run_is_said_once(
-    run_module: Run, expected: dict[str, Any], closed_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_module: Run, expected: Expected, closed_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = container("alertmanager", Status="exited", Running=False, ExitCode=1)
     docker(tmp_path, monkeypatch, {"prometheus": container("prometheus"), "alertmanager": gone})
@@ -265,27 +273,27 @@ def test_a_container_that_does_not_run_is_said_once(
     ]
 
 
-def test_an_engine_that_does_not_answer_is_said_once(run_module: Run, expected: dict[str, Any], tmp_path: Path) -> None:
+def test_an_engine_that_does_not_answer_is_said_once(run_module: Run, expected: Expected, tmp_path: Path) -> None:
     (tmp_path / "bin/docker").write_text("#!/bin/sh\necho no JSON\n")
     (fault,) = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
     assert fault.startswith("containers: Docker does not answer: ")
 
 
-def test_a_changed_secret_is_named_and_not_shown(run_module: Run, expected: dict[str, Any], tmp_path: Path) -> None:
+def test_a_changed_secret_is_named_and_not_shown(run_module: Run, expected: Expected, tmp_path: Path) -> None:
     (tmp_path / "prometheus/current/secrets/key").write_text("of another hand")
     result = run_module(verify, expected=expected, secrets=secrets())
     assert lines(result, "FAIL") == ["files: prometheus: changed: secrets/key"]
     assert "of another hand" not in json.dumps(result)
 
 
-def test_a_changed_compose_project_is_named(run_module: Run, expected: dict[str, Any]) -> None:
+def test_a_changed_compose_project_is_named(run_module: Run, expected: Expected) -> None:
     expected["compose"]["sha256"] = sha256("another")
     faults = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
     assert faults == [f"files: {expected['compose']['path']} is not as generated"]
 
 
 def test_grafana_is_asked_when_it_is_planned(
-    run_module: Run, expected: dict[str, Any], serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_module: Run, expected: Expected, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("prometheus", "alertmanager", "grafana")
     grafana = serve(lambda _, path, __: (200, "") if path == "/metrics" else (401, '{"message":"Invalid"}'))
@@ -299,7 +307,7 @@ def test_grafana_is_asked_when_it_is_planned(
 
 
 def test_uptime_kuma_is_asked_with_its_key_when_it_is_planned(
-    run_module: Run, expected: dict[str, Any], serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_module: Run, expected: Expected, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("prometheus", "alertmanager", "uptime_kuma")
     kuma = serve(lambda _, path, __: (200, 'monitor_status{monitor_name="shop"} 1' if path == "/metrics" else "{}"))
@@ -316,7 +324,7 @@ def test_uptime_kuma_is_asked_with_its_key_when_it_is_planned(
 
 
 def test_what_may_be_right_in_a_moment_is_asked_again(
-    run_module: Run, expected: dict[str, Any], prometheus: Prometheus, monkeypatch: pytest.MonkeyPatch
+    run_module: Run, expected: Expected, prometheus: Prometheus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter([[], [{**ACTIVE, "health": "unknown"}]])
     data = prometheus.data
@@ -333,7 +341,7 @@ def test_what_may_be_right_in_a_moment_is_asked_again(
 
 
 def test_a_new_configuration_makes_an_old_prometheus_young(
-    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+    run_module: Run, expected: Expected, prometheus: Prometheus
 ) -> None:
     del prometheus.words["cpu"]
     result = run_module(verify, expected=expected, secrets=secrets())
@@ -346,7 +354,7 @@ def test_a_new_configuration_makes_an_old_prometheus_young(
 
 
 def test_deliveries_count_since_alertmanager_has_its_configuration_an_hour_at_most(
-    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+    run_module: Run, expected: Expected, prometheus: Prometheus
 ) -> None:
     for age, allowed in ((7200, range(3600, 3601)), (900, range(900, 960)), (5, range(60, 61))):
         link = Path(expected["services"]["alertmanager"]["path"], "current")
@@ -359,9 +367,7 @@ def test_deliveries_count_since_alertmanager_has_its_configuration_an_hour_at_mo
         assert int(window) in allowed
 
 
-def test_what_prometheus_alerts_about_is_a_warning(
-    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
-) -> None:
+def test_what_prometheus_alerts_about_is_a_warning(run_module: Run, expected: Expected, prometheus: Prometheus) -> None:
     labels = {"alertname": "HostDiskFilling", "severity": "critical", "host": "web1", "mountpoint": "/"}
     prometheus.alerts = [{"labels": labels, "state": "firing", "value": "9.1e+01"}]
     result = run_module(verify, expected=expected, secrets=secrets())
@@ -369,7 +375,7 @@ def test_what_prometheus_alerts_about_is_a_warning(
 
 
 def test_a_receiver_that_was_mended_by_a_new_configuration_is_past(
-    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+    run_module: Run, expected: Expected, prometheus: Prometheus
 ) -> None:
     receiver = {"integration": "slack", "receiver_name": "critical"}
     labels = {"alertname": "AlertmanagerNotificationsFailing", "severity": "critical", "integration": "slack"}
@@ -383,7 +389,7 @@ def test_a_receiver_that_was_mended_by_a_new_configuration_is_past(
     assert lines(result, "FAIL") + lines(result, "WARN") == []
 
 
-def test_a_login_in_an_address_is_not_shown(run_module: Run, expected: dict[str, Any], prometheus: Prometheus) -> None:
+def test_a_login_in_an_address_is_not_shown(run_module: Run, expected: Expected, prometheus: Prometheus) -> None:
     address = "http://kim:s3cr3t/pw@127.0.0.1:8107/"
     prometheus.targets = [{**ACTIVE, "health": "down", "lastError": f'Get "{address}": EOF'}]
     text = json.dumps(run_module(verify, expected=expected, secrets=secrets())["report"])
@@ -393,31 +399,31 @@ def test_a_login_in_an_address_is_not_shown(run_module: Run, expected: dict[str,
 
 @pytest.mark.parametrize("address", ["https://a.example.com/@team", "https://a.example.com:8443/h?to=me@b.de"])
 def test_an_at_in_an_address_is_not_always_a_login(
-    run_module: Run, expected: dict[str, Any], prometheus: Prometheus, address: str
+    run_module: Run, expected: Expected, prometheus: Prometheus, address: str
 ) -> None:
     prometheus.targets = [{**ACTIVE, "health": "down", "lastError": f'Get "{address}": EOF'}]
     assert address in json.dumps(run_module(verify, expected=expected, secrets=secrets())["report"])
 
 
-def test_without_waiting_is_decided_at_once(run_module: Run, expected: dict[str, Any], prometheus: Prometheus) -> None:
+def test_without_waiting_is_decided_at_once(run_module: Run, expected: Expected, prometheus: Prometheus) -> None:
     prometheus.targets = []
     result = run_module(verify, expected=expected, secrets=secrets())
     assert lines(result, "FAIL") == ["targets: node web1 127.0.0.1:9100 is declared and not watched"]
 
 
-def test_what_will_not_be_right_in_a_moment_is_not_waited_for(run_module: Run, expected: dict[str, Any]) -> None:
+def test_what_will_not_be_right_in_a_moment_is_not_waited_for(run_module: Run, expected: Expected) -> None:
     expected["compose"]["sha256"] = sha256("another")
     assert run_module(verify, expected=expected, secrets=secrets(), wait=600)["report"]["seconds"] < 60
 
 
-def test_check_mode_on_a_host_without_the_stack_has_nothing_to_ask(run_module: Run, expected: dict[str, Any]) -> None:
+def test_check_mode_on_a_host_without_the_stack_has_nothing_to_ask(run_module: Run, expected: Expected) -> None:
     Path(expected["compose"]["path"]).unlink()
     result = run_module(verify, check=True, expected=expected)
     assert (result["changed"], result["report"]) == (False, {})
     assert run_module(verify, expected=expected)["report"]["failed"] > 0
 
 
-def test_a_hundred_and_fifty_panels_take_less_than_three_seconds(run_module: Run, expected: dict[str, Any]) -> None:
+def test_a_hundred_and_fifty_panels_take_less_than_three_seconds(run_module: Run, expected: Expected) -> None:
     expected["queries"] = [{**PANEL, "expr": f"cpu {number}"} for number in range(150)]
     report = run_module(verify, expected=expected, secrets=secrets())["report"]
     assert report["failed"] == 0
@@ -425,7 +431,7 @@ def test_a_hundred_and_fifty_panels_take_less_than_three_seconds(run_module: Run
 
 
 def test_an_outage_of_an_app_of_many_targets_fails_no_run_and_is_a_few_lines(
-    run_module: Run, expected: dict[str, Any], prometheus: Prometheus
+    run_module: Run, expected: Expected, prometheus: Prometheus
 ) -> None:
     apps = [{**NODE, "job": "app", "app": "shop", "address": f"127.0.0.1:{port}"} for port in range(8000, 8010)]
     expected["targets"] = [*apps, {**NODE, "job": "probe", "app": "shop", "probe": "url", "address": "http://a/"}]

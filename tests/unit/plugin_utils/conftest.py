@@ -1,31 +1,31 @@
-"""A host and a plan to start from; each test says only in what its own differ."""
+"""A host, a plan and a context to start from; each test says only in what its own differ."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
+import contexts
 import pytest
 from server_facts import host_facts
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan, make_plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
-
-
-def plan_of(declared: Mapping[str, Any] | None = None, hosts: Sequence[str] = ("web1",), **facts: Any) -> Plan:
-    """The plan of `{"apps": …}` (names without `crowsnest_`) on a server web1 with these facts."""
-    variables = {f"crowsnest_{name}": value for name, value in (declared or {}).items()}
-    addresses = {name: f"203.0.113.{number}" for number, name in enumerate(hosts, 1)}
-    return make_plan(variables, "web1", addresses, {"web1": host_facts(**facts)}, images())
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 
 @pytest.fixture
-def facts() -> Callable[..., dict[str, Any]]:
+def facts() -> Callable[..., HostFacts]:
     """`host_facts` of tests/helpers."""
     return host_facts
 
 
 @pytest.fixture
 def plan() -> Callable[..., Plan]:
-    """`plan_of` of this file."""
-    return plan_of
+    """`plan_of` of tests/helpers."""
+    return contexts.plan_of
+
+
+@pytest.fixture
+def context() -> Callable[..., Context]:
+    """`context_of` of tests/helpers."""
+    return contexts.context_of

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
+from contexts import context_of
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import (
     blackbox_config,
     blackbox_secrets,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import service_files
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import databases
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import app_monitors
 
 URL = "https://shop.example.com/"
@@ -106,11 +108,11 @@ def test_components_are_asked_with_the_login_and_judged_by_their_own_status() ->
     assert "401" not in monitor["accepted_statuscodes"]
 
 
-def test_only_an_app_that_needs_it_has_modules_of_its_own(plan: Callable[..., Any]) -> None:
+def test_only_an_app_that_needs_it_has_modules_of_its_own() -> None:
     health = {"basic": "/up", "detailed": "/d/", "components": ["database"]}
     apps = [{"name": name, "url": URL, "health": health} for name in ("blog", "shop")]
     apps[1] |= {"verify_tls": False}
-    files = made({"crowsnest_apps": apps}, plan)
+    files = made({"crowsnest_apps": apps})
     jobs = yaml.safe_load(files["prometheus/prometheus.yml"])["scrape_configs"]
     (targets,) = (job["static_configs"] for job in jobs if job["job_name"] == "probe")
     used = {(it["labels"]["app"], it["labels"]["probe"]): it["labels"]["__param_module"] for it in targets}
@@ -147,43 +149,30 @@ VARIABLES: dict[str, Any] = {
 }
 
 
-def planned(variables: dict[str, Any], plan: Callable[..., Any]) -> dict[str, Any]:
+def context(variables: dict[str, Any]) -> Context:
     declared = {name.removeprefix("crowsnest_"): value for name, value in variables.items()}
-    found: dict[str, Any] = plan(declared, total_mib=16_000).model_dump(mode="json")
-    return found
+    return context_of(declared, total_mib=16_000)
 
 
-def made(variables: dict[str, Any], plan: Callable[..., Any]) -> dict[str, str]:
+def made(variables: dict[str, Any]) -> dict[str, str]:
     """{service/path: text} of every file that is generated and no secret."""
-    typed = planned(variables, plan)
-    groups = {
-        "prometheus": filters.prometheus_files(typed, "/nowhere"),
-        "alertmanager": filters.alertmanager_files(typed, variables),
-        "blackbox": filters.blackbox_files(typed, variables),
-        "grafana": filters.grafana_files(typed, variables, {}),
-        "uptime_kuma": filters.uptime_kuma_files(typed),
-        **filters.metabase_files(typed),
-        "stack": {"compose.yaml": filters.compose_project(typed)},
-    }
+    held = context(variables)
+    groups = {name: service_files(held, name) for name in held.services}
     return {f"{name}/{path}": text for name, files in groups.items() for path, text in files.items()}
 
 
-def test_the_plan_and_what_is_no_secret_file_hold_no_secret(plan: Callable[..., Any]) -> None:
-    files = made(VARIABLES, plan)
-    assert "hush" not in json.dumps(planned(VARIABLES, plan))
+def test_the_plan_and_what_is_no_secret_file_hold_no_secret() -> None:
+    files = made(VARIABLES)
+    assert "hush" not in context(VARIABLES).plan.model_dump_json()
     assert [path for path, text in files.items() if "hush" in text] == []
     assert len(files) > 20
 
 
-def test_no_secret_reaches_a_program_as_asterisks(plan: Callable[..., Any]) -> None:
-    typed = planned(VARIABLES, plan)
-    secret = filters.secret_files(typed, VARIABLES, {})
-    api = [
-        filters.uptime_kuma_objects(typed, VARIABLES, {}),
-        filters.metabase_objects(typed, VARIABLES, {}, "/nowhere"),
-        filters.app_databases(VARIABLES),
-    ]
-    written = json.dumps([made(VARIABLES, plan), secret, api])
+def test_no_secret_reaches_a_program_as_asterisks() -> None:
+    held = context(VARIABLES)
+    secret = {name: held.definition(name).secret_files(held) for name in held.services}
+    api = [make(held) for name in held.services if (make := held.definition(name).objects)]
+    written = json.dumps([made(VARIABLES), secret, api, databases(held.declaration)])
     assert "***" not in written
     assert [name for name, value in SECRETS.items() if value not in written] == []
     assert secret["blackbox"] == {

@@ -1,38 +1,61 @@
-"""The filters as roles call them: mappings in, files or plain data out."""
+"""The filters as roles call them: what a run decided and declared goes in as one text, files or plain data come out."""
 
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from contexts import declaration_of
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, ROOT
 
+WEBHOOK = "https://hooks.slack.com/services/T/B/hush"
 VARIABLES: dict[str, Any] = {
     "crowsnest_language": "ko",
     "crowsnest_timezone": "Asia/Seoul",
     "crowsnest_apps": [{"name": "shop", "framework": "django", "metrics": [":8000"]}],
-    "crowsnest_receivers": [{"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush"}],
+    "crowsnest_receivers": [{"type": "slack", "webhook_url": WEBHOOK}],
 }
-
-
 GIVEN = {
     "grafana_admin_password": "a-grafana-password",
     "grafana_secret_key": "a-secret-key",
     "uptime_kuma_admin_password": "a-kuma-password",
     "uptime_kuma_push_key": "a-push-key",
 }
+SMALL = {"total_mib": 945, "used_mib": 120}
+Plan = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def plan(facts: Callable[..., dict[str, Any]]) -> dict[str, Any]:
-    hostvars = {"web1": {"preflight_look": {"host": facts()}}, "web2": {"ansible_host": "203.0.113.2"}, "web3": {}}
-    return filters.plan(VARIABLES, "web1", ["web1", "web2", "web3"], hostvars)
+def folder(tmp_path: Path) -> Path:
+    """A folder with all generated secrets."""
+    for name, secret in GIVEN.items():
+        (tmp_path / name).write_text(f"{secret}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def plan(facts: Callable[..., dict[str, Any]], folder: Path) -> Plan:
+    """What the filter `plan` says of variables on a server web1 with these facts, with all secrets at hand or none."""
+
+    def make(variables: Any = VARIABLES, hostvars: Any = None, secrets: bool = True, **seen: Any) -> dict[str, Any]:
+        known = {"web1": {"preflight_look": {"host": {**facts(**seen), "data": {}}}}, **(hostvars or {})}
+        where = str(folder) if secrets else "/nowhere"
+        return filters.plan(variables, "web1", list(known), known, "/inventory", where)
+
+    return make
+
+
+@pytest.fixture
+def context(plan: Plan) -> str:
+    """The text of everything."""
+    return str(plan()["context"])
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins/filter").glob("*.py")), ids=lambda path: path.stem)
@@ -41,33 +64,80 @@ def test_a_file_holds_the_one_filter_it_is_called_by(path: Path) -> None:
     assert list(module.FilterModule().filters()) == [path.stem]
 
 
-def test_a_host_that_did_not_answer_is_planned_with_what_the_inventory_says(plan: dict[str, Any]) -> None:
-    assert plan["hosts"] == {"web1": "127.0.0.1", "web2": "203.0.113.2", "web3": "web3"}
+# --- the plan ---
 
 
-def test_a_declared_private_address_counts_whether_the_host_answers_or_not(facts: Callable[..., Any]) -> None:
+def hosts(made: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = made["node_exporter"]["addresses"]
+    return found
+
+
+def test_a_host_that_did_not_answer_is_planned_with_what_the_inventory_says(plan: Plan) -> None:
+    made = plan(hostvars={"web2": {"ansible_host": "203.0.113.2"}, "web3": {}})
+    assert hosts(made) == {"web1": "127.0.0.1", "web2": "203.0.113.2", "web3": "web3"}
+
+
+def test_a_declared_private_address_counts_whether_the_host_answers_or_not(plan: Plan, facts: Any) -> None:
     web2 = {"ansible_host": "203.0.113.2", "private_address": "10.0.0.2"}
     for seen in ({}, {"preflight_look": {"host": facts()}}):
-        hostvars = {"web1": {"preflight_look": {"host": facts()}}, "web2": {**web2, **seen}}
-        assert filters.plan({}, "web1", ["web1", "web2"], hostvars)["hosts"]["web2"] == "10.0.0.2"
+        assert hosts(plan({}, {"web2": {**web2, **seen}}))["web2"] == "10.0.0.2"
 
 
-def test_a_host_that_does_not_answer_is_watched_where_it_was(facts: Callable[..., Any]) -> None:
-    answering = {"web1": {"preflight_look": {"host": facts()}}, "web2": {"preflight_look": {"host": facts()}}}
-    answering["web2"]["preflight_look"]["host"]["address"] = "172.26.9.9"
-    before = filters.plan({}, "web1", ["web1", "web2"], answering)
-    path = "/opt/crowsnest/prometheus/current/prometheus.yml"
-    in_force = {path: filters.prometheus_files(before, "/nowhere")["prometheus.yml"]}
-    silent = {
-        "web1": {"preflight_look": {"host": {**facts(), "files": in_force}}},
-        "web2": {"ansible_host": "203.0.113.2"},
+def test_what_the_last_run_kept_decides_where_a_silent_host_is_watched_and_how_large_things_are(
+    plan: Plan, facts: Any
+) -> None:
+    answering = {"web2": {"preflight_look": {"host": facts(address="172.26.9.9")}}}
+    before = plan({"crowsnest_metabase": True}, answering, total_mib=8000)
+    found = {**facts(), "data": {}}
+    (kept,) = (file for file in filters.compose_project(before["context"], found)["files"] if "json" in file["path"])
+    assert (kept["path"], kept["mode"]) == ("/opt/crowsnest/plan.json", "0600")
+    assert json.loads(kept["text"]) == {
+        "hosts": {"web1": "127.0.0.1", "web2": "172.26.9.9"},
+        "heaps_mib": {"metabase": 1920},
+        "retention_size_mib": 8192,
     }
-    assert filters.plan({}, "web1", ["web1", "web2"], silent)["hosts"] == before["hosts"]
-    assert before["hosts"]["web2"] == "172.26.9.9"
+    silent = {"web2": {"ansible_host": "203.0.113.2"}}
+    assert hosts(plan({}, silent, files={kept["path"]: kept["text"]}))["web2"] == "172.26.9.9"
+    for broken in ("", "{", "[]", '{"hosts": 5}'):
+        assert hosts(plan({}, silent, files={kept["path"]: broken}))["web2"] == "203.0.113.2"
 
 
-def test_prometheus_gets_its_configuration_rules_and_container(plan: dict[str, Any]) -> None:
-    assert sorted(filters.prometheus_files(plan, "/nowhere")) == [
+def test_what_a_run_keeps_does_not_differ_from_run_to_run(plan: Plan, facts: Any) -> None:
+    found = {**facts(), "data": {}}
+    texts = {
+        file["text"]
+        for used in (200, 230)
+        for file in filters.compose_project(plan(used_mib=used)["context"], found)["files"]
+        if file["path"].endswith("plan.json")
+    }
+    assert len(texts) == 1
+
+
+def test_the_plan_tells_tasks_what_runs_and_no_secret_but_in_the_context(plan: Plan) -> None:
+    made = plan({**VARIABLES, "crowsnest_registry_mirrors": ["https://mirror.example.com"]})
+    assert made["services"] == ["prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma"]
+    assert len(made["images"]) == 5
+    assert made["registry_mirrors"] == ["https://mirror.example.com"]
+    assert made["refusals"] == []
+    assert "hush" not in str({**made, "context": ""})
+    assert "hush" in made["context"]
+
+
+# --- configurations ---
+
+
+def test_a_configuration_has_its_place_its_owner_and_a_program_that_judges_it(context: str) -> None:
+    made = filters.service_directory(context, "prometheus")
+    assert (made["path"], made["group"]) == ("/opt/crowsnest/prometheus", 21090)
+    assert made["validate"] == (
+        "docker run --rm --pull never --network none --userns host --user 21090:21090 --entrypoint promtool "
+        f"-v %s:/etc/crowsnest/current:ro {made['image']} check config /etc/crowsnest/current/prometheus.yml"
+    )
+    assert filters.service_directory(context, "uptime_kuma")["validate"] == ""
+
+
+def test_prometheus_gets_its_configuration_rules_and_container(context: str) -> None:
+    assert sorted(filters.service_directory(context, "prometheus")["files"]) == [
         "compose.yml",
         "prometheus.yml",
         "rules/app.yml",
@@ -81,12 +151,12 @@ def test_prometheus_gets_its_configuration_rules_and_container(plan: dict[str, A
     ]
 
 
-def test_blackbox_gets_its_configuration_and_container(plan: dict[str, Any]) -> None:
-    assert list(filters.blackbox_files(plan, VARIABLES)) == ["blackbox.yml", "compose.yml"]
+def test_blackbox_gets_its_configuration_and_container(context: str) -> None:
+    assert list(filters.service_directory(context, "blackbox")["files"]) == ["blackbox.yml", "compose.yml"]
 
 
-def test_grafana_gets_its_configuration_dashboards_and_container(plan: dict[str, Any]) -> None:
-    files = filters.grafana_files(plan, VARIABLES, GIVEN)
+def test_grafana_gets_its_configuration_dashboards_and_container(context: str) -> None:
+    files = filters.service_directory(context, "grafana")["files"]
     assert {name for name in files if not name.startswith("dashboards/")} == {
         "grafana.ini",
         "provisioning/datasources/crowsnest.yml",
@@ -99,32 +169,34 @@ def test_grafana_gets_its_configuration_dashboards_and_container(plan: dict[str,
     assert "a-secret-key" not in "".join(files.values())
 
 
-def test_a_changed_dashboard_does_not_restart_grafana_and_a_changed_start_does(plan: dict[str, Any]) -> None:
-    def files(plan: dict[str, Any], **declared: Any) -> dict[str, str]:
-        return filters.grafana_files(plan, {**VARIABLES, **declared}, GIVEN)
-
-    def compose(plan: dict[str, Any], **declared: Any) -> str:
-        return files(plan, **declared)["compose.yml"]
+def test_a_changed_dashboard_does_not_restart_grafana_and_a_changed_start_does(plan: Plan) -> None:
+    def files(**declared: Any) -> dict[str, str]:
+        variables = {**VARIABLES, **declared}
+        made: dict[str, str] = filters.service_directory(plan(variables)["context"], "grafana")["files"]
+        return made
 
     def with_apps(*names: str) -> dict[str, Any]:
         apps = [{"name": name, "framework": "django", "metrics": [":8000"]} for name in names]
-        return {**plan, "settings": {**plan["settings"], "apps": apps}}
+        return {"crowsnest_apps": apps}
+
+    def with_mail(password: str) -> dict[str, Any]:
+        mail = {"type": "email", "to": ["a@b.de"], "sender": "a@b.de", "smarthost": "smtp:587", "username": "a"}
+        return {"crowsnest_receivers": [{**mail, "password": password}]}
+
+    def compose(declared: dict[str, Any]) -> str:
+        return files(**declared)["compose.yml"]
 
     one, two, none = with_apps("shop"), with_apps("shop", "blog"), with_apps()
-    assert set(files(two)) - set(files(one)) == {"dashboards/development/app-blog.json"}
+    assert set(files(**two)) - set(files(**one)) == {"dashboards/development/app-blog.json"}
     assert compose(one) == compose(two)
     # Grafana forgets a whole folder's dashboards only at its start.
     assert compose(one) != compose(none)
-    mail = {"type": "email", "to": ["a@b.de"], "sender": "a@b.de", "smarthost": "smtp:587", "username": "a"}
-    with_mail, with_another = (
-        compose(plan, crowsnest_receivers=[{**mail, "password": password}]) for password in ("one", "two")
-    )
-    assert len({compose(plan), with_mail, with_another}) == 3
-    assert compose(plan) == compose(plan)
+    assert len({compose({}), compose(with_mail("one")), compose(with_mail("two"))}) == 3
+    assert compose({}) == compose({})
 
 
-def test_alertmanager_gets_templates_in_the_declared_language_and_time_zone(plan: dict[str, Any]) -> None:
-    files = filters.alertmanager_files(plan, VARIABLES)
+def test_alertmanager_gets_templates_in_the_declared_language_and_time_zone(context: str) -> None:
+    files = filters.service_directory(context, "alertmanager")["files"]
     assert list(files) == [
         "alertmanager.yml",
         "templates/crowsnest.tmpl",
@@ -138,20 +210,27 @@ def test_alertmanager_gets_templates_in_the_declared_language_and_time_zone(plan
     assert "hush" not in "".join(files.values())
 
 
-def test_uptime_kuma_gets_its_container_and_everything_else_through_its_api(plan: dict[str, Any]) -> None:
-    assert list(filters.uptime_kuma_files(plan)) == ["compose.yml"]
-    objects = filters.uptime_kuma_objects(plan, VARIABLES, GIVEN)
-    assert list(objects) == [
-        *("settings", "notifications", "docker_hosts", "monitors", "maintenances", "status_pages", "metrics_key")
-    ]
+def test_uptime_kuma_gets_its_container_and_everything_else_through_its_api(plan: Plan) -> None:
+    context = plan()["context"]
+    assert list(filters.service_directory(context, "uptime_kuma")["files"]) == ["compose.yml"]
+    objects = filters.service_objects(context, "uptime_kuma")
+    assert set(objects) == {
+        *("url", "password", "container", "state_directory", "metrics_key"),
+        *("settings", "notifications", "docker_hosts", "monitors", "maintenances", "status_pages"),
+    }
     assert objects["settings"]["serverTimezone"] == "Asia/Seoul"
     assert [each["key"] for each in objects["notifications"]] == ["slack"]
     # On a first run in check mode the key is not there yet.
-    without = filters.uptime_kuma_objects(plan, VARIABLES, {})
+    without = filters.service_objects(plan(secrets=False)["context"], "uptime_kuma")
     assert [each["key"] for each in without["monitors"]] == [each["key"] for each in objects["monitors"]]
 
 
-# --- folders for data ---
+def test_what_has_no_api_has_no_objects(context: str) -> None:
+    with pytest.raises(ValueError, match="prometheus has no API"):
+        filters.service_objects(context, "prometheus")
+
+
+# --- the compose project ---
 
 FOLDERS = [
     {"path": "/var/lib/crowsnest", "user": "0", "mode": "0755"},
@@ -164,22 +243,63 @@ FOLDERS = [
 RIGHT = {folder["path"]: f"{folder['user']}:{folder['user']}:{folder['mode']}" for folder in FOLDERS}
 
 
-def test_each_service_with_data_has_a_folder_and_prometheus_one_for_keys(plan: dict[str, Any]) -> None:
-    assert filters.data_directories(plan, {}) == FOLDERS
-    assert filters.data_directories(plan, RIGHT) == []
+def folders(context: str, found: dict[str, str]) -> Any:
+    return filters.compose_project(context, {"files": {}, "data": found})["data_directories"]
+
+
+def test_each_service_with_data_has_a_folder_and_prometheus_one_for_keys(context: str) -> None:
+    assert folders(context, {}) == FOLDERS
+    assert folders(context, RIGHT) == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder["path"])
 @pytest.mark.parametrize("found", ["0:0:0750", "15001:21090:0750", "21090:21090:0700"])
 def test_a_folder_that_is_not_as_it_should_be_is_put_right(
-    plan: dict[str, Any], folder: dict[str, str], found: str
+    facts: Callable[..., dict[str, Any]], folder: dict[str, str], found: str
 ) -> None:
-    assert filters.data_directories(plan, {**RIGHT, folder["path"]: found}) == [folder]
+    known = {"web1": {"preflight_look": {"host": facts()}}}
+    context = filters.plan(VARIABLES, "web1", ["web1"], known, "", "/nowhere")["context"]
+    assert folders(context, {**RIGHT, folder["path"]: found}) == [folder]
 
 
-def test_without_kuma_there_is_no_folder_for_keys(plan: dict[str, Any]) -> None:
-    services = {name: it for name, it in plan["services"].items() if name != "uptime_kuma"}
-    assert filters.data_directories({**plan, "services": services}, {}) == FOLDERS[:4]
+def test_without_kuma_there_is_no_folder_for_keys(plan: Plan) -> None:
+    made = plan(**SMALL)
+    assert "uptime_kuma" not in made["services"]
+    assert folders(made["context"], {}) == FOLDERS[:4]
+
+
+def test_only_what_differs_is_written(context: str) -> None:
+    every = filters.compose_project(context, {"files": {}, "data": {}})["files"]
+    assert [file["path"] for file in every] == ["/opt/crowsnest/compose.yaml", "/opt/crowsnest/plan.json"]
+    assert every[0]["text"].startswith(HEADER)
+    there = {file["path"]: file["text"] for file in every}
+    assert filters.compose_project(context, {"files": there, "data": {}})["files"] == []
+
+
+def test_services_are_reloaded_at_their_port_by_their_directory(context: str) -> None:
+    assert filters.compose_project(context, {"files": {}, "data": {}})["reload"] == {
+        "prometheus": {"url": "http://127.0.0.1:9090", "path": "/opt/crowsnest/prometheus"},
+        "alertmanager": {"url": "http://127.0.0.1:9093", "path": "/opt/crowsnest/alertmanager"},
+        "blackbox": {"url": "http://127.0.0.1:9115", "path": "/opt/crowsnest/blackbox"},
+    }
+
+
+def test_every_yaml_file_says_who_made_it_and_is_the_same_each_time(plan: Plan) -> None:
+    def made() -> dict[str, str]:
+        context = plan()["context"]
+        texts = {
+            f"{name}/{path}": text
+            for name in ("prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma")
+            for path, text in filters.service_directory(context, name)["files"].items()
+        }
+        return {path: text for path, text in texts.items() if path.endswith(".yml")}
+
+    files = made()
+    assert files == made()
+    for text in files.values():
+        assert text.startswith(HEADER)
+        assert yaml.safe_load(text)
+        assert not any(line.startswith(("- &", "- *")) or ": *" in line for line in text.splitlines()), "an anchor"
 
 
 # --- secrets ---
@@ -190,23 +310,23 @@ def test_a_secret_is_the_declared_one_else_that_in_the_folder_and_else_missing(t
     (tmp_path / "grafana_secret_key").write_text("a-key\n")
     (tmp_path / "another").write_text("not ours")
     (tmp_path / "uptime_kuma_push_key").mkdir()
-    declared = {"crowsnest_grafana_admin_password": "from-the-declaration"}
-    assert filters.generated_secrets(str(tmp_path), {}) == {
+    declared = declaration_of({"grafana_admin_password": "from-the-declaration"})
+    assert filters.generated_secrets(tmp_path, declaration_of()) == {
         "grafana_admin_password": "from-the-folder",
         "grafana_secret_key": "a-key",
     }
-    assert filters.generated_secrets(str(tmp_path), declared) == {
+    assert filters.generated_secrets(tmp_path, declared) == {
         "grafana_admin_password": "from-the-declaration",
         "grafana_secret_key": "a-key",
     }
-    assert filters.generated_secrets(str(tmp_path / "nowhere"), declared) == {
+    assert filters.generated_secrets(tmp_path / "nowhere", declared) == {
         "grafana_admin_password": "from-the-declaration"
     }
 
 
 def test_each_password_can_be_declared(tmp_path: Path) -> None:
-    declared = {f"crowsnest_{name}": f"declared-{name}" for name in GIVEN if name.endswith("password")}
-    assert filters.generated_secrets(str(tmp_path), declared) == {
+    declared = declaration_of({name: f"declared-{name}" for name in GIVEN if name.endswith("password")})
+    assert filters.generated_secrets(tmp_path, declared) == {
         "grafana_admin_password": "declared-grafana_admin_password",
         "uptime_kuma_admin_password": "declared-uptime_kuma_admin_password",
     }
@@ -221,32 +341,31 @@ MISSING = [
 ]
 
 
-def test_a_missing_secret_is_named_with_the_service_and_the_data_that_depend_on_it(plan: dict[str, Any]) -> None:
-    assert filters.missing_secrets(plan, {}) == MISSING
-    assert filters.missing_secrets(plan, GIVEN) == []
+def test_a_missing_secret_is_named_with_the_service_and_the_data_that_depend_on_it(plan: Plan, folder: Path) -> None:
+    assert filters.missing_secrets(plan(secrets=False)["context"]) == MISSING
+    context = plan()["context"]
+    assert filters.missing_secrets(context) == []
     for row in MISSING:
-        given = {name: it for name, it in GIVEN.items() if name != row["name"]}
-        assert filters.missing_secrets(plan, given) == [row]
+        (folder / row["name"]).rename(folder / "away")
+        assert filters.missing_secrets(context) == [row]
+        (folder / "away").rename(folder / row["name"])
 
 
-def test_a_service_that_is_not_planned_misses_nothing(plan: dict[str, Any]) -> None:
-    services = {name: it for name, it in plan["services"].items() if name != "uptime_kuma"}
-    assert filters.missing_secrets({**plan, "services": services}, {}) == MISSING[:2]
+def test_a_service_that_is_not_planned_misses_nothing(plan: Plan) -> None:
+    assert filters.missing_secrets(plan(secrets=False, **SMALL)["context"]) == MISSING[:2]
 
 
-def test_secret_files_are_those_of_planned_services_and_stand_in_no_other_file(plan: dict[str, Any]) -> None:
+def test_secret_files_are_those_of_planned_services_and_stand_in_no_other_file(plan: Plan) -> None:
     apps = [{"name": "shop", "jobs": [{"name": "backup", "every": "1d"}]}]
-    with_job = {**plan, "settings": {**plan["settings"], "apps": apps}}
     own = [{"name": "eu-import", "type": "push"}, {"name": "Office", "type": "ping", "hostname": "10.0.0.1"}]
-    declared = {**VARIABLES, "crowsnest_apps": apps, "crowsnest_monitors": own}
-    found = filters.secret_files(with_job, declared, GIVEN)
+    made = plan({**VARIABLES, "crowsnest_apps": apps, "crowsnest_monitors": own})
+    written = {name: filters.service_directory(made["context"], name) for name in made["services"]}
+    found = {name: each["secrets"] for name, each in written.items()}
     imported = found["uptime_kuma"]["secrets/push/eu-import"]
     beat, job = found["alertmanager"]["secrets/heartbeat_uptime_kuma"], found["uptime_kuma"]["secrets/jobs/shop/backup"]
     assert found == {
-        "alertmanager": {
-            "secrets/slack_webhook_url": "https://hooks.slack.com/services/T/B/hush",
-            "secrets/heartbeat_uptime_kuma": beat,
-        },
+        "prometheus": {},
+        "alertmanager": {"secrets/slack_webhook_url": WEBHOOK, "secrets/heartbeat_uptime_kuma": beat},
         "blackbox": {},
         "grafana": {"secrets/admin_password": "a-grafana-password", "secrets/secret_key": "a-secret-key"},
         "uptime_kuma": {
@@ -257,61 +376,30 @@ def test_secret_files_are_those_of_planned_services_and_stand_in_no_other_file(p
         },
     }
     # Each address has the token of the monitor at which it reports.
-    tokens = {
-        each["key"]: each["pushToken"]
-        for each in filters.uptime_kuma_objects(with_job, declared, GIVEN)["monitors"]
-        if each["type"] == "push"
-    }
+    monitors = filters.service_objects(made["context"], "uptime_kuma")["monitors"]
+    tokens = {each["key"]: each["pushToken"] for each in monitors if each["type"] == "push"}
     base = "http://127.0.0.1:3001/api/push"
     assert tokens == {
         "shop/job/backup": job.removeprefix(f"{base}/"),
         "crowsnest/alerting-path/heartbeat": beat.removeprefix(f"{base}/"),
         "crowsnest/extra/eu-import": imported.removeprefix(f"{base}/"),
     }
-    texts = [
-        *filters.prometheus_files(with_job, "/nowhere").values(),
-        *filters.alertmanager_files(with_job, declared).values(),
-        *filters.grafana_files(with_job, declared, GIVEN).values(),
-        *filters.uptime_kuma_files(with_job).values(),
-    ]
-    secrets = [*GIVEN.values(), *tokens.values(), "hush"]
-    assert [secret for secret in secrets if secret in "".join(texts)] == []
+    texts = "".join(text for each in written.values() for text in each["files"].values())
+    assert [secret for secret in [*GIVEN.values(), *tokens.values(), "hush"] if secret in texts] == []
 
 
-def test_secret_files_of_what_is_switched_off_are_not_written(plan: dict[str, Any]) -> None:
-    services = {name: it for name, it in plan["services"].items() if name not in ("grafana", "uptime_kuma")}
-    assert filters.secret_files({**plan, "services": services}, VARIABLES, {}) == {
-        "alertmanager": {"secrets/slack_webhook_url": "https://hooks.slack.com/services/T/B/hush"},
-        "blackbox": {},
-    }
+# --- a test of the alerting path ---
 
 
-def test_every_yaml_file_says_who_made_it_and_is_the_same_each_time(plan: dict[str, Any]) -> None:
-    def made() -> dict[str, str]:
-        return {
-            **filters.prometheus_files(plan, "/nowhere"),
-            "blackbox.yml": filters.blackbox_files(plan, VARIABLES)["blackbox.yml"],
-            "alertmanager.yml": filters.alertmanager_files(plan, VARIABLES)["alertmanager.yml"],
-            "compose.yaml": filters.compose_project(plan),
-        }
-
-    files = made()
-    assert files == made()
-    for text in files.values():
-        assert text.startswith(HEADER)
-        assert yaml.safe_load(text)
-        assert not any(line.startswith(("- &", "- *")) or ": *" in line for line in text.splitlines()), "an anchor"
+def test_a_test_of_the_alerting_path_needs_the_declaration_alone() -> None:
+    made = filters.test_alerts({**VARIABLES, "crowsnest_ports": {"alertmanager": 19093}})
+    assert made["url"] == "http://127.0.0.1:19093"
+    assert made["deliveries"] == {name: {"slack": 1} for name in ("critical", "high", "medium", "low")}
+    assert list(made["texts"]) == list(made["deliveries"])
+    assert (made["environment"], made["container"]) == ("production", "crowsnest-alertmanager-1")
 
 
-def test_services_are_reloaded_at_their_port_by_their_directory(plan: dict[str, Any]) -> None:
-    assert filters.reload_services(plan) == {
-        "prometheus": {"url": "http://127.0.0.1:9090", "path": "/opt/crowsnest/prometheus"},
-        "alertmanager": {"url": "http://127.0.0.1:9093", "path": "/opt/crowsnest/alertmanager"},
-        "blackbox": {"url": "http://127.0.0.1:9115", "path": "/opt/crowsnest/blackbox"},
-    }
-
-
-def test_values_of_ansible_become_plain_ones(plan: dict[str, Any]) -> None:
+def test_values_of_ansible_become_plain_ones() -> None:
     class Tagged(str):
         pass
 
@@ -340,7 +428,3 @@ REPORTS = [
 @pytest.mark.parametrize(("delivery", "line"), REPORTS)
 def test_a_delivery_is_reported_on_one_line(delivery: dict[str, Any], line: str) -> None:
     assert filters.delivery_report([delivery]) == [line]
-
-
-def test_expected_deliveries_come_from_the_declaration() -> None:
-    assert filters.alert_deliveries(VARIABLES) == {name: {"slack": 1} for name in ("critical", "high", "medium", "low")}

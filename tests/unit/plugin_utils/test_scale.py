@@ -34,12 +34,12 @@ def seconds(facts: Facts, hosts: int, apps: int) -> float:
     for _ in range(2):
         start = time.process_time()
         assert filters.declaration_mistakes(declared, groups, "/nowhere") == []
-        plan = filters.plan(declared, names[0], names, hostvars)
-        files = filters.prometheus_files(plan, "/nowhere")
-        filters.blackbox_files(plan, declared)
-        filters.alertmanager_files(plan, declared)
-        objects = filters.uptime_kuma_objects(plan, declared, {})
-        filters.compose_project(plan)
+        plan = filters.plan(declared, names[0], names, hostvars, "/nowhere", "/nowhere")
+        context = plan["context"]
+        written = {name: filters.service_directory(context, name) for name in plan["services"] if name != "grafana"}
+        objects = filters.service_objects(context, "uptime_kuma")
+        filters.compose_project(context, {"files": {}, "data": {}})
+        files = written["prometheus"]["files"]
         times.append(time.process_time() - start)
     assert files["prometheus.yml"].count(":9100\n") == hosts
     assert files["rules/app.yml"].count("name: app_") == apps

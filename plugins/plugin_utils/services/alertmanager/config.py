@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SEVERITIES,
-    Declaration,
     DiscordReceiver,
     EmailReceiver,
     Receiver,
@@ -22,14 +21,15 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.setting
     WebhookReceiver,
     receiver_name,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import days_of, duration_seconds
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.maintenance import (
     muted,
     time_intervals,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import text, title
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import CONFIG_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
     OWN_LABEL,
     OWN_VALUE,
@@ -53,33 +53,32 @@ _PROMISES: dict[Severity, dict[str, str]] = {
 }
 
 
-def alertmanager_config(declaration: Declaration, plan: Plan) -> dict[str, Any]:
+def alertmanager_config(context: Context) -> dict[str, Any]:
     """alertmanager.yml: https://prometheus.io/docs/alerting/latest/configuration/
 
     The server can never be down while it alerts, so HostDown of the server only means that its node exporter is gone,
     and silences nothing.
     """
+    declaration = context.declaration
     return {
         "global": {"resolve_timeout": "5m"},
         "templates": [f"{CONFIG_IN_CONTAINER}/templates/*.tmpl"],
         "route": _route(declaration),
-        "inhibit_rules": _inhibit_rules(plan.server),
+        "inhibit_rules": _inhibit_rules(context.server),
         "time_intervals": [
             _office_hours(declaration),
             *time_intervals(declaration.maintenance, declaration.timezone),
         ],
         "receivers": [
             *({"name": severity, **_integrations(declaration, severity)} for severity in SEVERITIES),
-            {"name": "heartbeat", **_heartbeat(declaration, plan)},
+            {"name": "heartbeat", **_heartbeat(context)},
         ],
     }
 
 
-def alertmanager_secrets(declaration: Declaration, plan: Plan, push_key: str) -> dict[str, str]:
-    """{"secrets/slack_webhook_url": …}: every secret of the receivers as a file below the configuration.
-
-    `push_key` makes the address at which Uptime Kuma takes the heartbeat.
-    """
+def alertmanager_secrets(context: Context) -> dict[str, str]:
+    """{"secrets/slack_webhook_url": …}: every secret of the receivers as a file below the configuration."""
+    declaration = context.declaration
     files = {
         _secret_file(receiver, field): value.get_secret_value()
         for receiver in declaration.receivers
@@ -89,8 +88,8 @@ def alertmanager_secrets(declaration: Declaration, plan: Plan, push_key: str) ->
     }
     if declaration.heartbeat_url:
         files["secrets/heartbeat"] = declaration.heartbeat_url.get_secret_value()
-    if "uptime_kuma" in plan.services:
-        files["secrets/heartbeat_uptime_kuma"] = push_url(plan, push_key, HEARTBEAT_KEY)
+    if "uptime_kuma" in context.services:
+        files["secrets/heartbeat_uptime_kuma"] = push_url(context, HEARTBEAT_KEY)
     profiles = [_aws_profile(receiver) for receiver in declaration.receivers if isinstance(receiver, SnsReceiver)]
     if any(profiles):
         files["secrets/aws_credentials"] = "".join(profiles)
@@ -103,6 +102,14 @@ def deliveries(declaration: Declaration) -> dict[str, dict[str, int]]:
         severity: dict(Counter(it.type for it in declaration.receivers if severity in it.severities))
         for severity in SEVERITIES
     }
+
+
+def receivers_by_integration(declaration: Declaration) -> dict[str, list[str]]:
+    """{integration of Alertmanager: names of the receivers that use it}."""
+    names: dict[str, list[str]] = {}
+    for receiver in declaration.receivers:
+        names.setdefault(receiver.type, []).append(receiver_name(receiver))
+    return names
 
 
 def _route(declaration: Declaration) -> dict[str, Any]:
@@ -219,10 +226,10 @@ def _office_hours(declaration: Declaration) -> dict[str, Any]:
     return {"name": "office-hours", "time_intervals": [interval]}
 
 
-def _heartbeat(declaration: Declaration, plan: Plan) -> dict[str, Any]:
+def _heartbeat(context: Context) -> dict[str, Any]:
     """To a service outside, which notices when the server is gone, and to Uptime Kuma, which notices the rest."""
-    files = ["heartbeat"] if declaration.heartbeat_url else []
-    files += ["heartbeat_uptime_kuma"] if "uptime_kuma" in plan.services else []
+    files = ["heartbeat"] if context.declaration.heartbeat_url else []
+    files += ["heartbeat_uptime_kuma"] if "uptime_kuma" in context.services else []
     webhooks = [{"url_file": f"{CONFIG_IN_CONTAINER}/secrets/{name}", "send_resolved": False} for name in files]
     return {"webhook_configs": webhooks} if webhooks else {}
 

@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 Markup = Literal["slack", "discord", "plain", "ascii"]
 _MESSAGES = FILES / "messages"
@@ -34,12 +35,12 @@ def text(markup: Markup) -> str:
     return f'{{{{ template "crowsnest.text.{markup}" . }}}}'
 
 
-def message_templates(declaration: Declaration, plan: Plan) -> dict[str, str]:
+def message_templates(context: Context) -> dict[str, str]:
     """{file name: template}."""
     return {
         "crowsnest.tmpl": (_MESSAGES / "crowsnest.tmpl").read_text(),
-        "language.tmpl": _named(declaration),
-        "dashboard.tmpl": _dashboard(plan),
+        "language.tmpl": _named(context.declaration),
+        "dashboard.tmpl": _dashboard(context),
     }
 
 
@@ -72,12 +73,12 @@ def _mapping(words: Mapping[str, Any]) -> str:
     return f"(dict {' '.join(pairs)})"
 
 
-def _dashboard(plan: Plan) -> str:
+def _dashboard(context: Context) -> str:
     """The link from an alert to its dashboard; nothing without Grafana."""
     link = ""
-    if "grafana" in plan.services:
-        base = f"{plan.services['grafana'].external_url.rstrip('/')}/d/"
-        found = "{{ else ".join(f"if {holds} }}}}{{{{ $page = {page} }}}}" for holds, page in _pages(plan).items())
+    if "grafana" in context.services:
+        base = f"{context.services['grafana'].external_url.rstrip('/')}/d/"
+        found = "{{ else ".join(f"if {holds} }}}}{{{{ $page = {page} }}}}" for holds, page in _pages(context).items())
         link = (
             f'{{{{ $page := "overview" }}}}{{{{ with .alert }}}}{{{{ {found}{{{{ end }}}}{{{{ end }}}}'
             f'{{{{ template "crowsnest.anchor" (dict "url" (printf "%s%s" {_quoted(base)} $page) '
@@ -86,14 +87,14 @@ def _dashboard(plan: Plan) -> str:
     return f'{{{{ define "crowsnest.dashboard" }}}}{link}{{{{ end }}}}\n'
 
 
-def _pages(plan: Plan) -> dict[str, str]:
+def _pages(context: Context) -> dict[str, str]:
     """{condition on an alert: template of its dashboard's address below /d/}; the first one that holds counts."""
-    apps = [app.name for app in plan.settings.apps if app.metrics]
+    apps = [app.name for app in context.declaration.apps if app.metrics]
     of_rules = {_is_one_of("alertname", _alerts(files)): f'"{page}"' for page, files in _PAGES_OF_RULES.items()}
     return {
         **of_rules,
-        **({".Labels.monitor_name": '"uptime"'} if "uptime_kuma" in plan.services else {}),
-        _is_one_of("job", plan.services): '"stack"',
+        **({".Labels.monitor_name": '"uptime"'} if "uptime_kuma" in context.services else {}),
+        _is_one_of("job", context.services): '"stack"',
         'eq .Labels.project "crowsnest"': '"stack"',
         ".Labels.probe": '"probes"',
         **({_is_one_of("app", apps): 'printf "app-%s" .Labels.app'} if apps else {}),

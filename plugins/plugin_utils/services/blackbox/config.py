@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import AUTHORIZATION
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import CONFIG_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
 
 # The module of whatever is asked without anything of its own.
 USUAL = "http"

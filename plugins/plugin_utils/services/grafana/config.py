@@ -10,15 +10,13 @@ from collections.abc import Iterable, Mapping
 from email.utils import parseaddr
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
-    Declaration,
-    first_email_receiver,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import first_email_receiver
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
     CONFIG_IN_CONTAINER,
     MOUNT_IN_CONTAINER,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.build import (
     ALERTMANAGER_UID,
     PROMETHEUS_UID,
@@ -41,12 +39,12 @@ NOT_PROVISIONED = ("alerting", "plugins")
 Ini = Mapping[str, Mapping[str, str]]
 
 
-def grafana_ini(plan: Plan, declared: Declaration) -> dict[str, dict[str, str]]:
+def grafana_ini(context: Context) -> dict[str, dict[str, str]]:
     """{section: {key: value}}: https://grafana.com/docs/grafana/latest/setup-grafana/configure-grafana/
 
     A password is named by its file; Grafana reads and strips it.
     """
-    service = plan.services["grafana"]
+    service = context.services["grafana"]
     secret_key = f"$__file{{{SECRETS}/secret_key}}"
     return {
         "server": {
@@ -83,11 +81,11 @@ def grafana_ini(plan: Plan, declared: Declaration) -> dict[str, dict[str, str]]:
         "snapshots": {"external_enabled": "false"},
         "public_dashboards": {"enabled": "false"},
         "cloud_migration": {"enabled": "false"},
-        "plugins": _plugins(plan.settings.grafana_plugins),
+        "plugins": _plugins(context.declaration.grafana_plugins),
         # That a user is locked is only said at level info.
         "log": {"mode": "console", "level": "warn", "filters": "authn.service:info"},
         "metrics": {"enabled": "true"},
-        **_smtp(declared),
+        **_smtp(context.declaration),
     }
 
 
@@ -117,7 +115,7 @@ def _plugins(declared: Mapping[str, str]) -> dict[str, str]:
 
 def _smtp(declared: Declaration) -> dict[str, dict[str, str]]:
     """The first e-mail receiver's server, for invitations and shared dashboards."""
-    receiver = first_email_receiver(declared)
+    receiver = first_email_receiver(declared.receivers)
     if receiver is None:
         return {}
     name, address = parseaddr(receiver.sender)
@@ -138,7 +136,7 @@ def _smtp(declared: Declaration) -> dict[str, dict[str, str]]:
 
 def grafana_secrets(declared: Declaration, admin_password: str, secret_key: str) -> dict[str, str]:
     """{relative path: secret}; never part of a plan, a diff or a log."""
-    mail = first_email_receiver(declared)
+    mail = first_email_receiver(declared.receivers)
     smtp = {"secrets/smtp_password": mail.password.get_secret_value()} if mail and mail.password else {}
     return {"secrets/admin_password": admin_password, "secrets/secret_key": secret_key, **smtp}
 
@@ -161,11 +159,11 @@ def _quoted(value: str) -> str:
     return f"`{value}`" if set(value) & set("#;\"'\\") else value
 
 
-def datasources(plan: Plan) -> dict[str, Any]:
+def datasources(context: Context) -> dict[str, Any]:
     """https://grafana.com/docs/grafana/latest/administration/provisioning/#data-sources"""
     common = {"access": "proxy", "orgId": 1, "editable": False}
     prometheus, alertmanager = (
-        f"http://127.0.0.1:{plan.services[name].port}" for name in ("prometheus", "alertmanager")
+        f"http://127.0.0.1:{context.services[name].port}" for name in ("prometheus", "alertmanager")
     )
     return {
         "apiVersion": 1,
@@ -179,7 +177,7 @@ def datasources(plan: Plan) -> dict[str, Any]:
                 "isDefault": True,
                 "jsonData": {
                     "httpMethod": "POST",
-                    "timeInterval": plan.settings.scrape_interval,
+                    "timeInterval": context.declaration.scrape_interval,
                     "manageAlerts": True,  # its rules are listed on the page of alert rules
                 },
                 **common,

@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from email.utils import parseaddr
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SMTP_TLS_PORT,
-    Declaration,
     first_email_receiver,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK, host_and_port
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import ENVIRONMENT_FILE
-
-# Connections that the role of an app's database may have at once for Metabase; a run needs one more.
-READER_CONNECTIONS = 9
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import ENVIRONMENT_FILE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import METABASE_CONNECTIONS
 
 
 def admin(declared: Declaration, password: str) -> dict[str, str]:
@@ -36,17 +33,18 @@ def admin(declared: Declaration, password: str) -> dict[str, str]:
     }
 
 
-def metabase_secrets(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> dict[str, str]:
-    """{relative path: text} of Metabase's secret files. `secrets` are all generated ones, by name."""
-    variables = {**_settings(plan, declared), **_database(plan, declared, secrets), **_mail(declared)}
-    variables["MB_ENCRYPTION_SECRET_KEY"] = secrets["metabase_encryption_key"]
+def metabase_secrets(context: Context) -> dict[str, str]:
+    """{relative path: text} of Metabase's secret files."""
+    declared, key = context.declaration, context.secret("metabase_encryption_key")
+    variables = {**_settings(context), **_database(context), **_mail(declared)}
+    variables["MB_ENCRYPTION_SECRET_KEY"] = key
     if declared.metabase_slack_token:
         variables["MB_SLACK_APP_TOKEN"] = declared.metabase_slack_token.get_secret_value()
     return {
         ENVIRONMENT_FILE: "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()),
-        "secrets/admin_password": secrets["metabase_admin_password"],
+        "secrets/admin_password": context.secret("metabase_admin_password"),
         # Nothing reads it there; it is where a second person finds it.
-        "secrets/encryption_key": secrets["metabase_encryption_key"],
+        "secrets/encryption_key": key,
     }
 
 
@@ -60,10 +58,11 @@ def _quoted(value: str) -> str:
     return '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
 
 
-def _settings(plan: Plan, declared: Declaration) -> dict[str, str]:
+def _settings(context: Context) -> dict[str, str]:
+    declared = context.declaration
     return {
         "MB_SITE_NAME": declared.metabase_site_name,
-        "MB_SITE_URL": plan.services["metabase"].external_url,
+        "MB_SITE_URL": context.services["metabase"].external_url,
         "MB_SITE_LOCALE": declared.language,
         "MB_ADMIN_EMAIL": declared.metabase_admin_email,
         "MB_REPORT_TIMEZONE": declared.timezone,
@@ -81,18 +80,18 @@ def _settings(plan: Plan, declared: Declaration) -> dict[str, str]:
 def _pool(declared: Declaration) -> int:
     """Connections for each app; the role is limited for all that lead to one server together."""
     servers = Counter(LOOPBACK.sub("127.0.0.1", app.database.address) for app in declared.apps if app.database)
-    return max(1, READER_CONNECTIONS // max(servers.values(), default=1))
+    return max(1, METABASE_CONNECTIONS // max(servers.values(), default=1))
 
 
-def _database(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> dict[str, str]:
+def _database(context: Context) -> dict[str, str]:
     """Where Metabase keeps its own data: a declared server, else the container beside it."""
-    given = declared.metabase_database
+    given = context.declaration.metabase_database
     if given:
         host, port = host_and_port(given.address)
         name, user, password = given.name, given.user, given.password.get_secret_value()
     else:
-        host, port = "127.0.0.1", plan.services["metabase_database"].port
-        name, user, password = "metabase", "metabase", secrets["metabase_database_password"]
+        host, port = "127.0.0.1", context.services["metabase_database"].port
+        name, user, password = "metabase", "metabase", context.secret("metabase_database_password")
     return {
         "MB_DB_TYPE": "postgres",
         "MB_DB_HOST": host,
@@ -105,7 +104,7 @@ def _database(plan: Plan, declared: Declaration, secrets: Mapping[str, str]) -> 
 
 def _mail(declared: Declaration) -> dict[str, str]:
     """The first e-mail receiver's server, for invitations and subscriptions."""
-    receiver = first_email_receiver(declared)
+    receiver = first_email_receiver(declared.receivers)
     if receiver is None:
         return {}
     name, address = parseaddr(receiver.sender)

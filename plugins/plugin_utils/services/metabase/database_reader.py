@@ -10,14 +10,14 @@ files/postgresql/reader_missing.sql: {kind: wrong|note, sentence, repair: SQL or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK, host_and_port
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER, READER_CONNECTIONS
 
 Result = Mapping[str, Any]
 # An entry of `databases`.
@@ -100,6 +100,7 @@ def _database(app: str, given: Database) -> dict[str, Any]:
         "admin_user": given.admin_user or "postgres",
         "admin_password": given.admin_password.get_secret_value() if given.admin_password else "",
         "reader": READER,
+        "connections": READER_CONNECTIONS,
     }
 
 
@@ -123,15 +124,18 @@ def answered_apps(results: Iterable[Result]) -> list[str]:
     return [result["item"] for result in results if answered(result)]
 
 
-def reader_report(
+def reader_outcome(
     databases: Iterable[Place],
-    asked: Iterable[Result],
-    made: Iterable[Result],
-    granted: Iterable[Result],
-    asked_again: Iterable[Result],
-) -> dict[str, list[dict[str, str]]]:
-    """{"failed", "notes"}, each a list of {app, message}: where the reader is not as declared and why, and what every
-    role may do in a database, which is not ours to change. The results are those of the role's tasks in their order.
+    asked: Sequence[Result],
+    made: Sequence[Result] = (),
+    granted: Sequence[Result] = (),
+    asked_again: Sequence[Result] = (),
+) -> dict[str, Any]:
+    """What the role's tasks brought; their results are given in order, as far as they ran.
+
+    {"unready": apps that lack their reader at first, "logged_in", "made", "granted": apps whose database did what that
+    step asked, "failed", "notes": [{"app", "message"}]}: where the reader is not as declared and why, and what every
+    role may do in a database, which is not ours to change.
     """
     steps = [{result["item"]: result for result in results} for results in (asked, made, granted, asked_again)]
     failed, notes = [], []
@@ -142,7 +146,14 @@ def reader_report(
             failed.append({"app": database["app"], "message": failure(database, *repaired)})
         if found := rows(last, "note"):
             notes.append({"app": database["app"], "message": note(database, found)})
-    return {"failed": failed, "notes": notes}
+    return {
+        "unready": unready_apps(asked),
+        "logged_in": answered_apps(asked),
+        "made": answered_apps(made),
+        "granted": answered_apps(granted),
+        "failed": failed,
+        "notes": notes,
+    }
 
 
 def place(database: Place) -> str:

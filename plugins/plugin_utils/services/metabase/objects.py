@@ -29,6 +29,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.q
 Fields = dict[str, Any]
 
 READER = "crowsnest_ro"
+# Connections that the reader may have at once on a server, for all programs together.
+READER_CONNECTIONS = 10
+# Those of Metabase: a run needs one for itself, to see whether the reader is as declared.
+METABASE_CONNECTIONS = READER_CONNECTIONS - 1
+# Those that a verification takes of Metabase's: people use it as well.
+VERIFY_CONNECTIONS = METABASE_CONNECTIONS // 3
 DASHBOARD = "Business"
 # The columns of a dashboard's grid.
 _GRID = 24

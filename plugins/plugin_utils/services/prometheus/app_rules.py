@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Severity
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
 
 Language = Literal["en", "ko"]
 

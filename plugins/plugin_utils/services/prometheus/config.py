@@ -1,67 +1,58 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""prometheus.yml as a pure function of the plan."""
+"""prometheus.yml as a pure function of the plan and the declaration."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Target
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import USUAL, probes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import KEYS_IN_CONTAINER
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import (
-    CATALOGUE,
-    CONFIG_ROOT,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import KEYS_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Scrape
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
     OWN_LABEL,
     OWN_VALUE,
     alert_names,
 )
 
-PROMETHEUS_YML = f"{CONFIG_ROOT}/prometheus/current/prometheus.yml"
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
 APP_SAMPLE_LIMIT = 20_000
 PROBE_INTERVAL = "30s"
-# Monitors look once a minute; Kuma logs a line for each question, and refuses more than 60 a minute.
-_UPTIME_KUMA_INTERVAL = "30s"
-# Of a service with thousands of series, only those that a panel or an alert uses: a small host pays for each.
-_KEPT = {
-    "grafana": "process_.+|go_memstats_.+|grafana_build_info|grafana_stat_totals?_.+|grafana_stat_active_.+"
-    "|grafana_http_request_duration_seconds_(count|sum)|grafana_datasource_request_total",
-    "uptime_kuma": "monitor_(status|response_time|cert_days_remaining)|process_.+",
-}
 # How a page is read that does not say what it is, as many apps send text/html or nothing at all.
 _TEXT = {"fallback_scrape_protocol": "PrometheusText0.0.4"}
 
 
-def prometheus_config(plan: Plan) -> dict[str, Any]:
+def prometheus_config(context: Context) -> dict[str, Any]:
     """prometheus.yml: https://prometheus.io/docs/prometheus/latest/configuration/configuration/"""
-    interval, environment = plan.settings.scrape_interval, plan.settings.environment
-    jobs = [*_stack_jobs(plan), _node_job(plan), _app_job(plan)]
-    if "blackbox" in plan.services:
-        port = plan.services["blackbox"].port
-        jobs += [_probe_job(plan, port), _service_probe_job(plan, port)]
+    interval, environment = context.declaration.scrape_interval, context.declaration.environment
+    alertmanager = context.services["alertmanager"]
+    jobs = [*_stack_jobs(context), _node_job(context), _app_job(context)]
+    if "blackbox" in context.services:
+        port = context.services["blackbox"].port
+        jobs += [_probe_job(context, port), _service_probe_job(context, port)]
     return {
         "global": {
             "scrape_interval": interval,
-            "scrape_timeout": min(interval, "10s", key=duration_seconds),
+            "scrape_timeout": scrape_timeout(interval),
             "evaluation_interval": interval,
             "external_labels": {"environment": environment},
         },
         "alerting": {
-            "alert_relabel_configs": _marked(plan.settings.disabled_alerts),
-            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{plan.services['alertmanager'].port}"]}]}],
+            "alert_relabel_configs": _marked(context.declaration.disabled_alerts),
+            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager.port}"]}]}],
         },
         "rule_files": ["rules/*.yml"],
         "scrape_configs": [job for job in jobs if job["static_configs"]],
     }
+
+
+def scrape_timeout(interval: str) -> str:
+    """How long a target may take to answer; Prometheus refuses a timeout longer than the interval."""
+    return min(interval, "10s", key=duration_seconds)
 
 
 def _marked(disabled: Sequence[str]) -> list[dict[str, Any]]:
@@ -73,128 +64,112 @@ def _marked(disabled: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _targets(plan: Plan, address: str, **labels: str) -> dict[str, Any]:
-    return {"targets": [address], "labels": {"environment": plan.settings.environment, **labels}}
+def _targets(context: Context, address: str, **labels: str) -> dict[str, Any]:
+    return {"targets": [address], "labels": {"environment": context.declaration.environment, **labels}}
 
 
-def _stack_jobs(plan: Plan) -> list[dict[str, Any]]:
-    own: dict[str, dict[str, Any]] = {"uptime_kuma": _uptime_kuma_asked()}
+def gives_key(context: Context, name: str) -> bool:
+    """Whether a container that runs gives out a key, without which its metrics cannot be read."""
+    scrape = context.definition(name).scrape
+    return scrape is not None and scrape.with_key
+
+
+def _stack_jobs(context: Context) -> list[dict[str, Any]]:
+    """A job for each service that exports something, with all its containers."""
+    jobs: dict[str, list[Planned]] = {}
+    for planned in context.services.values():
+        jobs.setdefault(planned.service, []).append(planned)
     return [
-        {
-            "job_name": name,
-            **_TEXT,
-            **own.get(name, {}),
-            "static_configs": [_targets(plan, f"127.0.0.1:{service.port}", host=plan.server)],
-            **({"metric_relabel_configs": _relabelled(plan, name)} if name in _KEPT else {}),
-        }
-        for name, service in plan.services.items()
-        if CATALOGUE[name].exports
+        _stack_job(context, scrape, name, containers)
+        for name, containers in jobs.items()
+        if (scrape := context.registry[name].scrape)
     ]
 
 
-def _relabelled(plan: Plan, service: str) -> list[dict[str, Any]]:
-    """What is kept of a service's series, under which labels."""
-    kept = {"source_labels": ["__name__"], "regex": _KEPT[service], "action": "keep"}
-    return [kept, *(_monitor_labels(plan.settings.apps) if service == "uptime_kuma" else [])]
+def _stack_job(context: Context, scrape: Scrape, name: str, containers: Sequence[Planned]) -> dict[str, Any]:
+    # Kuma takes one of its API keys as the password, whoever the user is.
+    login = {"username": "crowsnest", "password_file": f"{KEYS_IN_CONTAINER}/{name}"}
+    kept = {"source_labels": ["__name__"], "regex": scrape.kept, "action": "keep"}
+    further = scrape.relabel(context) if scrape.relabel else []
+    return {
+        "job_name": name,
+        **_TEXT,
+        **({"scrape_interval": scrape.interval} if scrape.interval else {}),
+        **({"basic_auth": login} if scrape.with_key else {}),
+        "static_configs": [
+            _targets(context, f"127.0.0.1:{planned.port}", host=context.server) for planned in containers
+        ],
+        **({"metric_relabel_configs": [kept, *further]} if scrape.kept else {}),
+    }
 
 
-def _uptime_kuma_asked() -> dict[str, Any]:
-    """Kuma takes one of its API keys as the password, whoever the user is."""
-    login = {"username": "crowsnest", "password_file": f"{KEYS_IN_CONTAINER}/uptime_kuma"}
-    return {"scrape_interval": _UPTIME_KUMA_INTERVAL, "basic_auth": login}
-
-
-def _monitor_labels(apps: Sequence[App]) -> list[dict[str, Any]]:
-    """Labels `app`, `host` and `probe` as the job `probe` has them, from the names that uptime/monitors.py gives.
-
-    A port has the label of the component of its name, so that one fault of both is told once.
-
-    Kuma's other labels go: ids that change when a monitor is made again, addresses with what may be secret in them, and
-    one for each tag, which comes and goes.
-    """
-    names, components = _any_of(app.name for app in apps), _any_of(it for app in apps for it in app.health.components)
-    part = {"url": "website", "health": "health", "$2": f"({components})( port)?" if components else ""}
-    return [
-        *([_labelled("app", f"({names})(: .+)?", "$1")] if names else []),
-        *(_labelled("host", f"{app.name}(: .+)?", app.host) for app in apps if app.host),
-        *(_labelled("probe", f"({names}): {pattern}", value) for value, pattern in part.items() if names and pattern),
-        {
-            "regex": "__name__|job|instance|environment|host|app|probe|monitor_name|monitor_type|window",
-            "action": "labelkeep",
-        },
-    ]
-
-
-def _labelled(label: str, name: str, value: str) -> dict[str, Any]:
-    return {"source_labels": ["monitor_name"], "regex": name, "target_label": label, "replacement": value}
-
-
-def _any_of(words: Iterable[str]) -> str:
-    return "|".join(re.escape(word) for word in sorted(set(words)))
-
-
-def _node_job(plan: Plan) -> dict[str, Any]:
+def _node_job(context: Context) -> dict[str, Any]:
+    port = context.plan.node_exporter_port
     return {
         "job_name": "node",
         **_TEXT,
         "static_configs": [
-            _targets(plan, f"{address}:{plan.node_exporter_port}", host=name) for name, address in plan.hosts.items()
+            _targets(context, f"{address}:{port}", host=name) for name, address in context.plan.hosts.items()
         ],
     }
 
 
-def _app_job(plan: Plan) -> dict[str, Any]:
+def _app_job(context: Context) -> dict[str, Any]:
     return {
         "job_name": "app",
         **_TEXT,
         "sample_limit": APP_SAMPLE_LIMIT,
         "static_configs": [
             _targets(
-                plan,
-                address,
+                context,
+                page.address,
                 app=app.name,
-                host=app.host or plan.server,
-                __metrics_path__=path,
-                instance=address if path == "/metrics" else address + path,
+                host=context.plan.host_of(app),
+                __metrics_path__=page.path,
+                instance=page.instance,
             )
-            for app in plan.settings.apps
-            for address, path in (plan.app_target(app, target) for target in app.metrics)
+            for app in context.declaration.apps
+            for page in (context.plan.app_target(app, target) for target in app.metrics)
         ],
     }
 
 
-def _probe_job(plan: Plan, port: int) -> dict[str, Any]:
+def _probe_job(context: Context, port: int) -> dict[str, Any]:
     return {
         "job_name": "probe",
         "metrics_path": "/probe",
         "scrape_interval": PROBE_INTERVAL,
         "static_configs": [
             _targets(
-                plan,
+                context,
                 probe.url,
                 app=app.name,
-                host=app.host or plan.server,
+                host=context.plan.host_of(app),
                 probe=probe.name,
                 __param_module=probe.module,
             )
-            for app in plan.settings.apps
+            for app in context.declaration.apps
             for probe in probes(app)
         ],
         "relabel_configs": _through_blackbox(port),
     }
 
 
-def _service_probe_job(plan: Plan, port: int) -> dict[str, Any]:
+def _service_probe_job(context: Context, port: int) -> dict[str, Any]:
     """Services of the stack that export nothing themselves where only this host reaches it."""
+    paths = {
+        name: definition.health_path
+        for name in context.services
+        if (definition := context.definition(name)).health_path and not definition.scrape
+    }
     return {
         "job_name": "service_probe",
         "metrics_path": "/probe",
         "params": {"module": [USUAL]},
         "scrape_interval": PROBE_INTERVAL,
         "static_configs": [
-            _targets(plan, f"http://127.0.0.1:{service.port}{CATALOGUE[name].answers}", host=plan.server, service=name)
-            for name, service in plan.services.items()
-            if CATALOGUE[name].probed
+            _targets(context, f"{context.services[name].url}{path}", host=context.server, service=name)
+            for name, path in paths.items()
         ],
         "relabel_configs": _through_blackbox(port),
     }
@@ -209,12 +184,18 @@ def _through_blackbox(port: int) -> list[dict[str, Any]]:
     ]
 
 
-def watched_addresses(files: Mapping[str, str]) -> dict[str, str]:
-    """{host: address} of the job `node` in the prometheus.yml that is in force, from the fact `files` of the server."""
-    job = _node_job_of(yaml.safe_load(files.get(PROMETHEUS_YML, "")) or {})
-    return {entry["labels"]["host"]: entry["targets"][0].rpartition(":")[0] for entry in job["static_configs"]}
-
-
-def _node_job_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    jobs = [job for job in config.get("scrape_configs", []) if job["job_name"] == "node"]
-    return jobs[0] if jobs else {"static_configs": []}
+def targets(config: Mapping[str, Any]) -> list[Target]:
+    """[{"job", "address", "path", "app", "probe", "host"}] of a prometheus.yml."""
+    return [
+        {
+            "job": job["job_name"],
+            "address": address,
+            "path": group["labels"].get("__metrics_path__", job.get("metrics_path", "/metrics")),
+            "app": group["labels"].get("app", ""),
+            "probe": group["labels"].get("probe", ""),
+            "host": group["labels"].get("host", ""),
+        }
+        for job in config["scrape_configs"]
+        for group in job["static_configs"]
+        for address in group["targets"]
+    ]

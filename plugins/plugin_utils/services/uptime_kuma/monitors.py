@@ -9,11 +9,12 @@ other keys, the rest are Kuma's own fields. Some of them are secret: tokens, pas
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urljoin
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import (
     DnsMonitor,
     DockerMonitor,
@@ -28,11 +29,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime 
     PushMonitor,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds, host_and_port
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
     HEARTBEAT_KEY,
+    PUSH_KEY,
     in_key,
     job_key,
     own_key,
@@ -51,18 +53,19 @@ ALERTING_PATH = "Alerting path"
 ALERTING_KEY = "crowsnest/alerting-path"
 
 
-def monitors(plan: Plan, declaration: Declaration, push_key: str) -> list[Fields]:
-    """All monitors; the token of a push monitor is made from the key. Apps in a plan have no secrets."""
+def monitors(context: Context) -> list[Fields]:
+    """All monitors; the token of a push monitor is made from a generated key."""
+    declaration = context.declaration
     watched = [
         *(monitor for app in declaration.apps for monitor in app_monitors(app)),
-        *alerting_path(plan, notifications.names(declaration)),
+        *alerting_path(context, notifications.names(declaration)),
         *(own_monitor(each, declaration) for each in declaration.monitors),
     ]
-    return [_with_token(each, push_key) if each["type"] == "push" else each for each in watched]
+    return [_with_token(context, each) if each["type"] == "push" else each for each in watched]
 
 
-def _with_token(monitor: Fields, push_key: str) -> Fields:
-    return {**monitor, "pushToken": push_token(push_key, monitor["key"])}
+def _with_token(context: Context, monitor: Fields) -> Fields:
+    return {**monitor, "pushToken": push_token(context.secret(PUSH_KEY), monitor["key"])}
 
 
 def docker_hosts(declaration: Declaration) -> list[Fields]:
@@ -76,24 +79,50 @@ def docker_hosts(declaration: Declaration) -> list[Fields]:
 
 def app_monitors(app: App) -> list[Fields]:
     """A group named as the app, and in it everything that can be asked from outside; nothing when there is nothing."""
+    return [monitor for monitor, _ in _with_probes(app)]
+
+
+def series_labels(apps: Sequence[App]) -> dict[str, dict[str, str]]:
+    """{name of a monitor: labels that its series get in Prometheus}, for all monitors of the apps.
+
+    `app`, `host` where the app names one, and `probe` as in `_parts`.
+    """
+    return {
+        monitor["name"]: {
+            "app": app.name,
+            **({"host": app.host} if app.host else {}),
+            **({"probe": probe} if probe else {}),
+        }
+        for app in apps
+        for monitor, probe in _with_probes(app)
+    }
+
+
+def _with_probes(app: App) -> list[tuple[Fields, str]]:
+    """The group of the app and its parts, as `_parts` gives them; nothing when there is nothing to watch."""
+    group: Fields = {"key": app.name, "name": app.name, "type": "group", **_PACE}
     parts = list(_parts(app))
-    return [{"key": app.name, "name": app.name, "type": "group", **_PACE}, *parts] if parts else []
+    return [(group, ""), *parts] if parts else []
 
 
-def _parts(app: App) -> Iterator[Fields]:
-    """The names are part of the contract with prometheus_config, which makes the labels `app` and `probe` of them."""
+def _parts(app: App) -> Iterator[tuple[Fields, str]]:
+    """Each monitor, with the name of the probe of blackbox exporter that asks the same thing, or an empty text.
+
+    A port has the probe of the component of its name, so that one fault of both is told once.
+    """
     if app.url:
-        yield _of(app, "website", "website", _app_http(app, app.url))
+        yield _of(app, "website", "website", _app_http(app, app.url)), "url"
     if app.health.basic:
-        yield _of(app, "health", "health", _app_http(app, urljoin(app.url or "", app.health.basic)))
+        yield _of(app, "health", "health", _app_http(app, urljoin(app.url or "", app.health.basic))), "health"
     for component in app.health.components:
-        yield _of(app, f"component/{in_key(component)}", component, _component(app, component))
+        yield _of(app, f"component/{in_key(component)}", component, _component(app, component)), component
     for name, address in app.tcp.items():
         host, port = host_and_port(address)
-        yield _of(app, f"tcp/{name}", f"{name} port", {"type": "port", "hostname": host, "port": port, **_PACE})
+        fields = {"type": "port", "hostname": host, "port": port, **_PACE}
+        yield _of(app, f"tcp/{name}", f"{name} port", fields), name if name in app.health.components else ""
     for job in app.jobs:
         push = {"type": "push", "interval": job.silent_seconds, "maxretries": 0, "retryInterval": 60}
-        yield _of(app, job_key(app, job).removeprefix(f"{app.name}/"), f"job {job.name}", push)
+        yield _of(app, job_key(app, job).removeprefix(f"{app.name}/"), f"job {job.name}", push), ""
 
 
 def _of(app: App, key: str, name: str, fields: Fields) -> Fields:
@@ -131,14 +160,14 @@ def _component(app: App, component: str) -> Fields:
 # --- the alerting path ----------------------------------------------------------------------------------------------
 
 
-def alerting_path(plan: Plan, receivers: list[str]) -> list[Fields]:
+def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
     """Watches what sends all other alerts, so Kuma tells the receivers of this one group itself, once for all of it."""
     return [
         {
             "key": ALERTING_KEY,
             "name": ALERTING_PATH,
             "type": "group",
-            "description": f"Runbook: {plan.settings.runbook_url.rstrip('/')}/AlertingPathAlive.md",
+            "description": f"Runbook: {context.declaration.runbook_url.rstrip('/')}/AlertingPathAlive.md",
             "notifications": receivers,
             "resendInterval": _RESEND_BEATS,
             **_PACE,
@@ -157,7 +186,7 @@ def alerting_path(plan: Plan, receivers: list[str]) -> list[Fields]:
                 "key": f"{ALERTING_KEY}/{name}",
                 "name": f"{ALERTING_PATH}: {name.capitalize()}",
                 "group": ALERTING_KEY,
-                **_http(f"http://127.0.0.1:{plan.services[name].port}/-/healthy"),
+                **_http(f"http://127.0.0.1:{context.services[name].port}/-/healthy"),
             }
             for name in ("prometheus", "alertmanager")
         ),

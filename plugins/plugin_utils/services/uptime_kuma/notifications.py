@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SMTP_TLS_PORT,
-    Declaration,
     DiscordReceiver,
     EmailReceiver,
     Receiver,
@@ -17,6 +16,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.setting
     WebhookReceiver,
     receiver_name,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import host_and_port
 
 

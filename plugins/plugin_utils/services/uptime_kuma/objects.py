@@ -7,31 +7,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import (
     Maintenance,
     StatusGroup,
     StatusPage,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import WEEKDAYS, days_of
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import PROJECT
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import KEYS_DIRECTORY
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import monitors, notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import ALERTING_KEY
 
 Fields = dict[str, Any]
 
 
-def objects(plan: Plan, declaration: Declaration, push_key: str) -> dict[str, Any]:
-    """{"settings", "notifications", "docker_hosts", "monitors", "maintenances", "status_pages", "metrics_key"}.
+def objects(context: Context) -> dict[str, Any]:
+    """{"settings", "notifications", "docker_hosts", "monitors", "maintenances", "status_pages"}.
 
     Notifications and monitors hold secrets, which the module masks.
     """
-    watched = monitors.monitors(plan, declaration, push_key)
-    pages = status_pages(plan, declaration, watched)
+    declaration, watched = context.declaration, monitors.monitors(context)
+    pages = status_pages(context, watched)
     return {
-        "settings": settings(plan, declaration),
+        "settings": settings(context),
         "notifications": notifications.notifications(declaration),
         "docker_hosts": monitors.docker_hosts(declaration),
         "monitors": watched,
@@ -40,23 +37,15 @@ def objects(plan: Plan, declaration: Declaration, push_key: str) -> dict[str, An
             for each in declaration.maintenance
         ],
         "status_pages": pages,
-        "metrics_key": {
-            "path": f"{KEYS_DIRECTORY}/uptime_kuma",
-            "owner": plan.services["prometheus"].user,
-            "reader": {
-                "url": f"http://127.0.0.1:{plan.services['prometheus'].port}",
-                "container": f"{PROJECT}-prometheus-1",
-            },
-        },
     }
 
 
-def settings(plan: Plan, declaration: Declaration) -> Fields:
+def settings(context: Context) -> Fields:
     """Kuma's own names. It looks for no updates, since images.yml decides."""
     return {
-        "serverTimezone": declaration.timezone,
-        "keepDataPeriodDays": declaration.uptime_kuma_keep_days,
-        "primaryBaseURL": plan.services["uptime_kuma"].external_url.rstrip("/"),
+        "serverTimezone": context.declaration.timezone,
+        "keepDataPeriodDays": context.declaration.uptime_kuma_keep_days,
+        "primaryBaseURL": context.services["uptime_kuma"].external_url.rstrip("/"),
         "checkUpdate": False,
         "searchEngineIndex": False,
     }
@@ -107,18 +96,19 @@ def _time(clock: str) -> dict[str, int]:
     return {"hours": int(hours), "minutes": int(minutes)}
 
 
-def status_pages(plan: Plan, declaration: Declaration, watched: list[Fields]) -> list[Fields]:
+def status_pages(context: Context, watched: list[Fields]) -> list[Fields]:
     """The pages; one without anything to show is left out."""
     keys = {each["name"]: each["key"] for each in watched}
     pages = [
-        (page, page.groups if page.groups is not None else _app_groups(plan, keys)) for page in declaration.status_pages
+        (page, page.groups if page.groups is not None else _app_groups(context, keys))
+        for page in context.declaration.status_pages
     ]
     return [_status_page(page, groups, keys) for page, groups in pages if groups or page.groups is not None]
 
 
-def _app_groups(plan: Plan, keys: Mapping[str, str]) -> list[StatusGroup]:
+def _app_groups(context: Context, keys: Mapping[str, str]) -> list[StatusGroup]:
     """What the public may know of each app: whether its address and its health endpoint answer."""
-    shown = {app.name: [f"{app.name}: {part}" for part in ("website", "health")] for app in plan.settings.apps}
+    shown = {app.name: [f"{app.name}: {part}" for part in ("website", "health")] for app in context.declaration.apps}
     there = {app: [name for name in names if name in keys] for app, names in shown.items()}
     return [StatusGroup(name=app, monitors=names) for app, names in there.items() if names]
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Job
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
+# The generated secret from which tokens are derived.
+PUSH_KEY = "uptime_kuma_push_key"
 # The monitor to which Alertmanager's heartbeat goes.
 HEARTBEAT_KEY = "crowsnest/alerting-path/heartbeat"
 _IN_KEYS = str.maketrans({"(": "%28", ")": "%29", "%": "%25"})
@@ -31,9 +33,9 @@ def push_token(push_key: str, monitor_key: str) -> str:
     return hmac.new(push_key.encode(), monitor_key.encode(), hashlib.sha256).hexdigest()[:_TOKEN_LENGTH]
 
 
-def push_url(plan: Plan, push_key: str, monitor_key: str) -> str:
+def push_url(context: Context, monitor_key: str) -> str:
     """Where to report a success: https://github.com/louislam/uptime-kuma/wiki/Internal-API"""
-    return f"http://127.0.0.1:{plan.services['uptime_kuma'].port}/api/push/{push_token(push_key, monitor_key)}"
+    return f"{context.services['uptime_kuma'].url}/api/push/{push_token(context.secret(PUSH_KEY), monitor_key)}"
 
 
 def own_key(name: str) -> str:
@@ -46,19 +48,19 @@ def in_key(name: str) -> str:
     return name.translate(_IN_KEYS)
 
 
-def own_urls(plan: Plan, declaration: Declaration, push_key: str) -> dict[str, str]:
+def own_urls(context: Context) -> dict[str, str]:
     """{"secrets/push/import": url}: a file for each push monitor that the team declares itself, named as its id."""
     return {
-        f"secrets/push/{each.id or each.name}": push_url(plan, push_key, own_key(each.id or each.name))
-        for each in declaration.monitors
+        f"secrets/push/{each.id or each.name}": push_url(context, own_key(each.id or each.name))
+        for each in context.declaration.monitors
         if each.type == "push"
     }
 
 
-def job_urls(plan: Plan, push_key: str) -> dict[str, str]:
+def job_urls(context: Context) -> dict[str, str]:
     """{"secrets/jobs/shop/nightly-backup": url}: a file for each job, to be read by what runs it."""
     return {
-        f"secrets/jobs/{app.name}/{job.name}": push_url(plan, push_key, job_key(app, job))
-        for app in plan.settings.apps
+        f"secrets/jobs/{app.name}/{job.name}": push_url(context, job_key(app, job))
+        for app in context.declaration.apps
         for job in app.jobs
     }

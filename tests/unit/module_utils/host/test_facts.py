@@ -161,7 +161,11 @@ def test_the_groups_that_may_ping(tmp_path: Path, text: str, groups: list[int]) 
 
 # --- our units ---
 
+UNITS = ["crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"]
+# It answers to exactly this question.
 SHOWN = """\
+shift 2
+[ "$*" = "crowsnest-container-metrics.timer crowsnest-container-metrics.service" ] || exit 1
 printf '%s' '\
 Id=crowsnest-container-metrics.timer
 ActiveState=active
@@ -178,7 +182,7 @@ NeedDaemonReload=yes
 
 def test_our_units_are_active_enabled_and_stale_or_not(programs: Callable[..., None]) -> None:
     programs(systemctl=SHOWN)
-    assert host_facts.units() == {
+    assert host_facts.units(UNITS) == {
         "crowsnest-container-metrics.timer": {"active": True, "enabled": True, "stale": False},
         "crowsnest-container-metrics.service": {"active": False, "enabled": False, "stale": True},
     }
@@ -187,7 +191,12 @@ def test_our_units_are_active_enabled_and_stale_or_not(programs: Callable[..., N
 @pytest.mark.parametrize("systemctl", ["exit 1", "true"])
 def test_a_host_without_systemd_has_no_units(programs: Callable[..., None], systemctl: str) -> None:
     programs(systemctl=systemctl)
-    assert host_facts.units() == {}
+    assert host_facts.units(UNITS) == {}
+
+
+def test_no_unit_is_asked_for_when_none_is_wanted(programs: Callable[..., None]) -> None:
+    programs(systemctl="echo Id=somebody")
+    assert host_facts.units([]) == {}
 
 
 # --- the toolbox ---

@@ -22,7 +22,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.metabase.client imp
     NotThereError,
     RefusedError,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.record import Record
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.key_file import KeyFile
 
 
 class Server(ThreadingHTTPServer):
@@ -180,17 +180,17 @@ def test_lists_wherever_they_are(server: Server) -> None:
 
 def test_the_file_is_written_at_once_and_only_for_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "new" / "key.json"
-    Record(str(path), keep=True).set(key="mb_x")
+    KeyFile(str(path), keep=True).set(key="mb_x")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in path.parent.iterdir()] == ["key.json"]
-    again = Record(str(path), keep=True)
+    again = KeyFile(str(path), keep=True)
     again.note("databases", "Shop", again.digest("p"))
-    assert Record(str(path), keep=True).content["databases"] == {"Shop": again.digest("p")}
-    assert Record(str(path), keep=True).key == "mb_x"
+    assert KeyFile(str(path), keep=True).content["databases"] == {"Shop": again.digest("p")}
+    assert KeyFile(str(path), keep=True).key == "mb_x"
 
 
 def test_in_check_mode_nothing_is_written(tmp_path: Path) -> None:
-    Record(str(tmp_path / "key.json"), keep=False).set(key="x")
+    KeyFile(str(tmp_path / "key.json"), keep=False).set(key="x")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -198,17 +198,17 @@ def test_in_check_mode_nothing_is_written(tmp_path: Path) -> None:
 def test_a_broken_file_is_an_empty_one(tmp_path: Path, text: str) -> None:
     path = tmp_path / "key.json"
     path.write_text(text)
-    record = Record(str(path), keep=True)
+    record = KeyFile(str(path), keep=True)
     assert (record.key, record.content["databases"], record.content["failing"]) == ("", {}, [])
     assert record.digest("a") != record.digest("b")
 
 
 def test_digests_differ_from_file_to_file(tmp_path: Path) -> None:
-    one, other = (Record(str(tmp_path / name), keep=True) for name in "ab")
+    one, other = (KeyFile(str(tmp_path / name), keep=True) for name in "ab")
     assert one.digest("p") != other.digest("p")
 
 
 def test_a_file_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MetabaseError, match=r"API key cannot be (read|written)"):
-        Record(str(tmp_path / "file" / "key.json"), keep=True).save()
+        KeyFile(str(tmp_path / "file" / "key.json"), keep=True).save()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.objects import QUESTION, entity_id
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.marks import QUESTION, entity_id
 from ansible_collections.crowsnest.core.plugins.module_utils.verify import metabase as verify_metabase
 
 Serve = Callable[..., Any]
@@ -44,7 +44,7 @@ def lines(serve: Serve, key_file: str) -> Callable[..., list[tuple[str, str]]]:
             look.bodies[number] = json.loads(body)  # type: ignore[attr-defined]
             return 202, json.dumps(asked[number])
 
-        checks = verify_metabase.metabase_checks(serve(answer).url, key_file, WANTED)
+        checks = verify_metabase.metabase_checks(serve(answer).url, key_file, WANTED, 3)
         return [(check.status, check.detail) for check in checks]
 
     look.bodies = {}  # type: ignore[attr-defined]
@@ -76,12 +76,12 @@ def test_questions_that_could_not_be_made_are_a_warning(lines: Any) -> None:
 
 
 def test_a_metabase_that_does_not_answer_is_told_elsewhere(key_file: str, closed_url: str) -> None:
-    assert verify_metabase.metabase_checks(closed_url, key_file, WANTED) == []
+    assert verify_metabase.metabase_checks(closed_url, key_file, WANTED, 3) == []
 
 
 def test_a_key_that_is_refused_or_missing_is_a_fault(serve: Serve, key_file: str, tmp_path: Path) -> None:
     refusing = serve(lambda *_: (401, "Unauthenticated"))
-    (refused,) = verify_metabase.metabase_checks(refusing.url, key_file, WANTED)
-    (missing,) = verify_metabase.metabase_checks(refusing.url, str(tmp_path / "none"), WANTED)
+    (refused,) = verify_metabase.metabase_checks(refusing.url, key_file, WANTED, 3)
+    (missing,) = verify_metabase.metabase_checks(refusing.url, str(tmp_path / "none"), WANTED, 3)
     assert (refused.status, missing.status) == ("FAIL", "FAIL")
     assert "refuses the key" in refused.detail and "is not there" in missing.detail

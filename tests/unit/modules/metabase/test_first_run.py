@@ -123,6 +123,8 @@ def test_the_diff_shows_what_changes_and_no_secret(ready: Double, run: Runner) -
 
 
 def test_mistakes_come_before_anything_is_asked(metabase: Double, run: Runner) -> None:
-    message = run(changed(questions_0={"display": "chart", "database": ""}))["msg"]
+    message = run(changed(questions_0={"collection": "x", "database": ""}))["msg"]
     assert "nothing was changed, 2 mistakes: questions[0] (shop/revenue).database: is missing; " in message
+    message = run(changed(questions_0={"display": "chart"}))["msg"]
+    assert message.startswith("value of display must be one of: table, ") and "got: chart found in quest" in message
     assert metabase.requests == []

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import (
-    SEVERITIES,
     Declaration,
     duration_seconds,
     read,
-    receiver_name,
 )
 
 HOOK = "https://hooks.slack.com/services/T/B/x"

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import read
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import time_zones
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 
 GROUPS = {"server": ["web1"], "monitored": ["web1"]}
 
 
 def refusals(**declared: Any) -> list[str]:
-    return mistakes({f"crowsnest_{name}": value for name, value in declared.items()}, GROUPS)
+    return declaration_mistakes({f"crowsnest_{name}": value for name, value in declared.items()}, GROUPS, "")
 
 
 # --- time zones ---

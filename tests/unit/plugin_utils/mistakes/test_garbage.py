@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 
 GROUPS = {"server": ["web1"], "monitored": ["web1", "web2"]}
 SECRET = "https://hooks.slack.com/services/T0/B0/hush"
@@ -127,16 +127,17 @@ def test_nothing_makes_the_check_fail_and_what_it_passes_can_be_built(
 def build(declared: dict[str, Any], folder: str, facts: dict[str, Any]) -> None:
     """Everything that is made of a declaration."""
     hostvars = {"web1": {"preflight_look": {"host": facts}}, "web2": {"ansible_host": "203.0.113.2"}}
-    plan = filters.plan(declared, "web1", ["web1", "web2"], hostvars)
-    assert Plan.model_validate(plan).model_dump(mode="json") == plan
-    filters.prometheus_files(plan, folder)
-    filters.alertmanager_files(plan, declared)
-    filters.secret_files(plan, declared, {})
+    plan = filters.plan(declared, "web1", ["web1", "web2"], hostvars, folder, f"{folder}/secrets")
+    context = plan["context"]
+    held = filters.context_of(context)
+    assert Plan.model_validate_json(held.plan.model_dump_json()) == held.plan
+    for name in plan["services"]:
+        filters.service_directory(context, name)
+        if held.definition(name).objects:
+            filters.service_objects(context, name)
     if "uptime_kuma" in plan["services"]:
-        objects = filters.uptime_kuma_objects(plan, declared, {})
-        keys = [each["key"] for each in objects["monitors"]]
+        keys = [each["key"] for each in filters.service_objects(context, "uptime_kuma")["monitors"]]
         assert len(set(keys)) == len(keys)
-    filters.blackbox_files(plan, declared)
-    filters.compose_project(plan)
-    filters.plan_table_of(plan)
-    filters.run_report(plan, declared, {"inventory_hostname": "web1"}, [folder], f"{folder}/secrets")
+    filters.compose_project(context, {"files": {}, "data": {}})
+    filters.expectations(context, hostvars)
+    filters.run_report(context, {"inventory_hostname": "web1"}, [folder], f"{folder}/secrets")

@@ -188,6 +188,11 @@ LINES: list[tuple[dict[str, Any], str]] = [
         "runs on web2. Allowed: a port on web2's private address, written as `:8000/metrics`.",
     ),
     (
+        app(host="web2", metrics=["localhost:8000/of:all"]),
+        "crowsnest_apps[0] (shop).metrics[0]: 'localhost:8000/of:all' cannot be reached from the server, as the app "
+        "runs on web2. Allowed: a port on web2's private address, written as `:8000/of:all`.",
+    ),
+    (
         app(host="web2", metrics=["[::1]:8000"]),
         "crowsnest_apps[0] (shop).metrics[0]: '[::1]:8000' cannot be reached from the server, as the app "
         "runs on web2. Allowed: a port on web2's private address, written as `:8000`.",
@@ -290,6 +295,7 @@ def test_an_app_on_the_server_may_use_its_loopback_and_have_jobs(where: dict[str
 PAGES = {
     (None, ":8000", None, "127.0.0.1:8000/metrics"): True,
     (None, ":8000/", "web1", "localhost:8000"): True,
+    (None, ":8000", None, ":08000"): True,
     ("web2", ":8000", "web2", ":8000/metrics"): True,
     (None, "10.0.0.9:8000/a", "web2", "10.0.0.9:8000/a"): True,
     (None, ":8000", None, ":8000/worker"): False,
@@ -311,6 +317,15 @@ def test_a_metrics_page_belongs_to_one_app_and_is_read_once(case: tuple[str | No
         "Allowed: each page once."
     )
     assert mistakes(apps=apps) == ([refusal] if PAGES[case] else [])
+
+
+@pytest.mark.parametrize("target", [127.0, "127.0.0.1", "127.0.0.1:8000/metrics?token=hush"])
+def test_what_is_no_metrics_target_is_not_proposed_without_its_host(target: Any) -> None:
+    lines = mistakes(**app(host="web2", metrics=[target]))
+    assert [line.partition(" Allowed: ")[2] for line in lines if "cannot be reached" in line] == [
+        "a port on web2's private address."
+    ]
+    assert "hush" not in "".join(lines)
 
 
 def test_each_of_two_apps_of_the_same_name_is_named() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 
 GROUPS = {"server": ["web1"], "monitored": ["web1"]}
 APPS: list[dict[str, Any]] = [
@@ -22,7 +22,7 @@ NIGHT = {"start": "02:00", "end": "03:00"}
 
 def found(**declared: Any) -> list[str]:
     whole = {"apps": APPS, "receivers": RECEIVERS, **declared}
-    return mistakes({f"crowsnest_{name}": value for name, value in whole.items()}, GROUPS)
+    return declaration_mistakes({f"crowsnest_{name}": value for name, value in whole.items()}, GROUPS, "")
 
 
 def ping(name: str = "Office", **keys: Any) -> dict[str, Any]:

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from contexts import context_of
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import App, Plan, make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import plan_table
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 
 MakePlan = Callable[..., Plan]
 SMALL = ["prometheus", "alertmanager", "blackbox"]
@@ -21,6 +26,7 @@ EVERYTHING = {**RUNNING, "grafana": 200, "uptime_kuma": 200}
 DOCKER = {"docker": "26.1.5", "compose": "2.26.1"}
 
 # Lightsail bundle: MemTotal in MiB. A fresh Debian uses about 120 MiB of it.
+IMAGES = dict.fromkeys(REGISTRY, "image:1")
 BUNDLES = {"512 MB": 445, "1 GB": 945, "2 GB": 1950, "4 GB": 3900}
 SYSTEM, APP = 120, 300
 
@@ -172,8 +178,8 @@ IN_FORCE = {
 
 @pytest.mark.parametrize(("free", "in_force"), IN_FORCE)
 def test_the_size_in_force_stays_while_there_is_room_for_it(plan: MakePlan, free: int, in_force: int) -> None:
-    compose = f"command: [--storage.tsdb.retention.size={in_force}MB]"
-    made = plan(disk_mib=156_000, free_mib=free, files={"/opt/crowsnest/prometheus/current/compose.yml": compose})
+    kept = {"/opt/crowsnest/plan.json": f'{{"retention_size_mib": {in_force}}}'}
+    made = plan(disk_mib=156_000, free_mib=free, files=kept)
     assert made.retention_size_mib == IN_FORCE[free, in_force]
 
 
@@ -268,7 +274,7 @@ def test_flags_of_the_team_are_told_from_the_packages_and_our_own(plan: MakePlan
 
 
 def test_the_table_says_whose_flags_are_replaced_and_where_they_are_kept(plan: MakePlan) -> None:
-    made = plan(files={"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'})
+    made = context_of(files={"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'})
     (line,) = [line for line in plan_table(made) if "replaced" in line]
     assert line == (
         'replaced on web1: your flags of node exporter, ARGS="--collector.systemd" - '
@@ -284,7 +290,7 @@ def test_the_server_watches_itself_on_loopback_and_others_at_their_address(
     facts: Callable[..., dict[str, Any]],
 ) -> None:
     addresses = {"web1": "203.0.113.1", "web2": "172.26.0.2", "silent6": "fd00::6", "known6": "[fd00::7]"}
-    made = make_plan({}, "web1", addresses, {"web1": facts()}, dict.fromkeys(ALL, "image:1"))
+    made = make_plan(Declaration(), "web1", addresses, {"web1": facts()}, REGISTRY, IMAGES)
     assert made.hosts == {"web1": "127.0.0.1", "web2": "172.26.0.2", "silent6": "[fd00::6]", "known6": "[fd00::7]"}
 
 
@@ -301,7 +307,8 @@ TARGETS = {
 @pytest.mark.parametrize("case", TARGETS, ids=str)
 def test_a_metrics_target_is_read_as_its_own_host_reaches_it(plan: MakePlan, case: tuple[str | None, str]) -> None:
     app = App(name="shop", host=case[0], metrics=[case[1]])
-    assert plan(hosts=["web1", "web2"]).app_target(app, case[1]) == TARGETS[case]
+    page = plan(hosts=["web1", "web2"]).app_target(app, case[1])
+    assert (page.address, page.path) == TARGETS[case]
 
 
 # Address at which a further host would be watched, and the words of the refusal.
@@ -318,7 +325,7 @@ UNFIT = {
 @pytest.mark.parametrize("address", UNFIT)
 def test_a_further_host_needs_a_private_address(facts: Callable[..., dict[str, Any]], address: str) -> None:
     seen = {"web1": facts(), "web2": facts()}
-    made = make_plan({}, "web1", {"web1": "54.180.1.1", "web2": address}, seen, dict.fromkeys(ALL, "image:1"))
+    made = make_plan(Declaration(), "web1", {"web1": "54.180.1.1", "web2": address}, seen, REGISTRY, IMAGES)
     assert len(made.refusals) == (1 if UNFIT[address] else 0)
     assert all(UNFIT[address] in refusal and "private_address" in refusal for refusal in made.refusals)
 
@@ -326,7 +333,7 @@ def test_a_further_host_needs_a_private_address(facts: Callable[..., dict[str, A
 def test_an_operating_system_it_is_not_made_for_is_refused(facts: Callable[..., dict[str, Any]]) -> None:
     old = {**facts(), "os": {"id": "ubuntu", "version": "20.04", "codename": "focal"}}
     seen = {"web1": facts(), "web2": old}
-    made = make_plan({}, "web1", {"web1": "", "web2": "10.0.0.2"}, seen, dict.fromkeys(ALL, "image:1"))
+    made = make_plan(Declaration(), "web1", {"web1": "", "web2": "10.0.0.2"}, seen, REGISTRY, IMAGES)
     assert made.refusals == [
         "web2 runs ubuntu 20.04. crowsnest is made for debian 12, 13; ubuntu 22.04, 24.04. Upgrade the host, or take "
         "it out of the inventory."
@@ -335,7 +342,7 @@ def test_an_operating_system_it_is_not_made_for_is_refused(facts: Callable[..., 
 
 def test_a_host_that_is_down_does_not_stop_the_run(facts: Callable[..., dict[str, Any]]) -> None:
     addresses = {"web1": "54.180.1.1", "web2": "54.180.1.2"}
-    assert make_plan({}, "web1", addresses, {"web1": facts()}, dict.fromkeys(ALL, "image:1")).refusals == []
+    assert make_plan(Declaration(), "web1", addresses, {"web1": facts()}, REGISTRY, IMAGES).refusals == []
 
 
 def test_a_plan_survives_the_way_through_ansible(plan: MakePlan) -> None:
@@ -349,8 +356,8 @@ def test_a_plan_holds_no_secret(plan: MakePlan) -> None:
     assert "hush" not in made.model_dump_json()
 
 
-def test_the_table_shows_services_memory_and_disk(plan: MakePlan) -> None:
-    made = plan({"apps": [{"name": "shop"}], "environment": "staging"}, total_mib=945, used_mib=520)
+def test_the_table_shows_services_memory_and_disk() -> None:
+    made = context_of({"apps": [{"name": "shop"}], "environment": "staging"}, total_mib=945, used_mib=520)
     assert plan_table(made) == [
         "Server web1, environment staging, 1 host(s), 1 app(s)",
         "",
@@ -430,7 +437,7 @@ def test_passwords_of_databases_are_in_no_plan(plan: MakePlan) -> None:
     assert "hush" not in plan(declared, total_mib=3900).model_dump_json()
 
 
-HEAP = {"/opt/crowsnest/metabase/current/compose.yml": "JAVA_OPTS: -Xmx768m"}
+HEAP = {"/opt/crowsnest/plan.json": '{"heaps_mib": {"metabase": 768}}'}
 
 
 @pytest.mark.parametrize(("heap", "refused"), [(768, False), (896, False), (3000, True), (700, False)])

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from contexts import declaration_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan, make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.taken_ports import port_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 
 MakePlan = Callable[..., Plan]
 Facts = Callable[..., dict[str, Any]]
@@ -21,9 +24,10 @@ OURS = {"pid": 900, "program": "/usr/bin/prometheus-node-exporter", "service": "
 
 def fleet(facts: Facts, declared: dict[str, Any] | None = None, **further: Any) -> list[str]:
     """Refusals of a plan for a server web1 and a further host worker1 at 10.0.0.2, with facts of the latter."""
-    variables = {f"crowsnest_{name}": value for name, value in (declared or {}).items()}
+    declaration = declaration_of(declared)
     addresses = {"web1": "10.0.0.1", "worker1": "10.0.0.2"}
-    return make_plan(variables, "web1", addresses, {"web1": facts(), "worker1": facts(**further)}, images()).refusals
+    seen = {"web1": facts(), "worker1": facts(**further)}
+    return make_plan(declaration, "web1", addresses, seen, REGISTRY, images()).refusals
 
 
 def test_another_node_exporter_on_a_further_host_is_refused_with_both_ways_out(facts: Facts) -> None:
@@ -189,5 +193,7 @@ def test_a_high_port_is_replaced_by_a_possible_one(plan: MakePlan) -> None:
 
 
 def test_a_host_that_does_not_answer_is_not_judged(facts: Facts) -> None:
-    silent = make_plan({}, "web1", {"web1": "10.0.0.1", "w": "10.0.0.2"}, {"web1": facts()}, images())
+    silent = make_plan(
+        declaration_of(), "web1", {"web1": "10.0.0.1", "w": "10.0.0.2"}, {"web1": facts()}, REGISTRY, images()
+    )
     assert silent.refusals == []

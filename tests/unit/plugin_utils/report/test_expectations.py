@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapes import misfits
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Expected
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as module
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import compose_file, service_files
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import rule_counts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import push_token
 
+MakeContext = Callable[..., Context]
 Facts = Callable[..., dict[str, Any]]
 SHOP = {
     "name": "shop",
@@ -35,15 +41,13 @@ SLACK = {"type": "slack", "name": "team", "webhook_url": "https://hooks.slack.co
 
 
 @pytest.fixture
-def expect(plan: Callable[..., Plan], facts: Facts, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def expect(context: MakeContext, facts: Facts) -> Callable[..., dict[str, Any]]:
     """What is expected of a declaration (names without `crowsnest_`) on a roomy server web1 and these further hosts."""
 
     def make(declared: Mapping[str, Any], hosts: Any = ("web1",), silent: Any = (), **host: Any) -> dict[str, Any]:
-        settings = {name: value for name, value in declared.items() if name not in ("receivers", "heartbeat_url")}
-        planned = plan(settings, hosts=hosts, total_mib=8000).model_dump(mode="json")
-        looks = {name: {} if name in silent else {"preflight_look": {"host": facts(**host)}} for name in hosts}
-        variables = {f"crowsnest_{name}": value for name, value in declared.items()}
-        return filters.expectations(planned, variables, SECRETS, looks, str(tmp_path))
+        made = context(declared, hosts=hosts, secrets=SECRETS, total_mib=8000)
+        looks = {name: "it does not answer over SSH" if name in silent else facts(**host) for name in hosts}
+        return module.expectations(made, looks, {}, limited=False)
 
     return make
 
@@ -60,21 +64,18 @@ def test_every_planned_service_is_expected_as_its_compose_fragment_says(expect: 
 
 
 def test_files_are_expected_with_the_digest_of_what_is_generated(
-    expect: Callable[..., dict[str, Any]], plan: Callable[..., Plan], tmp_path: Path
+    expect: Callable[..., dict[str, Any]], context: MakeContext
 ) -> None:
-    found = expect({"apps": [SHOP]})
-    planned = plan({"apps": [SHOP]}, total_mib=8000).model_dump(mode="json")
-    files = filters.prometheus_files(planned, str(tmp_path))
+    found, made = expect({"apps": [SHOP]}), context({"apps": [SHOP]}, total_mib=8000)
     assert found["services"]["prometheus"]["files"] == {
-        path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()
+        path: hashlib.sha256(text.encode()).hexdigest() for path, text in service_files(made, "prometheus").items()
     }
-    assert found["compose"]["sha256"] == hashlib.sha256(filters.compose_project(planned).encode()).hexdigest()
+    assert found["compose"]["sha256"] == hashlib.sha256(yaml_text(compose_file(made)).encode()).hexdigest()
 
 
-def test_a_dollar_that_compose_would_fill_in_is_expected_once(plan: Callable[..., Plan]) -> None:
-    text = "services: {prometheus: {command: ['--a=$$b'], environment: {}}}"
-    service = module._service(plan(), "prometheus", {"compose.yml": text})
-    assert service["command"] == ["--a=$b"]
+def test_a_dollar_that_compose_would_fill_in_is_expected_once(expect: Callable[..., dict[str, Any]]) -> None:
+    services = expect({"external_urls": {"prometheus": "https://example.com/$HOME"}})["services"]
+    assert "--web.external-url=https://example.com/$HOME" in services["prometheus"]["command"]
 
 
 def test_targets_are_those_of_prometheus_yml(expect: Callable[..., dict[str, Any]]) -> None:
@@ -105,7 +106,7 @@ def test_rules_are_counted_per_file_and_group() -> None:
         "rules/host.yml": "groups: [{name: cpu, rules: [{alert: a}, {alert: b}]}, {name: empty, rules: []}]",
         "rules/own-1-x.yml": "groups: [{name: cpu, rules: [{record: c}]}, {name: none}]",
     }
-    assert module.rules(files) == {
+    assert rule_counts(files) == {
         "host.yml/cpu": 2,
         "host.yml/empty": 0,
         "own-1-x.yml/cpu": 1,
@@ -152,22 +153,14 @@ def test_no_secret_is_in_what_is_expected(expect: Callable[..., dict[str, Any]])
     assert [secret for secret in SECRETS.values() if secret in text] == []
 
 
-def test_secrets_are_handed_on_as_digests(plan: Callable[..., Plan]) -> None:
-    planned = plan(total_mib=8000).model_dump(mode="json")
-    found = filters.secret_digests(planned, {"crowsnest_receivers": [SLACK]}, SECRETS)
+def test_secrets_are_handed_on_as_digests(context: MakeContext) -> None:
+    made = context({"receivers": [SLACK]}, secrets=SECRETS, total_mib=8000)
+    found = module.secret_digests(made)
     webhook = hashlib.sha256(SLACK["webhook_url"].encode()).hexdigest()
-    assert list(found) == ["alertmanager", "blackbox", "grafana", "uptime_kuma"]
+    assert list(found) == ["prometheus", "alertmanager", "blackbox", "grafana", "uptime_kuma"]
     assert found["alertmanager"]["secrets/team_webhook_url"] == webhook
     assert found["grafana"]["secrets/admin_password"] == hashlib.sha256(b"a-password").hexdigest()
     assert found["uptime_kuma"]["secrets/push_key"] == hashlib.sha256(b"kuma-key").hexdigest()
-    files = filters.secret_files(planned, {"crowsnest_receivers": [SLACK]}, SECRETS)
-    assert {name: list(paths) for name, paths in found.items()} == {name: list(it) for name, it in files.items()}
-
-
-def test_secrets_of_a_service_that_is_not_planned_are_left_out(plan: Callable[..., Plan]) -> None:
-    planned = plan(total_mib=8000).model_dump(mode="json")
-    del planned["services"]["grafana"], planned["services"]["uptime_kuma"]
-    assert filters.secret_digests(planned, {}, SECRETS) == {"alertmanager": {}, "blackbox": {}}
 
 
 def test_every_panel_is_asked_with_a_window_of_four_scrapes(expect: Callable[..., dict[str, Any]]) -> None:
@@ -178,14 +171,14 @@ def test_every_panel_is_asked_with_a_window_of_four_scrapes(expect: Callable[...
     assert [query["expr"] for query in found["queries"] if re.search("[$][a-z_{]", query["expr"])] == []
 
 
-def test_without_grafana_no_panel_is_asked(plan: Callable[..., Plan], facts: Facts, tmp_path: Path) -> None:
-    planned = plan(total_mib=950, used_mib=500).model_dump(mode="json")
-    assert "grafana" not in planned["services"]
-    found = filters.expectations(planned, {}, {}, {"web1": {"preflight_look": {"host": facts()}}}, str(tmp_path))
+def test_without_grafana_no_panel_is_asked(context: MakeContext, facts: Facts) -> None:
+    made = context(total_mib=950, used_mib=500)
+    assert "grafana" not in made.services
+    found = module.expectations(made, {"web1": facts()}, {}, limited=False)
     assert (found["queries"], found["dashboards"]) == ([], {})
     assert (found["monitors"], found["status_pages"]) == ([], [])
     assert [check["detail"].split(":")[0] for check in found["checks"] if check["status"] == "WARN"] == [
-        f"{name} is switched off" for name in planned["switched_off"]
+        f"{name} is switched off" for name in made.plan.switched_off
     ]
 
 
@@ -212,11 +205,11 @@ def test_what_a_run_saw_before_its_changes_does_not_count(
     assert filters._last_look(here, server, limited) == found
 
 
-def test_a_port_that_the_run_itself_closed_is_no_fault(plan: Callable[..., Plan], facts: Facts, tmp_path: Path) -> None:
-    before, now = facts(ports={"9100": ["0.0.0.0"]}), facts(ports={"9100": ["127.0.0.1"]})
-    looks = {"preflight_look": {"host": before}, "verify_look": {"host": now}}
-    planned = plan().model_dump(mode="json")
-    checks = filters.expectations(planned, {}, SECRETS, {"web1": looks}, str(tmp_path))["checks"]
+def test_a_port_that_the_run_itself_closed_is_no_fault(facts: Facts) -> None:
+    before, now = ({**facts(ports={"9100": [address]}), "data": {}} for address in ("0.0.0.0", "127.0.0.1"))
+    looks = {"web1": {"preflight_look": {"host": before}, "verify_look": {"host": now}}}
+    planned = filters.plan({}, "web1", ["web1"], looks, "/nowhere", "/nowhere")
+    checks = filters.expectations(planned["context"], looks)["expected"]["checks"]
     assert [check["status"] for check in checks if check["area"] == "ports"] == ["PASS"]
 
 
@@ -280,10 +273,10 @@ PORTS: dict[str, tuple[list[int], dict[str, list[str]], list[dict[str, Any]], tu
 
 
 @pytest.mark.parametrize("name", PORTS)
-def test_ports_that_others_can_reach_are_the_declared_ones(name: str, plan: Callable[..., Plan], facts: Facts) -> None:
+def test_ports_that_others_can_reach_are_the_declared_ones(name: str, context: MakeContext, facts: Facts) -> None:
     declared, listening, docker, fault = PORTS[name]
     found = {**facts(ports=listening), "ports": listening, "published": docker}
-    checks = module.port_checks(plan({"open_ports": declared}), {"web1": found})
+    checks = module.port_checks(context({"open_ports": declared}), {"web1": found})
     assert len(checks) == 1
     if fault is None:
         assert checks[0]["status"] == "PASS"
@@ -294,9 +287,9 @@ def test_ports_that_others_can_reach_are_the_declared_ones(name: str, plan: Call
 
 
 def test_node_exporter_of_a_further_host_may_listen_at_the_address_it_is_watched_at(
-    plan: Callable[..., Plan], facts: Facts
+    context: MakeContext, facts: Facts
 ) -> None:
-    planned = plan(hosts=("web1", "web2"))
+    planned = context(hosts=("web1", "web2"))
     there = {"address": "203.0.113.2", "ports": {"9100": ["203.0.113.2"], "9090": ["203.0.113.2"]}}
     lines = module.port_checks(planned, {"web1": facts(), "web2": facts(**there)})
     assert [line["detail"] for line in lines] == [
@@ -307,36 +300,40 @@ def test_node_exporter_of_a_further_host_may_listen_at_the_address_it_is_watched
     assert [line["status"] for line in lines] == ["FAIL"]
 
 
-def test_an_app_on_a_further_host_is_read_at_its_private_address(plan: Callable[..., Plan], facts: Facts) -> None:
+def test_an_app_on_a_further_host_is_read_at_its_private_address(context: MakeContext, facts: Facts) -> None:
     apps = [{"name": "worker", "host": "web2", "metrics": [":8000/metrics"]}]
     there = facts(address="203.0.113.2", ports={"8000": ["203.0.113.2"]})
-    (check,) = module.port_checks(plan({"apps": apps}, hosts=("web1", "web2")), {"web1": facts(), "web2": there})
+    (check,) = module.port_checks(context({"apps": apps}, hosts=("web1", "web2")), {"web1": facts(), "web2": there})
     assert check["status"] == "PASS"
     everywhere = facts(address="203.0.113.2", ports={"8000": ["0.0.0.0"]})
-    (check,) = module.port_checks(plan({"apps": apps}, hosts=("web1", "web2")), {"web1": facts(), "web2": everywhere})
+    (check,) = module.port_checks(
+        context({"apps": apps}, hosts=("web1", "web2")), {"web1": facts(), "web2": everywhere}
+    )
     assert check["status"] == "WARN"
 
 
-def test_what_is_open_is_said(plan: Callable[..., Plan], facts: Facts) -> None:
+def test_what_is_open_is_said(context: MakeContext, facts: Facts) -> None:
     (check,) = module.port_checks(
-        plan(), {"web1": facts(ports={"443": ["::"], "22": ["0.0.0.0"], "5432": ["127.0.0.1"]})}
+        context(), {"web1": facts(ports={"443": ["::"], "22": ["0.0.0.0"], "5432": ["127.0.0.1"]})}
     )
     assert check["detail"] == "only declared ones can be reached from outside: 22, 443"
 
 
 # --- the report ---
 
+# Of a line that is not gathered with others.
+ALONE = {"kind": "", "name": ""}
 REPORT = {
     "seconds": 1.94,
     "passed": 1,
     "warnings": 1,
     "failed": 2,
     "checks": [
-        {"status": "FAIL", "area": "files", "detail": "a: changed: x", "advice": "Run it."},
-        {"status": "FAIL", "area": "files", "detail": "b: changed: y", "advice": "Run it."},
-        {"status": "FAIL", "area": "rules", "detail": "not loaded: c", "advice": "Run it."},
-        {"status": "WARN", "area": "certificates", "detail": "ends in 13 d", "advice": "Renew."},
-        {"status": "PASS", "area": "rules", "detail": "49 of 49", "advice": ""},
+        {"status": "FAIL", "area": "files", "detail": "a: changed: x", "advice": "Run it.", **ALONE},
+        {"status": "FAIL", "area": "files", "detail": "b: changed: y", "advice": "Run it.", **ALONE},
+        {"status": "FAIL", "area": "rules", "detail": "not loaded: c", "advice": "Run it.", **ALONE},
+        {"status": "WARN", "area": "certificates", "detail": "ends in 13 d", "advice": "Renew.", **ALONE},
+        {"status": "PASS", "area": "rules", "detail": "49 of 49", "advice": "", **ALONE},
     ],
 }
 
@@ -389,12 +386,21 @@ def test_lines_without_a_kind_stand_for_themselves() -> None:
     assert len(shown(*alike(10, kind=""))) == 11
 
 
+def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, Any]]) -> None:
+    database = {"address": "127.0.0.1:5432", "name": "shop", "admin_user": "a", "admin_password": "a-long-password"}
+    declared = {"apps": [{**SHOP, "database": database}], "grafana_plugins": {"a-panel": "1.0.0"}}
+    told = {"receivers": [SLACK], "heartbeat_url": "https://hc.example.com/ping"}
+    found = expect(declared | told, hosts=("web1", "web2"), silent=("web2",), ports={"5432": ["0.0.0.0"]})
+    assert misfits(found, Expected) == []
+    assert all(found.values()) and all(found["business"].values())
+
+
 def test_a_host_without_the_stack_is_one_sentence() -> None:
     assert verify_report({}) == ["The stack does not run here yet, so there is nothing to ask."]
 
 
 def test_what_other_tasks_could_not_do_is_a_fault_unless_it_is_the_apps(
-    plan: Callable[..., Plan], facts: Callable[..., dict[str, Any]], tmp_path: Path
+    context: MakeContext, facts: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
     told = {
         "preflight_look": {"host": facts()},
@@ -402,7 +408,7 @@ def test_what_other_tasks_could_not_do_is_a_fault_unless_it_is_the_apps(
         "database_reader_notes": [{"app": "shop", "message": "everybody may write"}],
         "metabase_failed": [{"change": "create person kim", "message": "HTTP 400"}],
     }
-    found = filters.expectations(plan().model_dump(mode="json"), {}, SECRETS, {"web1": told}, str(tmp_path))
+    found = module.expectations(context(), {"web1": facts()}, told, limited=False)
     assert [(it["status"], it["detail"]) for it in found["checks"] if it["area"] in ("databases", "business")] == [
         ("FAIL", "create person kim: HTTP 400"),
         ("WARN", "crowsnest_ro cannot read"),

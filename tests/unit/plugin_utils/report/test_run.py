@@ -7,24 +7,22 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import report
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 SMALL = {"total_mib": 945, "used_mib": 520}
 SHOP = {"apps": [{"name": "shop", "url": "https://shop.example.com/"}]}
 SERVER = {"inventory_hostname": "web1", "ansible_user": "deploy", "ansible_host": "203.0.113.10"}
 URL = {"external_urls": {"uptime_kuma": "https://status.example.com/"}}
 
 
-def lines(plan: MakePlan, declared: dict[str, Any], server: Mapping[str, Any] = SERVER, **host: Any) -> list[str]:
-    settings = {name: value for name, value in declared.items() if not name.endswith("password")}
-    return report(plan(settings, **host), Declaration.model_validate(declared), server, "-i inventories/x", "s")
+def lines(context: MakeContext, declared: dict[str, Any], server: Mapping[str, Any] = SERVER, **host: Any) -> list[str]:
+    return report(context(declared, **host), server, "-i inventories/x", "s")
 
 
-def test_every_page_has_its_address(plan: MakePlan) -> None:
-    assert lines(plan, {"ports": {"uptime_kuma": 13001}})[:4] == [
+def test_every_page_has_its_address(context: MakeContext) -> None:
+    assert lines(context, {"ports": {"uptime_kuma": 13001}})[:4] == [
         "grafana       http://127.0.0.1:3000",
         "uptime_kuma   http://127.0.0.1:13001",
         "prometheus    http://127.0.0.1:9090",
@@ -45,14 +43,14 @@ WAYS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("server", "way"), WAYS)
-def test_the_way_to_the_pages_is_a_command_that_works(plan: MakePlan, server: dict[str, Any], way: str) -> None:
-    (line,) = (line for line in lines(plan, {}, server) if line.startswith("They listen"))
+def test_the_way_to_the_pages_is_a_command_that_works(context: MakeContext, server: dict[str, Any], way: str) -> None:
+    (line,) = (line for line in lines(context, {}, server) if line.startswith("They listen"))
     assert line.removeprefix("They listen ").startswith(way)
     assert line.endswith("deploy@203.0.113.10") == ("ansible_host" in server)
 
 
-def test_pages_with_an_address_of_their_own_need_no_tunnel(plan: MakePlan) -> None:
-    assert [line for line in lines(plan, URL) if "ssh" in line] == []
+def test_pages_with_an_address_of_their_own_need_no_tunnel(context: MakeContext) -> None:
+    assert [line for line in lines(context, URL) if "ssh" in line] == []
 
 
 PASSWORDS = {"grafana_admin_password": "a-long-password", "uptime_kuma_admin_password": "another-password"}
@@ -65,9 +63,9 @@ LOGINS: list[tuple[dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(("declared", "places"), LOGINS, ids=["made once", "declared"])
 def test_it_says_where_each_password_is_and_never_which(
-    plan: MakePlan, declared: dict[str, Any], places: list[str]
+    context: MakeContext, declared: dict[str, Any], places: list[str]
 ) -> None:
-    found = lines(plan, declared)
+    found = lines(context, declared)
     assert [line for line in found if "user is admin" in line] == [
         f"{title}'s user is admin, the password is {place}."
         for title, place in zip(("Grafana", "Uptime Kuma"), places, strict=True)
@@ -75,8 +73,8 @@ def test_it_says_where_each_password_is_and_never_which(
     assert [secret for secret in PASSWORDS.values() if secret in " ".join(found)] == []
 
 
-def test_what_is_switched_off_has_no_page_and_no_login_but_a_reason(plan: MakePlan) -> None:
-    found = lines(plan, {**SHOP, **URL}, **SMALL)
+def test_what_is_switched_off_has_no_page_and_no_login_but_a_reason(context: MakeContext) -> None:
+    found = lines(context, {**SHOP, **URL}, **SMALL)
     assert "user is admin" not in " ".join(found)
     assert "/status/" not in " ".join(found)
     assert (
@@ -102,9 +100,9 @@ PAGES: list[tuple[dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(("declared", "addresses"), PAGES, ids=str)
 def test_status_pages_are_named_as_they_need_no_login(
-    plan: MakePlan, declared: dict[str, Any], addresses: list[str]
+    context: MakeContext, declared: dict[str, Any], addresses: list[str]
 ) -> None:
-    found = [line for line in lines(plan, declared) if "/status/" in line]
+    found = [line for line in lines(context, declared) if "/status/" in line]
     assert found == [f"Status page without a login: {address}" for address in addresses]
 
 
@@ -128,9 +126,11 @@ NOBODY = (
 
 
 @pytest.mark.parametrize(("receivers", "told"), TOLD, ids=str)
-def test_it_says_when_uptime_kuma_can_tell_nobody(plan: MakePlan, receivers: list[dict[str, Any]], told: bool) -> None:
-    assert (NOBODY in lines(plan, {"receivers": receivers})) != told
+def test_it_says_when_uptime_kuma_can_tell_nobody(
+    context: MakeContext, receivers: list[dict[str, Any]], told: bool
+) -> None:
+    assert (NOBODY in lines(context, {"receivers": receivers})) != told
 
 
-def test_an_uptime_kuma_that_is_switched_off_has_nothing_to_tell(plan: MakePlan) -> None:
-    assert NOBODY not in lines(plan, {}, **SMALL)
+def test_an_uptime_kuma_that_is_switched_off_has_nothing_to_tell(context: MakeContext) -> None:
+    assert NOBODY not in lines(context, {}, **SMALL)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import probed_apps
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     KEEP_TIME,
     SINCE,
@@ -16,7 +17,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Query,
     any_is_bad,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.probes import probed_apps
 
 # The dead man's switch always fires.
 EVERY_ALERT = 'alertname!="AlertingPathAlive"'
@@ -35,7 +35,7 @@ def firing_count(selector: str = EVERY_ALERT) -> Panel:
     )
 
 
-def firing_table(plan: Plan, selector: str = EVERY_ALERT) -> Panel:
+def firing_table(context: Context, selector: str = EVERY_ALERT) -> Panel:
     """Each alert that fires, with a link to the dashboard that shows its cause."""
     firing = (
         f'ALERTS_FOR_STATE{{{selector}}} * 1000 and ignoring (alertstate) ALERTS{{alertstate="firing", {selector}}}'
@@ -45,7 +45,7 @@ def firing_table(plan: Plan, selector: str = EVERY_ALERT) -> Panel:
         "Each alert that fires, since when, and the dashboard that shows why: click the row. Then do what the "
         "runbook of its name says. During planned work make a silence in Alertmanager instead.",
         "table",
-        (Query(_with_page(plan, firing)),),
+        (Query(_with_page(context, firing)),),
         width=20,
         columns={
             "severity": Column("Severity", 80),
@@ -53,7 +53,7 @@ def firing_table(plan: Plan, selector: str = EVERY_ALERT) -> Panel:
             "app": Column("App"),
             "host": Column("Host"),
             "instance": Column("Instance"),
-            **({"monitor_name": Column("Monitor")} if "uptime_kuma" in plan.services else {}),
+            **({"monitor_name": Column("Monitor")} if "uptime_kuma" in context.services else {}),
             "Value": Column("Since", 130, SINCE),
             "page": Column("Dashboard", 110),
         },
@@ -84,19 +84,19 @@ def _with_thing(expr: str) -> str:
     return f'label_replace({joined}, "thing", "$1", "monitor_name", "(.+)")'
 
 
-def _with_page(plan: Plan, expr: str) -> str:
+def _with_page(context: Context, expr: str) -> str:
     """The series of `expr` with label `page`, the uid of the dashboard that shows the cause; the last match counts."""
     pages = [
         ("stack", "alertname", ".+"),
         ("host", "host", ".+"),
         ("stack", "alertname", "(Prometheus|Alert|Monitors).+"),
     ]
-    if probed_apps(plan):
+    if probed_apps(context):
         pages.append(("probes", "app", ".+"))
-    with_metrics = [app.name for app in plan.settings.apps if app.metrics]
+    with_metrics = [app.name for app in context.declaration.apps if app.metrics]
     if with_metrics:
         pages.append(("app-$1", "app", f"({'|'.join(with_metrics)})"))
-    if "uptime_kuma" in plan.services:
+    if "uptime_kuma" in context.services:
         pages.append(("uptime", "monitor_name", ".+"))
     for page, label, pattern in pages:
         expr = f'label_replace({expr}, "page", "{page}", "{label}", "{pattern}")'

@@ -10,12 +10,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import (
+    availability,
+    certificates,
+    durations,
+    probed_apps,
+    success,
+    success_history,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import (
     alert_history,
     firing_count,
     firing_table,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import (
+    too_many_errors,
+    too_slow,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     ANY,
@@ -36,19 +48,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Panel,
     Query,
     Row,
-    Threshold,
     Variable,
     host_link,
     increase,
     runbook_link,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.probes import (
-    availability,
-    certificates,
-    durations,
-    probed_apps,
-    success,
-    success_history,
 )
 
 NO_REQUESTS = "No user sent a request in this time."
@@ -106,18 +109,18 @@ FRAMEWORKS = {
 }
 
 
-def app_dashboard(plan: Plan, app: App) -> Dashboard:
+def app_dashboard(context: Context, app: App) -> Dashboard:
     """The dashboard of an app with metrics."""
-    framework, probed = FRAMEWORKS.get(app.framework), app in probed_apps(plan)
-    rows = [_at_a_glance(plan, app, framework)]
+    framework, probed = FRAMEWORKS.get(app.framework), app in probed_apps(context)
+    rows = [_at_a_glance(context, app, framework)]
     if framework:
         rows.append(_server(app, framework))
     if app.framework == "django":
         rows.append(_database_and_cache(app))
     if probed:
         rows.append(_health(app))
-    rows.append(_errors_and_alerts(plan, app, framework))
-    links = [TO_OVERVIEW, host_link(app.host or plan.server), runbook_link(plan.settings.runbook_url)]
+    rows.append(_errors_and_alerts(context, app, framework))
+    links = [TO_OVERVIEW, host_link(app.host or context.server), runbook_link(context.declaration.runbook_url)]
     if probed:
         links.insert(2, Link(TO_PROBES.title, f"{TO_PROBES.url}?var-app={app.name}"))
     return Dashboard(
@@ -127,7 +130,7 @@ def app_dashboard(plan: Plan, app: App) -> Dashboard:
         description=f"Everything that is measured of {app.name} ({app.framework}).",
         rows=tuple(rows),
         variables=(
-            Variable("environment", "Environment", options=(plan.settings.environment,)),
+            Variable("environment", "Environment", options=(context.declaration.environment,)),
             Variable(
                 "instance", "Instance", query=f'label_values(up{{job="app", app="{app.name}"}}, instance)', multi=True
             ),
@@ -158,11 +161,11 @@ def _logs(app: App) -> str:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _at_a_glance(plan: Plan, app: App, framework: Framework | None) -> Row:
+def _at_a_glance(context: Context, app: App, framework: Framework | None) -> Row:
     panels = [_up(app)]
     if framework:
         panels += [_requests_now(app), _errors_now(app), _mean_now(app, framework)]
-    return Row("At a glance", (*panels, _memory(plan, app), _cpu(plan, app)))
+    return Row("At a glance", (*panels, _memory(context, app), _cpu(context, app)))
 
 
 def _up(app: App) -> Panel:
@@ -189,7 +192,6 @@ def _requests_now(app: App) -> Panel:
 
 
 def _errors_now(app: App) -> Panel:
-    limit = app.thresholds.error_ratio
     return Panel(
         "Errors",
         "Share of answers with a status of 500 or more over five minutes, all instances. Red: look at the last "
@@ -199,7 +201,7 @@ def _errors_now(app: App) -> Panel:
         unit=SHARE,
         decimals=1,
         base="green",
-        thresholds=(Threshold(limit / 5, "yellow"), Threshold(limit, "red")),
+        thresholds=too_many_errors(app.thresholds),
     )
 
 
@@ -214,19 +216,13 @@ def _mean_now(app: App, framework: Framework) -> Panel:
         (Query(mean),),
         unit=SECONDS,
         base="green",
-        thresholds=_slow(app),
+        thresholds=too_slow(app.thresholds),
         empty=NO_REQUESTS,
     )
 
 
-def _slow(app: App) -> tuple[Threshold, ...]:
-    """Where the app's own latency alerts begin."""
-    limits = app.thresholds
-    return Threshold(limits.latency_p95_medium_seconds, "yellow"), Threshold(limits.latency_p95_high_seconds, "red")
-
-
-def _memory(plan: Plan, app: App) -> Panel:
-    host = f'{{job="node", host="{app.host or plan.server}"}}'
+def _memory(context: Context, app: App) -> Panel:
+    host = f'{{job="node", host="{app.host or context.server}"}}'
     used = f"node_memory_MemTotal_bytes{host} - node_memory_MemAvailable_bytes{host}"
     process = f"process_resident_memory_bytes{{{_of_instances(app)}}}"
     return Panel(
@@ -242,8 +238,8 @@ def _memory(plan: Plan, app: App) -> Panel:
     )
 
 
-def _cpu(plan: Plan, app: App) -> Panel:
-    host = f'job="node", host="{app.host or plan.server}", mode!~"idle|iowait|steal"'
+def _cpu(context: Context, app: App) -> Panel:
+    host = f'job="node", host="{app.host or context.server}", mode!~"idle|iowait|steal"'
     used = f"sum by (host) (rate(node_cpu_seconds_total{{{host}}}[{RATE}]))"
     process = f"rate(process_cpu_seconds_total{{{_of_instances(app)}}}[{RATE}])"
     return Panel(
@@ -287,7 +283,7 @@ def _quantiles(app: App, framework: Framework) -> Panel:
         tuple(Query(f"histogram_quantile(0.{share}, {buckets})", f"p{share}") for share in (50, 95, 99)),
         unit=SECONDS,
         minimum=0,
-        thresholds=_slow(app),
+        thresholds=too_slow(app.thresholds),
         width=8,
         empty=NO_REQUESTS,
     )
@@ -419,14 +415,14 @@ def _health(app: App) -> Row:
     return Row("Health", tuple(panels))
 
 
-def _errors_and_alerts(plan: Plan, app: App, framework: Framework | None) -> Row:
+def _errors_and_alerts(context: Context, app: App, framework: Framework | None) -> Row:
     panels = []
     if app.framework == "django":
         panels += [_exceptions(app, "type"), _exceptions(app, "view")]
     if framework:
         panels.append(_failed_endpoints(app, framework))
     only = f'app="{app.name}"'
-    return Row("Errors and alerts", (*panels, firing_count(only), firing_table(plan, only), alert_history(only)))
+    return Row("Errors and alerts", (*panels, firing_count(only), firing_table(context, only), alert_history(only)))
 
 
 def _exceptions(app: App, label: str) -> Panel:

@@ -4,26 +4,20 @@
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.app import app_dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import host
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.overview import overview
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.probes import (
-    probed_apps,
-    probes,
-)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.stack import stack
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.uptime import uptime
 
 
-def dashboards(plan: Plan) -> list[Dashboard]:
+def dashboards(context: Context) -> list[Dashboard]:
     """What Grafana shows: only dashboards and panels for what runs and is measured."""
     return [
-        overview(plan),
-        host(plan),
-        stack(plan),
-        *([probes(plan)] if probed_apps(plan) else []),
-        *([uptime(plan)] if "uptime_kuma" in plan.services else []),
-        *(app_dashboard(plan, app) for app in plan.settings.apps if app.metrics),
+        overview(context),
+        host(context),
+        stack(context),
+        *(each for name in context.services for each in context.definition(name).dashboards(context)),
+        *(app_dashboard(context, app) for app in context.declaration.apps if app.metrics),
     ]

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import alert_history
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import disk_full, full
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     BYTES,
     BYTES_RATE,
     DAYS,
     FOLDER_OPERATIONS,
-    FULL,
     PERCENT,
     RANGE,
     RATE,
@@ -37,9 +38,11 @@ _NETWORK = f'{_NODE}, device!~"lo|veth.*|docker.*|br-.*|cni.*|flannel.*"'
 _DISK = f'{_NODE}, device!~"loop.*|ram.*|zram.*|sr.*|fd.*|dm-.*"'
 # A disk that does not fill, or only in years.
 _FOREVER_DAYS = 365
+# No alert watches how busy a disk is.
+_BUSY = (Threshold(80, "yellow"), Threshold(90, "red"))
 
 
-def host(plan: Plan) -> Dashboard:
+def host(context: Context) -> Dashboard:
     """The machine chosen at the top."""
     return Dashboard(
         uid="host",
@@ -48,7 +51,7 @@ def host(plan: Plan) -> Dashboard:
         description="One machine: CPU, memory, disks, network, clock. Choose it at the top.",
         rows=(_now(), _cpu(), _memory(), _disk(), _network_and_clock(), _alerts()),
         variables=(Variable("host", "Host", query='label_values(up{job="node"}, host)'),),
-        links=(TO_OVERVIEW, TO_STACK, runbook_link(plan.settings.runbook_url)),
+        links=(TO_OVERVIEW, TO_STACK, runbook_link(context.declaration.runbook_url)),
     )
 
 
@@ -57,11 +60,6 @@ def cpu_percent(selector: str) -> str:
     idle = f'rate(node_cpu_seconds_total{{{selector}, mode=~"idle|iowait|steal"}}[{RATE}])'
     every = f"rate(node_cpu_seconds_total{{{selector}}}[{RATE}])"
     return f"100 * (1 - sum by (host) ({idle}) / sum by (host) ({every}))"
-
-
-def memory_percent(selector: str) -> str:
-    """PromQL: memory that is not available per host, 0 to 100, as alert HostMemoryLow counts."""
-    return f"100 * (1 - node_memory_MemAvailable_bytes{{{selector}}} / node_memory_MemTotal_bytes{{{selector}}})"
 
 
 def _counter(series: str) -> str:
@@ -97,26 +95,27 @@ def _now() -> Row:
             ),
             Panel(
                 "CPU busy",
-                "Share of all cores that work. Over 90 % for long: top or docker stats --no-stream on the host shows "
-                "who; alert HostCpuHigh has the runbook.",
+                f"Share of all cores that work. Over {threshold('HostCpuHigh', 'medium')} % for long: top or docker "
+                "stats --no-stream on the host shows who; alert HostCpuHigh has the runbook.",
                 "stat",
                 (Query(cpu_percent(_NODE), "{{host}}"),),
                 unit=PERCENT,
                 decimals=0,
                 base="green",
-                thresholds=FULL,
+                thresholds=full("HostCpuHigh", "medium"),
                 width=4,
             ),
             Panel(
                 "Memory used",
-                "Share of the memory that programs hold and cannot give back. Over 90 %: ps aux --sort=-rss | head "
-                "on the host; alert HostMemoryLow has the runbook.",
+                "Share of the memory that programs hold and cannot give back. Over "
+                f"{threshold('HostMemoryLow', 'high')} %: ps aux --sort=-rss | head on the host; alert HostMemoryLow "
+                "has the runbook.",
                 "stat",
-                (Query(memory_percent(_NODE), "{{host}}"),),
+                (Query(f"host:memory_used:percent{{{_HOST}}}", "{{host}}"),),
                 unit=PERCENT,
                 decimals=0,
                 base="green",
-                thresholds=FULL,
+                thresholds=full("HostMemoryLow", "high"),
                 width=4,
             ),
             any_is_bad(
@@ -188,7 +187,7 @@ def _cpu() -> Row:
                 (Query(f"100 * {steal} / {every}", "{{host}}"),),
                 unit=PERCENT,
                 minimum=0,
-                thresholds=(Threshold(20, "red"),),
+                thresholds=(Threshold(threshold("HostCpuSteal", "medium"), "red"),),
             ),
         ),
     )
@@ -241,15 +240,16 @@ def _days_until_full() -> str:
 
 
 def _disk() -> Row:
-    files = f"node_filesystem_files_free{{{_NODE}}} / node_filesystem_files{{{_NODE}}}"
     return Row(
         "Disk",
         (
             percent_bars(
                 "Disk used",
-                "Share of each file system that is used, as df counts. Over 80 %: docker system df, journalctl "
-                "--disk-usage, du -xh --max-depth=2 / | sort -h | tail; alert HostDiskFilling has the runbook.",
+                "Share of each file system that is used, as df counts. Over "
+                f"{threshold('HostDiskFilling', 'medium')} %: docker system df, journalctl --disk-usage, du -xh "
+                "--max-depth=2 / | sort -h | tail; alert HostDiskFilling has the runbook.",
                 (Query(f"host:filesystem_used:percent{{{_HOST}}}", "{{host}} {{mountpoint}}"),),
+                disk_full(),
                 width=8,
             ),
             Panel(
@@ -261,7 +261,7 @@ def _disk() -> Row:
                 unit=PERCENT,
                 minimum=0,
                 maximum=100,
-                thresholds=FULL,
+                thresholds=disk_full(),
                 width=8,
             ),
             Panel(
@@ -297,7 +297,7 @@ def _disk() -> Row:
                 (Query(f"100 * rate(node_disk_io_time_seconds_total{{{_DISK}}}[{RATE}])", "{{host}} {{device}}"),),
                 unit=PERCENT,
                 minimum=0,
-                thresholds=FULL,
+                thresholds=_BUSY,
                 width=8,
             ),
             Panel(
@@ -305,11 +305,11 @@ def _disk() -> Row:
                 "Share of the possible files that exist. At 100 % no file can be made although space is left: look "
                 "for many small files such as sessions or cache; alert HostInodesLow has the runbook.",
                 "timeseries",
-                (Query(f"100 * (1 - {files}) and host:filesystem_avail:bytes{{{_HOST}}}", "{{host}} {{mountpoint}}"),),
+                (Query(f"host:inodes_used:percent{{{_HOST}}}", "{{host}} {{mountpoint}}"),),
                 unit=PERCENT,
                 minimum=0,
                 maximum=100,
-                thresholds=FULL,
+                thresholds=full("HostInodesLow", "high"),
                 width=8,
                 empty="File systems such as btrfs have no fixed number of files.",
             ),
@@ -366,10 +366,11 @@ def _network_and_clock() -> Row:
             ),
             Panel(
                 "Clock offset",
-                "Difference of the host's clock from the server's. Over 5 s logins, TLS and the order of logs suffer: "
-                "timedatectl status on the host; alert HostClockSkewed has the runbook.",
+                f"Difference of the host's clock from the server's. Over {threshold('HostClockSkewed', 'medium')} s "
+                "logins, TLS and the order of logs suffer: timedatectl status on the host; alert HostClockSkewed has "
+                "the runbook.",
                 "timeseries",
-                (Query(f"node_time_seconds{{{_NODE}}} - timestamp(node_time_seconds{{{_NODE}}})", "{{host}}"),),
+                (Query(f"host:clock_ahead:seconds{{{_HOST}}}", "{{host}}"),),
                 unit=SECONDS,
             ),
         ),

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import PAGES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import Thresholds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import probed_apps
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.alerts import (
     alert_history,
     firing_count,
@@ -17,7 +19,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import (
     cpu_percent,
-    memory_percent,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import (
+    disk_full,
+    full,
+    too_many_errors,
+    too_slow,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     APP_OF_SERIES,
@@ -41,8 +48,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     percent_bars,
     runbook_link,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.probes import probed_apps
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.uptime import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.dashboard import (
     availability_bars,
     watched_apps,
 )
@@ -50,19 +56,19 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 _NODE = 'job="node"'
 
 
-def overview(plan: Plan) -> Dashboard:
+def overview(context: Context) -> Dashboard:
     """All apps and hosts on one page."""
-    measured = [app for app in plan.settings.apps if app.metrics]
-    rows = [Row("Alerts", (firing_count(), firing_table(plan)))]
+    measured = [app for app in context.declaration.apps if app.metrics]
+    rows = [Row("Alerts", (firing_count(), firing_table(context)))]
     if measured:
         serving = [app.name for app in measured if app.framework in FRAMEWORKS]
         rows.append(Row("Apps", (_apps_up(), *(_requests(serving) if serving else ()))))
-    addresses = [_addresses()] if probed_apps(plan) else []
-    if watched_apps(plan):
+    addresses = [_addresses()] if probed_apps(context) else []
+    if watched_apps(context):
         addresses.append(availability_bars())
     if addresses:
         rows.append(Row("Addresses", tuple(addresses)))
-    rows += [Row("Hosts", _hosts()), Row("History", (alert_history(),)), Row("Where to look", (_portal(plan),))]
+    rows += [Row("Hosts", _hosts()), Row("History", (alert_history(),)), Row("Where to look", (_portal(context),))]
     return Dashboard(
         uid="overview",
         title="Overview",
@@ -71,8 +77,8 @@ def overview(plan: Plan) -> Dashboard:
         rows=tuple(rows),
         links=(
             TO_STACK,
-            *([TO_UPTIME] if "uptime_kuma" in plan.services else []),
-            runbook_link(plan.settings.runbook_url),
+            *([TO_UPTIME] if "uptime_kuma" in context.services else []),
+            runbook_link(context.declaration.runbook_url),
         ),
     )
 
@@ -93,6 +99,7 @@ def _requests(names: list[str]) -> tuple[Panel, ...]:
     """Requests, errors and response times of the apps whose framework counts them; an app at rest counts as 0."""
     apps = f'app=~"{"|".join(names)}"'
     nothing = f'0 * max by (app) (up{{job="app", {apps}}})'
+    limits = Thresholds()
     return (
         Panel(
             "Requests",
@@ -106,25 +113,27 @@ def _requests(names: list[str]) -> tuple[Panel, ...]:
         ),
         Panel(
             "Errors",
-            "Share of answers with a status of 500 or more, over five minutes. Over 5 %: click the app, row Errors and "
-            "alerts; alert AppErrorRatioHigh has the runbook.",
+            "Share of answers with a status of 500 or more, over five minutes. Over "
+            f"{100 * limits.error_ratio:g} %: click the app, row Errors and alerts; alert AppErrorRatioHigh has the "
+            "runbook.",
             "stat",
             (Query(f"max by (app) (app:errors:ratio5m{{{apps}}}) or {nothing}", "{{app}}"),),
             unit=SHARE,
             decimals=1,
             base="green",
-            thresholds=(Threshold(0.01, "yellow"), Threshold(0.05, "red")),
+            thresholds=too_many_errors(limits),
             links=(APP_OF_SERIES,),
         ),
         Panel(
             "Response time p95",
-            "One request in 20 takes longer than this, over five minutes. Over 1 s: click the app, its slowest "
-            "endpoints and its database queries; alert AppLatencyHigh has the runbook.",
+            "One request in 20 takes longer than this, over five minutes. Over "
+            f"{limits.latency_p95_medium_seconds:g} s: click the app, its slowest endpoints and its database queries; "
+            "alert AppLatencyHigh has the runbook.",
             "stat",
             (Query(f"max by (app) (app:latency_p95:seconds{{{apps}}})", "{{app}}"),),
             unit=SECONDS,
             base="green",
-            thresholds=(Threshold(1, "yellow"), Threshold(2, "red")),
+            thresholds=too_slow(limits),
             links=(APP_OF_SERIES,),
             empty=NO_REQUESTS,
         ),
@@ -158,38 +167,46 @@ def _hosts() -> tuple[Panel, ...]:
             links=(HOST_OF_SERIES,),
         ),
         _full(
-            "CPU", cpu_percent(_NODE), "Busy share of all cores. Over 90 % for long: click the host, then top on it."
+            "CPU",
+            cpu_percent(_NODE),
+            f"Busy share of all cores. Over {threshold('HostCpuHigh', 'medium')} % for long: click the host, then top "
+            "on it.",
+            full("HostCpuHigh", "medium"),
         ),
         _full(
             "Memory",
-            memory_percent(_NODE),
-            "Share of the memory that is taken. Over 90 %: click the host, then ps aux --sort=-rss | head on it.",
+            "host:memory_used:percent",
+            f"Share of the memory that is taken. Over {threshold('HostMemoryLow', 'high')} %: click the host, then "
+            "ps aux --sort=-rss | head on it.",
+            full("HostMemoryLow", "high"),
         ),
         _full(
             "Disk",
             "max by (host) (host:filesystem_used:percent)",
-            "The fullest file system of each host. Over 80 %: click the host, then docker system df and "
-            "journalctl --disk-usage on it.",
+            f"The fullest file system of each host. Over {threshold('HostDiskFilling', 'medium')} %: click the host, "
+            "then docker system df and journalctl --disk-usage on it.",
+            disk_full(),
         ),
     )
 
 
-def _full(title: str, expr: str, description: str) -> Panel:
+def _full(title: str, expr: str, description: str, thresholds: tuple[Threshold, ...]) -> Panel:
     """How full something of each host is, 0 to 100 percent."""
     return percent_bars(
         title,
         description,
         (Query(expr, "{{host}}"),),
+        thresholds,
         links=(HOST_OF_SERIES,),
     )
 
 
-def _portal(plan: Plan) -> Panel:
+def _portal(context: Context) -> Panel:
     """Links to all pages of the stack, with the addresses at which people open them."""
     pages = [
-        f"| [{name.replace('_', ' ').title()}]({service.external_url}) | {PAGES[name]} |"
-        for name, service in plan.services.items()
-        if name in PAGES
+        f"| [{name.replace('_', ' ').title()}]({service.external_url}) | {page.about} |"
+        for name, service in context.services.items()
+        if (page := context.definition(name).page)
     ]
     lines = [
         "**First** look at the firing alerts on top: each row leads to the dashboard that shows why. Without one, "
@@ -198,7 +215,7 @@ def _portal(plan: Plan) -> Panel:
         "| Page | What for |",
         "|---|---|",
         *pages,
-        f"| [Runbooks]({plan.settings.runbook_url}) | what to do for each alert, by its name |",
+        f"| [Runbooks]({context.declaration.runbook_url}) | what to do for each alert, by its name |",
         "",
         "An address on 127.0.0.1 opens through an SSH tunnel: `ssh -L PORT:127.0.0.1:PORT SERVER`.",
     ]

@@ -155,8 +155,6 @@ MONITOR_STATES: dict[float, tuple[str, Color]] = {
     2: ("pending", "yellow"),
     3: ("maintenance", "blue"),
 }
-# Percent of something that ends, such as memory or a disk: the alerts on hosts begin at 80 and 90.
-FULL = (Threshold(80, "yellow"), Threshold(90, "red"))
 # A count of which even one is bad.
 ANY = (Threshold(1, "red"),)
 
@@ -169,7 +167,12 @@ def any_is_bad(title: str, description: str, queries: tuple[Query, ...], width: 
 
 
 def percent_bars(
-    title: str, description: str, queries: tuple[Query, ...], width: int = 6, links: tuple[Link, ...] = ()
+    title: str,
+    description: str,
+    queries: tuple[Query, ...],
+    thresholds: tuple[Threshold, ...],
+    width: int = 6,
+    links: tuple[Link, ...] = (),
 ) -> Panel:
     """How full something is, 0 to 100 percent."""
     return Panel(
@@ -183,7 +186,7 @@ def percent_bars(
         minimum=0,
         maximum=100,
         base="green",
-        thresholds=FULL,
+        thresholds=thresholds,
         links=links,
     )
 

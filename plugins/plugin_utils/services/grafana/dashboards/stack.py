@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import PROJECT
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import (
-    CATALOGUE,
-    NODE_EXPORTER_NEED_MIB,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER_NEED_MIB
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import PROJECT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import full
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     BYTES,
     FOLDER_OPERATIONS,
@@ -31,22 +31,17 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     percent_bars,
     runbook_link,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import scrape_timeout
 
 _MIB = 1024 * 1024
 # Metrics of containers are written every 30 seconds.
 _CPU_RANGE = "5m"
-# Who says whether its last configuration was good, and how.
-_RELOADS = {
-    "prometheus": "prometheus_config_last_reload_successful",
-    "alertmanager": "alertmanager_config_last_reload_successful",
-    "blackbox": "blackbox_exporter_config_last_reload_successful",
-}
 
 
-def stack(plan: Plan) -> Dashboard:
+def stack(context: Context) -> Dashboard:
     """All services of the plan."""
-    rows = [_now(plan), _memory(plan), _cpu(plan), _starts(plan), _prometheus(), _rules(), _alerting()]
-    if "grafana" in plan.services:
+    rows = [_now(context), _memory(context), _cpu(context), _starts(context), _prometheus(), _rules(), _alerting()]
+    if "grafana" in context.services:
         rows.append(_grafana())
     return Dashboard(
         uid="stack",
@@ -54,21 +49,21 @@ def stack(plan: Plan) -> Dashboard:
         folder=FOLDER_OPERATIONS,
         description="Is the monitoring itself well, and what does it cost.",
         rows=tuple(rows),
-        links=(TO_OVERVIEW, host_link(plan.server), runbook_link(plan.settings.runbook_url)),
+        links=(TO_OVERVIEW, host_link(context.server), runbook_link(context.declaration.runbook_url)),
     )
 
 
-def _services(plan: Plan) -> str:
+def _services(context: Context) -> str:
     """PromQL selector of all services of the plan that export metrics."""
-    return f'job=~"{"|".join(name for name in plan.services if CATALOGUE[name].exports)}"'
+    return f'job=~"{"|".join(name for name in context.services if context.definition(name).scrape)}"'
 
 
-def _containers(plan: Plan) -> str:
+def _containers(context: Context) -> str:
     """PromQL selector of all our containers."""
-    return f'project="{PROJECT}", host="{plan.server}"'
+    return f'project="{PROJECT}", host="{context.server}"'
 
 
-def _now(plan: Plan) -> Row:
+def _now(context: Context) -> Row:
     return Row(
         "Now",
         (
@@ -77,7 +72,7 @@ def _now(plan: Plan) -> Row:
                 "Whether each service of crowsnest answers. Red: docker logs --tail 50 crowsnest-NAME-1 on the "
                 "server, then run the playbook again; alert PrometheusTargetMissing has the runbook.",
                 "stat",
-                (Query(f"up{{{_services(plan)}}}", "{{job}}"), *_asked(plan)),
+                (Query(f"up{{{_services(context)}}}", "{{job}}"), *_asked(context)),
                 values=UP,
                 width=8,
             ),
@@ -86,7 +81,11 @@ def _now(plan: Plan) -> Row:
                 "Whether the newest configuration was taken over. Failed: the one before is still in force. docker "
                 "logs --tail 50 crowsnest-NAME-1 names the line; run the playbook again.",
                 "stat",
-                tuple(Query(series, name) for name, series in _RELOADS.items() if name in plan.services),
+                tuple(
+                    Query(series, name)
+                    for name in context.services
+                    if (series := context.definition(name).reload_metric)
+                ),
                 values=OK,
                 width=8,
             ),
@@ -112,9 +111,9 @@ def _now(plan: Plan) -> Row:
     )
 
 
-def _asked(plan: Plan) -> tuple[Query, ...]:
+def _asked(context: Context) -> tuple[Query, ...]:
     """Services that blackbox exporter asks, as they export nothing."""
-    asked = "blackbox" in plan.services and any(CATALOGUE[name].probed for name in plan.services)
+    asked = "blackbox" in context.services and any(context.definition(name).health_path for name in context.services)
     return (Query('probe_success{job="service_probe"}', "{{service}}"),) if asked else ()
 
 
@@ -128,21 +127,23 @@ def _with_node_exporter(containers: str, process: str) -> str:
     return f'{containers} or label_replace({process}, "service", "node_exporter", "", "")'
 
 
-def _memory(plan: Plan) -> Row:
+def _memory(context: Context) -> Row:
     """What each container holds that the kernel cannot take back."""
-    planned = sum(service.need_mib for service in plan.services.values()) + NODE_EXPORTER_NEED_MIB
-    ours = f"container_memory_unreclaimable_bytes{{{_containers(plan)}}}"
-    node = f'process_resident_memory_bytes{{job="node", host="{plan.server}"}}'
+    planned = sum(service.need_mib for service in context.services.values()) + NODE_EXPORTER_NEED_MIB
+    ours = f"container_memory_unreclaimable_bytes{{{_containers(context)}}}"
+    node = f'process_resident_memory_bytes{{job="node", host="{context.server}"}}'
     all_of_it = _with_node_exporter(ours, node)
     return Row(
         "Cost in memory",
         (
             percent_bars(
                 "Memory of each service by its limit",
-                "Memory as a share of the container's limit; at 100 % the kernel kills it. Over 90 %: watch fewer "
-                "series (see Series below: drop labels with many values in the app), or fewer apps on this server. "
+                "Memory as a share of the container's limit; at 100 % the kernel kills it. Over "
+                f"{threshold('ContainerMemoryHigh', 'medium')} %: watch fewer series (see Series below: drop labels "
+                "with many values in the app), or fewer apps on this server. "
                 "Metabase fills what its heap may take; alert MetabaseMemoryLow has the runbook.",
-                (Query(f"100 * {ours} / container_memory_limit_bytes{{{_containers(plan)}}}", "{{service}}"),),
+                (Query(f"container:memory_used:percent{{{_containers(context)}}}", "{{service}}"),),
+                full("ContainerMemoryHigh", "medium"),
                 width=8,
             ),
             Panel(
@@ -170,10 +171,11 @@ def _memory(plan: Plan) -> Row:
     )
 
 
-def _cpu(plan: Plan) -> Row:
-    ours = f"rate(container_cpu_seconds_total{{{_containers(plan)}}}[{_CPU_RANGE}])"
-    node = f'rate(process_cpu_seconds_total{{job="node", host="{plan.server}"}}[{_CPU_RANGE}])'
+def _cpu(context: Context) -> Row:
+    ours = f"rate(container_cpu_seconds_total{{{_containers(context)}}}[{_CPU_RANGE}])"
+    node = f'rate(process_cpu_seconds_total{{job="node", host="{context.server}"}}[{_CPU_RANGE}])'
     all_of_it = _with_node_exporter(ours, node)
+    timeout = duration_seconds(scrape_timeout(context.declaration.scrape_interval))
     return Row(
         "Cost in CPU and scrapes",
         (
@@ -190,8 +192,8 @@ def _cpu(plan: Plan) -> Row:
             ),
             Panel(
                 "Scrape duration",
-                "How long the slowest target of each job takes to hand out its metrics. Near 10 s the scrape fails: "
-                "the app exports too much or is overloaded; time curl -s ADDRESS/metrics on its host.",
+                f"How long the slowest target of each job takes to hand out its metrics. Near {timeout} s the scrape "
+                "fails: the app exports too much or is overloaded; time curl -s ADDRESS/metrics on its host.",
                 "timeseries",
                 (
                     Query(
@@ -201,16 +203,16 @@ def _cpu(plan: Plan) -> Row:
                 ),
                 unit=SECONDS,
                 minimum=0,
-                thresholds=(Threshold(10, "red"),),
+                thresholds=(Threshold(timeout, "red"),),
                 width=12,
             ),
         ),
     )
 
 
-def _starts(plan: Plan) -> Row:
-    ours = _containers(plan)
-    restarts = f'round(increase(container_restarts_total{{host="{plan.server}"}}[1h])) > 0'
+def _starts(context: Context) -> Row:
+    ours = _containers(context)
+    restarts = f'round(increase(container_restarts_total{{host="{context.server}"}}[1h])) > 0'
     return Row(
         "Starts of the containers",
         (

@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import (
     alertmanager_config,
     alertmanager_secrets,
     deliveries,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 MakeConfig = Callable[..., dict[str, Any]]
 # A server that is too small for Uptime Kuma.
 SMALL = {"total_mib": 945, "used_mib": 120}
-PUSH_KEY = "hush-push-key"
+SECRETS_MADE = {"uptime_kuma_push_key": "hush-push-key"}
 
 SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush-slack", "channel": "#alerts"}
 DISCORD = {"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/hush-discord"}
@@ -44,11 +45,11 @@ ALL = {"receivers": [SLACK, DISCORD, WEBHOOK, EMAIL, SNS], "heartbeat_url": "htt
 
 
 @pytest.fixture
-def config(plan: MakePlan) -> MakeConfig:
+def config(context: MakeContext) -> MakeConfig:
     """alertmanager.yml of a declaration, on a server web1 with everything."""
 
     def make(**declared: Any) -> dict[str, Any]:
-        return alertmanager_config(Declaration.model_validate(declared), plan())
+        return alertmanager_config(context(declared))
 
     return make
 
@@ -111,12 +112,14 @@ HEARTBEATS: dict[tuple[bool, bool], list[str]] = {
 
 
 @pytest.mark.parametrize("case", HEARTBEATS, ids=str)
-def test_the_heartbeat_goes_to_the_service_outside_and_to_uptime_kuma(plan: MakePlan, case: tuple[bool, bool]) -> None:
-    declared = Declaration.model_validate({"heartbeat_url": ALL["heartbeat_url"]} if case[0] else {})
-    planned = plan(**({} if case[1] else SMALL))
-    found = receivers(alertmanager_config(declared, planned))["heartbeat"].get("webhook_configs", [])
+def test_the_heartbeat_goes_to_the_service_outside_and_to_uptime_kuma(
+    context: MakeContext, case: tuple[bool, bool]
+) -> None:
+    declared = {"heartbeat_url": ALL["heartbeat_url"]} if case[0] else {}
+    made = context(declared, secrets=SECRETS_MADE, **({} if case[1] else SMALL))
+    found = receivers(alertmanager_config(made))["heartbeat"].get("webhook_configs", [])
     assert found == [{"url_file": f"{SECRETS}/{name}", "send_resolved": False} for name in HEARTBEATS[case]]
-    assert list(alertmanager_secrets(declared, planned, PUSH_KEY)) == [f"secrets/{name}" for name in HEARTBEATS[case]]
+    assert list(alertmanager_secrets(made)) == [f"secrets/{name}" for name in HEARTBEATS[case]]
 
 
 def test_the_heartbeat_is_sent_every_minute(config: MakeConfig) -> None:
@@ -282,9 +285,8 @@ def test_a_relay_without_tls_is_used_only_where_that_was_declared(config: MakeCo
         assert found["critical"]["email_configs"][0]["require_tls"] is required
 
 
-def test_secrets_are_files_of_their_own_and_stand_nowhere_else(plan: MakePlan) -> None:
-    declared = Declaration.model_validate(ALL)
-    found = alertmanager_secrets(declared, plan(), PUSH_KEY)
+def test_secrets_are_files_of_their_own_and_stand_nowhere_else(context: MakeContext) -> None:
+    found = alertmanager_secrets(context(ALL, secrets=SECRETS_MADE))
     assert found == {
         "secrets/slack_webhook_url": SLACK["webhook_url"],
         "secrets/discord_webhook_url": DISCORD["webhook_url"],
@@ -294,30 +296,30 @@ def test_secrets_are_files_of_their_own_and_stand_nowhere_else(plan: MakePlan) -
         "secrets/heartbeat_uptime_kuma": "http://127.0.0.1:3001/api/push/a30f1b86d0f269b8966860ae0574355a",
         "secrets/aws_credentials": "[sns]\naws_access_key_id = AKIA\naws_secret_access_key = hush-sns\n",
     }
-    text = str(alertmanager_config(declared, plan()))
+    text = str(alertmanager_config(context(ALL, secrets=SECRETS_MADE)))
     assert "hush" not in text
     assert found["secrets/heartbeat_uptime_kuma"] not in text
 
 
-def test_every_file_that_is_named_is_written_and_the_other_way_round(plan: MakePlan) -> None:
+def test_every_file_that_is_named_is_written_and_the_other_way_round(context: MakeContext) -> None:
     entries = [{**WEBHOOK, "name": "heartbeat"}, *ALL["receivers"]]  # a name that could clash
-    declared = Declaration.model_validate({**ALL, "receivers": entries})
+    made = context({**ALL, "receivers": entries})
     named = {
         value.removeprefix("/etc/crowsnest/current/")
-        for receiver in alertmanager_config(declared, plan())["receivers"]
+        for receiver in alertmanager_config(made)["receivers"]
         for entries in receiver.values()
         if isinstance(entries, list)
         for entry in entries
         for key, value in entry.items()
         if key.endswith("_file")
     }
-    found = alertmanager_secrets(declared, plan(), PUSH_KEY)
+    found = alertmanager_secrets(made)
     assert named | {"secrets/aws_credentials"} == set(found)
     assert found["secrets/heartbeat_url"] == WEBHOOK["url"]
 
 
-def test_without_receivers_there_are_no_secrets(plan: MakePlan) -> None:
-    assert alertmanager_secrets(Declaration(), plan(**SMALL), "") == {}
+def test_without_receivers_there_are_no_secrets(context: MakeContext) -> None:
+    assert alertmanager_secrets(context(**SMALL)) == {}
 
 
 def test_deliveries_count_the_receivers_of_each_severity() -> None:

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import alertmanager_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.maintenance import (
     muted,
     time_intervals,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 NIGHT = {"start": "02:00", "end": "03:30"}
 NIGHTLY = {"times": [{"start_time": "02:00", "end_time": "03:30"}]}
 
@@ -100,12 +101,12 @@ def test_a_window_is_about_its_apps_or_about_everything(app: str | None) -> None
     assert muted(Declaration.model_validate(DECLARED).maintenance, app) == MUTED[app]
 
 
-def config(plan: Plan, declared: dict[str, Any]) -> dict[str, Any]:
-    return alertmanager_config(Declaration.model_validate(declared), plan)
+def config(context: MakeContext, declared: dict[str, Any]) -> dict[str, Any]:
+    return alertmanager_config(context(declared))
 
 
-def test_every_severity_is_silent_in_a_window_and_low_ones_keep_to_office_hours(plan: MakePlan) -> None:
-    made = config(plan(), DECLARED)
+def test_every_severity_is_silent_in_a_window_and_low_ones_keep_to_office_hours(context: MakeContext) -> None:
+    made = config(context, DECLARED)
     routes = {route["receiver"]: route for route in made["route"]["routes"] if "repeat_interval" in route}
     for severity in SEVERITIES:
         route, hours = routes[severity], {"active_time_intervals": ["office-hours"]} if severity == "low" else {}
@@ -119,28 +120,28 @@ def test_every_severity_is_silent_in_a_window_and_low_ones_keep_to_office_hours(
     assert [each["name"] for each in made["time_intervals"]] == ["office-hours", ALL, SHOP, BLOG]
 
 
-def test_the_heartbeat_and_test_alerts_are_never_silent(plan: MakePlan) -> None:
+def test_the_heartbeat_and_test_alerts_are_never_silent(context: MakeContext) -> None:
     """Else somebody is called because of planned work, or a test of the receivers fails."""
-    with_windows, without = config(plan(), DECLARED)["route"]["routes"], config(plan(), {})["route"]["routes"]
+    with_windows, without = config(context, DECLARED)["route"]["routes"], config(context, {})["route"]["routes"]
     assert with_windows[:2] == without[:2]
     assert "time_intervals" not in str(without[:2])
 
 
-def test_what_has_no_known_severity_goes_the_way_of_high_and_is_silent_as_well(plan: MakePlan) -> None:
+def test_what_has_no_known_severity_goes_the_way_of_high_and_is_silent_as_well(context: MakeContext) -> None:
     """Alertmanager mutes routes below the root, not the root, to which a rule of a team's own may fall."""
-    *others, last = config(plan(), DECLARED)["route"]["routes"]
+    *others, last = config(context, DECLARED)["route"]["routes"]
     assert last == {
         "receiver": "high",
         "mute_time_intervals": [ALL],
         "routes": [{"matchers": [f'app="{app}"'], "mute_time_intervals": MUTED[app]} for app in ("shop", "blog")],
     }
     assert all("matchers" in route for route in others), "one before it takes everything"
-    assert [route.get("matchers") for route in config(plan(), {})["route"]["routes"]] == [
+    assert [route.get("matchers") for route in config(context, {})["route"]["routes"]] == [
         route["matchers"] for route in others
     ]
 
 
-def test_without_windows_nothing_is_silent(plan: MakePlan) -> None:
-    made = config(plan(), {})
+def test_without_windows_nothing_is_silent(context: MakeContext) -> None:
+    made = config(context, {})
     assert "mute_time_intervals" not in str(made)
     assert [each["name"] for each in made["time_intervals"]] == ["office-hours"]

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import SEVERITIES, Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import message_templates
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import (
+    message_templates,
+    texts_of_test_alerts,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 WORDS: dict[str, Any] = yaml.safe_load((FILES / "messages/words.yml").read_text())
 
@@ -35,7 +37,7 @@ def test_the_template_uses_every_word_and_knows_no_other() -> None:
 
 @pytest.mark.parametrize("language", WORDS)
 def test_test_alerts_speak_the_declared_language(language: str) -> None:
-    found = filters.alert_texts({"crowsnest_language": language})
+    found = texts_of_test_alerts(language)
     assert list(found) == list(SEVERITIES)
     assert len({each["summary"] for each in found.values()}) == len(SEVERITIES)
     for each in found.values():
@@ -43,8 +45,8 @@ def test_test_alerts_speak_the_declared_language(language: str) -> None:
         assert all(bool(re.search("[가-힣]", text)) == (language == "ko") for text in each.values())
 
 
-def test_without_grafana_there_is_no_link_to_it(plan: Callable[..., Plan]) -> None:
-    small = plan(total_mib=700, used_mib=120)
+def test_without_grafana_there_is_no_link_to_it(context: Callable[..., Context]) -> None:
+    small = context(total_mib=700, used_mib=120)
     assert "grafana" not in small.services
-    found = message_templates(Declaration(), small)["dashboard.tmpl"]
+    found = message_templates(small)["dashboard.tmpl"]
     assert found == '{{ define "crowsnest.dashboard" }}{{ end }}\n'

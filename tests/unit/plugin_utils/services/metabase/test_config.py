@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.config import metabase_secrets
 
 MAIL = {
@@ -29,14 +28,12 @@ MakeVariables = Callable[..., Mapping[str, str]]
 
 
 @pytest.fixture
-def variables(plan: Callable[..., Plan]) -> MakeVariables:
+def variables(context: Callable[..., Context]) -> MakeVariables:
     """{variable: value} of the declared settings, each in single quotes."""
 
     def make(declared: Mapping[str, Any]) -> Mapping[str, str]:
         wanted = {"metabase": True, **declared}
-        made = declaration.read({f"crowsnest_{name}": value for name, value in wanted.items()})
-        planned = {name: it for name, it in wanted.items() if name in declaration.Settings.model_fields}
-        text = metabase_secrets(plan(planned, total_mib=3900), made, SECRETS)["secrets/environment"]
+        text = metabase_secrets(context(wanted, secrets=SECRETS, total_mib=3900))["secrets/environment"]
         return dict(line.partition("=")[::2] for line in text.splitlines())
 
     return lambda declared=None: {name: it[1:-1] for name, it in make(declared or {}).items()}
@@ -65,9 +62,9 @@ QUOTED = {
 
 
 @pytest.mark.parametrize("value", QUOTED)
-def test_a_value_is_quoted_so_that_compose_reads_it_as_it_is(plan: Callable[..., Plan], value: str) -> None:
-    declared = declaration.read({"crowsnest_metabase_site_name": value})
-    text = metabase_secrets(plan({"metabase": True}, total_mib=3900), declared, SECRETS)["secrets/environment"]
+def test_a_value_is_quoted_so_that_compose_reads_it_as_it_is(context: Callable[..., Context], value: str) -> None:
+    made = context({"metabase": True, "metabase_site_name": value}, secrets=SECRETS, total_mib=3900)
+    text = metabase_secrets(made)["secrets/environment"]
     assert f"MB_SITE_NAME={QUOTED[value]}\n" in text
 
 
@@ -137,6 +134,6 @@ def test_all_pools_of_a_server_fit_the_limit_of_its_role(variables: MakeVariable
     assert variables({"apps": apps})["MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE"] == pool
 
 
-def test_the_encryption_key_is_also_a_file_of_its_own(plan: Callable[..., Plan]) -> None:
-    files = metabase_secrets(plan({"metabase": True}, total_mib=3900), declaration.read({}), SECRETS)
+def test_the_encryption_key_is_also_a_file_of_its_own(context: Callable[..., Context]) -> None:
+    files = metabase_secrets(context({"metabase": True}, secrets=SECRETS, total_mib=3900))
     assert files["secrets/encryption_key"] == "key-1"

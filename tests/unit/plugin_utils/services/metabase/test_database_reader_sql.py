@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from contexts import declaration_of
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import (
     SHOWN,
     answered_apps,
+    databases,
     error,
-    reader_report,
+    reader_outcome,
     unready_apps,
 )
 
@@ -182,7 +183,7 @@ BY_SOCKET: dict[str, tuple[dict[str, str], str, str]] = {
 def test_each_cause_is_told_once_with_the_way_around_it(case: str) -> None:
     result, said, todo = BY_SOCKET[case]
     database = {**DATABASE, "admin_password": ""}
-    (failed,) = reader_report([database], [REFUSED], [{"item": "shop", **result}], [], [])["failed"]
+    (failed,) = reader_outcome([database], [REFUSED], [{"item": "shop", **result}], [], [])["failed"]
     advice = f"{todo}; or {DECLARE}" if todo else "D" + DECLARE[1:]
     assert failed["message"].endswith(f". {advice}, then run again.")
     assert f"The answer to postgres: {said}" in failed["message"]
@@ -207,14 +208,14 @@ BY_PASSWORD = {
 
 @pytest.mark.parametrize(("said", "advice"), BY_PASSWORD.items(), ids=BY_PASSWORD)
 def test_what_to_do_is_told(said: str, advice: str) -> None:
-    report = reader_report([DATABASE], [REFUSED], [{"item": "shop", "msg": said}], [], [])
+    report = reader_outcome([DATABASE], [REFUSED], [{"item": "shop", "msg": said}], [], [])
     (failed,) = report["failed"]
     assert failed["message"].endswith(f"The answer to postgres: {said}. {advice}, then run again.")
 
 
 def test_a_reader_that_still_cannot_log_in_is_told() -> None:
     full = {"item": "shop", "msg": LOGIN + 'FATAL:  too many connections for role "crowsnest_ro"'}
-    (failed,) = reader_report([DATABASE], [full], [MADE], [GRANTED], [full])["failed"]
+    (failed,) = reader_outcome([DATABASE], [full], [MADE], [GRANTED], [full])["failed"]
     assert failed["message"] == (
         "crowsnest_ro cannot read all that is declared in database shop_production at 127.0.0.1:5432. The "
         'answer to crowsnest_ro: too many connections for role "crowsnest_ro". Close connections of crowsnest_ro, or '
@@ -224,7 +225,7 @@ def test_a_reader_that_still_cannot_log_in_is_told() -> None:
 
 def test_what_remains_is_told_and_no_more_than_a_person_reads() -> None:
     rows = [row("wrong", f"table t{number} cannot be read", f"GRANT {number}") for number in range(SHOWN + 2)]
-    (failed,) = reader_report([DATABASE], [REFUSED], [MADE], [GRANTED], [answer(*rows)])["failed"]
+    (failed,) = reader_outcome([DATABASE], [REFUSED], [MADE], [GRANTED], [answer(*rows)])["failed"]
     assert failed["message"].count("cannot be read") == SHOWN
     assert failed["message"].endswith(
         "Run as a superuser, or as the owner: GRANT 0; GRANT 1; GRANT 2; GRANT 3; GRANT 4; and 2 more"
@@ -233,7 +234,7 @@ def test_what_remains_is_told_and_no_more_than_a_person_reads() -> None:
 
 def test_what_no_statement_repairs_is_left_to_a_person() -> None:
     left = answer(row("wrong", "there is no schema reports"))
-    (failed,) = reader_report([DATABASE], [left], [MADE], [GRANTED], [left])["failed"]
+    (failed,) = reader_outcome([DATABASE], [left], [MADE], [GRANTED], [left])["failed"]
     assert failed["message"] == (
         "crowsnest_ro is not as declared in database shop_production at 127.0.0.1:5432: there is no schema reports. "
         "Put this right in the database or in the declaration, then run again."
@@ -242,26 +243,25 @@ def test_what_no_statement_repairs_is_left_to_a_person() -> None:
 
 def test_a_note_is_told_without_being_a_failure() -> None:
     noted = answer(row("note", "every role may CREATE on schema public", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
-    assert reader_report([DATABASE], [noted], [], [], []) == {
-        "failed": [],
-        "notes": [
-            {
-                "app": "shop",
-                "message": "In database shop_production at 127.0.0.1:5432 every role may CREATE on schema public. If "
-                "no app relies on it: REVOKE CREATE ON SCHEMA public FROM PUBLIC;",
-            }
-        ],
-    }
+    assert reader_outcome([DATABASE], [noted])["notes"] == [
+        {
+            "app": "shop",
+            "message": "In database shop_production at 127.0.0.1:5432 every role may CREATE on schema public. If "
+            "no app relies on it: REVOKE CREATE ON SCHEMA public FROM PUBLIC;",
+        }
+    ]
 
 
 def test_what_was_repaired_is_not_told() -> None:
-    assert reader_report([DATABASE], [REFUSED], [MADE], [GRANTED], [READY]) == {"failed": [], "notes": []}
+    outcome = reader_outcome([DATABASE], [REFUSED], [MADE], [GRANTED], [READY])
+    assert (outcome["failed"], outcome["notes"]) == ([], [])
+    assert (outcome["unready"], outcome["made"], outcome["granted"]) == (["shop"], ["shop"], ["shop"])
 
 
 def test_an_app_s_database_is_read_as_declared() -> None:
     declared = {"name": "shop", "address": "[::1]:5433", "admin_user": "keeper", "admin_password": "hush"}
     apps = [{"name": "shop", "database": declared}, {"name": "site"}]
-    assert filters.app_databases({"crowsnest_apps": apps}) == [
+    assert databases(declaration_of({"apps": apps})) == [
         {
             "app": "shop",
             "host": "::1",
@@ -271,6 +271,7 @@ def test_an_app_s_database_is_read_as_declared() -> None:
             "admin_user": "keeper",
             "admin_password": "hush",
             "reader": "crowsnest_ro",
+            "connections": 10,
         }
     ]
 
@@ -278,7 +279,7 @@ def test_an_app_s_database_is_read_as_declared() -> None:
 # Each app on its own would take away what the other one needs.
 def test_two_apps_in_one_database_share_its_reader_and_its_schemas() -> None:
     apps = [{"name": name, "database": {"name": "shop", "schemas": ["public", name]}} for name in ("web", "till")]
-    (found,) = filters.app_databases({"crowsnest_apps": apps})
+    (found,) = databases(declaration_of({"apps": apps}))
     assert (found["app"], found["schemas"]) == ("web", ["public", "web", "till"])
     assert (found["admin_user"], found["admin_password"]) == ("postgres", "")
 
@@ -290,5 +291,5 @@ def test_the_names_of_loopback_are_one_server() -> None:
         {"name": name, "database": {"address": address, "name": "shop", "schemas": [name]}}
         for name, address in addresses.items()
     ]
-    (found,) = filters.app_databases({"crowsnest_apps": apps})
+    (found,) = databases(declaration_of({"apps": apps}))
     assert found["schemas"] == ["web", "till", "depot"]

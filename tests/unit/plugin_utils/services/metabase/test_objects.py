@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from module_options import taken
 
-from ansible_collections.crowsnest.core.plugins.module_utils.metabase.check import mistakes
+from ansible_collections.crowsnest.core.plugins.module_utils.metabase.options import ARGUMENT_SPEC, mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Question
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.charts import (
@@ -248,7 +249,7 @@ def test_the_module_takes_it() -> None:
     user = {"email": "Kim@Example.com", "first_name": "Ji-woo", "last_name": "Kim", "groups": ["Sales"]}
     found = made(shop(questions=odd, subscriptions=sent), {**shop(), "name": "blog"}, users=[user])
     account = {"email": "admin@example.com", "password": "a-password-1"}
-    assert mistakes({"admin": account, "site": {}, "settings": {}, **found}) == []
+    assert mistakes(taken(ARGUMENT_SPEC, {"key_file": "/nowhere", "admin": account, **found})) == []
 
 
 # --- subscriptions and people ---

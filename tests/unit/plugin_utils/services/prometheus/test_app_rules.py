@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Thresholds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App, Thresholds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 
 METRICS = ["127.0.0.1:8000"]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names, rule_files
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 STATIC = ("containers", "host", "metabase", "probes", "stack", "uptime")
 ALWAYS = [*(f"rules/{name}.yml" for name in STATIC), "rules/app.yml"]
 APPS = [{"name": "shop", "framework": "django", "metrics": [":8000"]}]
@@ -36,20 +36,20 @@ PROFILES: dict[tuple[str, ...], list[str]] = {
 
 
 @pytest.mark.parametrize("frameworks", PROFILES, ids=str)
-def test_a_profile_is_written_when_an_app_has_it(plan: MakePlan, frameworks: tuple[str, ...]) -> None:
+def test_a_profile_is_written_when_an_app_has_it(context: MakeContext, frameworks: tuple[str, ...]) -> None:
     apps = [{"name": f"app{number}", "framework": framework} for number, framework in enumerate(frameworks)]
-    assert sorted(rule_files(plan({"apps": apps}), "")) == sorted(ALWAYS + PROFILES[frameworks])
+    assert sorted(rule_files(context({"apps": apps}))) == sorted(ALWAYS + PROFILES[frameworks])
 
 
-def test_no_rule_is_lost_on_the_way(plan: MakePlan) -> None:
+def test_no_rule_is_lost_on_the_way(context: MakeContext) -> None:
     static = [rule for file in static_rules().values() for group in file["groups"] for rule in group["rules"]]
     apps = [{"name": name.replace("_", "-"), "framework": name} for name in ("django", "fastapi", "prom_client")]
-    written = list(rules_in(rule_files(plan({"apps": apps}), "")))
+    written = list(rules_in(rule_files(context({"apps": apps}))))
     assert sorted(rule["expr"] for rule in written) == sorted(rule["expr"] for rule in static)
 
 
-def test_every_alert_links_to_its_runbook(plan: MakePlan) -> None:
-    files = rule_files(plan({"apps": APPS, "runbook_url": "https://wiki.example.com/runbooks/"}), "")
+def test_every_alert_links_to_its_runbook(context: MakeContext) -> None:
+    files = rule_files(context({"apps": APPS, "runbook_url": "https://wiki.example.com/runbooks/"}))
     alerts = [rule for rule in rules_in(files) if "alert" in rule]
     assert {rule["alert"] for rule in alerts} == set(alert_names())
     for rule in alerts:
@@ -57,8 +57,8 @@ def test_every_alert_links_to_its_runbook(plan: MakePlan) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_alerts_speak_the_declared_language_only(plan: MakePlan, language: str) -> None:
-    files = rule_files(plan({"apps": APPS, "language": language}), "")
+def test_alerts_speak_the_declared_language_only(context: MakeContext, language: str) -> None:
+    files = rule_files(context({"apps": APPS, "language": language}))
     for rule in rules_in(files):
         texts = rule.get("annotations", {})
         assert not [name for name in texts if name.endswith("_ko")]
@@ -66,9 +66,9 @@ def test_alerts_speak_the_declared_language_only(plan: MakePlan, language: str) 
         assert korean == ("alert" in rule and language == "ko"), rule
 
 
-def test_the_language_changes_words_and_nothing_else(plan: MakePlan) -> None:
+def test_the_language_changes_words_and_nothing_else(context: MakeContext) -> None:
     def without_words(language: str) -> list[dict[str, Any]]:
-        rules = list(rules_in(rule_files(plan({"apps": APPS, "language": language}), "")))
+        rules = list(rules_in(rule_files(context({"apps": APPS, "language": language}))))
         for rule in rules:
             for name in ("summary", "description"):
                 rule.get("annotations", {}).pop(name, None)
@@ -77,21 +77,23 @@ def test_the_language_changes_words_and_nothing_else(plan: MakePlan) -> None:
     assert without_words("en") == without_words("ko")
 
 
-def test_a_disabled_alert_is_gone_at_every_severity_and_nothing_else(plan: MakePlan) -> None:
-    before = list(rules_in(rule_files(plan({"apps": APPS}), "")))
+def test_a_disabled_alert_is_gone_at_every_severity_and_nothing_else(context: MakeContext) -> None:
+    before = list(rules_in(rule_files(context({"apps": APPS}))))
     disabled = ["HostMemoryLow", "AppDown"]
-    after = list(rules_in(rule_files(plan({"apps": APPS, "disabled_alerts": disabled}), "")))
+    after = list(rules_in(rule_files(context({"apps": APPS, "disabled_alerts": disabled}))))
     assert after == [rule for rule in before if rule.get("alert") not in disabled]
     assert len(before) - len(after) == 3
 
 
-def test_own_rule_files_are_copied_to_the_letter_where_prometheus_loads_them(plan: MakePlan, tmp_path: Path) -> None:
+def test_own_rule_files_are_copied_to_the_letter_where_prometheus_loads_them(
+    context: MakeContext, tmp_path: Path
+) -> None:
     text = "# ours\ngroups: []\n"
     (tmp_path / "inventory").mkdir()
     for path in ("inventory/orders.yaml", "inventory/app.yml", "orders.rules"):
         (tmp_path / path).write_text(text)
     declared = ["orders.yaml", "app.yml", str(tmp_path / "orders.rules"), "../orders.rules"]
-    files = rule_files(plan({"apps": APPS, "rule_files": declared}), str(tmp_path / "inventory"))
+    files = rule_files(context({"apps": APPS, "rule_files": declared}, folder=tmp_path / "inventory"))
     own = {name: content for name, content in files.items() if "own" in name}
     assert own == dict.fromkeys(
         ["rules/own-1-orders.yml", "rules/own-2-app.yml", "rules/own-3-orders.yml", "rules/own-4-orders.yml"], text
@@ -99,7 +101,7 @@ def test_own_rule_files_are_copied_to_the_letter_where_prometheus_loads_them(pla
     assert {*ALWAYS, "rules/profile_django.yml", *own} == set(files)
 
 
-def test_making_the_rules_leaves_the_static_ones_as_they_are(plan: MakePlan) -> None:
+def test_making_the_rules_leaves_the_static_ones_as_they_are(context: MakeContext) -> None:
     before = yaml.safe_dump(static_rules())
-    rule_files(plan({"apps": APPS, "language": "ko"}), "")
+    rule_files(context({"apps": APPS, "language": "ko"}))
     assert yaml.safe_dump(static_rules()) == before

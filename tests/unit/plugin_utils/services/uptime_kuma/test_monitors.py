@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import (
     alerting_path,
     app_monitors,
@@ -20,9 +21,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import push_token
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 PACE = {"interval": 60, "maxretries": 1, "retryInterval": 30}
 KEY = "a-push-key"
+SECRETS = {"uptime_kuma_push_key": KEY}
 
 
 def keys(found: list[dict[str, Any]]) -> list[str]:
@@ -126,9 +128,9 @@ def test_an_app_of_which_nothing_can_be_asked_has_no_group() -> None:
 # --- the alerting path ---
 
 
-def test_what_sends_alerts_is_watched_in_a_group_that_tells_for_all_of_it(plan: MakePlan) -> None:
+def test_what_sends_alerts_is_watched_in_a_group_that_tells_for_all_of_it(context: MakeContext) -> None:
     settings = {"ports": {"prometheus": 19090}, "runbook_url": "https://example.com/runbooks/"}
-    found = alerting_path(plan(settings), ["slack", "oncall"])
+    found = alerting_path(context(settings), ["slack", "oncall"])
     group = {"group": "crowsnest/alerting-path"}
     assert found == [
         {
@@ -168,10 +170,9 @@ SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x
 SNS = {"type": "sns", "topic_arn": "arn:aws:sns:ap-northeast-2:123456789012:oncall"}
 
 
-def test_only_the_receivers_of_critical_alerts_hear_that_alerting_is_broken(plan: MakePlan) -> None:
+def test_only_the_receivers_of_critical_alerts_hear_that_alerting_is_broken(context: MakeContext) -> None:
     entries = [SLACK, {**SLACK, "name": "chatter", "severities": ["high", "low"]}, SNS]
-    declared = Declaration.model_validate({"apps": [SHOP], "receivers": entries})
-    found = monitors(plan({"apps": [SHOP]}), declared, KEY)
+    found = monitors(context({"apps": [SHOP], "receivers": entries}, secrets=SECRETS))
     assert {each["key"]: each["notifications"] for each in found if "notifications" in each} == {
         "crowsnest/alerting-path": ["slack"]
     }
@@ -335,9 +336,8 @@ def test_each_docker_engine_is_a_host_once() -> None:
 # --- all together ---
 
 
-def test_apps_come_first_then_the_alerting_path_then_the_teams_own(plan: MakePlan) -> None:
-    declared = Declaration.model_validate({"apps": [SHOP], "monitors": [PING]})
-    assert keys(monitors(plan({"apps": [SHOP]}), declared, KEY)) == [
+def test_apps_come_first_then_the_alerting_path_then_the_teams_own(context: MakeContext) -> None:
+    assert keys(monitors(context({"apps": [SHOP], "monitors": [PING]}, secrets=SECRETS))) == [
         *("shop", "shop/website", "shop/health", "shop/component/database", "shop/component/redis"),
         *("shop/tcp/database", "shop/job/backup"),
         *(f"crowsnest/alerting-path{part}" for part in ("", "/heartbeat", "/prometheus", "/alertmanager")),
@@ -345,9 +345,9 @@ def test_apps_come_first_then_the_alerting_path_then_the_teams_own(plan: MakePla
     ]
 
 
-def test_what_reports_by_itself_has_a_token_of_its_own_and_nothing_else_has_one(plan: MakePlan) -> None:
-    declared = Declaration.model_validate({"apps": [SHOP], "monitors": [PING, {"name": "Cron", "type": "push"}]})
-    found = monitors(plan({"apps": [SHOP]}), declared, KEY)
+def test_what_reports_by_itself_has_a_token_of_its_own_and_nothing_else_has_one(context: MakeContext) -> None:
+    own = [PING, {"name": "Cron", "type": "push"}]
+    found = monitors(context({"apps": [SHOP], "monitors": own}, secrets=SECRETS))
     assert {each["key"]: each["pushToken"] for each in found if "pushToken" in each} == {
         key: push_token(KEY, key)
         for key in ("shop/job/backup", "crowsnest/alerting-path/heartbeat", "crowsnest/extra/Cron")
@@ -355,11 +355,9 @@ def test_what_reports_by_itself_has_a_token_of_its_own_and_nothing_else_has_one(
 
 
 @pytest.mark.parametrize("app", ["crowsnest", "extra", "alerting-path"])
-def test_no_name_of_an_app_takes_the_key_of_something_else(plan: MakePlan, app: str) -> None:
+def test_no_name_of_an_app_takes_the_key_of_something_else(context: MakeContext, app: str) -> None:
     shop = {**SHOP, "name": app}
     names = ["website", "health", "tcp/database", "job/backup", "heartbeat", "extra/website"]
     entries = [{**PING, "name": name} for name in names]
-    found = keys(
-        monitors(plan({"apps": [shop]}), Declaration.model_validate({"apps": [shop], "monitors": entries}), KEY)
-    )
+    found = keys(monitors(context({"apps": [shop], "monitors": entries}, secrets=SECRETS)))
     assert len(found) == len(set(found)) == 7 + 4 + len(names)

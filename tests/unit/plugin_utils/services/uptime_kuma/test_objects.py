@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from module_options import taken
 
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.check import mistakes
-from ansible_collections.crowsnest.core.plugins.module_utils.kuma.run import secrets
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.objects import objects
+from ansible_collections.crowsnest.core.plugins.module_utils.kuma.options import ARGUMENT_SPEC, mistakes, secrets
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.service import UPTIME_KUMA
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 MakeObjects = Callable[..., dict[str, Any]]
 SHOP: dict[str, Any] = {
     "name": "shop",
@@ -30,12 +29,14 @@ LOOKING_AT_SHOP = ["shop/website", "shop/health", "shop/component/database"]
 
 
 @pytest.fixture
-def made(plan: MakePlan) -> MakeObjects:
+def made(context: MakeContext) -> MakeObjects:
     """The objects of a declaration."""
 
+    service_objects = UPTIME_KUMA.objects
+    assert service_objects
+
     def make(**declared: Any) -> dict[str, Any]:
-        planned = plan({name: it for name, it in declared.items() if name in ("apps", "timezone", "external_urls")})
-        return objects(planned, Declaration.model_validate(declared), "a-push-key")
+        return service_objects(context(declared, secrets={"uptime_kuma_push_key": "a-push-key"}))
 
     return make
 
@@ -289,8 +290,9 @@ EVERYTHING: dict[str, Any] = {
 
 
 def test_the_module_finds_no_mistake_in_what_it_is_given(made: MakeObjects) -> None:
-    assert mistakes({**made(**EVERYTHING), "tags": []}, PROVIDERS) == []
-    assert mistakes({**made(), "tags": []}, PROVIDERS) == []
+    for declared in (made(**EVERYTHING), made()):
+        options = taken(ARGUMENT_SPEC, {"url": "http://127.0.0.1:3001", "password": "hush-account", **declared})
+        assert mistakes(options, PROVIDERS) == []
 
 
 def test_the_module_masks_every_secret_it_is_given(made: MakeObjects) -> None:

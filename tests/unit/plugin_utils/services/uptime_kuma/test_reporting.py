@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App, Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
     HEARTBEAT_KEY,
     job_key,
@@ -20,7 +21,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
     push_url,
 )
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
+SECRETS = {"uptime_kuma_push_key": "k"}
 BACKUP = {"name": "backup", "every": "1d"}
 
 
@@ -36,29 +38,29 @@ def test_a_token_is_what_kuma_takes_and_differs_by_key_and_monitor() -> None:
     assert not any("one" in token for token in tokens)
 
 
-def test_an_address_is_on_loopback_at_the_planned_port(plan: MakePlan) -> None:
+def test_an_address_is_on_loopback_at_the_planned_port(context: MakeContext) -> None:
     token = push_token("k", HEARTBEAT_KEY)
-    url = push_url(plan({"ports": {"uptime_kuma": 13001}}), "k", HEARTBEAT_KEY)
+    url = push_url(context({"ports": {"uptime_kuma": 13001}}, secrets=SECRETS), HEARTBEAT_KEY)
     assert url == f"http://127.0.0.1:13001/api/push/{token}"
 
 
-def test_each_job_has_a_file_with_its_address(plan: MakePlan) -> None:
+def test_each_job_has_a_file_with_its_address(context: MakeContext) -> None:
     apps = [{"name": "shop", "jobs": [BACKUP, {"name": "mail", "every": "1h"}]}, {"name": "blog", "jobs": [BACKUP]}]
-    planned = plan({"apps": apps})
-    assert job_urls(planned, "k") == {
-        "secrets/jobs/shop/backup": push_url(planned, "k", "shop/job/backup"),
-        "secrets/jobs/shop/mail": push_url(planned, "k", "shop/job/mail"),
-        "secrets/jobs/blog/backup": push_url(planned, "k", "blog/job/backup"),
+    planned = context({"apps": apps}, secrets=SECRETS)
+    assert job_urls(planned) == {
+        "secrets/jobs/shop/backup": push_url(planned, "shop/job/backup"),
+        "secrets/jobs/shop/mail": push_url(planned, "shop/job/mail"),
+        "secrets/jobs/blog/backup": push_url(planned, "blog/job/backup"),
     }
 
 
-def test_hyphens_in_names_do_not_make_one_file_of_two(plan: MakePlan) -> None:
+def test_hyphens_in_names_do_not_make_one_file_of_two(context: MakeContext) -> None:
     apps = [{"name": "shop", "jobs": [{"name": "eu-backup", "every": "1d"}]}, {"name": "shop-eu", "jobs": [BACKUP]}]
-    assert len(job_urls(plan({"apps": apps}), "k")) == 2
+    assert len(job_urls(context({"apps": apps}))) == 2
 
 
-def test_without_jobs_there_are_no_files(plan: MakePlan) -> None:
-    assert job_urls(plan({"apps": [{"name": "shop"}]}), "k") == {}
+def test_without_jobs_there_are_no_files(context: MakeContext) -> None:
+    assert job_urls(context({"apps": [{"name": "shop"}]})) == {}
 
 
 def test_a_job_is_watched_under_the_key_of_its_address() -> None:
@@ -75,9 +77,9 @@ def push(name: str, **keys: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_each_push_monitor_of_the_team_has_a_file_with_its_address(plan: MakePlan, name: str) -> None:
-    declared, known = Declaration.model_validate({"monitors": [push(name, **FILES[name])]}), FILES[name].get("id", name)
-    assert own_urls(plan(), declared, "k") == {f"secrets/push/{known}": push_url(plan(), "k", own_key(known))}
+def test_each_push_monitor_of_the_team_has_a_file_with_its_address(context: MakeContext, name: str) -> None:
+    made, known = context({"monitors": [push(name, **FILES[name])]}, secrets=SECRETS), FILES[name].get("id", name)
+    assert own_urls(made) == {f"secrets/push/{known}": push_url(made, own_key(known))}
 
 
 @pytest.mark.parametrize("name", ["eu/import", "..", ".", "가게", "../jobs/shop/backup", "a" * 61])
@@ -86,15 +88,15 @@ def test_what_cannot_name_a_file_needs_an_id(name: str) -> None:
         Declaration.model_validate({"monitors": [push(name)]})
 
 
-def test_the_file_of_a_renamed_monitor_stays(plan: MakePlan) -> None:
+def test_the_file_of_a_renamed_monitor_stays(context: MakeContext) -> None:
     """What reports there does not have to learn of it."""
-    before, after = (Declaration.model_validate({"monitors": [it]}) for it in (push("One"), push("Two", id="One")))
-    assert own_urls(plan(), before, "k") == own_urls(plan(), after, "k")
+    before, after = (context({"monitors": [monitor]}) for monitor in (push("One"), push("Two", id="One")))
+    assert own_urls(before) == own_urls(after)
 
 
-def test_what_looks_by_itself_has_no_file(plan: MakePlan) -> None:
+def test_what_looks_by_itself_has_no_file(context: MakeContext) -> None:
     own = [{"name": "Net", "type": "group"}, {"name": "Office", "type": "ping", "hostname": "10.0.0.1"}]
-    assert own_urls(plan(), Declaration.model_validate({"monitors": own}), "k") == {}
+    assert own_urls(context({"monitors": own})) == {}
 
 
 def test_the_key_of_a_monitor_of_the_team_has_no_brackets_and_is_one_of_its_own() -> None:

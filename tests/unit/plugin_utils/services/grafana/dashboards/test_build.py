@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
@@ -18,7 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Row,
 )
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 APPS = [
     {
         "name": name,
@@ -40,8 +40,8 @@ TYPES = {
 
 
 @pytest.fixture
-def made(plan: MakePlan) -> list[Dashboard]:
-    return dashboards(plan({"apps": APPS}, total_mib=8000))
+def made(context: MakeContext) -> list[Dashboard]:
+    return dashboards(context({"apps": APPS}, total_mib=8000))
 
 
 def as_json(dashboard: Dashboard) -> dict[str, Any]:
@@ -105,9 +105,9 @@ def test_numbers_of_panels_are_unique(made: list[Dashboard]) -> None:
         assert len(set(numbers)) == len(numbers)
 
 
-def test_the_same_plan_makes_the_same_bytes(plan: MakePlan) -> None:
+def test_the_same_plan_makes_the_same_bytes(context: MakeContext) -> None:
     one, two = (
-        [dashboard_json(each, "UTC") for each in dashboards(plan({"apps": APPS}, total_mib=8000))] for _ in range(2)
+        [dashboard_json(each, "UTC") for each in dashboards(context({"apps": APPS}, total_mib=8000))] for _ in range(2)
     )
     assert one == two
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     Dashboard,
@@ -19,7 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import prometheus_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names, rule_files
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 HEALTH = {"basic": "/health/", "detailed": "/health/detailed/", "components": ["database"]}
 SHOP: dict[str, Any] = {
     "name": "shop",
@@ -58,9 +59,9 @@ LABELS = {
 
 
 @pytest.fixture
-def full(plan: MakePlan) -> Plan:
+def full(context: MakeContext) -> Context:
     """A plan with everything."""
-    return plan({"apps": APPS, "environment": "staging"}, hosts=["web1", "web2"], total_mib=8000)
+    return context({"apps": APPS, "environment": "staging"}, hosts=["web1", "web2"], total_mib=8000)
 
 
 def panels(dashboard: Dashboard) -> Iterator[Panel]:
@@ -68,17 +69,18 @@ def panels(dashboard: Dashboard) -> Iterator[Panel]:
         yield from row.panels
 
 
-def without(plan: Plan, service: str) -> Plan:
+def without(context: Context, service: str) -> Context:
     """The plan of a host on which this service has no room."""
-    return plan.model_copy(update={"services": {k: v for k, v in plan.services.items() if k != service}})
+    services = {name: planned for name, planned in context.services.items() if name != service}
+    return replace(context, plan=context.plan.model_copy(update={"services": services}))
 
 
 def titles(dashboard: Dashboard) -> list[str]:
     return [panel.title for panel in panels(dashboard)]
 
 
-def of_app(plan: Plan, name: str) -> Dashboard:
-    return next(dashboard for dashboard in dashboards(plan) if dashboard.app == name)
+def of_app(context: Context, name: str) -> Dashboard:
+    return next(dashboard for dashboard in dashboards(context) if dashboard.app == name)
 
 
 def asked(dashboard: Dashboard) -> str:
@@ -89,7 +91,7 @@ def asked(dashboard: Dashboard) -> str:
 # --- which dashboards there are ---------------------------------------------------------------------------------------
 
 
-def test_addresses_never_change(full: Plan) -> None:
+def test_addresses_never_change(full: Context) -> None:
     """People keep these links; alerts have them in their messages."""
     assert {each.uid: (each.folder, each.app) for each in dashboards(full)} == {
         "overview": ("Overview", ""),
@@ -104,23 +106,25 @@ def test_addresses_never_change(full: Plan) -> None:
     }
 
 
-def test_titles_differ_within_a_folder_and_within_a_dashboard(full: Plan) -> None:
+def test_titles_differ_within_a_folder_and_within_a_dashboard(full: Context) -> None:
     named = [(each.folder, each.title) for each in dashboards(full)]
     assert len(set(named)) == len(named)
     for dashboard in dashboards(full):
         assert len(set(titles(dashboard))) == len(titles(dashboard)), dashboard.uid
 
 
-def test_without_apps_nothing_of_apps_is_asked(plan: MakePlan) -> None:
-    made = {each.uid: each for each in dashboards(plan({}))}
+def test_without_apps_nothing_of_apps_is_asked(context: MakeContext) -> None:
+    made = {each.uid: each for each in dashboards(context({}))}
     assert set(made) == {"overview", "host", "stack", "uptime"}
     for uid in ("overview", "uptime"):
         assert not re.search(r"app:|probe_|job=\"(app|probe)\"", asked(made[uid]))
 
 
 @pytest.mark.parametrize(("blackbox", "apps"), [(False, [SHOP]), (True, [GENERIC])])
-def test_without_probes_nothing_of_probes_is_asked(full: Plan, plan: MakePlan, blackbox: bool, apps: list[Any]) -> None:
-    made = plan({"apps": apps}, total_mib=8000)
+def test_without_probes_nothing_of_probes_is_asked(
+    full: Context, context: MakeContext, blackbox: bool, apps: list[Any]
+) -> None:
+    made = context({"apps": apps}, total_mib=8000)
     kept = dashboards(made if blackbox else without(made, "blackbox"))
     assert "probes" not in {each.uid for each in kept}
     assert not [each.uid for each in kept if "probe_" in asked(each).replace("blackbox_", "")]
@@ -129,7 +133,7 @@ def test_without_probes_nothing_of_probes_is_asked(full: Plan, plan: MakePlan, b
     assert "/d/probes" in str(dashboards(full))  # the pattern finds what it looks for
 
 
-def test_without_uptime_kuma_nothing_of_monitors_is_asked(full: Plan) -> None:
+def test_without_uptime_kuma_nothing_of_monitors_is_asked(full: Context) -> None:
     """Only the history of alerts keeps the label: alerts of the time before may have it."""
     words = re.compile(r"/d/uptime|uptime_kuma|app:available|monitor_(status|response|cert)|\bMonitor\b")
     assert words.search(str(dashboards(full)))
@@ -148,16 +152,16 @@ def test_without_uptime_kuma_nothing_of_monitors_is_asked(full: Plan) -> None:
     ],
 )
 def test_availability_is_shown_for_apps_with_an_address_or_a_health_endpoint(
-    plan: MakePlan, app: dict[str, Any], measured: bool
+    context: MakeContext, app: dict[str, Any], measured: bool
 ) -> None:
-    made = {each.uid: titles(each) for each in dashboards(plan({"apps": [app]}, total_mib=8000))}
+    made = {each.uid: titles(each) for each in dashboards(context({"apps": [app]}, total_mib=8000))}
     assert ("Availability" in made["uptime"]) == ("Available in 30 days" in made["overview"]) == measured
 
 
 # --- what panels say --------------------------------------------------------------------------------------------------
 
 
-def test_every_panel_says_what_to_do(full: Plan) -> None:
+def test_every_panel_says_what_to_do(full: Context) -> None:
     action = re.compile(
         r"alert [A-Z]\w+ has the runbook|docker |journalctl|systemctl|curl |top\b|\bss -|ps aux|iotop|ip -s|redis-cli"
         r"|certbot|timedatectl|resolvectl|nginx|EXPLAIN|pg_stat|click|compare|look|see |find |page [A-Z]|playbook"
@@ -170,22 +174,22 @@ def test_every_panel_says_what_to_do(full: Plan) -> None:
             assert action.search(panel.description), (dashboard.uid, panel.title, panel.description)
 
 
-def test_runbooks_and_settings_that_panels_name_exist(full: Plan) -> None:
+def test_runbooks_and_settings_that_panels_name_exist(full: Context) -> None:
     words = " ".join(panel.description for each in dashboards(full) for panel in panels(each))
     named = set(re.findall(r"\balert ([A-Z]\w+)", words)) | set(re.findall(r"\b([A-Z]\w+) has the runbook", words))
     assert named and named <= set(alert_names())
     settings = set(re.findall(r"crowsnest_(\w+)", words))
-    assert settings and settings <= set(type(full.settings).model_fields)
+    assert settings and settings <= set(type(full.declaration).model_fields)
 
 
-def test_a_panel_with_queries_is_no_text_and_the_other_way_round(full: Plan) -> None:
+def test_a_panel_with_queries_is_no_text_and_the_other_way_round(full: Context) -> None:
     for dashboard in dashboards(full):
         for panel in panels(dashboard):
             assert bool(panel.queries) != (panel.kind == "text"), (dashboard.uid, panel.title)
             assert bool(panel.columns) == (panel.kind == "table"), (dashboard.uid, panel.title)
 
 
-def test_links_lead_to_dashboards_that_exist(full: Plan) -> None:
+def test_links_lead_to_dashboards_that_exist(full: Context) -> None:
     made = {each.uid for each in dashboards(full)}
     links = re.findall(r"'(/d/[^']*)'", str(dashboards(full)))
     fixed = {link.split("?")[0].removeprefix("/d/") for link in links if "${__" not in link.split("?")[0]}
@@ -194,13 +198,13 @@ def test_links_lead_to_dashboards_that_exist(full: Plan) -> None:
     assert variable == {"/d/app-${__field.labels.app}", "/d/${__data.fields.page}"}
 
 
-def test_an_app_leads_to_its_own_host_and_probes(full: Plan) -> None:
+def test_an_app_leads_to_its_own_host_and_probes(full: Context) -> None:
     links = {link.url for link in of_app(full, "api").links}
-    assert links == {"/d/overview", "/d/host?var-host=web2", full.settings.runbook_url}
+    assert links == {"/d/overview", "/d/host?var-host=web2", full.declaration.runbook_url}
     assert {"/d/host?var-host=web1", "/d/probes?var-app=shop"} <= {link.url for link in of_app(full, "shop").links}
 
 
-def test_a_firing_alert_leads_to_a_dashboard_that_exists(full: Plan) -> None:
+def test_a_firing_alert_leads_to_a_dashboard_that_exists(full: Context) -> None:
     """An app that is only probed has no dashboard of its own: its alerts lead to the probes."""
     table = next(panel for panel in panels(dashboards(full)[0]) if panel.title == "Alerts firing now")
     assert '"app-$1", "app", "(shop|api|node-app|other)"' in table.queries[0].expr
@@ -208,14 +212,16 @@ def test_a_firing_alert_leads_to_a_dashboard_that_exists(full: Plan) -> None:
     assert "page" in table.columns
 
 
-def test_a_firing_alert_of_a_monitor_leads_to_the_monitors_whatever_app_it_has(full: Plan) -> None:
+def test_a_firing_alert_of_a_monitor_leads_to_the_monitors_whatever_app_it_has(full: Context) -> None:
     table = next(panel for panel in panels(dashboards(full)[0]) if panel.title == "Alerts firing now")
     assert table.queries[0].expr.endswith(', "page", "uptime", "monitor_name", ".+")')
     assert table.columns["monitor_name"].title == "Monitor"
 
 
-def test_the_portal_has_the_addresses_people_open(plan: MakePlan) -> None:
-    made = plan({"external_urls": {"prometheus": "https://watch.example.com/prometheus"}, "runbook_url": "https://w/r"})
+def test_the_portal_has_the_addresses_people_open(context: MakeContext) -> None:
+    made = context(
+        {"external_urls": {"prometheus": "https://watch.example.com/prometheus"}, "runbook_url": "https://w/r"}
+    )
     text = next(panel.text for panel in panels(dashboards(made)[0]) if panel.kind == "text")
     assert "(https://watch.example.com/prometheus)" in text
     assert "(http://127.0.0.1:9093)" in text and "(https://w/r)" in text
@@ -225,7 +231,7 @@ def test_the_portal_has_the_addresses_people_open(plan: MakePlan) -> None:
 # --- what panels ask --------------------------------------------------------------------------------------------------
 
 
-def test_labels_and_jobs_are_those_that_series_have(full: Plan) -> None:
+def test_labels_and_jobs_are_those_that_series_have(full: Context) -> None:
     jobs = {job["job_name"] for job in prometheus_config(full)["scrape_configs"]}
     for dashboard in dashboards(full):
         expr = asked(dashboard)
@@ -243,7 +249,7 @@ def test_labels_and_jobs_are_those_that_series_have(full: Plan) -> None:
         assert set(re.findall(r"job=\"(\w+)\"", expr)) <= jobs, dashboard.uid
 
 
-def test_each_legend_label_is_kept_by_its_query(full: Plan) -> None:
+def test_each_legend_label_is_kept_by_its_query(full: Context) -> None:
     """An aggregation that drops a label leaves a legend with a hole."""
     for dashboard in dashboards(full):
         for panel in panels(dashboard):
@@ -253,10 +259,8 @@ def test_each_legend_label_is_kept_by_its_query(full: Plan) -> None:
                 assert set(re.findall(r"{{(\w+)}}", query.legend)) <= kept, (dashboard.uid, panel.title)
 
 
-def test_recorded_series_exist(full: Plan) -> None:
-    rules = [
-        rule for text in rule_files(full, "").values() for g in yaml.safe_load(text)["groups"] for rule in g["rules"]
-    ]
+def test_recorded_series_exist(full: Context) -> None:
+    rules = [rule for text in rule_files(full).values() for g in yaml.safe_load(text)["groups"] for rule in g["rules"]]
     recorded = {rule["record"] for rule in rules if "record" in rule}
     used = {
         name
@@ -266,13 +270,13 @@ def test_recorded_series_exist(full: Plan) -> None:
     assert used and used <= recorded
 
 
-def test_no_variable_is_left_for_verification(full: Plan) -> None:
+def test_no_variable_is_left_for_verification(full: Context) -> None:
     for dashboard in dashboards(full):
         for query in queries(dashboard, "1m"):
             assert not re.search(r"\$(?!\d)", query.expr), query
 
 
-def test_only_an_app_asks_for_itself(full: Plan) -> None:
+def test_only_an_app_asks_for_itself(full: Context) -> None:
     for name in ("shop", "api", "node-app", "other"):
         for panel in panels(of_app(full, name)):
             apps = {app for query in panel.queries for app in re.findall(r"\bapp=\"([^\"]*)\"", query.expr)}
@@ -280,7 +284,7 @@ def test_only_an_app_asks_for_itself(full: Plan) -> None:
             assert 'app="' in str(panel.queries), panel.title
 
 
-def test_all_that_an_app_exports_is_asked_for_the_chosen_instances(full: Plan) -> None:
+def test_all_that_an_app_exports_is_asked_for_the_chosen_instances(full: Context) -> None:
     for name in ("shop", "api", "node-app", "other"):
         expr = asked(of_app(full, name))
         chosen = re.findall(r"{job=\"app\", app=[^}]*}", expr)
@@ -288,39 +292,39 @@ def test_all_that_an_app_exports_is_asked_for_the_chosen_instances(full: Plan) -
         assert all('environment="$environment"' in each for each in chosen)
 
 
-def test_memory_is_measured_by_the_limits_of_our_containers(full: Plan) -> None:
+def test_memory_is_measured_by_the_limits_of_our_containers(full: Context) -> None:
     stack = next(each for each in dashboards(full) if each.uid == "stack")
     bars = next(panel for panel in panels(stack) if panel.title == "Memory of each service by its limit")
-    ours = '{project="crowsnest", host="web1"}'
-    assert [(query.legend, query.expr) for query in bars.queries] == [
-        ("{{service}}", f"100 * container_memory_unreclaimable_bytes{ours} / container_memory_limit_bytes{ours}")
-    ]
+    ours = 'container:memory_used:percent{project="crowsnest", host="web1"}'
+    assert [(query.legend, query.expr) for query in bars.queries] == [("{{service}}", ours)]
 
 
-def test_a_service_without_metrics_is_asked_by_blackbox(plan: MakePlan) -> None:
-    def services(made: Plan) -> list[str]:
+def test_a_service_without_metrics_is_asked_by_blackbox(context: MakeContext) -> None:
+    def services(made: Context) -> list[str]:
         stack = next(each for each in dashboards(made) if each.uid == "stack")
         return [query.expr for panel in panels(stack) if panel.title == "Services" for query in panel.queries]
 
-    assert services(plan({"metabase": True}, total_mib=3900))[1:] == ['probe_success{job="service_probe"}']
-    assert services(plan())[1:] == []
-    assert "metabase" not in services(plan({"metabase": True}, total_mib=3900))[0]
+    assert services(context({"metabase": True}, total_mib=3900))[1:] == ['probe_success{job="service_probe"}']
+    assert services(context())[1:] == []
+    assert "metabase" not in services(context({"metabase": True}, total_mib=3900))[0]
 
 
-def test_dashboards_stay_the_same_while_the_host_works(plan: MakePlan) -> None:
+def test_dashboards_stay_the_same_while_the_host_works(context: MakeContext) -> None:
     """Otherwise every run would write new files: what the facts find free differs from minute to minute."""
-    assert dashboards(plan({"apps": APPS}, used_mib=200)) == dashboards(plan({"apps": APPS}, used_mib=230))
+    assert dashboards(context({"apps": APPS}, used_mib=200)) == dashboards(context({"apps": APPS}, used_mib=230))
 
 
 # --- availability and monitors ----------------------------------------------------------------------------------------
 
 
-def uptime_panel(plan: Plan, title: str) -> Panel:
-    uptime = next(each for each in dashboards(plan) if each.uid == "uptime")
+def uptime_panel(context: Context, title: str) -> Panel:
+    uptime = next(each for each in dashboards(context) if each.uid == "uptime")
     return next(panel for panel in panels(uptime) if panel.title == title)
 
 
-def test_the_table_of_availability_says_the_share_the_minutes_lost_and_for_how_long_it_was_measured(full: Plan) -> None:
+def test_the_table_of_availability_says_the_share_the_minutes_lost_and_for_how_long_it_was_measured(
+    full: Context,
+) -> None:
     table = uptime_panel(full, "Availability")
     assert [column.title for column in table.columns.values()] == [
         *("App", "24 hours", "30 days", "90 days", "Down in 30 days (minutes)", "Measured for (days)")
@@ -328,23 +332,23 @@ def test_the_table_of_availability_says_the_share_the_minutes_lost_and_for_how_l
     *shares, lost, measured = [query.expr for query in table.queries]
     assert [re.findall(r"\[(\w+)\]", expr) for expr in shares] == [["1d"] * 2, ["30d"] * 2, ["90d"] * 2]
     # One value of the recorded series stands for five minutes, as its rule's group says.
-    groups = yaml.safe_load(rule_files(full, "")["rules/uptime.yml"])["groups"]
+    groups = yaml.safe_load(rule_files(full)["rules/uptime.yml"])["groups"]
     assert [each["interval"] for each in groups if each["name"] == "uptime_availability"] == ["5m"]
     assert lost.startswith("5 * ") and measured.startswith("5 / (24 * 60) * ")
     assert [(each.value, each.color) for each in table.thresholds] == [(0.99, "yellow"), (0.999, "green")]
 
 
 @pytest.mark.parametrize("title", ["Monitors", "Monitors over time", "Response time"])
-def test_jobs_and_groups_are_no_monitors_that_look_at_something(full: Plan, title: str) -> None:
+def test_jobs_and_groups_are_no_monitors_that_look_at_something(full: Context, title: str) -> None:
     assert 'monitor_type!~"push|group"' in uptime_panel(full, title).queries[0].expr
 
 
-def test_a_response_that_never_came_is_no_response_time(full: Plan) -> None:
+def test_a_response_that_never_came_is_no_response_time(full: Context) -> None:
     """Uptime Kuma exports -1 for it."""
     assert ">= 0" in uptime_panel(full, "Response time").queries[0].expr
 
 
-def test_each_state_of_a_monitor_has_its_own_name_and_colour(full: Plan) -> None:
+def test_each_state_of_a_monitor_has_its_own_name_and_colour(full: Context) -> None:
     for title in ("Monitors", "Alerting path", "Monitors over time", "Scheduled jobs"):
         values = uptime_panel(full, title).values
         assert {number: name for number, (name, _) in values.items()} == {
@@ -368,7 +372,7 @@ OWN = {
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_an_app_is_asked_only_for_what_its_framework_exports(full: Plan, name: str) -> None:
+def test_an_app_is_asked_only_for_what_its_framework_exports(full: Context, name: str) -> None:
     expr = asked(of_app(full, name))
     for other, pattern in OWN.items():
         assert bool(re.search(pattern, expr)) == (other == name and name != "other"), other
@@ -383,11 +387,11 @@ def test_an_app_is_asked_only_for_what_its_framework_exports(full: Plan, name: s
         ("other", ["At a glance", "Errors and alerts"]),
     ],
 )
-def test_rows_of_an_app(full: Plan, name: str, rows: list[str]) -> None:
+def test_rows_of_an_app(full: Context, name: str, rows: list[str]) -> None:
     assert [row.title for row in of_app(full, name).rows] == rows
 
 
-def test_a_generic_app_is_asked_only_whether_it_is_up_and_for_its_process(full: Plan) -> None:
+def test_a_generic_app_is_asked_only_whether_it_is_up_and_for_its_process(full: Context) -> None:
     assert titles(of_app(full, "other")) == [
         *("Instances", "Memory", "CPU", "Firing alerts", "Alerts firing now", "Alert history")
     ]
@@ -396,21 +400,21 @@ def test_a_generic_app_is_asked_only_whether_it_is_up_and_for_its_process(full: 
     assert "shop|api|node-app" in requests.queries[0].expr and "other" not in requests.queries[0].expr
 
 
-def test_certificates_are_shown_for_https_only(plan: MakePlan) -> None:
+def test_certificates_are_shown_for_https_only(context: MakeContext) -> None:
     plain = {**SHOP, "url": "http://127.0.0.1:8000/"}
-    assert "Certificate valid for" in titles(of_app(plan({"apps": [SHOP]}), "shop"))
-    assert "Certificate valid for" not in titles(of_app(plan({"apps": [plain]}), "shop"))
+    assert "Certificate valid for" in titles(of_app(context({"apps": [SHOP]}), "shop"))
+    assert "Certificate valid for" not in titles(of_app(context({"apps": [plain]}), "shop"))
 
 
-def test_colours_follow_the_app_s_own_thresholds(plan: MakePlan) -> None:
+def test_colours_follow_the_app_s_own_thresholds(context: MakeContext) -> None:
     limits = {"error_ratio": 0.2, "latency_p95_medium_seconds": 3, "latency_p95_high_seconds": 4}
-    shop = of_app(plan({"apps": [{**SHOP, "thresholds": limits}]}), "shop")
+    shop = of_app(context({"apps": [{**SHOP, "thresholds": limits}]}), "shop")
     steps = {panel.title: [(each.value, each.color) for each in panel.thresholds] for panel in panels(shop)}
     assert steps["Errors"][-1] == (0.2, "red")
     assert steps["Response time"] == [(3, "yellow"), (4, "red")]
 
 
-def test_messages_name_the_declared_container(full: Plan) -> None:
+def test_messages_name_the_declared_container(full: Context) -> None:
     shop = next(panel for panel in panels(of_app(full, "shop")) if panel.title == "Exceptions by type")
     assert "docker logs --tail 50 shop-web-1" in shop.description
 
@@ -423,7 +427,7 @@ def test_messages_name_the_declared_container(full: Plan) -> None:
         ("uptime_kuma", r"\bprocess_\w+"),
     ],
 )
-def test_no_panel_asks_for_a_metric_of_a_service_that_is_not_kept(full: Plan, job: str, series: str) -> None:
+def test_no_panel_asks_for_a_metric_of_a_service_that_is_not_kept(full: Context, job: str, series: str) -> None:
     jobs = {each["job_name"]: each for each in prometheus_config(full)["scrape_configs"]}
     kept = jobs[job]["metric_relabel_configs"][0]["regex"]
     exprs = [query.expr for each in dashboards(full) for query in queries(each, "1m")]

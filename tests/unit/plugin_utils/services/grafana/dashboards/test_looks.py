@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 Json = dict[str, Any]
 APPS = [
     {
@@ -53,12 +53,12 @@ def panel_height(panel: Json) -> int:
 
 
 @pytest.fixture
-def full(plan: MakePlan) -> Plan:
-    return plan({"apps": APPS, "metabase": True}, hosts=["web1", "web2"], total_mib=8000)
+def full(context: MakeContext) -> Context:
+    return context({"apps": APPS, "metabase": True}, hosts=["web1", "web2"], total_mib=8000)
 
 
 @pytest.fixture
-def panels(full: Plan) -> list[tuple[str, Json]]:
+def panels(full: Context) -> list[tuple[str, Json]]:
     """(dashboard and title, panel) of everything that is drawn."""
     loaded = [json.loads(dashboard_json(each, "UTC")) for each in dashboards(full)]
     return [

@@ -1,0 +1,45 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.facts_to_read import facts_to_read
+
+DOCUMENTATION = r"""
+name: facts_to_read
+short_description: Files and units whose state says what is left to do on a host
+version_added: 0.1.0
+author: crowsnest contributors
+description:
+  - Names what the module M(crowsnest.core.host_facts) reads besides what it always reads.
+options:
+  _input:
+    description: The groups of the host.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  crowsnest.core.host_facts:
+    files: "{{ (group_names | crowsnest.core.facts_to_read).files }}"
+    units: "{{ (group_names | crowsnest.core.facts_to_read).units }}"
+"""
+
+RETURN = r"""
+_value:
+  description: C(files) and C(units), two lists.
+  type: dict
+"""
+
+
+class FilterModule:
+    """Gives the filter its name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters of this file."""
+        return {"facts_to_read": facts_to_read}

@@ -1,0 +1,181 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The facts of a host as types: what the module host_facts returns as `host`, and what the plan reads.
+
+Sizes are in MiB. Python 3.9, standard library.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class OperatingSystem(TypedDict):
+    """`debian`, `13`, `trixie`; format: os-release(5)."""
+
+    id: str
+    version: str
+    codename: str
+
+
+class FreeMemory(TypedDict):
+    """All there is, and what programs could still get."""
+
+    total_mib: int
+    available_mib: int
+
+
+class Memory(FreeMemory):
+    """`own_mib` is what our own containers use."""
+
+    own_mib: int
+
+
+class FileSystem(TypedDict):
+    """The file system that holds `path`, a folder that exists; two on one `device` share their space."""
+
+    path: str
+    device: int
+    total_mib: int
+    free_mib: int
+
+
+class Disk(FileSystem):
+    """`own_mib` is what the stack's own data take."""
+
+    own_mib: int
+
+
+class Docker(TypedDict):
+    """What there is of Docker.
+
+    `version` None: no engine; "": installed but not answering. `compose` None: it has no Compose. `kind` is what
+    `docker` really is: docker, podman, snap or rootless. `endpoint` is where root's command looks for an engine;
+    `masked` says that systemd may not start it. `own` are the running services of our compose project, `images` what is
+    there, with and without digest, `daemon` is /etc/docker/daemon.json. `python_client`: this Python has the library
+    that Ansible's Docker modules need. `from_docker`: it is Docker's own package, not the distribution's.
+    """
+
+    version: str | None
+    compose: str | None
+    kind: str
+    endpoint: str
+    masked: bool
+    own: list[str]
+    images: list[str]
+    daemon: dict[str, object]
+    python_client: bool
+    from_docker: bool
+
+
+class Container(TypedDict):
+    """A running container; `service` is that of our compose project, empty where it is not ours."""
+
+    name: str
+    service: str
+
+
+class Engine(Docker, total=False):
+    """Docker, and what only the other facts are made of.
+
+    `containers` are all that run, {process id: container}; `folder` is where the engine keeps images.
+    """
+
+    containers: dict[int, Container]
+    folder: str
+
+
+class NodeExporterProcess(TypedDict):
+    """`flags` are those of its command line, None when it does not run."""
+
+    installed: bool
+    flags: list[str] | None
+
+
+class NodeExporterUnit(TypedDict):
+    """`own_start` is the file that starts it in another way than the package, else empty."""
+
+    masked: bool
+    own_start: str
+
+
+class NodeExporter(NodeExporterProcess, NodeExporterUnit):
+    """node exporter of the distribution's package: the program, and the unit that starts it."""
+
+
+class Process(TypedDict):
+    """Who listens on a port.
+
+    `unit` is a service of systemd. `contained`: it lives in a container of Docker's, which has no name in `container`
+    while the engine does not answer. `service` is the one of ours, `node_exporter` for the distribution's package,
+    empty for any other program. `pid` is 0, and the rest empty, where the process cannot be seen.
+    """
+
+    pid: int
+    program: str
+    unit: str
+    container: str
+    contained: bool
+    service: str
+
+
+class Listener(Process):
+    """A process together with the address on which it listens."""
+
+    address: str
+
+
+class PublishedPort(TypedDict):
+    """A TCP port of the host that Docker hands to a container, of whatever project."""
+
+    container: str
+    address: str
+    port: int
+
+
+class Python(TypedDict):
+    """The Python of the modules, `3.13`; `ensurepip`: it can make environments as it is."""
+
+    version: str
+    ensurepip: bool
+
+
+class Unit(TypedDict):
+    """A unit of systemd; `stale`: its file changed since systemd read it. One that does not exist is none of these."""
+
+    active: bool
+    enabled: bool
+    stale: bool
+
+
+class HostFacts(TypedDict):
+    """All facts of a host.
+
+    `address` is the one it uses towards others, `controllers` what its kernel can limit, `read_only` the folders in
+    which nothing can be written. `ports` is {TCP port: addresses somebody listens on}, `listeners` {TCP port: who}.
+    `data` is {folder of ours: "user:group:mode"}, `toolbox` the name of the Python environment of that role, or empty;
+    `ping_groups` is [first, last], `units` {name of a unit of ours: its state}, `files` {path: text} of the files that
+    were asked for and exist.
+    """
+
+    os: OperatingSystem
+    address: str
+    architecture: str
+    controllers: list[str]
+    read_only: list[str]
+    sudo: bool
+    service_manager: str
+    memory: Memory
+    disk: Disk
+    images_disk: FileSystem
+    docker: Docker
+    node_exporter: NodeExporter
+    ports: dict[str, list[str]]
+    listeners: dict[str, list[Listener]]
+    published: list[PublishedPort]
+    data: dict[str, str]
+    python: Python
+    toolbox: str
+    ping_groups: list[int]
+    units: dict[str, Unit]
+    files: dict[str, str]

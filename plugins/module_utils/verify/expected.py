@@ -1,0 +1,164 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a verification compares with, and what it hands on, as types.
+
+The controller makes an `Expected` (plugin_utils/report/expectations.py), the functions of this folder read it.
+Python 3.9, standard library.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+# {service: {relative path of a secret file: SHA-256 of its content}}
+SecretDigests = dict[str, dict[str, str]]
+
+
+class Service(TypedDict):
+    """One planned service: its container as its compose fragment says, and its files as {path: SHA-256}.
+
+    `path` is its configuration directory. `user` is the numeric user and group. `answers` is the path at which it
+    says that it is well, empty where it speaks no HTTP; `unasked` names what nobody can look at while it does not.
+    `key` is the file with the password for that, or empty.
+    """
+
+    url: str
+    path: str
+    container: str
+    image: str
+    user: int
+    limit_mib: int
+    command: list[str]
+    environment: dict[str, str]
+    labels: dict[str, str]
+    reloads: bool
+    answers: str
+    unasked: str
+    key: str
+    files: dict[str, str]
+
+
+class ComposeProject(TypedDict):
+    """The file that names the fragments of all services."""
+
+    path: str
+    sha256: str
+
+
+class Target(TypedDict):
+    """A target of Prometheus before relabelling; `app`, `probe` and `host` are empty where it has no such label."""
+
+    job: str
+    address: str
+    path: str
+    app: str
+    probe: str
+    host: str
+
+
+class Question(TypedDict):
+    """A question of Metabase: its key as the module `metabase` has it, and what the dashboard sends along."""
+
+    key: str
+    app: str
+    name: str
+    parameters: list[dict[str, Any]]
+
+
+class Business(TypedDict):
+    """What is asked of Metabase, `connections` questions at a time; `key_file` is empty where it is not planned."""
+
+    key_file: str
+    connections: int
+    questions: list[Question]
+
+
+class Query(TypedDict):
+    """One query of a panel. `empty` is the reason for which it may give nothing, `app` the app of its dashboard."""
+
+    dashboard: str
+    panel: str
+    expr: str
+    empty: str
+    app: str
+
+
+class Line(TypedDict):
+    """A `Check` as it is handed on: between the controller and the host, and in the report."""
+
+    status: str
+    area: str
+    detail: str
+    advice: str
+    kind: str
+    name: str
+
+
+class OfServices(TypedDict, total=False):
+    """What single services add to `Expected`.
+
+    `rules` is {file/group: number of its rules}, `receivers` {integration: names}, `certificates` {app: URL},
+    `dashboards` {uid: title}. `monitors` are names of those that look by themselves, `status_pages` the last parts of
+    their addresses.
+    """
+
+    targets: list[Target]
+    rules: dict[str, int]
+    receivers: dict[str, list[str]]
+    heartbeat: bool
+    certificates: dict[str, str]
+    dashboards: dict[str, str]
+    monitors: list[str]
+    status_pages: list[str]
+    business: Business
+    queries: list[Query]
+
+
+class Expected(OfServices):
+    """Parameter `expected` of the module `verify`, with every key.
+
+    `host` is the server, `grafana_plugins` {id: version}. `checks` are decided on the controller.
+    """
+
+    host: str
+    hosts: list[str]
+    apps: list[str]
+    services: dict[str, Service]
+    compose: ComposeProject
+    grafana_plugins: dict[str, str]
+    checks: list[Line]
+
+
+class Report(TypedDict):
+    """What the module `verify` returns: `time` as 2026-11-21T12:00:00Z, and how many lines there are of each status."""
+
+    host: str
+    time: str
+    seconds: float
+    passed: int
+    warnings: int
+    failed: int
+    checks: list[Line]
+
+
+class _Told(TypedDict):
+    message: str
+
+
+class Failure(_Told, total=False):
+    """What a role could not do, in words; `change` or `app` says of what."""
+
+    change: str
+    app: str
+
+
+# The facts that roles keep for the end of a run.
+KeptFact = Literal["metabase_failed", "database_reader_failed", "database_reader_notes"]
+
+
+class Kept(TypedDict, total=False):
+    """Those facts, where there is something to tell."""
+
+    metabase_failed: list[Failure]
+    database_reader_failed: list[Failure]
+    database_reader_notes: list[Failure]

@@ -1,0 +1,134 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Receivers: where alerts go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
+    LOOPBACK,
+    MailAddress,
+    Name,
+    SecretUrl,
+    SmtpServer,
+    Strict,
+)
+
+Severity = Literal["critical", "high", "medium", "low"]
+# Port of SMTP with TLS from the first byte (RFC 8314); all others begin with STARTTLS.
+SMTP_TLS_PORT = 465
+SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
+
+
+class _Receiver(Strict):
+    """What all receivers share. `secrets` names the fields whose value is written to a file of its own."""
+
+    secrets: ClassVar[tuple[str, ...]] = ()
+    name: Name | None = Field(None, description="Name in reports. Default: the type.")
+
+
+class SlackReceiver(_Receiver):
+    """A Slack channel, through an incoming webhook."""
+
+    secrets = ("webhook_url",)
+    type: Literal["slack"]
+    webhook_url: SecretUrl = Field(description="The incoming webhook, https://hooks.slack.com/services/….")
+    channel: str | None = Field(
+        None,
+        pattern=r"^[#@]?[^\s/:#@]+$",  # also an id, and a name as Slack's relatives have it
+        description="Default: the webhook's own channel. Slack lets only old webhooks choose; for an app's webhook, "
+        "choose the channel in Slack.",
+    )
+    username: str = Field(
+        "crowsnest", description="Name the messages come from; honoured by old webhooks and Slack's relatives only."
+    )
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+
+class DiscordReceiver(_Receiver):
+    """A Discord channel, through a webhook."""
+
+    secrets = ("webhook_url",)
+    type: Literal["discord"]
+    webhook_url: SecretUrl = Field(description="The channel's webhook.")
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+
+class WebhookReceiver(_Receiver):
+    """Any program that takes Alertmanager's JSON."""
+
+    secrets = ("url",)
+    type: Literal["webhook"]
+    url: SecretUrl = Field(description="Where Alertmanager posts.")
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+
+class EmailReceiver(_Receiver):
+    """E-mail through an SMTP server: with TLS from the first byte on port 465, with STARTTLS on any other."""
+
+    secrets = ("password",)
+    type: Literal["email"]
+    to: list[MailAddress] = Field(min_length=1, description="Addresses.")
+    sender: MailAddress = Field(description="The From address.")
+    smarthost: SmtpServer = Field(description="SMTP server with port, such as smtp.example.com:587.")
+    username: str | None = Field(None, description="SMTP user.")
+    password: SecretStr | None = Field(None, description="SMTP password.")
+    require_tls: bool = Field(
+        True,
+        description="Say false for a mail relay that offers no TLS; it must be on the server itself "
+        "(localhost:25) or ask for no password.",
+    )
+    severities: list[Severity] = Field(["critical"], min_length=1, description="Which alerts it gets.")
+
+    @model_validator(mode="after")
+    def _tls_or_local(self) -> EmailReceiver:
+        """A relay on loopback rarely has a certificate for that name, so the choice must be made there."""
+        local = LOOPBACK.match(self.smarthost)
+        if local and "require_tls" not in self.model_fields_set:
+            raise ValueError(
+                f"`require_tls: false` beside {self.smarthost} when this relay offers no TLS, else `require_tls: true`"
+            )
+        if not self.require_tls and self.smarthost.endswith(f":{SMTP_TLS_PORT}"):
+            raise ValueError(f"no `require_tls: false` beside port {SMTP_TLS_PORT}, which begins with TLS")
+        if not self.require_tls and self.password and not local:
+            raise ValueError(
+                "`require_tls: false` without a password, or with a relay on the server itself such as localhost:25: "
+                "a password is not sent over the network without TLS"
+            )
+        return self
+
+
+class SnsReceiver(_Receiver):
+    """SMS or anything else that listens on a topic of Amazon SNS."""
+
+    secrets = ("secret_key",)
+    type: Literal["sns"]
+    topic_arn: str = Field(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:\S+$", description="The topic.")
+    access_key: str | None = Field(None, description="AWS access key id. Default: the host's own role.")
+    secret_key: SecretStr | None = Field(None, description="AWS secret access key.")
+    severities: list[Severity] = Field(["critical"], min_length=1, description="Which alerts it gets.")
+
+    @model_validator(mode="after")
+    def _key_with_secret(self) -> SnsReceiver:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("`access_key` and `secret_key` together, or neither")
+        return self
+
+
+Receiver = Annotated[
+    SlackReceiver | DiscordReceiver | WebhookReceiver | EmailReceiver | SnsReceiver, Field(discriminator="type")
+]
+
+
+def first_email_receiver(receivers: Sequence[Receiver]) -> EmailReceiver | None:
+    """Its server also sends what Grafana and Metabase send."""
+    return next((each for each in receivers if isinstance(each, EmailReceiver)), None)
+
+
+def receiver_name(receiver: _Receiver) -> str:
+    """The name a report uses: the declared one, else the type."""
+    return receiver.name or str(getattr(receiver, "type"))  # noqa: B009 - every subclass has it

@@ -1,0 +1,168 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a native program is: files, and jobs that a timer or a line for cron starts. Pure.
+
+A program runs without a container, with the Python of the host. Its files lie in files/NAME of this repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import config_directory
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, HEADER
+
+UNITS_DIRECTORY = "/etc/systemd/system"
+CRON_DIRECTORY = "/etc/cron.d"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a job must know of its host. A command and a folder may name a field, as in `{textfile_directory}`."""
+
+    textfile_directory: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a job starts. It also starts at once when its timer does.
+
+    `calendar`: systemd.time(7). `accuracy`: how much later systemd may start it. `words`: the same for a person.
+    `cron`: crontab(5), for a host without systemd; a minute is the shortest time there.
+    """
+
+    calendar: str
+    accuracy: str
+    words: str
+    cron: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command of a program, which runs as root in a sandbox: what it needs of the host is named here.
+
+    `name` makes the names of its units and of its cron file. `needs`: units without which it does not start; they are
+    not started for it. `seconds` is how long it may take, `memory_mib` what it may use. `writes`: folders in which it
+    may write. `capabilities` and `address_families`: systemd.exec(5).
+    """
+
+    name: str
+    description: str
+    command: str
+    schedule: Schedule
+    seconds: int
+    memory_mib: int
+    needs: tuple[str, ...]
+    writes: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    address_families: tuple[str, ...]
+
+    @property
+    def unit(self) -> str:
+        """Its name on a host."""
+        return f"crowsnest-{self.name}"
+
+    @property
+    def service(self) -> str:
+        """The unit that runs it."""
+        return f"{self.unit}.service"
+
+    @property
+    def timer(self) -> str:
+        """The unit that starts it."""
+        return f"{self.unit}.timer"
+
+    @property
+    def timer_path(self) -> str:
+        """Where its timer stands."""
+        return f"{UNITS_DIRECTORY}/{self.timer}"
+
+
+@dataclass(frozen=True)
+class HostProgram:
+    """`name` is that of its folder, below files/ and on the host; `sources` are the files in it."""
+
+    name: str
+    sources: tuple[str, ...]
+    jobs: tuple[Job, ...]
+
+    @property
+    def directory(self) -> str:
+        """Its folder on the host."""
+        return config_directory(self.name)
+
+
+def source_files(program: HostProgram) -> dict[str, str]:
+    """{absolute path: text} of the program itself."""
+    return {f"{program.directory}/{name}": (FILES / program.name / name).read_text() for name in program.sources}
+
+
+def job_files(program: HostProgram, job: Job, service_manager: str, settings: Settings) -> dict[str, str]:
+    """{absolute path: text} of what starts a job: its units, or its line for cron where there is no systemd."""
+    names = {"directory": program.directory, **asdict(settings)}
+    if service_manager != "systemd":
+        return {f"{CRON_DIRECTORY}/{job.unit}": _cron_file(job, names)}
+    return {
+        f"{UNITS_DIRECTORY}/{job.service}": _service_unit(job, names),
+        job.timer_path: _timer_unit(job),
+    }
+
+
+def _service_unit(job: Job, names: Mapping[str, str]) -> str:
+    """Systemd's own lines in the journal stay only where a start fails; a program says nothing while all is well."""
+    return (
+        HEADER
+        + f"""\
+[Unit]
+Description={job.description}
+{_needs(job)}
+[Service]
+Type=oneshot
+ExecStart={job.command.format(**names)}
+TimeoutStartSec={job.seconds}
+MemoryMax={job.memory_mib}M
+Nice=10
+IOSchedulingClass=idle
+SyslogLevel=err
+LogLevelMax=notice
+NoNewPrivileges=yes
+CapabilityBoundingSet={" ".join(job.capabilities)}
+PrivateNetwork=yes
+PrivateTmp=yes
+ProtectHome=yes
+ProtectSystem=strict
+ReadWritePaths={" ".join(folder.format(**names) for folder in job.writes)}
+RestrictAddressFamilies={" ".join(job.address_families)}
+MemoryDenyWriteExecute=yes
+LockPersonality=yes
+"""
+    )
+
+
+def _needs(job: Job) -> str:
+    """Requisite, not Requires: a job must not start what somebody stopped."""
+    return "".join(f"Requisite={unit}\nAfter={unit}\n" for unit in job.needs)
+
+
+def _timer_unit(job: Job) -> str:
+    return (
+        HEADER
+        + f"""\
+[Unit]
+Description={job.description}, {job.schedule.words}
+
+[Timer]
+OnActiveSec=0
+OnCalendar={job.schedule.calendar}
+AccuracySec={job.schedule.accuracy}
+
+[Install]
+WantedBy=timers.target
+"""
+    )
+
+
+def _cron_file(job: Job, names: Mapping[str, str]) -> str:
+    command = job.command.format(**names)
+    return f"{HEADER}{job.schedule.cron} root nice timeout {job.seconds} {command} 2>&1 | logger -t {job.unit}\n"

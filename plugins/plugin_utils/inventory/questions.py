@@ -1,0 +1,56 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What `./crowsnest new` asks. Standard library only: the launcher makes a flag of each question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WEBHOOK_VARIABLE = "CROWSNEST_SLACK_WEBHOOK"
+SSH_PORT = "22"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question; `key` is also the flag. `path` is where the answer stands in the declaration, without indexes."""
+
+    key: str
+    text: str
+    default: str = ""
+    path: str = ""
+    needs: str = ""  # asked only when this one has an answer
+    asked: bool = True  # False: a flag only, for what few people need
+
+    @property
+    def flag(self) -> str:
+        """`--app-url` for `app_url`."""
+        return "--" + self.key.replace("_", "-")
+
+
+QUESTIONS = (
+    Question("host", "Address of the server (name or IP; localhost: this machine)"),
+    Question("user", "User to log in as over SSH (may use sudo)", "ubuntu"),
+    Question("port", "Port of SSH on the server", SSH_PORT),
+    Question("jump_host", "Host that SSH goes through, such as admin@bastion.example.com", asked=False),
+    Question("environment", "Environment, a label on everything (production, staging, …)", "", "crowsnest_environment"),
+    Question("timezone", "Time zone", "Asia/Seoul", "crowsnest_timezone"),
+    Question("language", "Language of alerts (en, ko)", "en", "crowsnest_language"),
+    Question("app_name", "Name of your app (empty: watch only the host)", "", "crowsnest_apps.name"),
+    Question("app_url", "Public address of the app", "", "crowsnest_apps.url", "app_name"),
+    Question(
+        "framework",
+        "Framework (django, fastapi, prom_client, generic)",
+        "generic",
+        "crowsnest_apps.framework",
+        "app_name",
+    ),
+    Question(
+        "metrics",
+        "Where its metrics are on the host, such as 127.0.0.1:8000/metrics",
+        "",
+        "crowsnest_apps.metrics",
+        "app_name",
+    ),
+    Question("slack_webhook", "Slack webhook (not shown; empty: no alerts yet)", "", "crowsnest_receivers.webhook_url"),
+    Question("slack_channel", "Slack channel", "#alerts", "crowsnest_receivers.channel", "slack_webhook"),
+)

@@ -1,0 +1,111 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""All verbs: the table of those with something of their own, and the playbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import QUESTIONS, WEBHOOK_VARIABLE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher import demo
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import program
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call, Option, Verb, Word
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def _new(call: Call) -> int:
+    """Imported only when it is asked for: it needs pydantic, which takes longer than all else here."""
+    from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory import new
+
+    return new.main(call.variables)
+
+
+def _answers_of_new() -> Iterator[Option]:
+    """A flag for every question. That of the secret is there only to be refused with the reason."""
+    for question in QUESTIONS:
+        default = f" [{question.default}]" if question.default else ""
+        text = "" if question.key == "slack_webhook" else question.text + default
+        yield Option(question.flag, question.key, text, "VALUE")
+    yield Option(
+        "--slack-webhook-file", "slack_webhook_file", f"file with the Slack webhook; or set {WEBHOOK_VARIABLE}", "FILE"
+    )
+    yield Option("--yes", "yes", "ask nothing; what no flag gives gets its default")
+
+
+TRY = "Try it on this machine (nothing outside a throw-away container is changed):"
+WATCH = "Watch your own hosts:"
+WORK = "Work on crowsnest itself:"
+
+VERBS = (
+    Verb(
+        "demo",
+        "Starts a small shop on a throw-away host and everything that watches it.",
+        options=(
+            Option("--status", "status", "what is running"),
+            Option("--destroy", "destroy", "remove every trace of it"),
+        ),
+        run=demo.main,
+        section=TRY,
+        examples=(
+            ("demo", "start a small shop and everything that watches it; prints the pages to open"),
+            ("demo --status", "what is running"),
+            ("demo --destroy", "remove every trace of it"),
+        ),
+    ),
+    Verb(
+        "new",
+        "Makes inventories/NAME. What no flag gives is asked.",
+        words=(Word("NAME", "name", "such as production; small letters, digits, - and _"),),
+        options=tuple(_answers_of_new()),
+        run=_new,
+        section=WATCH,
+        examples=(
+            ("new production", "make inventories/production from a few questions (new --help: without questions)"),
+        ),
+    ),
+    Verb(
+        "site",
+        section=WATCH,
+        examples=(
+            ("site -i inventories/production --check", "show what would be done"),
+            ("site -i inventories/production", "do it; repeat it after every change"),
+        ),
+    ),
+    Verb("verify", options=(Option("--json", "verify_json", "print only the report, as JSON", report=True),)),
+    Verb(
+        "test",
+        "Runs the tests of crowsnest.",
+        words=(Word("GROUP", "groups", "lint, unit, rules, molecule or all (default)", required=False, many=True),),
+        run=program("tests/steps.py"),
+        section=WORK,
+        examples=(
+            ("test", "run all tests"),
+            ("test lint unit", "only some of: lint unit rules molecule"),
+        ),
+    ),
+    Verb(
+        "bench",
+        run=program("bench"),
+        section=WORK,
+        examples=(("bench", "measure it on a throw-away host of its own (bench --help: parts and number of runs)"),),
+    ),
+)
+
+
+def verbs(playbooks: Path = ROOT / "playbooks", table: Iterable[Verb] = VERBS) -> dict[str, Verb]:
+    """{name: verb} of the table's programs and of all playbooks, also of those that the table does not list."""
+    listed = {verb.name: verb for verb in table}
+    found = {name: verb for name, verb in listed.items() if verb.run}
+    for file in sorted(playbooks.glob("*.yml")):
+        name = file.stem.replace("_", "-")
+        found[name] = replace(listed.get(name, Verb(name)), help=first_comment(file))
+    return found
+
+
+def first_comment(file: Path) -> str:
+    """The first line that is a comment, without its sign; empty when there is none."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return next((line[2:] for line in lines if line.startswith("# ")), "")

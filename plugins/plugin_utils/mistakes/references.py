@@ -1,0 +1,145 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What values say of each other and of the inventory: names that exist, names that exist once, hosts that exist. Pure.
+
+It reads the raw variables, so that it also finds something when single values are wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
+    AUTHORIZATION,
+    LOOPBACK,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import (
+    HIDDEN,
+    entries,
+    entry,
+    key,
+    mapping,
+    nearest,
+    shown,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER, NODE_EXPORTER_PORT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names
+
+
+def app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Apps, each with itself, with the others and with the inventory."""
+    apps = [mapping(app) for app in entries(apps)]
+    counts = Counter(str(app["name"]) for app in apps if "name" in app)
+    hosts, servers = list(groups.get("monitored", [])), list(groups.get("server", []))
+    for index, app in enumerate(apps):
+        path = entry("crowsnest_apps", index, app, "name")
+        if (count := counts.get(str(app.get("name")), 0)) > 1:
+            yield f"{path}.name: {shown(app['name'])} is declared {count} times. Allowed: each name once."
+        yield from _header_mistakes(path, mapping(app.get("headers")))
+        host = app.get("host")
+        if host is not None and host not in hosts:
+            yield (
+                f"{path}.host: {shown(host)} is not a host in group `monitored`.{nearest(str(host), hosts)} "
+                f"Allowed: {', '.join(hosts)}. Or add the host to the inventory."
+            )
+        elif host is not None and host not in servers:
+            yield from _loopback_mistakes(path, str(host), app)
+    yield from _read_twice(apps, servers)
+
+
+def _read_twice(apps: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> Iterator[str]:
+    """A metrics page that is declared twice would count twice, or for the wrong app."""
+    first: dict[MetricsPage, str] = {}
+    for index, app in enumerate(apps):
+        for position, target in enumerate(entries(app.get("metrics"))):
+            path = f"{entry('crowsnest_apps', index, app, 'name')}.metrics[{position}]"
+            page = _metrics_page(str(target))
+            if page is None:
+                continue
+            elsewhere = app.get("host") not in (None, *servers)
+            own = str(app["host"]) if elsewhere else "127.0.0.1"
+            same = first.setdefault(replace(page, host=own) if page.host in ("", "localhost") else page, path)
+            if same != path:
+                yield f"{path}: {shown(target)} is the page that {same} names. Allowed: each page once."
+
+
+def _metrics_page(target: str) -> MetricsPage | None:
+    """None for what the first pass refuses."""
+    try:
+        return MetricsPage.parse(target)
+    except ValueError:
+        return None
+
+
+def _header_mistakes(path: str, headers: Mapping[str, Any]) -> Iterator[str]:
+    """What blackbox exporter takes as a header's value: credentials behind their scheme, from a file."""
+    for name, value in headers.items():
+        if str(name).lower() == "authorization" and isinstance(value, str) and not AUTHORIZATION.fullmatch(value):
+            yield (
+                f"{path}.headers.{name}: {HIDDEN} does not fit. Allowed: a scheme and what belongs to it, such as "
+                "`Bearer TOKEN`. A login by `Basic` is in `username` and `password`."
+            )
+
+
+def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator[str]:
+    why = f"cannot be reached from the server, as the app runs on {host}"
+    targets = app.get("metrics")
+    for position, target in enumerate(entries(targets)):
+        if LOOPBACK.match(str(target)):
+            page, quoted = _metrics_page(str(target)), shown(target)
+            # What is declared without its host.
+            written = f", written as `{str(target).removeprefix(page.host)}`" if page and quoted != HIDDEN else ""
+            yield f"{path}.metrics[{position}]: {quoted} {why}. Allowed: a port on {host}'s private address{written}."
+    health = mapping(app.get("health"))
+    urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}
+    for position, job in enumerate(entries(app.get("jobs"))):
+        yield (
+            f"{entry(f'{path}.jobs', position, job, 'name')}: Uptime Kuma listens on the server's "
+            f"loopback, where a job on {host} cannot report. Allowed: jobs of apps on the server."
+        )
+    for name, address in mapping(app.get("tcp")).items():
+        if LOOPBACK.match(str(address)):
+            allowed = f"Allowed: an address of {host} that the server reaches."
+            yield f"{path}.tcp.{key(name)}: {shown(address)} {why}. {allowed}"
+    for place, url in urls.items():
+        if LOOPBACK.match(str(url).partition("://")[2]):
+            yield f"{path}.{place}: {shown(url)} {why}. Allowed: a URL with the address of {host}."
+
+
+def service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+    """Settings by the name of a service: such a service exists, and no two have one port."""
+    for setting in ("crowsnest_images", "crowsnest_ports", "crowsnest_external_urls"):
+        known = [*REGISTRY, *([NODE_EXPORTER] if setting == "crowsnest_ports" else [])]
+        for name in mapping(variables.get(setting)):
+            if name not in known:
+                yield f"{setting}.{key(name)}: no such service.{nearest(name, known)} Allowed: {', '.join(known)}."
+    declared = mapping(variables.get("crowsnest_ports"))
+    usual = {NODE_EXPORTER: NODE_EXPORTER_PORT, **{name: service.port for name, service in REGISTRY.items()}}
+    ports = {name: str(declared.get(name, port)) for name, port in usual.items()}
+    for name in ports:
+        others = [other for other, port in ports.items() if other != name and port == ports[name]]
+        if name in declared and others:
+            yield f"crowsnest_ports.{name}: {ports[name]} is the port of {', '.join(others)}. Allowed: a free one."
+
+
+def alert_mistakes(disabled: Any) -> Iterator[str]:
+    """Disabled alerts exist."""
+    known = alert_names()
+    for index, name in enumerate(entries(disabled)):
+        if name not in known:
+            close = nearest(str(name), known)
+            yield f"crowsnest_disabled_alerts[{index}]: {shown(name)} is not a known alert.{close}"
+
+
+def receiver_mistakes(receivers: Any) -> Iterator[str]:
+    """Receivers have names of their own."""
+    named = [mapping(each) for each in entries(receivers)]
+    counts = Counter(str(name) for each in named if (name := each.get("name") or each.get("type")))
+    for name, count in counts.items():
+        if count > 1:
+            yield f"crowsnest_receivers: {count} receivers are called {shown(name)}. Give each a `name` of its own."

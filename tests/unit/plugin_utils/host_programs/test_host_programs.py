@@ -1,0 +1,197 @@
+"""Native programs: their texts for systemd and for cron, and what is left to do on a host."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.facts_to_read import facts_to_read
+from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import HOST_PROGRAMS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.definition import (
+    Settings,
+    job_files,
+    source_files,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import (
+    Work,
+    host_program,
+    paths_of,
+    units_of,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import METABASE_COMPOSE, PROMETHEUS_COMPOSE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import PROMETHEUS_YML
+
+PROGRAM = "/opt/crowsnest/container_metrics/container_metrics.py"
+TIMER, SERVICE = "crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"
+UNITS = "/etc/systemd/system"
+CRON = "/etc/cron.d/crowsnest-container-metrics"
+SETTINGS = {"textfile_directory": "/srv/metrics"}
+COMMAND = f"/usr/bin/python3 {PROGRAM} --socket /var/run/docker.sock /srv/metrics"
+MADE = "# Made by crowsnest. A change made here is undone by the next run: change the inventory instead.\n"
+TEXTS = {
+    f"{UNITS}/{SERVICE}": f"""\
+{MADE}[Unit]
+Description=Metrics of the containers for node exporter
+Requisite=docker.service
+After=docker.service
+
+[Service]
+Type=oneshot
+ExecStart={COMMAND}
+TimeoutStartSec=20
+MemoryMax=64M
+Nice=10
+IOSchedulingClass=idle
+SyslogLevel=err
+LogLevelMax=notice
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_DAC_OVERRIDE
+PrivateNetwork=yes
+PrivateTmp=yes
+ProtectHome=yes
+ProtectSystem=strict
+ReadWritePaths=/srv/metrics
+RestrictAddressFamilies=AF_UNIX
+MemoryDenyWriteExecute=yes
+LockPersonality=yes
+""",
+    f"{UNITS}/{TIMER}": f"""\
+{MADE}[Unit]
+Description=Metrics of the containers for node exporter, every 30 seconds
+
+[Timer]
+OnActiveSec=0
+OnCalendar=*:*:00/30
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+""",
+    CRON: f"{MADE}* * * * * root nice timeout 20 {COMMAND} 2>&1 | logger -t crowsnest-container-metrics\n",
+}
+IDLE = {"active": False, "enabled": False, "stale": False}
+RUNS = {TIMER: {"active": True, "enabled": True, "stale": False}, SERVICE: IDLE}
+
+per_program = pytest.mark.parametrize("name", HOST_PROGRAMS)
+per_manager = pytest.mark.parametrize("manager", ["systemd", "sysvinit"])
+
+
+def complete(manager: str) -> dict[str, str]:
+    """{path: text} of a host on which container_metrics is complete."""
+    units = [path for path in TEXTS if (path == CRON) is (manager == "sysvinit")]
+    return {PROGRAM: (FILES / "container_metrics/container_metrics.py").read_text()} | {it: TEXTS[it] for it in units}
+
+
+def work(manager: str, files: dict[str, str], units: dict[str, dict[str, bool]] | None = None) -> Work:
+    return host_program("container_metrics", manager, files, RUNS if units is None else units, SETTINGS)
+
+
+@per_manager
+def test_a_fresh_host_gets_the_program_and_what_starts_it(manager: str) -> None:
+    assert work(manager, {}, {}) == {
+        "directory": "/opt/crowsnest/container_metrics",
+        "files": complete(manager),
+        "timers": {TIMER: f"{UNITS}/{TIMER}"} if manager == "systemd" else {},
+    }
+
+
+@per_manager
+def test_nothing_is_left_to_do_where_all_is_there_and_runs(manager: str) -> None:
+    left = work(manager, complete(manager))
+    assert (left["files"], left["timers"]) == ({}, {})
+
+
+# What differs on a host with systemd makes its timer start again.
+@pytest.mark.parametrize("path", complete("systemd"))
+def test_a_file_that_differs_is_written_and_the_timer_restarted(path: str) -> None:
+    left = work("systemd", {**complete("systemd"), path: "edited by hand\n"})
+    assert left["files"] == {path: complete("systemd")[path]}
+    assert list(left["timers"]) == [TIMER]
+
+
+UNIT_FAULTS: dict[str, dict[str, dict[str, bool]]] = {
+    "stopped": {**RUNS, TIMER: RUNS[TIMER] | {"active": False}},
+    "not started at boot": {**RUNS, TIMER: RUNS[TIMER] | {"enabled": False}},
+    "an older timer is in force": {**RUNS, TIMER: RUNS[TIMER] | {"stale": True}},
+    "an older service is in force": {**RUNS, SERVICE: IDLE | {"stale": True}},
+    "nobody looked": {},
+}
+
+
+@pytest.mark.parametrize("fault", UNIT_FAULTS)
+def test_a_timer_that_does_not_run_as_its_files_say_is_started(fault: str) -> None:
+    left = work("systemd", complete("systemd"), UNIT_FAULTS[fault])
+    assert (left["files"], left["timers"]) == ({}, {TIMER: f"{UNITS}/{TIMER}"})
+
+
+@per_program
+def test_the_list_names_a_program_by_its_own_name_and_its_files_exist(name: str) -> None:
+    program = HOST_PROGRAMS[name]
+    assert program.name == name and program.jobs
+    assert all(text.startswith("#!") for text in source_files(program).values())
+
+
+@per_program
+@per_manager
+def test_everything_that_a_program_writes_or_starts_is_read_before(name: str, manager: str) -> None:
+    left = host_program(name, manager, {}, {}, SETTINGS)
+    read = facts_to_read(["monitored", "server"])
+    assert set(left["files"]) <= set(read["files"]) and set(left["timers"]) <= set(read["units"])
+    assert set(paths_of(HOST_PROGRAMS[name])) <= set(read["files"])
+    assert set(units_of(HOST_PROGRAMS[name])) <= set(read["units"])
+
+
+@per_program
+def test_a_line_for_cron_has_five_times_a_user_and_no_percent_sign(name: str) -> None:
+    program = HOST_PROGRAMS[name]
+    for job in program.jobs:
+        (text,) = job_files(program, job, "sysvinit", Settings(**SETTINGS)).values()
+        line = text.splitlines()[1]
+        assert line.split()[5:7] == ["root", "nice"]
+        assert "%" not in line  # cron takes it for the end of the line
+        assert "." not in f"crowsnest-{job.name}"  # cron reads no file with a dot in its name
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze")
+@per_program
+def test_systemd_understands_every_line(tmp_path: Path, name: str) -> None:
+    program = HOST_PROGRAMS[name]
+    for job in program.jobs:
+        for path, text in job_files(program, job, "systemd", Settings(**SETTINGS)).items():
+            (tmp_path / Path(path).name).write_text(text.replace("/usr/bin/python3", "/bin/true"))
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", tmp_path / job.service, tmp_path / job.timer],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not [line for line in done.stderr.splitlines() if str(tmp_path) in line or job.unit in line], done.stderr
+
+
+def test_what_the_plan_reads_of_the_server_is_read() -> None:
+    assert {METABASE_COMPOSE, PROMETHEUS_COMPOSE, PROMETHEUS_YML} <= set(facts_to_read(["server"])["files"])
+
+
+def test_a_host_that_is_only_watched_is_asked_for_its_flags_only() -> None:
+    assert facts_to_read(["monitored"]) == {"files": ["/etc/default/prometheus-node-exporter"], "units": []}
+
+
+def test_what_a_run_decides_by_is_read_on_the_server() -> None:
+    assert facts_to_read(["monitored", "server"]) == {
+        "files": [
+            "/etc/default/prometheus-node-exporter",
+            "/opt/crowsnest/compose.yaml",
+            "/opt/crowsnest/prometheus/current/prometheus.yml",
+            "/opt/crowsnest/prometheus/current/compose.yml",
+            "/opt/crowsnest/metabase/current/compose.yml",
+            PROGRAM,
+            f"{UNITS}/{SERVICE}",
+            f"{UNITS}/{TIMER}",
+            CRON,
+        ],
+        "units": [TIMER, SERVICE],
+    }
