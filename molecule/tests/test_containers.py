@@ -31,14 +31,16 @@ class Container:
 
 
 @pytest.fixture(scope="module")
-def containers(server: Any) -> dict[str, Container]:
+def containers(lab: Any, server: Any) -> dict[str, Container]:
     """{service: container} of all that exist, also of those that stopped."""
     names = server.check_output(f"docker ps --all --quiet {OURS}")
+    if not names and lab.name == "role":
+        pytest.skip("a role without a container")
     assert names, "there is no container at all"
     found = json.loads(server.check_output(f"docker inspect {' '.join(names.split())}"))
     labels = [each["Config"]["Labels"] for each in found]
-    (project,) = {(label[LABEL.format("project.config_files")]) for label in labels}
-    files = " ".join(f"--file {file}" for file in project.split(","))
+    paths = {path for label in labels for path in label[LABEL.format("project.config_files")].split(",")}
+    files = " ".join(f"--file {path}" for path in sorted(paths))
     declared = json.loads(server.check_output(f"docker compose {files} config --format json"))["services"]
     made = {label[LABEL.format("service")]: each for label, each in zip(labels, found, strict=True)}
     assert made.keys() == declared.keys()
