@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 import pytest
+import requests
 
 ROLE = os.environ.get("CROWSNEST_ROLE") or "grafana"
 # The command that asks a role's work whether it is there, and what its answer must contain.
@@ -40,8 +41,6 @@ def test_nothing_else_of_the_project_runs(server: Any) -> None:
 def test_grafana_knows_its_password_and_nobody_else_s(lab: Any, server: Any) -> None:
     if ROLE != "grafana":
         pytest.skip("about Grafana")
-    import requests
-
     page = f"{lab.url('grafana')}/api/datasources"
     password = server.file("/opt/crowsnest/grafana/current/secrets/admin_password").content_string.strip()
     assert requests.get(page, auth=("admin", password), timeout=10).status_code == 200
