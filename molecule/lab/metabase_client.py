@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import requests
@@ -45,8 +46,8 @@ class Metabase:
         return {card["name"]: card for card in self.get("card")}
 
     def dashboard(self) -> dict[str, Any]:
-        """The dashboard Business with its cards."""
-        (found,) = [board for board in self.get("dashboard") if board["name"] == "Business"]
+        """The dashboard Business with its cards; of several apps that of the first one."""
+        found = min((board for board in self.get("dashboard") if board["name"] == "Business"), key=itemgetter("id"))
         return dict(self.get(f"dashboard/{found['id']}"))
 
     def place(self, name: str) -> tuple[int, int]:

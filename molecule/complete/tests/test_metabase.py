@@ -81,6 +81,6 @@ def test_its_own_database_keeps_everything_over_a_restart(
     eventually(metabase_ready, 60)
     assert set(metabase.cards()) == before
     settings = server.check_output("docker exec crowsnest-metabase-1 env")
-    assert "MB_DB_TYPE=postgres" in settings and "-Xmx1024m" in settings
+    assert "MB_DB_TYPE=postgres" in settings and f"-Xmx{lab.facts['memory']['limit_mib'] // 4}m" in settings
     refused = psql(server, "crowsnest-metabase_database-1", "metabase", "SELECT 1", password="wrong")
     assert "password authentication failed" in refused.stderr
