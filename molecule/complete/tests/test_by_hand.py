@@ -7,7 +7,6 @@ Everything is changed at once, so that five runs tell what each fault does.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from typing import Any
 
 import pytest
 from complete.declared import MONITORS, STARTER, one_line
+from complete.people import change_monitors, change_questions, remove_own
 from lab.metabase_client import Metabase
-from uptime_kuma_api import MonitorType, NotificationType, UptimeKumaApi
+from uptime_kuma_api import UptimeKumaApi
 
 # A data source behind a login that knows another password, as a server of one's own would be.
 LOCKED = """
@@ -119,53 +119,6 @@ def healthy(lab: Any) -> Any:
     return run
 
 
-def change_questions(metabase: Metabase) -> tuple[dict[str, dict[str, Any]], int]:
-    """({name: question} of before, a question of one's own), after an afternoon of somebody in Metabase."""
-    ours, board = metabase.cards(), metabase.dashboard()
-    own = metabase.post(
-        "card",
-        name="My question",
-        display="table",
-        visualization_settings={},
-        collection_id=ours["Revenue per day"]["collection_id"],
-        dataset_query={**ours["Orders today"]["dataset_query"]},
-    )
-    metabase.put(f"card/{ours['Revenue per day']['id']}", name="Renamed by hand")
-    metabase.put(f"card/{ours['Top products']['id']}", archived=True)
-    changed = json.dumps(ours["Sales by region"]["dataset_query"]).replace("SELECT", "SELECT /* mine */", 1)
-    metabase.put(f"card/{ours['Sales by region']['id']}", dataset_query=json.loads(changed))
-    place = {"id": -1, "card_id": own["id"], "row": 90, "col": 0, "size_x": 12, "size_y": 4, "parameter_mappings": []}
-    metabase.put(f"dashboard/{board['id']}", dashcards=[*board["dashcards"], place])
-    return ours, own["id"]
-
-
-def change_monitors(kuma: UptimeKumaApi) -> tuple[dict[str, int], dict[str, Any]]:
-    """({name: id} of before, a monitor of one's own), after an afternoon of somebody in Uptime Kuma."""
-    ours = {monitor["name"]: monitor["id"] for monitor in kuma.get_monitors()}
-    tag = kuma.add_tag(name="of mine", color="#ff0000")
-    mine = kuma.add_monitor(type=MonitorType.HTTP, name="of mine", url="http://127.0.0.1:8000/", interval=120)
-    kuma.add_monitor_tag(tag["id"], mine["monitorID"], "x")
-    hook = {"webhookURL": "http://127.0.0.1:8065/services/T/B/x", "webhookContentType": "json"}
-    kuma.add_notification(name="of mine", type=NotificationType.WEBHOOK, **hook)
-    kuma.add_status_page("by-hand", "Of mine")
-    kuma.edit_monitor(ours["shop: website"], name="Web!", interval=300, headers='{"X-A": "b"}')
-    kuma.delete_monitor(ours["shop: health"])
-    kuma.pause_monitor(ours["shop: celery"])
-    return ours, kuma.get_monitor(mine["monitorID"])
-
-
-def remove_what_is_theirs(metabase: Metabase, kuma: UptimeKumaApi, story: Story) -> None:
-    metabase.put(f"card/{story.own_question}", archived=True)
-    kuma.delete_monitor(story.own_monitor["id"])
-    kuma.delete_status_page("by-hand")
-    for found in kuma.get_notifications():
-        if found["name"] == "of mine":
-            kuma.delete_notification(found["id"])
-    for found in kuma.get_tags():
-        if found["name"] == "of mine":
-            kuma.delete_tag(found["id"])
-
-
 @pytest.fixture(scope="module")
 def story(
     lab: Any, server: Any, metabase_login: Callable[[], Metabase], kuma_login: Any, monitors: Any
@@ -190,7 +143,7 @@ def story(
         if fault.mend:
             server.check_output(fault.mend)
     healthy(lab)
-    told = Story(
+    yield Story(
         found=found,
         found_stopped=found_stopped,
         predicted=predicted,
@@ -202,9 +155,8 @@ def story(
         own_monitor=own_monitor,
         after_check=after_check,
     )
-    yield told
     with kuma_login() as kuma:
-        remove_what_is_theirs(metabase_login(), kuma, told)
+        remove_own(metabase_login(), own_question, kuma, own_monitor["id"])
 
 
 @pytest.mark.parametrize("what", FAULTS)
