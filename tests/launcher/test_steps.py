@@ -16,6 +16,9 @@ def runner(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(__import__("sys").modules, "steps", module)
     spec.loader.exec_module(module)
+    for name in ("CROWSNEST_TEST_FACTOR", "CROWSNEST_TEST_LONG"):
+        monkeypatch.setenv(name, "")  # also what main() sets goes afterwards
+        monkeypatch.delenv(name)
     monkeypatch.setattr(module, "LOGS", tmp_path / "logs")
     monkeypatch.setattr(module, "FIGURES", tmp_path / "figures.txt")  # the real one is written to at this very moment
     return module
