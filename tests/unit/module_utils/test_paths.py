@@ -74,7 +74,7 @@ def in_yaml(text: str) -> str:
 
 def test_paths_that_yaml_makes_of_the_root_are_those_of_python() -> None:
     variables = yaml.safe_load((ROOT / VARIABLES).read_text())
-    assert in_yaml(variables["toolbox_python"]) == paths.TOOLBOX_PYTHON
+    assert in_yaml(variables["__crowsnest_toolbox_python"]) == paths.TOOLBOX_PYTHON
     tasks = yaml.safe_load((ROOT / "roles/stack/tasks/main.yml").read_text())
     (written,) = [task["ansible.builtin.copy"]["dest"] for task in tasks if "ansible.builtin.copy" in task]
     assert in_yaml(written) == paths.COMPOSE_FILE
