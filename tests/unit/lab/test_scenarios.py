@@ -16,9 +16,11 @@ SCENARIOS = sorted(path.parent.name for path in MOLECULE.glob("*/molecule.yml"))
 # Roles that make nothing of their own which could be there alone, and what they are for.
 NOT_ALONE = {
     "database_reader": "needs the database of an app",
+    "host_program": "a helper of other roles",
     "packages": "a helper of other roles",
     "preflight": "the scenario role begins with it",
     "secrets": "the scenario role begins with it",
+    "service": "a helper of other roles",
     "slack": "asks Slack, writes nothing",
     "stack": "starts all services",
     "verify": "asks all services",
