@@ -288,6 +288,7 @@ def _prose(text: str | list[str]) -> str:
 _RUNBOOKS_INTRO = """\
 Every alert there is, and what to do when it arrives. The link in a message leads to the same pages. Severity and
 threshold are those in force without settings of your own; *words in italics* are filled in by the message."""
+# Titles of the rule files, in this order; a file that is not among them comes last, titled as it is called.
 _FILES = {
     "host": "Hosts",
     "containers": "Containers",
@@ -303,7 +304,7 @@ def runbooks_page() -> str:
     """docs/runbooks/README.md: all alerts with severity, threshold and summary."""
     sections = [
         f"## {title}\n\n{table(['Alert', 'Severity', 'Threshold', 'Says'], list(_alert_rows(name)))}"
-        for name, title in _FILES.items()
+        for name, title in _rule_files().items()
     ]
     return page(
         "files/rules and plugins/plugin_utils/services/prometheus/app_rules.py",
@@ -311,6 +312,16 @@ def runbooks_page() -> str:
         _RUNBOOKS_INTRO,
         *sections,
     )
+
+
+def _rule_files() -> dict[str, str]:
+    """{name of a file with alerts: its title}."""
+    names = [
+        Path(name).stem
+        for name, file in static_rules().items()
+        if any("alert" in rule for group in file["groups"] for rule in group["rules"])
+    ]
+    return {**_FILES, **{name: name.replace("_", " ").capitalize() for name in names if name not in _FILES}}
 
 
 def _alert_rows(name: str) -> Iterator[list[str]]:
