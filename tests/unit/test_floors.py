@@ -1,4 +1,4 @@
-"""Dependencies point down only: the floors of the code are those that docs/architecture.md names, and none is a circle."""
+"""Dependencies point down only: the floors are those that docs/architecture.md names; no files import in a circle."""
 
 import ast
 import re

@@ -21,7 +21,7 @@ Exceptions = set[tuple[str, str, str]]
 
 def declared(registry: Mapping[str, Service]) -> Exceptions:
     """(capability, service, reason) of all containers."""
-    context = context_of(EVERYTHING, total_mib=64_000, available_mib=60_000, registry=registry)
+    context = context_of(EVERYTHING, total_mib=64_000, registry=registry)
     assert {planned.service for planned in context.services.values()} == set(registry)
     return {
         (capability, planned.service, reason)
