@@ -34,7 +34,7 @@ def whole(context: MakeContext, **declared: Any) -> Context:
 def test_the_project_includes_the_fragment_in_force_of_each_service(context: MakeContext) -> None:
     assert compose_file(whole(context)) == {
         "name": "crowsnest",
-        "include": [f"{name}/current/compose.yml" for name in USERS],
+        "include": [f"{name}/current/compose.yml" for name in REGISTRY],
     }
 
 
@@ -54,11 +54,16 @@ USERS = {
 }
 
 
+@pytest.mark.parametrize("service", USERS)
+def test_a_user_stays_the_same_in_all_releases_as_files_belong_to_it(context: MakeContext, service: str) -> None:
+    assert container(whole(context), service)["user"] == USERS[service]
+
+
 @per_service
 def test_every_container_is_locked_down(context: MakeContext, service: str) -> None:
     made = container(whole(context), service)
     wanted = {
-        "user": USERS[service],
+        "user": f"{12000 + REGISTRY[service].port}:{12000 + REGISTRY[service].port}",
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
@@ -70,7 +75,10 @@ def test_every_container_is_locked_down(context: MakeContext, service: str) -> N
         "healthcheck": {"disable": True},
     }
     assert {flag: made[flag] for flag in wanted} == wanted
-    assert not {"privileged", "cap_add", "ports", "devices", "entrypoint"} & set(made)
+    assert not {"privileged", "ports", "devices", "entrypoint"} & set(made)
+    # An exception is on the page about security, with its reason (test_security.py).
+    page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    assert set(made.get("cap_add", [])) <= set(re.findall(rf"\*\*`([A-Z_]+)` of `{service}`\.", page))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +106,7 @@ def test_every_container_has_the_planned_image_and_memory(context: MakeContext, 
 GO = {"prometheus", "alertmanager", "blackbox", "grafana"}
 
 
-@per_service
+@pytest.mark.parametrize("service", USERS)
 def test_only_a_program_in_go_is_given_a_soft_memory_limit_just_below_the_hard_one(
     context: MakeContext, service: str
 ) -> None:
@@ -117,6 +125,7 @@ def test_no_container_can_start_processes_without_end(context: MakeContext, serv
     assert re.search(rf"\b{limit}\b", (ROOT / "docs/security.md").read_text(encoding="utf-8"))
 
 
+# What a container sees beside its configuration, and its data if it has any, or instead of them.
 DATA = {
     "prometheus": [
         "/opt/crowsnest/prometheus:/etc/crowsnest:ro",
@@ -137,7 +146,9 @@ DATA = {
 
 @per_service
 def test_a_container_sees_its_configuration_and_its_data_and_nothing_else(context: MakeContext, service: str) -> None:
-    assert container(whole(context), service)["volumes"] == DATA[service]
+    usual = [f"/opt/crowsnest/{service}:/etc/crowsnest:ro"]
+    usual += [f"/var/lib/crowsnest/{service}:/data"] if REGISTRY[service].data else []
+    assert container(whole(context), service)["volumes"] == DATA.get(service, usual)
 
 
 def test_prometheus_sees_no_keys_when_nothing_asks_for_one(context: MakeContext) -> None:
