@@ -37,6 +37,7 @@ def pages() -> dict[str, str]:
         "declaration.schema.json": schema(),
         "roles.md": roles_page(),
         "runbooks/README.md": runbooks_page(),
+        "services.md": services_page(),
     }
 
 
@@ -281,6 +282,32 @@ def _prose(text: str | list[str]) -> str:
     joined = " ".join(text if isinstance(text, list) else [text])
     linked = re.sub(r"\bU\(([^)]+)\)", r"<\1>", joined)
     return re.sub(r"\b[CVOMP]\(([^)]+)\)", r"`\1`", linked)
+
+
+# --- the services -----------------------------------------------------------------------------------------------------
+
+_SERVICES_INTRO = """\
+What the stack on the server is made of, the most important one first: when memory is short, the last ones are switched
+off. Each listens on the server's loopback and runs as a numeric user of its own. The memory is what one takes in normal
+work, and where the kernel stops it; a Java program has its heap on top of both, Prometheus more for each further host and
+app. A port, an image, a password are changed in [the declaration](declaration.md); what protects the services is in
+[security.md](security.md)."""
+
+
+def services_page() -> str:
+    """docs/services.md: every service, from its value."""
+    head = ["Service", "Address", "User", "Memory, limit (MiB)", "Secrets that are made once"]
+    rows = [
+        [
+            f"`{service.name}`",
+            f"127.0.0.1:{service.port}" + (" and the next ones" if service.instances else ""),
+            str(service.user),
+            f"{service.need_mib}, {service.limit_mib}",
+            ", ".join(f"`{secret.name}`" for secret in service.generated_secrets),
+        ]
+        for service in REGISTRY.values()
+    ]
+    return page("plugins/plugin_utils/services", "The services", _SERVICES_INTRO, table(head, rows))
 
 
 # --- the runbooks -----------------------------------------------------------------------------------------------------

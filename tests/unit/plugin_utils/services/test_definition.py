@@ -67,7 +67,7 @@ def containers(context: Context) -> dict[str, Any]:
 def test_each_container_has_a_port_of_its_own_and_they_share_image_and_user(several: Context) -> None:
     made = containers(several)
     assert [each["command"] for each in made.values()] == [["--listen=127.0.0.1:9777"], ["--listen=127.0.0.1:9778"]]
-    assert {each["image"] for each in made.values()} == {"image:1"}
+    assert len({each["image"] for each in made.values()}) == 1
     assert {each["user"] for each in made.values()} == {"21777:21777"}
     assert compose_file(several)["include"][-2:] == ["toy_shop/current/compose.yml", "toy_blog/current/compose.yml"]
 
