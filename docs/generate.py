@@ -289,7 +289,7 @@ def _prose(text: str | list[str]) -> str:
 _SERVICES_INTRO = """\
 What the stack on the server is made of, the most important one first: when memory is short, the last ones are switched
 off. Each listens on the server's loopback and runs as a numeric user of its own. The memory is what one takes in normal
-work, and where the kernel stops it; a Java program has its heap on top of both, Prometheus more for each further host and
+work, and where the kernel stops it; a Java program has its heap on top of both, Prometheus more for each host and
 app. A port, an image, a password are changed in [the declaration](declaration.md); what protects the services is in
 [security.md](security.md)."""
 
