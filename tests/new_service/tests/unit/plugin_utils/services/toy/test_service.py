@@ -30,7 +30,7 @@ def files_of(run: Run, service: str) -> dict[str, str]:
 
 def test_it_is_planned_with_its_image_and_its_memory(run: Run) -> None:
     assert "toy" in run["services"]
-    assert "example/toy:v1.2.3" in run["images"]
+    assert filters.context_of(run["context"]).services["toy"].image == "example/toy:v1.2.3"
     assert any(line.split()[:4] == ["toy", "127.0.0.1:9778", "20", "MiB"] for line in run["table"])
 
 
