@@ -37,6 +37,7 @@ def pages() -> dict[str, str]:
         "declaration.schema.json": schema(),
         "roles.md": roles_page(),
         "runbooks/README.md": runbooks_page(),
+        "services.md": services_page(),
     }
 
 
@@ -283,11 +284,38 @@ def _prose(text: str | list[str]) -> str:
     return re.sub(r"\b[CVOMP]\(([^)]+)\)", r"`\1`", linked)
 
 
+# --- the services -----------------------------------------------------------------------------------------------------
+
+_SERVICES_INTRO = """\
+What the stack on the server is made of, the most important one first: when memory is short, the last ones are switched
+off. Each listens on the server's loopback and runs as a numeric user of its own. The memory is what one takes in normal
+work, and where the kernel stops it; a Java program has its heap on top of both, Prometheus more for each host and
+app. A port, an image, a password are changed in [the declaration](declaration.md); what protects the services is in
+[security.md](security.md)."""
+
+
+def services_page() -> str:
+    """docs/services.md: every service, from its value."""
+    head = ["Service", "Address", "User", "Memory, limit (MiB)", "Secrets that are made once"]
+    rows = [
+        [
+            f"`{service.name}`",
+            f"127.0.0.1:{service.port}" + (" and the next ones" if service.instances else ""),
+            str(service.user),
+            f"{service.need_mib}, {service.limit_mib}",
+            ", ".join(f"`{secret.name}`" for secret in service.generated_secrets),
+        ]
+        for service in REGISTRY.values()
+    ]
+    return page("plugins/plugin_utils/services", "The services", _SERVICES_INTRO, table(head, rows))
+
+
 # --- the runbooks -----------------------------------------------------------------------------------------------------
 
 _RUNBOOKS_INTRO = """\
 Every alert there is, and what to do when it arrives. The link in a message leads to the same pages. Severity and
 threshold are those in force without settings of your own; *words in italics* are filled in by the message."""
+# Titles of the rule files, in this order; a file that is not among them comes last, titled as it is called.
 _FILES = {
     "host": "Hosts",
     "containers": "Containers",
@@ -303,7 +331,7 @@ def runbooks_page() -> str:
     """docs/runbooks/README.md: all alerts with severity, threshold and summary."""
     sections = [
         f"## {title}\n\n{table(['Alert', 'Severity', 'Threshold', 'Says'], list(_alert_rows(name)))}"
-        for name, title in _FILES.items()
+        for name, title in _rule_files().items()
     ]
     return page(
         "files/rules and plugins/plugin_utils/services/prometheus/app_rules.py",
@@ -311,6 +339,16 @@ def runbooks_page() -> str:
         _RUNBOOKS_INTRO,
         *sections,
     )
+
+
+def _rule_files() -> dict[str, str]:
+    """{name of a file with alerts: its title}."""
+    names = [
+        Path(name).stem
+        for name, file in static_rules().items()
+        if any("alert" in rule for group in file["groups"] for rule in group["rules"])
+    ]
+    return {**_FILES, **{name: name.replace("_", " ").capitalize() for name in names if name not in _FILES}}
 
 
 def _alert_rows(name: str) -> Iterator[list[str]]:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a team declares about its business: the app's database, questions asked of it, who is sent the answers.
 
-Names of charts are ours; what becomes of them in Metabase is in `business/charts.py`.
+Names of charts are ours; what becomes of them in Metabase is in `services/metabase/charts.py`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
 
 A setting `environment` here is the variable `crowsnest_environment` in `group_vars`. Unknown keys are refused.
 To add a setting or a key of an app, add a field with a description: the reference in docs/ and the JSON Schema
-are made from this file. What a mistake looks like to the user is in `mistakes.py`.
+are made from this file. What a mistake looks like to the user is in the folder
+mistakes.
 """
 
 from __future__ import annotations

@@ -50,6 +50,11 @@ class Context:
         """Inventory name of the host that runs the stack."""
         return self.plan.server
 
+    @property
+    def running(self) -> Sequence[Service]:
+        """The services that run, each once however many containers it has."""
+        return [self.registry[name] for name in dict.fromkeys(each.service for each in self.services.values())]
+
     def definition(self, name: str) -> Service:
         """The service of a container that runs."""
         return self.registry[self.services[name].service]

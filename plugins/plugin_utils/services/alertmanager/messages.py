@@ -94,7 +94,7 @@ def _pages(context: Context) -> dict[str, str]:
     return {
         **of_rules,
         **({".Labels.monitor_name": '"uptime"'} if "uptime_kuma" in context.services else {}),
-        _is_one_of("job", context.services): '"stack"',
+        _is_one_of("job", (service.name for service in context.running)): '"stack"',
         'eq .Labels.project "crowsnest"': '"stack"',
         ".Labels.probe": '"probes"',
         **({_is_one_of("app", apps): 'printf "app-%s" .Labels.app'} if apps else {}),

@@ -76,13 +76,11 @@ def gives_key(context: Context, name: str) -> bool:
 
 def _stack_jobs(context: Context) -> list[dict[str, Any]]:
     """A job for each service that exports something, with all its containers."""
-    jobs: dict[str, list[Planned]] = {}
-    for planned in context.services.values():
-        jobs.setdefault(planned.service, []).append(planned)
+    containers = context.services.values()
     return [
-        _stack_job(context, scrape, name, containers)
-        for name, containers in jobs.items()
-        if (scrape := context.registry[name].scrape)
+        _stack_job(context, service.scrape, service.name, [each for each in containers if each.service == service.name])
+        for service in context.running
+        if service.scrape
     ]
 
 

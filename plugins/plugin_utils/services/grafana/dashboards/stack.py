@@ -55,7 +55,7 @@ def stack(context: Context) -> Dashboard:
 
 def _services(context: Context) -> str:
     """PromQL selector of all services of the plan that export metrics."""
-    return f'job=~"{"|".join(name for name in context.services if context.definition(name).scrape)}"'
+    return f'job=~"{"|".join(service.name for service in context.running if service.scrape)}"'
 
 
 def _containers(context: Context) -> str:
@@ -82,9 +82,7 @@ def _now(context: Context) -> Row:
                 "logs --tail 50 crowsnest-NAME-1 names the line; run the playbook again.",
                 "stat",
                 tuple(
-                    Query(series, name)
-                    for name in context.services
-                    if (series := context.definition(name).reload_metric)
+                    Query(service.reload_metric, service.name) for service in context.running if service.reload_metric
                 ),
                 values=OK,
                 width=8,

@@ -14,8 +14,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names, rule_files
 
 MakeContext = Callable[..., Context]
-STATIC = ("containers", "host", "metabase", "probes", "stack", "uptime")
-ALWAYS = [*(f"rules/{name}.yml" for name in STATIC), "rules/app.yml"]
+ALWAYS = [*(f"rules/{name}" for name in static_rules() if not name.startswith("profile_")), "rules/app.yml"]
 APPS = [{"name": "shop", "framework": "django", "metrics": [":8000"]}]
 
 
@@ -39,6 +38,11 @@ PROFILES: dict[tuple[str, ...], list[str]] = {
 def test_a_profile_is_written_when_an_app_has_it(context: MakeContext, frameworks: tuple[str, ...]) -> None:
     apps = [{"name": f"app{number}", "framework": framework} for number, framework in enumerate(frameworks)]
     assert sorted(rule_files(context({"apps": apps}))) == sorted(ALWAYS + PROFILES[frameworks])
+
+
+def test_rules_that_do_not_depend_on_apps_are_always_there() -> None:
+    names = ("containers", "host", "metabase", "probes", "stack", "uptime", "app")
+    assert {f"rules/{name}.yml" for name in names} <= set(ALWAYS)
 
 
 def test_no_rule_is_lost_on_the_way(context: MakeContext) -> None:
