@@ -19,6 +19,7 @@ from pathlib import Path
 from stat import S_IMODE
 
 from ansible_collections.crowsnest.core.plugins.module_utils import python_environment
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.settled import settled
 from ansible_collections.crowsnest.core.plugins.module_utils.host.listeners import (
     NODE_EXPORTER,
     command_line,
@@ -79,6 +80,7 @@ def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) 
         "listeners": listeners(containers),
         "published": published_ports(),
         "data": owners(data_path),
+        "configurations": settled(Path(CONFIG_ROOT)),
         "python": python(),
         "toolbox": toolbox(),
         "ping_groups": ping_groups(),
