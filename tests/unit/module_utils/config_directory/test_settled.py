@@ -16,8 +16,8 @@ GROUP = str(os.getegid())
 FILES = {"app.yml": "one", "dashboards/a.json": "{}"}
 
 
-def release(text: str = "one", token: str = "hush", stable: str = "", mode: str = "0640") -> Release:
-    return make_release({**FILES, "app.yml": text}, {"token": token}, "", GROUP, mode, "0750", stable)
+def release(text: str = "one", value: str = "hush", stable: str = "", mode: str = "0640") -> Release:
+    return make_release({**FILES, "app.yml": text}, {"token": value}, "", GROUP, mode, "0750", stable)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_complete_directory_has_the_identity_of_what_was_declared(path: Path) 
 
 
 @pytest.mark.parametrize(
-    "other", [release("two"), release(token="other"), release(stable="dashboards"), release(mode="0600")]
+    "other", [release("two"), release(value="other"), release(stable="dashboards"), release(mode="0600")]
 )
 def test_whatever_is_declared_otherwise_has_another_identity(path: Path, other: Release) -> None:
     assert settled(path.parent)[str(path)] != other.identity
