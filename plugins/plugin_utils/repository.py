@@ -20,7 +20,7 @@ HEADER = "# Made by crowsnest. A change made here is undone by the next run: cha
 
 # libyaml is 10 times faster than what PyYAML has where libyaml is missing.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def yaml_data(text: str) -> Any:
