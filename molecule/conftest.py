@@ -36,6 +36,12 @@ def figure(lab: Lab) -> Callable[[str, str], None]:
 
 
 @pytest.fixture(scope="session")
+def patience() -> float:
+    """How much slower this machine may be, as tests/steps.py says."""
+    return float(os.environ.get("CROWSNEST_TEST_FACTOR", "1"))
+
+
+@pytest.fixture(scope="session")
 def lab() -> Lab:
     """The lab of this scenario."""
     name = os.environ.get("CROWSNEST_LAB", "demo")
@@ -57,7 +63,7 @@ def server(hosts: dict[str, Any]) -> Any:
     return hosts["lab1"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
     """Wait for something that takes a moment: the first true value of a function, or a failure with the last one."""
 

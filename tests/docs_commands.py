@@ -56,7 +56,7 @@ RUN = "run"
 CHANGES = "manual: it changes the host of an app that is broken; harmless only where the page says so"
 INLINE = {
     "./crowsnest site -i": "tested by: molecule/lab/play.py runs the same playbook for every scenario",
-    "./crowsnest alert-test -i": "tested by: molecule/default/tests/test_alerting.py",
+    "./crowsnest alert-test -i": "tested by: molecule/complete/tests/test_side_by_side.py",
     "cat /etc/resolv.conf": RUN,
     "curl -s": RUN,
     "curl -X POST http://127.0.0.1:9090/-/reload": RUN,

@@ -256,15 +256,21 @@ def down_all() -> None:
     if client is not None:
         for name in sorted({*state.names(), *_names(client)}):
             down(name)
-        with step("Removing the registry"):
-            registry.remove(client)
-        if client.containers.list(all=True, filters={"label": engine.CHECKOUT_LABEL}):
-            print("The images stay: another checkout has a lab on this engine.")
-        else:
-            with step("Removing the images of the lab"):
-                image_build.remove_all(client)
-        engine.stop_own(client)
+        with state.alone():  # another checkout may be building what it has no container for yet
+            _remove_shared(client)
     state.tidy()
+
+
+def _remove_shared(client: Client) -> None:
+    """The registry of this checkout; without a lab of another one, also the images and the engine."""
+    with step("Removing the registry"):
+        registry.remove(client)
+    if client.containers.list(all=True, filters={"label": engine.CHECKOUT_LABEL}):
+        print("The images stay: another checkout has a lab on this engine.")
+    else:
+        with step("Removing the images of the lab"):
+            image_build.remove_all(client)
+    engine.stop_own(client)
 
 
 def _names(client: Client) -> set[str]:

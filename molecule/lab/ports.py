@@ -24,7 +24,7 @@ MAX_HOSTS = 50
 # The offset is added to every port of a lab. Each has a network of its own, too.
 OFFSETS = range(10000, 57000, 1000)
 # Where a lab begins to look for a free one: those that run at the same time lie apart.
-PREFERRED = {"demo": 10000, "default": 20000, "fleet": 30000, "bench": 40000, "uptime": 50000, "metabase": 51000}
+PREFERRED = {"demo": 10000, "default": 20000, "fleet": 30000, "bench": 40000, "complete": 50000, "role": 51000}
 
 
 def choose(name: str, hosts: int, subnets: Iterable[str]) -> int:

@@ -19,7 +19,11 @@ IMAGES = {
 
 def image(tool: str) -> str:
     """Name of the image that has the tool as its entry point `tool`; built when the lab has none yet."""
-    name = IMAGES[tool]
+    return service_image(IMAGES[tool])
+
+
+def service_image(name: str) -> str:
+    """Name of a service's image; built when the lab has none yet and the public registry does not answer."""
     with state.alone():
         client = engine.ensure()
         base, source = base_image.ensure(client, "trixie")

@@ -92,7 +92,7 @@ def plan(
     return {
         "context": json.dumps(context),
         "services": list(made.services),
-        "images": [service.image for service in made.services.values()],
+        "images": {name: service.image for name, service in made.services.items()},
         "registry_mirrors": declared.registry_mirrors,
         "node_exporter": {
             "addresses": made.hosts,

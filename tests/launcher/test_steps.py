@@ -1,6 +1,8 @@
 """The runner behind `./crowsnest test`."""
 
+import fcntl
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,16 @@ def runner(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(__import__("sys").modules, "steps", module)
     spec.loader.exec_module(module)
+    for name in ("CROWSNEST_TEST_FACTOR", "CROWSNEST_TEST_LONG"):
+        monkeypatch.setenv(name, "")  # also what main() sets goes afterwards
+        monkeypatch.delenv(name)
     monkeypatch.setattr(module, "LOGS", tmp_path / "logs")
+    monkeypatch.setattr(module, "FIGURES", tmp_path / "figures.txt")  # the real one is written to at this very moment
     return module
 
 
 def use(runner, monkeypatch, **commands: list[str]) -> None:
-    chosen = [runner.Step("lint", name, command) for name, command in commands.items()]
+    chosen = [runner.Step("lint", name, command, 60) for name, command in commands.items()]
     monkeypatch.setattr(runner, "steps", lambda: chosen)
 
 
@@ -61,5 +67,66 @@ def test_every_kind_of_test_of_the_project_has_a_step(runner, monkeypatch):
     names = {step.name for step in steps}
     assert {"pytest", "ansible-lint", "mypy", "yamllint", "ruff", "ruff-format", "shellcheck", "promtool"} <= names
     scenarios = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
-    assert {step.command[-1] for step in steps if step.group == "molecule"} == scenarios
+    assert {step.command[-1] for step in steps if step.group == "molecule"} == scenarios == set(runner.SCENARIOS)
     assert "crowsnest" in next(step.command for step in steps if step.name == "shellcheck")
+
+
+def test_a_step_that_takes_more_than_twice_its_budget_fails_and_says_so(runner, monkeypatch, capfd):
+    slow = runner.Step("lint", "slow", ["sleep", "0.3"], 0.1)
+    monkeypatch.setattr(runner, "steps", lambda: [slow])
+    assert runner.main([]) == 1
+    screen = capfd.readouterr().out
+    assert re.search(r"slow took \d+ s; 0 s are the most it may", screen)
+    assert "LATE" in screen
+    assert screen.splitlines()[-1] == "0 passed, 1 failed"
+
+
+def test_a_slower_machine_is_given_more_time(runner, monkeypatch):
+    monkeypatch.setattr(runner, "steps", lambda: [runner.Step("lint", "slow", ["sleep", "0.3"], 0.1)])
+    monkeypatch.setenv("CROWSNEST_TEST_FACTOR", "100")
+    assert runner.main([]) == 0
+
+
+def test_a_step_that_another_run_is_at_is_refused_and_leaves_its_log_alone(runner, monkeypatch, capfd):
+    use(runner, monkeypatch, one=["sh", "-c", "echo mine"])
+    runner.LOGS.mkdir(parents=True)
+    (runner.LOGS / "one.log").write_text("of the other run")
+    with (runner.LOGS / "one.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert runner.main([]) == 1
+    assert "Another run in this checkout is at one" in capfd.readouterr().out
+    assert (runner.LOGS / "one.log").read_text() == "of the other run"
+    assert runner.main([]) == 0
+
+
+def test_the_ten_slowest_tests_of_all_steps_are_shown(runner, monkeypatch, capfd):
+    commands, case = {}, '<testcase classname="tests.{}" name="test_{}" time="{}"/>'
+    for step in ("one", "two"):
+        cases = "".join(case.format(step, number, number / 10) for number in range(9))
+        command = [
+            "sh",
+            "-c",
+            f"echo '<testsuites><testsuite>{cases}</testsuite></testsuites>' >{runner.LOGS / step}.xml",
+        ]
+        commands[step] = command
+    use(runner, monkeypatch, **commands)
+    assert runner.main([]) == 0
+    shown = [line.split() for line in capfd.readouterr().out.splitlines() if "::" in line]
+    assert [line[0] for line in shown] == ["0.8", "0.8", "0.7", "0.7", "0.6", "0.6", "0.5", "0.5", "0.4", "0.4"]
+    assert {line[2] for line in shown[:2]} == {"tests.one::test_8", "tests.two::test_8"}
+
+
+def test_a_long_run_is_known_to_the_tests(runner, monkeypatch):
+    monkeypatch.setenv("CROWSNEST_TEST_LONG", "")
+    use(runner, monkeypatch, one=["sh", "-c", 'test -n "$CROWSNEST_TEST_LONG"'])
+    assert runner.main([]) == 1
+    assert runner.main(["--long"]) == 0
+
+
+def test_figures_of_scenarios_outlive_a_run_of_something_else(runner, monkeypatch):
+    runner.FIGURES.write_text("complete: verify: 3 s\n")
+    use(runner, monkeypatch, one=["true"])
+    runner.main(["lint"])
+    assert runner.FIGURES.exists()
+    runner.main(["all"])
+    assert not runner.FIGURES.exists()

@@ -114,13 +114,10 @@ class Run:
 def play(tmp_path: Path, databases: list[dict[str, Any]], *arguments: str, **variables: Any) -> Run:
     """Run the role on this machine; it must not fail."""
     wanted = {
-        # What the role's defaults name.
-        "declaration": {},
-        "secrets": {},
         "database_reader_databases": databases,
         "database_reader_password": PASSWORD,
-        "host": {"toolbox": "3.11-abc", "sudo": False},
-        "toolbox_python": sys.executable,
+        "__crowsnest_host": {"toolbox": "3.11-abc", "sudo": False},
+        "__crowsnest_toolbox_python": sys.executable,
         "ansible_python_interpreter": sys.executable,
         "ansible_pipelining": True,
     }
@@ -196,7 +193,13 @@ def first(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_check_mode_predicts_on_a_fresh_host(tmp_path: Path, server: Server) -> None:
-    run = play(tmp_path, [server.database("shop")], "--check", host={"toolbox": ""}, toolbox_python="/nowhere/python")
+    run = play(
+        tmp_path,
+        [server.database("shop")],
+        "--check",
+        __crowsnest_host={"toolbox": ""},
+        __crowsnest_toolbox_python="/nowhere/python",
+    )
     assert (run.count("changed"), run.count("failed")) == (1, 0)
 
 

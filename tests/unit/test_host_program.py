@@ -32,8 +32,8 @@ def play(folder: Path, manager: str, *words: str, **variables: Any) -> str:
     """What Ansible says of a run of the role; `variables` override its own."""
     wanted = {
         "ansible_python_interpreter": sys.executable,
-        "host": {"service_manager": manager, "units": RUNS, "files": variables.pop("files", {})},
-        "plan": {"settings": {"textfile_directory": TEXTFILES}},
+        "__crowsnest_host": {"service_manager": manager, "units": RUNS, "files": variables.pop("files", {})},
+        "__crowsnest_plan": {"node_exporter": {"textfile_directory": TEXTFILES}},
         **variables,
     }
     playbook, given = folder / "play.yml", folder / "variables.json"
@@ -88,6 +88,6 @@ def test_nothing_is_done_when_all_is_there_and_runs(tmp_path: Path, manager: str
 
 
 def test_the_folder_comes_from_the_plan(tmp_path: Path) -> None:
-    elsewhere = {"settings": {"textfile_directory": "/srv/other"}}
-    said = play(tmp_path, "sysvinit", "--check", files=work("sysvinit")["files"], plan=elsewhere)
+    elsewhere = {"node_exporter": {"textfile_directory": "/srv/other"}}
+    said = play(tmp_path, "sysvinit", "--check", files=work("sysvinit")["files"], __crowsnest_plan=elsewhere)
     assert re.findall(r"changed: .*item=(.*)\)", said) == ["/etc/cron.d/crowsnest-container-metrics"]

@@ -17,11 +17,10 @@ TEAM = 'ARGS="--web.listen-address=:9100 --collector.systemd"\n'
 
 
 def plan(folder: Path, **different: Any) -> dict[str, Any]:
-    settings = {"textfile_directory": str(folder / "metrics")}
     return {
-        "hosts": {"worker1": "10.0.0.2"},
-        "node_exporter_port": 9101,
-        "settings": settings,
+        "addresses": {"worker1": "10.0.0.2"},
+        "port": 9101,
+        "textfile_directory": str(folder / "metrics"),
         "replaced_flags": {},
         **different,
     }
@@ -35,7 +34,7 @@ def play(folder: Path, *words: str, **different: Any) -> str:
     files = {str(flags): flags.read_text()} if flags.exists() else {}
     variables = {
         "ansible_python_interpreter": sys.executable,
-        "host": {"files": files, "node_exporter": {"installed": True, "flags": None}},
+        "__crowsnest_host": {"files": files, "node_exporter": {"installed": True, "flags": None}},
         "node_exporter_plan": plan(folder, **different),
         "__node_exporter_defaults_path": str(flags),
     }
@@ -72,7 +71,7 @@ def test_address_port_and_folder_come_from_the_plan(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_the_package_is_left_to_the_package(tmp_path: Path) -> None:
-    said = play(tmp_path, settings={"textfile_directory": "/var/lib/prometheus/node-exporter"})
+    said = play(tmp_path, textfile_directory="/var/lib/prometheus/node-exporter")
     assert re.search(r"changed=1 ", said)
 
 
@@ -80,7 +79,7 @@ def test_a_team_s_file_is_kept_once(tmp_path: Path) -> None:
     (tmp_path / "defaults").write_text(TEAM)
     play(tmp_path, replaced_flags={"worker1": "the team's"})
     assert kept(tmp_path) == [TEAM]
-    play(tmp_path, node_exporter_port=9102)
+    play(tmp_path, port=9102)
     assert ":9102 " in (tmp_path / "defaults").read_text()
     assert kept(tmp_path) == [TEAM]
 

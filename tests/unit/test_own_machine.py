@@ -66,7 +66,7 @@ def test_every_such_task_says_how_this_machine_is_reached(path: str, task: Mappi
 def test_they_work_whatever_the_inventory_says_of_its_hosts(tmp_path: Path, inventory: str) -> None:
     folder, report = tmp_path / "my secrets", tmp_path / "my report.json"
     variables = {
-        **{"plan": {}, "secrets": {}, "host": {"data": []}, "secrets_folder": str(folder), "__secrets_lost": []},
+        "__secrets_lost": [],
         "__secrets_missing": [{"name": "one", "service": "grafana", "data": "/d"}],
         **{"verify_json": str(report), "__verify_asked": {"report": {"failed": 0}}},
     }

@@ -1,6 +1,6 @@
 """Public variables of roles are few, and what one says is what a host gets; the plan and verify follow it.
 
-A default that is a template hands a role its slice of the run (`<role>_plan`) and is not a setting.
+A default that is a template hands a role its slice of the run (`<role>_context`) and is not a setting.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HOST = {
     "os": {"id": "debian", "version": "13"},
     "docker": {"version": None, "from_docker": False, "python_client": True},
 }
-PLAN = {"hosts": {"web1": "10.0.0.1"}, "node_exporter_port": 9100, "settings": {"textfile_directory": "/srv/metrics"}}
+PLAN = {"node_exporter": {"addresses": {"web1": "10.0.0.1"}, "port": 9100, "textfile_directory": "/srv/metrics"}}
 
 
 def argument(role: str, module: str, name: str) -> str:
@@ -82,7 +82,7 @@ def play_of(variable: str, place: str, path: Path, **variables: Any) -> dict[str
     return {
         "hosts": "web1",
         "gather_facts": False,
-        "vars": {"host": HOST, "plan": PLAN},
+        "vars": {"__crowsnest_host": HOST, "__crowsnest_plan": PLAN},
         "vars_files": [str(file) for file in files if file.exists()],
         "tasks": [{
             "ansible.builtin.copy": {"dest": str(path), "content": "{{ place | to_json }}"},

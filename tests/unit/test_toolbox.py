@@ -42,7 +42,7 @@ def test_every_locked_file_has_a_hash_and_no_address() -> None:
 def recap(tmp_path: Path, **host: Any) -> str:
     """Last line of a run of the role in check mode on a host with these facts."""
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "roles": ["toolbox"]}
-    variables = {"host": host, "ansible_python_interpreter": sys.executable}
+    variables = {"__crowsnest_host": host, "ansible_python_interpreter": sys.executable}
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play | {"vars": variables}]))
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "--check", tmp_path / "play.yml"],

@@ -1,4 +1,4 @@
-"""Makes `metabase_double`, the helper beside this file, importable, and starts what the tests share."""
+"""Makes `metabase_content`, the helper beside this file, importable, and starts what the tests share."""
 
 import os
 import sys

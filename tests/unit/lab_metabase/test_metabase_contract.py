@@ -186,6 +186,13 @@ def test_a_setting_is_written_and_the_default_is_shown_as_nothing(metabase: Meta
     assert (row["value"], row["default"], row["is_env_setting"]) == (None, "metabase", False)
 
 
+def test_a_landing_page_becomes_a_path(metabase: Metabase) -> None:
+    before = metabase.get("session/properties")["landing-page"]
+    metabase.put("setting/landing-page", {"value": "dashboard/1"})
+    assert metabase.get("session/properties")["landing-page"] == "/dashboard/1"
+    metabase.put("setting/landing-page", {"value": before})
+
+
 def test_a_setting_of_the_environment_is_written_without_effect(metabase: Metabase) -> None:
     fixed = {row["key"] for row in metabase.get("setting") if row["is_env_setting"]}
     if "site-url" not in fixed:

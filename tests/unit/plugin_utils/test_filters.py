@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -59,12 +58,6 @@ def plan(facts: Callable[..., dict[str, Any]], folder: Path) -> Plan:
 def context(plan: Plan) -> str:
     """The text of everything."""
     return str(plan()["context"])
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "plugins/filter").glob("*.py")), ids=lambda path: path.stem)
-def test_a_file_holds_the_one_filter_it_is_called_by(path: Path) -> None:
-    module = importlib.import_module(f"ansible_collections.crowsnest.core.plugins.filter.{path.stem}")
-    assert list(module.FilterModule().filters()) == [path.stem]
 
 
 # --- the plan ---

@@ -212,7 +212,8 @@ def _response_times() -> Panel:
     return Panel(
         "Response time",
         "How long each monitor waited for its answer; nothing where none came. Slow: compare with the app's own p95; "
-        "if that is low, the time is lost before the app: name, TLS, web server. All at once: look at the host.",
+        "if that is low, the time is lost before the app: name, TLS, web server. All at once: look at the host's "
+        "dashboard.",
         "timeseries",
         (Query(f"max by (monitor_name) (monitor_response_time{{{_LOOKING}, {_CHOSEN}}} >= 0)", "{{monitor_name}}"),),
         unit=MILLISECONDS,

@@ -57,7 +57,7 @@ SETTINGS = {
     "enable-public-sharing": Setting(True, "boolean", "authenticated"),
     "enable-xrays": Setting(True, "boolean", "authenticated"),
     "help-link": Setting("metabase", seen="authenticated"),
-    "landing-page": Setting(seen="public"),
+    "landing-page": Setting("", seen="public"),
     "report-timezone": Setting(seen="authenticated"),
     "show-homepage-data": Setting(True, "boolean", "authenticated"),
     "show-homepage-xrays": Setting(True, "boolean", "authenticated"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from double.config import SETTINGS, VERSION, Environment, log, parsed, variable
 from double.people import People
@@ -81,7 +82,7 @@ class Settings:
             return
         if value is None or value == "":
             return self.store.set_setting(name, None)
-        text = value if isinstance(value, str) else json.dumps(value)
+        text = _normalized(name, value if isinstance(value, str) else json.dumps(value))
         try:
             parsed(name, text)
         except ValueError:
@@ -104,3 +105,13 @@ class Settings:
         more |= {"available-timezones": [self.zone()], "token-features": {}, "contract-double": True}
         more |= {"report-timezone-short": self.zone(), "system-timezone": "UTC", "hide-embed-branding?": False}
         return {**found, **more}
+
+
+def _normalized(name: str, text: str) -> str:
+    """What the setters of these two make of a value (system/settings.clj and appearance/settings.clj)."""
+    if name == "site-url":
+        return text.removesuffix("/") if text.startswith("http") else f"http://{text.removesuffix('/')}"
+    if name == "landing-page" and not text.startswith("/"):
+        url = urlsplit(text)
+        return url.path if url.scheme else f"/{text}"
+    return text

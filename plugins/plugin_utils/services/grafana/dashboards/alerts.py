@@ -68,7 +68,7 @@ def alert_history(selector: str = EVERY_ALERT) -> Panel:
     return Panel(
         "Alert history",
         "When each alert was pending (yellow) and firing (red). One that flaps: change its threshold in the "
-        "declaration, or find what comes and goes. Several that begin together: look at the host first.",
+        "declaration, or find what comes and goes. Several that begin together: look at the host's dashboard first.",
         "timeline",
         (Query(_with_thing(f"max by (severity, alertname, app, host, monitor_name) ({states})"), _ROW_NAME),),
         width=24,

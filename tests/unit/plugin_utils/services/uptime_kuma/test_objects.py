@@ -291,7 +291,7 @@ EVERYTHING: dict[str, Any] = {
 
 def test_the_module_finds_no_mistake_in_what_it_is_given(made: MakeObjects) -> None:
     for declared in (made(**EVERYTHING), made()):
-        options = taken(ARGUMENT_SPEC, {"url": "http://127.0.0.1:3001", "password": "hush-account", **declared})
+        options = taken(ARGUMENT_SPEC, {**declared, "password": "hush-account"})
         assert mistakes(options, PROVIDERS) == []
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.state import questions
 from ansible_collections.crowsnest.core.plugins.plugin_utils import repository
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import Plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Panel
 
-MakePlan = Callable[..., Plan]
+MakeContext = Callable[..., Context]
 DECLARED = {
     "apps": [{"name": "shop", "framework": "django", "url": "https://shop.example.com/", "metrics": [":8000"]}],
 }
@@ -83,9 +83,9 @@ def begin(alert: str, severity: str) -> float:
 
 
 @pytest.fixture
-def panels(plan: MakePlan) -> Callable[[], dict[tuple[str, str], Panel]]:
+def panels(context: MakeContext) -> Callable[[], dict[tuple[str, str], Panel]]:
     """{(dashboard, title): panel} of a plan with everything."""
-    made = plan({**DECLARED, "metabase": True}, total_mib=7900)
+    made = context({**DECLARED, "metabase": True}, total_mib=7900)
     return lambda: {
         (dashboard.uid, panel.title): panel
         for dashboard in dashboards(made)
@@ -149,8 +149,8 @@ def test_verify_prints_the_series_that_the_alerts_judge(question: str) -> None:
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [("5s", 5), ("15s", 10), ("30s", 10)])
-def test_a_scrape_is_too_slow_when_prometheus_gives_it_up(plan: MakePlan, interval: str, seconds: int) -> None:
-    stack = next(it for it in dashboards(plan({"scrape_interval": interval})) if it.uid == "stack")
+def test_a_scrape_is_too_slow_when_prometheus_gives_it_up(context: MakeContext, interval: str, seconds: int) -> None:
+    stack = next(it for it in dashboards(context({"scrape_interval": interval})) if it.uid == "stack")
     (panel,) = (panel for row in stack.rows for panel in row.panels if panel.title == "Scrape duration")
     assert [step.value for step in panel.thresholds] == [seconds]
     assert f"Near {seconds} s the scrape fails" in panel.description

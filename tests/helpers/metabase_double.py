@@ -19,7 +19,7 @@ import postgresql
 import psycopg
 import requests
 
-IMAGE = Path(__file__).resolve().parents[3] / "molecule/lab/images/metabase"
+IMAGE = Path(__file__).resolve().parents[2] / "molecule/lab/images/metabase"
 KEY = "a-key-of-enough-characters"
 PASSWORD = "made-up-password-1"
 ZONE = "Europe/Berlin"

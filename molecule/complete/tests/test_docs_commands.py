@@ -37,15 +37,6 @@ def typed(lab: Any, commands: str, options: Mapping[str, str] | None = None, std
     return output
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _as_before(lab: Any) -> Any:
-    """What the disturbing blocks changed is as declared again."""
-    yield
-    if lab.name != "demo":
-        run = lab.play()
-        assert run.status == 0, run.output
-
-
 @pytest.fixture(scope="module")
 def _environment_is_current() -> None:
     """Else the launcher would make it anew, below the feet of this very test."""
