@@ -111,6 +111,6 @@ def main(words: list[str]) -> int:
     complete = names == list(PARTS) and options.runs >= ENOUGH and all(figure.values for figure in figures)
     sys.stdout.write(f"{table(figures)}\n{NOTES[-1]}\n")
     if complete:
-        PAGE.write_text(document(figures, machine, NOTES))
+        PAGE.write_text(document(figures, machine, NOTES, PAGE.read_text()))
     say(f"written to {PAGE}" if complete else f"{PAGE.name} is only written by a complete bench with {ENOUGH} runs")
     return 0 if all(figure.values for figure in figures) else 1

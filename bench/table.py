@@ -52,13 +52,14 @@ def table(figures: Sequence[Figure]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], ruler, *lines[1:]])
 
 
-def document(figures: Sequence[Figure], machine: Mapping[str, str], notes: Sequence[str]) -> str:
-    """The page docs/benchmark.md. `machine` is {"CPU": "…", …}."""
+def document(figures: Sequence[Figure], machine: Mapping[str, str], notes: Sequence[str], before: str = "") -> str:
+    """The page docs/benchmark.md. `machine` is {"CPU": "…", …}; `before` is the page until now, whose sections stay."""
+    _, heading, sections = before.partition("\n## ")
     where = "".join(f"- {name}: {value}\n" for name, value in machine.items())
     below = "".join(f"- {note}\n" for note in notes)
     return (
-        "<!-- Made by ./crowsnest bench. Do not edit: run it again. -->\n\n# Benchmark\n\n"
-        f"{where}\n{table(figures)}\n{below}"
+        "<!-- Made by ./crowsnest bench. Do not edit: run it again. Sections (##) are written by hand and stay. -->\n\n"
+        f"# Benchmark\n\n{where}\n{table(figures)}\n{below}{heading}{sections}"
     )
 
 

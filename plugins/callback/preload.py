@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import io
 import zipfile
 from datetime import UTC, datetime
@@ -85,3 +86,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """By now the folders are known in which a playbook may have plugins of its own."""
         load_plugins()
         parse_module_library()
+        gc.freeze()  # the forks need not look through all this for garbage, which would also copy it
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Python looks for garbage once more when it ends: half a second for what ends with it anyway."""
+        gc.freeze()

@@ -39,7 +39,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Options of the module, and C(image), whose program is the one that validates.
+  description:
+    - Options of the module, and C(image), whose program is the one that validates. C(release) is what the fact
+      C(configurations) of P(crowsnest.core.host_facts#module) says of a host that holds all this already.
   type: dict
 """
 

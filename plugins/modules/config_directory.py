@@ -151,6 +151,9 @@ from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.di
     predict,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import (
+    DIRECTORY_MODE,
+    KEEP,
+    MODE,
     ConfigDirectoryError,
     Release,
     Tree,
@@ -172,11 +175,11 @@ ARGUMENT_SPEC = {
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "owner": {"type": "str", "default": ""},
     "group": {"type": "str", "default": ""},
-    "mode": {"type": "str", "default": "0640"},
-    "directory_mode": {"type": "str", "default": "0750"},
+    "mode": {"type": "str", "default": MODE},
+    "directory_mode": {"type": "str", "default": DIRECTORY_MODE},
     "validate": {"type": "str"},
     "stable": {"type": "str", "default": ""},
-    "keep": {"type": "int", "default": 3},
+    "keep": {"type": "int", "default": KEEP},
 }
 
 

@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: host_facts
 short_description: Read what the plan must know of a host
 description:
-  - Memory, disk, ports in use, the operating system, Python and the Docker engine, in one call and without changing
-    anything.
+  - Memory, disk, ports in use, the operating system, Python, the Docker engine and the configurations in force, in one
+    call and without changing anything.
 options:
   data_path:
     description: Where the stack's data will lie. It need not exist yet.
@@ -77,6 +77,7 @@ host:
            service: ""}
     published: [{container: shop-web-1, address: 127.0.0.1, port: 8000}]
     data: {/var/lib/crowsnest: "0:0:0755", /var/lib/crowsnest/prometheus: "21090:21090:0750"}
+    configurations: {/opt/crowsnest/prometheus: 5f2b6c0d9e8a7f41, /opt/crowsnest/grafana: 0c1d2e3f4a5b6c7d dashboards}
     python: {version: "3.13", ensurepip: true}
     toolbox: 3.13-0123456789ab
     ping_groups: [0, 2147483647]

@@ -14,6 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import (
+    DIRECTORY_MODE,
+    MODE,
+    make_release,
+)
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     COMPOSE_FILE,
@@ -143,18 +148,21 @@ def missing_secrets(context: str) -> list[dict[str, str]]:
 def service_directory(context: str, name: str) -> dict[str, Any]:
     """Options of the module `config_directory` for a service that runs; `validate` needs its `image` on the host.
 
-    The secrets among them are never part of a plan, a diff or a log; on a first run in check mode some are empty.
+    `release` is what the fact `configurations` says where nothing is left to do. Secrets among the options are never
+    part of a plan, a diff or a log; on a first run in check mode some are empty.
     """
     held, name = context_of(context), plain(name)
     planned, service = held.services[name], held.definition(name)
+    files, secrets, stable = service_files(held, name), service.secret_files(held), service.stable
     return {
         "path": planned.config_directory,
         "group": planned.user,
         "image": planned.image,
-        "files": service_files(held, name),
-        "secrets": service.secret_files(held),
-        "stable": service.stable,
+        "files": files,
+        "secrets": secrets,
+        "stable": stable,
         "validate": validation(held, name),
+        "release": make_release(files, secrets, "", str(planned.user), MODE, DIRECTORY_MODE, stable).identity,
     }
 
 
@@ -173,7 +181,7 @@ def compose_project(context: str, found: Mapping[str, Any]) -> dict[str, Any]:
     {"directory": folder of the project, "files": [{"path", "text", "mode"}] that are not as they should be,
     "data_directories": [{"path", "user", "mode"}] that are not, "reload": services for the module `service_reload`}
     """
-    held, facts = context_of(context), plain(found)
+    held, found_files = context_of(context), plain(found["files"])  # not all facts: they are many
     files = {
         COMPOSE_FILE: yaml_text(compose_file(held)),
         PLAN_FILE: held.plan.to_keep().model_dump_json(indent=1) + "\n",
@@ -183,9 +191,9 @@ def compose_project(context: str, found: Mapping[str, Any]) -> dict[str, Any]:
         "files": [
             {"path": path, "text": text, "mode": "0600" if path == PLAN_FILE else "0644"}
             for path, text in files.items()
-            if facts["files"].get(path) != text
+            if found_files.get(path) != text
         ],
-        "data_directories": _data_directories(held, facts["data"]),
+        "data_directories": _data_directories(held, plain(found["data"])),
         "reload": {
             name: {"url": service.url, "path": service.config_directory}
             for name, service in held.services.items()

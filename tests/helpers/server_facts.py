@@ -75,6 +75,7 @@ def host_facts(
         },
         "published": [],
         "data": {},
+        "configurations": {},
         "python": {"version": "3.13", "ensurepip": True},
         "toolbox": "",
         "ping_groups": [0, 2147483647],

@@ -35,7 +35,10 @@ case "$1 $2" in
     sleep "${{FAKE_PIP_SECONDS:-0}}"
     [[ ! -e $STATE/pip-fails ]] || {{ echo 'No route to the packages'; exit 1; }}
     program=${{0%/*}}/ansible-playbook
-    printf '#!/usr/bin/env bash\\necho "config $ANSIBLE_CONFIG"\\nprintf "argument %%s\\\\n" "$@"\\n' >"$program"
+    {{ echo '#!/usr/bin/env bash'
+       echo 'echo "config $ANSIBLE_CONFIG${{PYTHONDONTWRITEBYTECODE+ without bytecode}}"'
+       echo 'printf "argument %s\\n" "$@"'
+    }} >"$program"
     chmod +x "$program"
     ;;
 esac

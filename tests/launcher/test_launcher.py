@@ -100,6 +100,11 @@ def test_a_playbook_gets_every_argument_as_given(launcher, name):
     ]
 
 
+def test_ansible_keeps_its_bytecode_whatever_the_environment_says(launcher):
+    done = launcher.run("site", PYTHONDONTWRITEBYTECODE="1")
+    assert done.stdout.splitlines()[0] == f"config {launcher.folder}/ansible.cfg"
+
+
 RESTORE = """
 VERBS += (
     Verb(

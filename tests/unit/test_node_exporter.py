@@ -28,7 +28,7 @@ def plan(folder: Path, **different: Any) -> dict[str, Any]:
 
 def play(folder: Path, *words: str, **different: Any) -> str:
     """What Ansible says of the role's tasks that write files; `folder` holds the file with the flags."""
-    tasks = yaml.safe_load((ROOT / "roles/node_exporter/tasks/main.yml").read_text())[:2]
+    tasks = yaml.safe_load((ROOT / "roles/node_exporter/tasks/put_right.yml").read_text())[:2]
     assert [task["name"] for task in tasks] == ["Make the folder of the textfile collector", "Write its flags"]
     flags = folder / "defaults"
     files = {str(flags): flags.read_text()} if flags.exists() else {}
@@ -98,6 +98,6 @@ def test_a_prediction_writes_nothing(tmp_path: Path) -> None:
 
 # The package starts its service at once: with the package's own flags it would listen on every address.
 def test_the_flags_are_written_before_the_package_is_installed() -> None:
-    tasks = yaml.safe_load((ROOT / "roles/node_exporter/tasks/main.yml").read_text())
+    tasks = yaml.safe_load((ROOT / "roles/node_exporter/tasks/put_right.yml").read_text())
     names = [task["name"] for task in tasks]
     assert names.index("Write its flags") < names.index("Install node exporter")

@@ -49,7 +49,7 @@ def tasks_here() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_there_are_such_tasks() -> None:
-    assert {path for path, _ in tasks_here()} >= {"roles/secrets/tasks/main.yml", "roles/verify/tasks/main.yml"}
+    assert {path for path, _ in tasks_here()} >= {"roles/secrets/tasks/make.yml", "roles/verify/tasks/main.yml"}
 
 
 @pytest.mark.parametrize(("path", "task"), list(tasks_here()))
@@ -71,7 +71,7 @@ def test_they_work_whatever_the_inventory_says_of_its_hosts(tmp_path: Path, inve
         **{"verify_json": str(report), "__verify_asked": {"report": {"failed": 0}}},
     }
     written = [task for path, task in tasks_here() if path == "roles/verify/tasks/main.yml"]
-    roles = [{"name": "Make secrets", "ansible.builtin.import_tasks": str(ROOT / "roles/secrets/tasks/main.yml")}]
+    roles = [{"name": "Make secrets", "ansible.builtin.import_tasks": str(ROOT / "roles/secrets/tasks/make.yml")}]
     play = {"hosts": "web1", "gather_facts": False, "become": True, "vars": variables, "tasks": [*roles, *written]}
     play["vars"] |= {"__secrets_directory": str(folder), "__crowsnest_root": "/opt/crowsnest"}
     (tmp_path / "play.yml").write_text(json.dumps([play]))

@@ -28,7 +28,8 @@ PLAN = {"node_exporter": {"addresses": {"web1": "10.0.0.1"}, "port": 9100, "text
 
 def argument(role: str, module: str, name: str) -> str:
     """An argument of the role's only task with this module, as it stands in the file."""
-    tasks = yaml.safe_load((ROOT / f"roles/{role}/tasks/main.yml").read_text())
+    files = (ROOT / f"roles/{role}/tasks").glob("*.yml")
+    tasks = [task for path in files for task in yaml.safe_load(path.read_text())]
     (found,) = [task[module] for task in tasks if module in task]
     return str(found[name])
 

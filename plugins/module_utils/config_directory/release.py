@@ -18,6 +18,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 LONGEST_NAME = 255  # bytes, on every Linux file system
+# Rights and number of releases where nothing else is said.
+MODE, DIRECTORY_MODE, KEEP = "0640", "0750", 3
 OCTAL = re.compile(r"0[0-7]{3}")
 HIDDEN = "(secret, content not shown)\n"
 HIDDEN_NEW = "(secret, new content, not shown)\n"
@@ -103,6 +105,11 @@ class Release:
         contents = [(name, hashlib.sha256(content).hexdigest()) for name, content in sorted(self.files.items())]
         rights = [self.owner, self.group, self.mode, self.directory_mode, sorted(self.secrets)]
         return hashlib.sha256(json.dumps([contents, rights]).encode()).hexdigest()[:16]
+
+    @property
+    def identity(self) -> str:
+        """`name`, with what the stable paths lie in: two releases of the same identity leave nothing to do."""
+        return f"{self.name} {self.stable}".rstrip()
 
     def missing_ids(self) -> list[str]:
         """One sentence for each of owner and group that this host does not know."""

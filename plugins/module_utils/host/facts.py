@@ -14,11 +14,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from stat import S_IMODE
 
 from ansible_collections.crowsnest.core.plugins.module_utils import python_environment
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.settled import settled
 from ansible_collections.crowsnest.core.plugins.module_utils.host.listeners import (
     NODE_EXPORTER,
     command_line,
@@ -59,7 +61,11 @@ def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) 
     `files` are read as they are, so that a task that writes one can be left out when nothing would change. `unit_names`
     are units of systemd that we install and start.
     """
-    docker = docker_facts()
+    # Each waits for other programs; together they take as long as the slowest.
+    with ThreadPoolExecutor() as pool:
+        engine, exporter_unit = pool.submit(docker_facts), pool.submit(node_exporter_unit)
+        published, own_units = pool.submit(published_ports), pool.submit(units, unit_names)
+    docker = engine.result()
     containers = docker.pop("containers")
     own = [pid for pid, container in containers.items() if container["service"]]
     return {
@@ -74,15 +80,16 @@ def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) 
         "disk": disk(data_path),
         "images_disk": file_system(docker.pop("folder")),
         "docker": docker,
-        "node_exporter": {**node_exporter(), **node_exporter_unit()},
+        "node_exporter": {**node_exporter(), **exporter_unit.result()},
         "ports": listening_ports(),
         "listeners": listeners(containers),
-        "published": published_ports(),
+        "published": published.result(),
         "data": owners(data_path),
+        "configurations": settled(Path(CONFIG_ROOT)),
         "python": python(),
         "toolbox": toolbox(),
         "ping_groups": ping_groups(),
-        "units": units(unit_names),
+        "units": own_units.result(),
         "files": {path: read(path) for path in files if Path(path).is_file()},
     }
 
@@ -247,9 +254,12 @@ def docker_facts() -> Engine:
     engine = _without_engine()
     if not shutil.which("docker") or not (shutil.which("dockerd") or Path(SOCKET).exists()):
         return engine
-    engine["version"] = _output("docker", "version", "--format", "{{.Server.Version}}")
-    engine["compose"] = _output("docker", "compose", "version", "--short") or None
-    engine["endpoint"] = _output("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    engine["version"], compose, engine["endpoint"] = _outputs(
+        ("docker", "version", "--format", "{{.Server.Version}}"),
+        ("docker", "compose", "version", "--short"),
+        ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"),
+    )
+    engine["compose"] = compose or None
     if engine["version"]:
         return _as_the_engine_says(engine)
     engine["masked"] = _output("systemctl", "show", "--property=LoadState", "docker.service") == "LoadState=masked"
@@ -277,11 +287,13 @@ def _without_engine() -> Engine:
 
 def _as_the_engine_says(engine: Engine) -> Engine:
     """The same with what an engine that answers says of itself."""
-    options, _, folder = _output("docker", "info", "--format", "{{.SecurityOptions}}\t{{.DockerRootDir}}").partition(
-        "\t"
+    info, images, ids = _outputs(
+        ("docker", "info", "--format", "{{.SecurityOptions}}\t{{.DockerRootDir}}"),
+        ("docker", "image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}"),
+        ("docker", "ps", "-q"),
     )
-    containers = _containers()
-    images = _output("docker", "image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}")
+    options, _, folder = info.partition("\t")
+    containers = _containers(ids.split())
     tags = [line.split() for line in images.splitlines()]
     by_digest = {f"{tag.rpartition(':')[0]}@{digest}" for tag, digest in tags}
     return {
@@ -302,11 +314,10 @@ def _kind() -> str:
     return "podman" if path and _output(path, "--version").startswith("podman") else "docker"
 
 
-def _containers() -> dict[int, Container]:
-    """{process id: container} of the running ones; one that ends meanwhile is left out."""
+def _containers(ids: Sequence[str]) -> dict[int, Container]:
+    """{process id: container} of those of them that run; one that ends meanwhile is left out."""
     labels = (f'{{{{index .Config.Labels "com.docker.compose.{name}"}}}}' for name in ("project", "service"))
     form = "\t".join(("{{.State.Pid}}", *labels, "{{.Name}}"))
-    ids = _output("docker", "ps", "-q").split()
     shown = _output("docker", "inspect", "--format", form, *ids, partly=True) if ids else ""
     return {
         int(pid): {"name": name.lstrip("/"), "service": service if project == PROJECT else ""}
@@ -358,6 +369,12 @@ def daemon_json(path: str = "/etc/docker/daemon.json") -> dict[str, object]:
     if not isinstance(content, dict):
         raise ValueError("it holds no JSON mapping")
     return content
+
+
+def _outputs(*commands: Sequence[str]) -> list[str]:
+    """`_output` of each, asked side by side: most of what the docker command takes is its own start."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda command: _output(*command), commands))
 
 
 def _output(*command: str, partly: bool = False) -> str:

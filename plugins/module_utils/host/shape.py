@@ -153,9 +153,10 @@ class HostFacts(TypedDict):
 
     `address` is the one it uses towards others, `controllers` what its kernel can limit, `read_only` the folders in
     which nothing can be written. `ports` is {TCP port: addresses somebody listens on}, `listeners` {TCP port: who}.
-    `data` is {folder of ours: "user:group:mode"}, `toolbox` the name of the Python environment of that role, or empty;
-    `ping_groups` is [first, last], `units` {name of a unit of ours: its state}, `files` {path: text} of the files that
-    were asked for and exist.
+    `data` is {folder of ours: "user:group:mode"}, `configurations` {folder of ours: identity of the release it holds
+    in every respect}, `toolbox` the name of the Python environment of that role, or empty; `ping_groups` is
+    [first, last], `units` {name of a unit of ours: its state}, `files` {path: text} of the files that were asked for
+    and exist.
     """
 
     os: OperatingSystem
@@ -174,6 +175,7 @@ class HostFacts(TypedDict):
     listeners: dict[str, list[Listener]]
     published: list[PublishedPort]
     data: dict[str, str]
+    configurations: dict[str, str]
     python: Python
     toolbox: str
     ping_groups: list[int]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class Run:
         self.declared, self.check_mode, self.url = declared, check_mode, declared["url"].rstrip("/")
         self.kuma: Kuma | None = None
         self.live, self.note = NOTHING, ""
+        self.key: Future[Change | None] | None = None
         directory = declared["state_directory"]
         self.restart_mark = Path(directory) / "restart-needed" if directory else None
 
@@ -90,9 +92,17 @@ class Run:
             return account
         if needs_setup:
             self.kuma.make_account(self.declared["username"], self.declared["password"])
+        self.look_at_key()
         self.kuma.log_in(self.declared["username"], self.declared["password"], self.declared["container"])
         self.live = self.kuma.read()
         return account if needs_setup else []
+
+    def look_at_key(self) -> None:
+        """While Kuma logs us in and sends its lists, which takes as long: this needs no login."""
+        if self.declared["metrics_key"]:
+            pool = ThreadPoolExecutor(1)
+            self.key = pool.submit(key_change, self.url, self.declared["metrics_key"])
+            pool.shutdown(wait=False)
 
     def changes(self, wanted: Things, found: Things) -> list[Change]:
         """All there is to do, in order."""
@@ -105,11 +115,9 @@ class Run:
     def key_change(self) -> Change | None:
         """What has to be done for the API key for /metrics; nobody can see it before there is a Kuma."""
         wanted = self.declared["metrics_key"]
-        if not wanted:
-            return None
-        return (
-            Change(CREATE, KEY, f"{NAME} in {wanted['path']}") if self.live is NOTHING else key_change(self.url, wanted)
-        )
+        if self.key:
+            return self.key.result()
+        return Change(CREATE, KEY, f"{NAME} in {wanted['path']}") if wanted else None
 
     def carry_out(self, changes: list[Change], found: Things) -> None:
         """Raises KumaError, which says after what it stopped."""

@@ -39,6 +39,14 @@ def test_the_page_says_what_made_it_and_on_what() -> None:
     assert page.endswith("\n\n- a note\n- another\n")
 
 
+def test_sections_written_by_hand_stay_on_the_page() -> None:
+    figures = [Figure("x", "s", [1.0])]
+    old = document(figures, {"CPU": "slow"}, ["old note"]) + "\n## The profile\n\nText.\n\n## More\n"
+    page = document(figures, {"CPU": "fast"}, ["a note"], old)
+    assert page.endswith("- a note\n\n## The profile\n\nText.\n\n## More\n")
+    assert "slow" not in page and "old note" not in page
+
+
 @pytest.mark.parametrize(
     "text, mib", [("42.5MiB / 256MiB", 42.5), ("1.5GiB / 2GiB", 1536), ("512KiB / 1MiB", 0.5), ("0B / 0B", 0)]
 )

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.settled import settled
 from ansible_collections.crowsnest.core.plugins.modules import config_directory
 
 FILES = {"prometheus.yml": "global: {}\n", "rules/host.yml": "groups: []\n"}
+GROUP = str(os.getegid())
 Run = Callable[..., dict[str, Any]]
 
 
@@ -23,7 +25,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the module on tmp_path/prometheus; parameters as in a task, plus check=True."""
 
     def run_module(check: bool = False, **params: Any) -> dict[str, Any]:
-        given = {"path": str(tmp_path / "prometheus"), "files": FILES, **params}
+        given = {"path": str(tmp_path / "prometheus"), "files": FILES, "group": GROUP, **params}
         with (
             patch_module_args({**given, "_ansible_check_mode": check, "_ansible_diff": True}),
             pytest.raises(SystemExit),
@@ -173,9 +175,10 @@ def spoil_mode(stable: Path) -> None:
     [spoil_link, spoil_file, spoil_directory, spoil_missing, spoil_extra, spoil_whole, spoil_middle, spoil_mode],
 )
 def test_stable_paths_changed_by_hand_are_put_right(run: Run, stable: Path, spoil: Callable[[Path], None]) -> None:
-    run(files=STABLE, stable="dashboards")
+    identity = f"{run(files=STABLE, stable='dashboards')['release']} dashboards"
     wanted = links(stable)
     spoil(stable)
+    assert settled(stable.parent.parent).get(str(stable.parent)) != identity
     elsewhere = links(stable.parent.parent / "elsewhere")
     predicted, repaired, last = (run(check, files=STABLE, stable="dashboards") for check in (True, False, False))
     assert predicted == repaired
@@ -183,6 +186,7 @@ def test_stable_paths_changed_by_hand_are_put_right(run: Run, stable: Path, spoi
     assert links(stable) == wanted and not stable.is_symlink() and not (stable / "a").is_symlink()
     assert links(stable.parent.parent / "elsewhere") == elsewhere
     assert last["changed"] is False
+    assert settled(stable.parent.parent) == {str(stable.parent): identity}
 
 
 @pytest.mark.parametrize(
@@ -255,7 +259,9 @@ DRIFTS = {
 def test_drift_on_disk_is_repaired(run: Run, current: Path, drift: Callable[[Path], None]) -> None:
     first = run()
     drift(current.resolve())
+    assert settled(current.parent.parent) == {}
     predicted, repaired, last = run(check=True), run(), run()
+    assert settled(current.parent.parent) == {str(current.parent): first["release"]}
     assert predicted == repaired
     assert repaired["changed_files"] == [DRIFTS[drift] or str(current.parent)]
     assert [entry["before_header"] for entry in repaired["diff"]] == repaired["changed_files"]

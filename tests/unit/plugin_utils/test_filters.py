@@ -11,6 +11,9 @@ import pytest
 import yaml
 from contexts import SAMPLE, declaration_of
 
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.directory import apply
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import make_release
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.settled import settled
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER, ROOT, static_rules
 
@@ -133,6 +136,14 @@ def test_a_configuration_has_its_place_its_owner_and_a_program_that_judges_it(co
         f"-v %s:/etc/crowsnest/current:ro {made['image']} check config /etc/crowsnest/current/prometheus.yml"
     )
     assert filters.service_directory(context, "uptime_kuma")["validate"] == ""
+
+
+def test_the_release_is_what_a_host_says_that_holds_the_configuration(context: str, tmp_path: Path) -> None:
+    made = filters.service_directory(context, "grafana")
+    rights = {"owner": "", "group": str(made["group"]), "mode": "0640", "directory_mode": "0750"}
+    release = make_release(made["files"], made["secrets"], **rights, stable=made["stable"])
+    apply(tmp_path / "grafana", release, 3, None)
+    assert settled(tmp_path) == {str(tmp_path / "grafana"): made["release"]}
 
 
 def test_prometheus_gets_its_configuration_rules_and_container(context: str) -> None:

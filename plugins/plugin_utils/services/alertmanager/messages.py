@@ -12,11 +12,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-import yaml
-
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, static_rules, yaml_data
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 Markup = Literal["slack", "discord", "plain", "ascii"]
@@ -51,7 +49,7 @@ def texts_of_test_alerts(language: str) -> dict[str, dict[str, str]]:
 
 
 def _words(language: str) -> dict[str, Any]:
-    return dict(yaml.safe_load((_MESSAGES / "words.yml").read_text())[language])
+    return dict(yaml_data((_MESSAGES / "words.yml").read_text())[language])
 
 
 def _named(declaration: Declaration) -> str:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import Field
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Question
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, yaml_data
 
 STARTER = FILES / "business"
 _NUMBER_SIZE, _CHART_SIZE = (8, 4), (12, 6)
@@ -37,7 +36,7 @@ class Ready:
 @cache
 def starter() -> dict[str, StarterQuestion]:
     """{name: question} in the order of the dashboard."""
-    listed = [StarterQuestion.model_validate(entry) for entry in yaml.safe_load((STARTER / "starter.yml").read_text())]
+    listed = [StarterQuestion.model_validate(entry) for entry in yaml_data((STARTER / "starter.yml").read_text())]
     return {question.name: question for question in listed}
 
 

@@ -9,10 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 
@@ -49,7 +47,7 @@ def rule_counts(files: Mapping[str, str]) -> dict[str, int]:
         f"{Path(path).name}/{group['name']}": len(group.get("rules") or [])
         for path, text in files.items()
         if path.startswith("rules/")
-        for group in yaml.safe_load(text)["groups"]
+        for group in yaml_data(text)["groups"]
     }
 
 
