@@ -17,7 +17,7 @@ _TRIED = {"sql", "tags", "database"}  # fields of a question after whose change 
 
 def unknown_column(field: str, database: str) -> str:
     """Words for a filter's column that is not there."""
-    return f"there is no column {field} in the database {database} (schema.table.column), as far as Metabase sees it"
+    return f"there is no column {field} in the database {database} (schema.table.column), as far as Metabase can see"
 
 
 def broken_questions(

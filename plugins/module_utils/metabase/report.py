@@ -60,4 +60,4 @@ def _no_answer(names: Mapping[str, str], failed: Mapping[str, str]) -> list[str]
     more = [f"and {len(words) - SHOWN} more"] if len(words) > SHOWN else []
     shown = "; ".join([*words[:SHOWN], *more])
     count = "1 question has" if len(words) == 1 else f"{len(words)} questions have"
-    return [f"{count} no answer, as the SQL and the database do not fit: {shown}"] if words else []
+    return [f"{count} no answer because the SQL does not fit the database: {shown}"] if words else []
