@@ -220,15 +220,15 @@ def absolute(path: Path, links: Tree) -> Tree:
 
 def run(module: AnsibleModule, path: Path) -> dict[str, Any]:
     """Do or predict the work; returns the result. Raises ConfigDirectoryError or OSError."""
-    given = dict(module.params)
-    if given["keep"] < 1:
-        raise ConfigDirectoryError(f"keep {given['keep']} is less than 1; the release in force always stays")
-    rights = {option: given[option] for option in ("owner", "group", "mode", "directory_mode", "stable")}
-    release = make_release(given["files"], given["secrets"], **rights)
-    validator = make_validator(given["validate"], release)
+    params = dict(module.params)
+    if params["keep"] < 1:
+        raise ConfigDirectoryError(f"keep {params['keep']} is less than 1; the release in force always stays")
+    rights = {option: params[option] for option in ("owner", "group", "mode", "directory_mode", "stable")}
+    release = make_release(params["files"], params["secrets"], **rights)
+    validator = make_validator(params["validate"], release)
     if module.check_mode:
         return report(path, release, check(module, path, release, validator))
-    return report(path, release, apply(path, release, given["keep"], validator))
+    return report(path, release, apply(path, release, params["keep"], validator))
 
 
 def main() -> None:

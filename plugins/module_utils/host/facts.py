@@ -209,8 +209,8 @@ def node_exporter_unit() -> NodeExporterUnit:
     Format: systemctl(1), show.
     """
     names = "LoadState,FragmentPath,DropInPaths,ExecStart"
-    shown = _output("systemctl", "show", f"--property={names}", f"{NODE_EXPORTER}.service")
-    unit = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    properties = _output("systemctl", "show", f"--property={names}", f"{NODE_EXPORTER}.service")
+    unit = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
     start = unit.get("ExecStart", "")
     files = [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()]
     texts = {path: read(path) for path in files[1:] if Path(path).is_file()}
@@ -307,10 +307,10 @@ def _containers() -> dict[int, Container]:
     labels = (f'{{{{index .Config.Labels "com.docker.compose.{name}"}}}}' for name in ("project", "service"))
     form = "\t".join(("{{.State.Pid}}", *labels, "{{.Name}}"))
     ids = _output("docker", "ps", "-q").split()
-    shown = _output("docker", "inspect", "--format", form, *ids, partly=True) if ids else ""
+    rows = _output("docker", "inspect", "--format", form, *ids, partly=True) if ids else ""
     return {
         int(pid): {"name": name.lstrip("/"), "service": service if project == PROJECT else ""}
-        for pid, project, service, name in (line.split("\t") for line in shown.splitlines())
+        for pid, project, service, name in (line.split("\t") for line in rows.splitlines())
         if pid != "0"
     }
 
@@ -338,8 +338,8 @@ def units(names: Sequence[str]) -> dict[str, Unit]:
     """{name: state} of these units; empty without systemd. Format: systemctl(1), show."""
     if not names:
         return {}  # without names systemctl would show the manager itself
-    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *names)
-    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n") if block]
+    properties = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *names)
+    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in properties.split("\n\n") if block]
     return {
         block["Id"]: {
             "active": block["ActiveState"] == "active",

@@ -195,17 +195,17 @@ def _overlap(one: Row, other: Row, start: str, size: str) -> bool:
 
 def _filters(path: str, row: Row, declared: Row) -> Iterator[str]:
     """Filters of a dashboard that filter at least one of its cards, all as their questions say."""
-    shown = {card["question"] for card in row.get("cards", [])}
+    on_cards = {card["question"] for card in row.get("cards", [])}
     questions = {question["key"]: question.get("filters", {}) for question in declared["questions"]}
-    yield from duplicates(f"{path}.filters", "tag", (asked["tag"] for asked in row.get("filters", [])))
-    for number, asked in enumerate(row.get("filters", [])):
-        here, tag = f"{path}.filters[{number}]", asked["tag"]
-        same = {key: questions[key][tag] for key in sorted(shown) if tag in questions.get(key, {})}
+    yield from duplicates(f"{path}.filters", "tag", (wanted["tag"] for wanted in row.get("filters", [])))
+    for number, wanted in enumerate(row.get("filters", [])):
+        here, tag = f"{path}.filters[{number}]", wanted["tag"]
+        same = {key: questions[key][tag] for key in sorted(on_cards) if tag in questions.get(key, {})}
         if not same:
             yield f"{here}: no question on its cards has the filter {tag}"
         for key, found in same.items():
-            if isinstance(found, Mapping) and found.get("type") != asked["type"]:
-                yield f"{here}.type: {asked['type']}, but the question {key} declares {found.get('type')}"
+            if isinstance(found, Mapping) and found.get("type") != wanted["type"]:
+                yield f"{here}.type: {wanted['type']}, but the question {key} declares {found.get('type')}"
 
 
 def _subscription(path: str, row: Row) -> Iterator[str]:

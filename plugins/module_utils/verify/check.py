@@ -44,8 +44,8 @@ def runbook(alert: str) -> str:
 def some(names: Iterable[str], limit: int = 5) -> str:
     """`a, b, c and 4 more`."""
     all_names = list(names)
-    shown, more = all_names[:limit], len(all_names) - limit
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    first, more = all_names[:limit], len(all_names) - limit
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
 
 
 def duration(seconds: float) -> str:
