@@ -61,7 +61,7 @@ def _pull(client: Client, suite: str) -> Client | None:
             image = client.images.pull(*official_name(suite).split(":"))
             image.tag(*lab_name(suite).split(":"))
     except APIError as error:
-        print(f"Docker Hub answers, but refuses ({error.explanation}): building from Debian packages instead.")
+        print(f"Docker Hub answers but refuses ({error.explanation}): building from Debian packages instead.")
         return None
     return image
 

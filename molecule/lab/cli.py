@@ -21,20 +21,20 @@ WITHOUT_PAGES = ("prometheus", "alertmanager")
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(
-        prog="molecule/lab", description="Throw-away hosts with systemd for tests and the demo."
+        prog="molecule/lab", description="Disposable hosts with systemd for tests and the demo."
     )
     commands = top.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start a lab, or what is missing of it")
+    up = commands.add_parser("up", help="start a lab, or the missing parts of it")
     up.add_argument("name")
     up.add_argument("--suite", default="trixie", help="Debian release, or one per host: bookworm,trixie")
     up.add_argument("--engine", choices=["none", "existing"], default="none", help="is Docker on the server already?")
-    up.add_argument("--hosts", type=int, default=1, help="number of hosts, the first is the server")
+    up.add_argument("--hosts", type=int, default=1, help="number of hosts; the first one is the server")
     up.add_argument("--memory", type=int, default=2048, metavar="MIB", help="memory limit of each host")
     up.add_argument(
         "--app", action=argparse.BooleanOptionalAction, default=True, help="build the image of the sample app"
     )
-    for name, words in {"status": "what runs", "urls": "addresses of the pages"}.items():
-        commands.add_parser(name, help=words).add_argument("name")
+    for name, summary in {"status": "what runs", "urls": "addresses of the pages"}.items():
+        commands.add_parser(name, help=summary).add_argument("name")
     down = commands.add_parser("down", help="remove every trace of a lab")
     down.add_argument("name", nargs="?")
     down.add_argument(
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> int:
     """Run one command; its exit code, or 1 after one sentence about what went wrong."""
     try:
-        if words and words[0] in tools.IMAGES:  # its options are not ours to read
+        if words and words[0] in tools.IMAGES:  # the tool parses its options itself
             return tools.run(words[0], words[1:])
         options = parser().parse_args(words)
         COMMANDS[options.command](options)
@@ -71,7 +71,7 @@ def main(words: list[str]) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        print("Interrupted; repeat the command to go on, or use down to clean up.", file=sys.stderr)
+        print("Interrupted; repeat the command to continue, or use `down` to clean up.", file=sys.stderr)
         return 130
     return 0
 
@@ -84,7 +84,7 @@ def suites_of(text: str, hosts: int) -> list[str]:
             raise LabError(f"--suite {suite}: allowed are {', '.join(base_image.SUITES)}.")
     count = max(hosts, len(named))
     if count > ports.MAX_HOSTS or hosts < 1:
-        raise LabError(f"--hosts {hosts}: 1 to {ports.MAX_HOSTS}.")
+        raise LabError(f"--hosts {hosts}: allowed are 1 to {ports.MAX_HOSTS}.")
     return named + [named[-1]] * (count - len(named))
 
 
@@ -98,7 +98,7 @@ def _up(options: argparse.Namespace) -> None:
 def _status(options: argparse.Namespace) -> None:
     lab, client = state.need(options.name), engine.connect()
     if client is None:
-        raise LabError("No Docker engine answers: start the lab again with up.")
+        raise LabError("No Docker engine answers: start the lab again with `up`.")
     for host in lab["hosts"]:
         found = client.containers.list(all=True, filters={"name": f"^{host['container']}$"})
         state_now = found[0].status if found else "missing"
@@ -117,11 +117,11 @@ def _urls(options: argparse.Namespace) -> None:
     for title, user in (("Grafana", "admin"), ("Uptime Kuma", "admin"), ("Metabase", "admin@crowsnest.invalid")):
         password = state.directory(options.name) / "secrets" / f"{title.lower().replace(' ', '_')}_admin_password"
         if password.is_file():
-            print(f"{title}'s user is {user}, the password is in {password.relative_to(state.REPOSITORY)}")
+            print(f"{title}: the user is {user}, the password is in {password.relative_to(state.REPOSITORY)}")
 
 
 def _remarks(lab: dict[str, Any]) -> dict[str, str]:
-    """Service → what is to be known of it: the version that runs, or what it is not."""
+    """Service → what to know about it: the version that runs, or how it differs from the real one."""
     built = lab["image_source"] == "packages"
     remarks = {name: f"version {version}" for name, version in _versions(lab).items()}
     for name in WITHOUT_PAGES if built else ():
@@ -138,7 +138,7 @@ def _versions(lab: dict[str, Any]) -> dict[str, str]:
 
 
 def _answers(port: int) -> bool:
-    """Whether a page is there: the forwarder of a port takes connections for services that do not run, too."""
+    """Whether a page answers: the forwarder of a port takes connections for services that do not run, too."""
     try:
         return requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code < 500
     except requests.RequestException:
@@ -147,7 +147,7 @@ def _answers(port: int) -> bool:
 
 def _down(options: argparse.Namespace) -> None:
     if options.all == bool(options.name):
-        raise LabError("Give either the name of a lab or --all.")
+        raise LabError("Name a lab or use --all, but not both.")
     if options.all:
         laboratory.down_all()
     else:
@@ -157,7 +157,7 @@ def _down(options: argparse.Namespace) -> None:
 def _exec(options: argparse.Namespace) -> None:
     hosts = {host["name"]: host for host in state.need(options.name)["hosts"]}
     if options.host not in hosts:
-        raise LabError(f"There is no host {options.host} in this lab: {', '.join(hosts)}.")
+        raise LabError(f"There is no host {options.host} in this lab; its hosts are: {', '.join(hosts)}.")
     flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
     os.execvp("docker", ["docker", "exec", *flags, hosts[options.host]["container"], *options.words])  # noqa: S606 the program takes over the terminal
 

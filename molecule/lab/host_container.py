@@ -141,13 +141,13 @@ def start(container: Client) -> None:
     try:
         container.start()
     except APIError as error:
-        words = str(error.explanation)
-        if "port is already allocated" in words or "address already in use" in words:
+        reason = str(error.explanation)
+        if "port is already allocated" in reason or "address already in use" in reason:
             raise LabError(
                 f"A port of the lab has been taken by another program since the lab was made: end that program, or "
-                f"remove the lab and start it again, which takes other ports ({words})"
+                f"remove the lab and start it again, which takes other ports ({reason})"
             ) from None
-        raise LabError(f"{container.name} can't be started: {words}") from None
+        raise LabError(f"{container.name} can't be started: {reason}") from None
 
 
 def output(container: Client, command: list[str]) -> tuple[int, str]:

@@ -94,7 +94,7 @@ def _refuse_stranger(client: Client, name: str) -> None:
     """LabError when hosts of a lab of this name run, whose key is not here."""
     if state.load(name) is None and name in _names(client):
         raise LabError(
-            f"A lab named {name} runs on this engine, but {state.STATE} does not know it any more: "
+            f"A lab named {name} runs on this engine, but {state.STATE} no longer knows it: "
             f"remove it with `molecule/lab down {name}`."
         )
 
@@ -192,14 +192,14 @@ def _wait_for_hosts(lab: dict[str, Any], containers: list[Client]) -> None:
             host["systemd"] = host_container.wait_for_systemd(container)
         if host["systemd"] != "running":
             print(f"  systemd on {host['name']} is {host['systemd']}")
-        key = wait_until(f"{host['name']} makes no SSH host key", partial(_host_key, container), 30)
+        key = wait_until(f"{host['name']} creates no SSH host key", partial(_host_key, container), 30)
         lines += ssh_access.known_hosts_line(host["ssh_port"], key)
     Path(lab["known_hosts"]).write_text(lines, encoding="utf-8")
     Path(lab["ssh_config"]).write_text(ssh_access.client_config(lab), encoding="utf-8")
     for host in lab["hosts"]:
         with step(f"Waiting for SSH on {host['name']} (port {host['ssh_port']})"):
-            words = f"SSH to {host['name']} does not work: see `molecule/lab exec {lab['name']} -- journalctl -u ssh`"
-            wait_until(words, partial(_ssh_works, lab, host), 30)
+            failure = f"SSH to {host['name']} does not work: see `molecule/lab exec {lab['name']} -- journalctl -u ssh`"
+            wait_until(failure, partial(_ssh_works, lab, host), 30)
 
 
 def _host_key(container: Client) -> str:
@@ -223,7 +223,7 @@ def _start_users_container(container: Client) -> None:
     """A container that the user of the host runs already, before anything of the project arrives."""
     if host_container.output(container, ["docker", "inspect", USERS_CONTAINER])[0] == 0:
         return
-    with step("Starting a container that the user of the host has already"):
+    with step("Starting a container that the host's user already has"):
         image = image_build.shop_images()["redis"]
         command = ["docker", "run", "--detach", "--name", USERS_CONTAINER, "--restart", "unless-stopped", image]
         code, text = host_container.output(container, command)
@@ -266,7 +266,7 @@ def _remove_shared(client: Client) -> None:
     with step("Removing the registry"):
         registry.remove(client)
     if client.containers.list(all=True, filters={"label": engine.CHECKOUT_LABEL}):
-        print("The images stay: another checkout has a lab on this engine.")
+        print("The images stay, because another checkout has a lab on this engine.")
     else:
         with step("Removing the images of the lab"):
             image_build.remove_all(client)

@@ -37,7 +37,7 @@ def choose(name: str, hosts: int, subnets: Iterable[str]) -> int:
             return offset
     raise LabError(
         f"The lab {name} needs ports such as {host_ports(OFFSETS[0], 0)['prometheus']}, or that plus a multiple of "
-        "1000, and a network 10.213.x.0/24: all of them are taken on this machine. Remove a lab that is not needed."
+        "1000, and a network 10.213.x.0/24: all of them are in use on this machine. Remove a lab that is not needed."
     )
 
 

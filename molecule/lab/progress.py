@@ -16,7 +16,7 @@ CLEAR = "\r\033[K"
 
 
 class LabError(Exception):
-    """A problem a person can solve; the text says what is wrong and what to do."""
+    """A problem that a person can solve; the text says what is wrong and what to do."""
 
 
 def is_terminal() -> bool:
@@ -25,7 +25,7 @@ def is_terminal() -> bool:
 
 
 class Screen:
-    """The steps that go on now. A terminal shows them in one line with their time, rewritten every second.
+    """The steps in progress. A terminal shows them in one line with their time, rewritten every second.
 
     Elsewhere a step prints a line when it begins, so that no log is silent for minutes, and one when it ends.
     """
@@ -47,11 +47,11 @@ class Screen:
                 threading.Thread(target=self._tick, daemon=True).start()
         return begun
 
-    def end(self, begun: tuple[str, float], word: str) -> None:
+    def end(self, begun: tuple[str, float], prefix: str) -> None:
         """Leave `text ... N s` behind."""
         with self.lock:
             self.running.remove(begun)
-            line = f"{begun[0]} ... {word}{time.monotonic() - begun[1]:.1f} s"
+            line = f"{begun[0]} ... {prefix}{time.monotonic() - begun[1]:.1f} s"
             print(f"{CLEAR if is_terminal() else ''}{line}", flush=True)
 
     def _tick(self) -> None:
@@ -64,7 +64,7 @@ class Screen:
             time.sleep(self.pause)
 
     def line(self, now: float) -> str:
-        """The steps that go on with their seconds, cut to the width of the terminal."""
+        """The steps in progress with their seconds, cut to the width of the terminal."""
         steps = "; ".join(f"{text} ... {now - start:.0f} s" for text, start in self.running)
         return steps[: shutil.get_terminal_size().columns - 1]
 
@@ -74,14 +74,14 @@ SCREEN = Screen()
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Show what the block does and how long it took, also when it fails; several may go on at once."""
+    """Show what the block does and how long it took, even if it fails; several may run at once."""
     begun = SCREEN.begin(text)
-    word = "failed after "
+    prefix = "failed after "
     try:
         yield
-        word = ""
+        prefix = ""
     finally:
-        SCREEN.end(begun, word)
+        SCREEN.end(begun, prefix)
 
 
 def wait_until(what: str, look: Callable[[], T], seconds: float, pause: float = 0.2) -> T:

@@ -20,8 +20,8 @@ def run(command: Sequence[str], seconds: float = 60, stdin: str | None = None) -
     except subprocess.TimeoutExpired:
         raise LabError(f"`{name} …` did not finish within {seconds:.0f} s.") from None
     if done.returncode != 0:
-        words = " / ".join((done.stderr or done.stdout).strip().splitlines()[-4:])
-        raise LabError(f"`{name} …` failed with code {done.returncode}: {words}")
+        last_lines = " / ".join((done.stderr or done.stdout).strip().splitlines()[-4:])
+        raise LabError(f"`{name} …` failed with code {done.returncode}: {last_lines}")
     return done.stdout
 
 

@@ -30,7 +30,9 @@ LOCK = Path(f"/tmp/crowsnest-lab-{os.getuid()}.lock")
 def check_name(name: str) -> str:
     """The name itself. LabError unless it can be part of container and host names."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", name) or name == "engine":
-        raise LabError(f"{name!r} can't name a lab: small letters, digits and hyphens, at most 20, not engine.")
+        raise LabError(
+            f"{name!r} can't name a lab: use at most 20 lower-case letters, digits and hyphens, and not `engine`."
+        )
     return name
 
 
@@ -61,7 +63,7 @@ def need(name: str) -> dict[str, Any]:
     """Content of lab.json. LabError naming the labs that exist."""
     lab = load(check_name(name))
     if lab is None:
-        others = ", ".join(names()) or "there is none"
+        others = ", ".join(names()) or "none"
         raise LabError(f"There is no lab named {name} (existing: {others}): start it with `molecule/lab up {name}`.")
     return lab
 
@@ -90,7 +92,7 @@ def alone() -> Iterator[None]:
     try:
         if not _locked(lock):
             print("Another lab is being prepared on this machine; waiting for it.", flush=True)
-        wait_until("Another lab is being prepared all the time; is it stuck?", partial(_locked, lock), LOCK_SECONDS)
+        wait_until("Another lab is still being prepared; is it stuck?", partial(_locked, lock), LOCK_SECONDS)
         yield
     finally:
         os.close(lock)

@@ -29,7 +29,7 @@ class AlertmanagerError(Exception):
 
 
 class AlertmanagerClient:
-    """Speaks to one Alertmanager at `url`, such as http://127.0.0.1:9093."""
+    """Talks to one Alertmanager at `url`, such as http://127.0.0.1:9093."""
 
     def __init__(self, url: str, timeout_seconds: float = 10) -> None:
         self.url = url.rstrip("/")
@@ -51,13 +51,13 @@ class AlertmanagerClient:
 
     def _request(self, path: str, body: bytes | None = None) -> str:
         headers = {"Content-Type": "application/json"} if body else {}
-        request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310 - given by the plan
+        request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310 - the plan sets it
         try:
             with DIRECT.open(request, timeout=self.timeout_seconds) as answer:
                 return str(answer.read().decode(errors="replace"))
         except urllib.error.HTTPError as error:
-            words = error.read().decode(errors="replace")[:300]
-            raise AlertmanagerError(f"Alertmanager refused {path}: HTTP {error.code} {words}") from None
+            reason = error.read().decode(errors="replace")[:300]
+            raise AlertmanagerError(f"Alertmanager refused {path}: HTTP {error.code} {reason}") from None
         except (OSError, HTTPException) as error:
             raise AlertmanagerError(
                 f"Alertmanager does not answer at {self.url} ({error}). "

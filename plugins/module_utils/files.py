@@ -1,7 +1,7 @@
 """Read, write and remove whole trees below a directory handle, following no symlink.
 
-Every change of the disk by module config_directory is in this file or in config_directory.py and config_links.py.
-Standard library only and Python 3.9. All functions raise OSError; `explain` puts one into words.
+Every change that the module config_directory makes on disk is in this file or in config_directory/.
+Standard library only and Python 3.9. All functions raise OSError; `explain` describes one for people.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ ADVICE = {
     errno.EROFS: "mount it writable and run again",
     errno.EACCES: "run the task with become: true",
     errno.EPERM: "run the task with become: true",
-    errno.ENOTDIR: "something above it is not a directory; remove that or give another path",
-    errno.ELOOP: "a symlink stands in the way; remove it and run again",
+    errno.ENOTDIR: "something above it is not a directory; remove that or use another path",
+    errno.ELOOP: "a symlink is in the way; remove it and run again",
 }
 
 
@@ -53,11 +53,11 @@ def find(path: str) -> os.stat_result | None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and what is missing above it, so that it survives a power cut."""
+    """Create a directory and its missing parents so that they survive a power cut."""
     if path.is_dir():
         return
     make_directory(path.parent)
-    path.mkdir(0o755, exist_ok=True)  # another run may have been quicker
+    path.mkdir(0o755, exist_ok=True)  # another run may have been faster
     with open_directory(path.parent.resolve()) as parent:
         os.fsync(parent)
 
@@ -90,14 +90,14 @@ def write_file(name: str, directory: int, entry: Entry) -> None:
 
 
 def put_link(target: str, name: str, directory: int, scratch: int) -> None:
-    """Make a symlink, or turn the one of this name, by one rename; `scratch` is a directory that holds it before."""
+    """Create or redirect a symlink by one rename; `scratch` is a directory that holds it before."""
     remove(LINK, scratch)
     os.symlink(target, LINK, dir_fd=scratch)
     os.rename(LINK, name, src_dir_fd=scratch, dst_dir_fd=directory)
 
 
 def set_rights(handle: int, entry: Entry) -> None:
-    """Owner first: as long as the mode is narrow, a new owner gains nothing that is not meant for him."""
+    """Owner first: while the mode is narrow, a new owner gains nothing that is not meant for them."""
     os.fchown(handle, -1 if entry.uid is None else entry.uid, -1 if entry.gid is None else entry.gid)
     os.fchmod(handle, stat.S_IMODE(entry.mode))
 
@@ -135,7 +135,7 @@ def read_content(name: str, directory: int, mode: int = stat.S_IFREG) -> bytes:
 
 
 def remove(name: str, directory: int) -> None:
-    """Remove a file, a symlink or a whole tree; nothing there is fine."""
+    """Remove a file, a symlink or a whole tree, if there is one."""
     try:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -151,21 +151,21 @@ def remove(name: str, directory: int) -> None:
 
 
 def lock(directory: int, path: Path) -> None:
-    """Wait until no other run works on this directory; the kernel frees the lock however a run ends."""
+    """Wait until no other run works on this directory; the kernel releases the lock however a run ends."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             return fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                advice = "look for a hanging run on this host (fuser -v shows it) and repeat"
+                advice = "check this host for a hanging run (fuser -v shows it) and run again"
                 message = f"{path}: another run has held it for {LOCK_SECONDS:g} s; {advice}"
                 raise ConfigDirectoryError(message) from None
             time.sleep(0.1)
 
 
 def explain(path: Path, error: OSError) -> str:
-    """One sentence for an error of the system: where, what, how to go on."""
+    """One sentence for a system error: where, what, how to go on."""
     where = f"{path} ({error.filename})" if error.filename and str(error.filename) != str(path) else str(path)
-    advice = ADVICE.get(error.errno or 0, "put that right and run again")
+    advice = ADVICE.get(error.errno or 0, "fix that and run again")
     return f"{where}: {error.strerror}; {advice}. Nothing half-written is in force."

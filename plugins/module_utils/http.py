@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Questions to the services on loopback. Python 3.9, standard library.
+"""Requests to the services on loopback. Python 3.9, standard library.
 
 API of Prometheus: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
@@ -23,11 +23,11 @@ THREADS = 8
 
 
 class ServiceError(Exception):
-    """A service refuses a question; the text has its own words."""
+    """A service refuses a request; the text has its own words."""
 
 
 class NoAnswerError(ServiceError):
-    """A service does not answer at all; asking it more makes no sense."""
+    """A service does not answer at all; further requests make no sense."""
 
 
 class Sample(NamedTuple):
@@ -44,7 +44,7 @@ def fetch(
     url: str, timeout_seconds: float = 5, user: str = "", password: str = "", method: str = "GET"
 ) -> tuple[int, str]:
     """(HTTP status, text) whatever the status is. Raises NoAnswerError."""
-    request = urllib.request.Request(url, method=method)  # noqa: S310 - made by the plan
+    request = urllib.request.Request(url, method=method)  # noqa: S310 - the plan sets it
     if user:
         request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
     try:
@@ -63,13 +63,13 @@ def parsed(status: int, text: str) -> Any:
     except ValueError:
         content = None
     if status != 200 or content is None:
-        words = content.get("error") or content.get("message") if isinstance(content, dict) else None
-        raise ServiceError(f"HTTP {status}: {words or ' '.join(text.split())[:200] or 'no text'}")
+        reason = content.get("error") or content.get("message") if isinstance(content, dict) else None
+        raise ServiceError(f"HTTP {status}: {reason or ' '.join(text.split())[:200] or 'no text'}")
     return content
 
 
 class Prometheus:
-    """Asks one Prometheus. Once it does not answer it is asked nothing more: fifty questions cost one timeout."""
+    """Queries one Prometheus. After no answer it sends nothing more: fifty queries cost one timeout."""
 
     def __init__(self, url: str, timeout_seconds: float = 5) -> None:
         self.url = url
@@ -87,14 +87,14 @@ class Prometheus:
             raise
 
     def query(self, expr: str) -> list[Sample]:
-        """The series of an expression now. Raises ServiceError with Prometheus' own words."""
+        """The current series of an expression. Raises ServiceError with Prometheus' own words."""
         data = self.get("/api/v1/query?" + urlencode({"query": expr}))
         if data["resultType"] == "scalar":
             return [Sample({}, float(data["result"][1]))]
         return [Sample(row["metric"], float(row["value"][1])) for row in data["result"]]
 
     def query_all(self, exprs: Iterable[str]) -> dict[str, Answer]:
-        """{expression: its series, or the refusal}, asked side by side."""
+        """{expression: its series, or the refusal}, queried in parallel."""
 
         def ask(expr: str) -> Answer:
             try:

@@ -1,14 +1,14 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A Python environment of locked packages, built where it stays and brought into force by one rename of a symlink.
+"""A Python environment of locked packages, built in its final place and brought into force by renaming a symlink.
 
     <path>/current -> 3.13-0123456789ab   what is in force; it only ever points to a finished environment
     <path>/3.13-0123456789ab/             the Python it was made with, and 12 digits of the hash of its requirements
 
-The programs of an environment hold its absolute path, so it cannot be built elsewhere and moved. `current` is the mark
-that it is finished: a folder it does not point to is a leftover, and is built again from the start.
+The programs of an environment hold its absolute path, so it cannot be built elsewhere and moved. `current` marks
+it as finished: a folder that it does not point to is a leftover and is rebuilt from scratch.
 
-Standard library only and Python 3.9: this file runs on the hosts. It knows nothing of Ansible.
+Standard library only and Python 3.9: this file runs on the hosts. It knows nothing about Ansible.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BROKEN = re.compile(r"after connection broken by '(.*)': /")
 REQUIREMENTS = "requirements.lock"
 SECONDS = 300  # less than another run waits for this one
 PIP = ["-I", "-m", "pip", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--retries=2"]
-# No dependency is looked for, as the lock is complete (`pip check` says so), and no code of a package runs to build it.
+# No dependency is resolved, as the lock is complete (`pip check` verifies it), and no package runs code to be built.
 INSTALL = ["install", "--quiet", "--require-hashes", "--only-binary=:all:", "--no-deps"]
 
 
@@ -37,7 +37,7 @@ class PythonEnvironmentError(Exception):
 
 
 def python_version() -> str:
-    """Of this interpreter, as far as it decides whether an environment fits: "3.13"."""
+    """The part of this interpreter's version that decides whether an environment fits: "3.13"."""
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -50,33 +50,33 @@ def in_force(path: Path) -> str:
     """Name of the environment that `current` points to; "" when there is none that works."""
     try:
         name = str((path / "current").readlink())
-    except OSError:  # it is missing, or no symlink
+    except OSError:  # it is missing, or not a symlink
         return ""
     return name if NAME.fullmatch(name) and (path / name / "bin/python").exists() else ""
 
 
 def leftovers(path: Path) -> list[str]:
-    """What earlier builds left behind that is not in force, by name; never what others put there."""
+    """What earlier builds left behind and that is not in force, by name; never what others put there."""
     found = os.listdir(path) if path.is_dir() else []  # noqa: PTH208 names are wanted
     return sorted(name for name in found if (NAME.fullmatch(name) or name == LINK) and name != in_force(path))
 
 
 def pins(path: Path) -> str:
-    """The packages of the environment in force, one a line."""
+    """The packages of the environment in force, one per line."""
     lock = path / "current" / REQUIREMENTS
     return packages(lock.read_text(encoding="utf-8")) if in_force(path) and lock.is_file() else ""
 
 
 def packages(requirements: str) -> str:
-    """Names and versions of a lock, one a line."""
+    """Names and versions of a lock, one per line."""
     return "".join(f"{pin}\n" for pin in PIN.findall(requirements))
 
 
 def ensure(path: Path, requirements: str, index_url: str, lock: int) -> None:
-    """Make the environment of these requirements the one in force and the only one.
+    """Make the environment with these requirements the only one, and bring it into force.
 
-    `lock` is the handle by which this run holds `path`. The programs started here keep it: were this run killed, the
-    next one would wait for them. Raises PythonEnvironmentError or OSError; what was in force then stays in force.
+    `lock` is the handle by which this run holds `path`. The programs started here keep it, so if this run is
+    killed, the next one waits for them. Raises PythonEnvironmentError or OSError; what was in force stays so.
     """
     name = wanted_name(requirements)
     tidy(path)
@@ -109,9 +109,9 @@ def build(target: Path, requirements: str, index_url: str, lock: int) -> None:
 
 
 def run(command: list[str], lock: int, index_url: str = "") -> None:
-    """Run a program that keeps `lock`. Raises PythonEnvironmentError with its words.
+    """Run a program that keeps `lock`. Raises PythonEnvironmentError with its output.
 
-    The index goes by the environment, as its address may hold a password, which has no place in a list of processes.
+    The index is passed in the environment, as its URL may contain a password, which must not appear in a process list.
     """
     environment = {**os.environ, **({"PIP_INDEX_URL": index_url} if index_url else {})}
     try:
@@ -129,11 +129,11 @@ def run(command: list[str], lock: int, index_url: str = "") -> None:
     except subprocess.TimeoutExpired:
         raise PythonEnvironmentError(f"It did not finish within {SECONDS} s. {advice('')}") from None
     if done.returncode != 0:
-        raise PythonEnvironmentError(f"{words(done.stdout)}. {advice(done.stdout)}")
+        raise PythonEnvironmentError(f"{error_text(done.stdout)}. {advice(done.stdout)}")
 
 
-def words(output: str) -> str:
-    """What a program says is wrong: why it tried again, then all from its first error on, or else its last lines."""
+def error_text(output: str) -> str:
+    """What a program reports: why it retried, then all from its first error on, or else its last lines."""
     reasons = [re.sub(r"<[^>]*>[:,] *", "", reason) for reason in BROKEN.findall(output)]
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     first = next((place for place, line in enumerate(lines) if line.startswith("ERROR:")), len(lines) - 3)
@@ -141,19 +141,19 @@ def words(output: str) -> str:
 
 
 def advice(output: str) -> str:
-    """What to do about it."""
+    """What to do about an error."""
     if "DO NOT MATCH THE HASHES" in output:
         return (
-            "The index offers another file than the one that was locked, so nothing was installed. If the lock was not "
-            "edited, somebody replaced the file: do not go on before you know who."
+            "The index offers a different file than the locked one, so nothing was installed. If the lock was not "
+            "edited, somebody replaced the file: do not continue until you know who."
         )
     if "No space left" in output:
         return "Free some space there and run again."
     if "ensurepip" in output:
         return "Install the package python3-venv of the host's distribution."
     if any(sign in output for sign in ("which is not installed", "but you have", "Hashes are required")):
-        return "The lock is not complete: make it again, the first lines of the file say how."
+        return "The lock is not complete: generate it again; the first lines of the file show how."
     return (
-        "Can the host reach PyPI? A mirror is set by toolbox_index_url in the inventory; pip on the host also follows "
+        "Can the host reach PyPI? Set a mirror with toolbox_index_url in the inventory; pip on the host also follows "
         "its own /etc/pip.conf (index-url, proxy, cert)."
     )

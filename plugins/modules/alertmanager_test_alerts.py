@@ -9,19 +9,19 @@ module: alertmanager_test_alerts
 short_description: Send one marked test alert per severity and report what each receiver answered
 description:
   - Posts alerts with the label C(test="true") to the running Alertmanager, watches its delivery counters until every
-    expected delivery has succeeded or failed, and reads a refusal in the receiver's own words from Alertmanager's log.
+    expected delivery has succeeded or failed, and reads the receiver's own words of a refusal from Alertmanager's log.
 options:
   url:
-    description: Address of Alertmanager.
+    description: URL of Alertmanager.
     type: str
     required: true
   deliveries:
     description:
-      - What must arrive - severity to Alertmanager's integration to the number of receivers, as in the example.
+      - What must arrive. Maps each severity to Alertmanager's integrations, and these to the number of receivers.
     type: dict
     required: true
   texts:
-    description: Annotations of the alert of each severity, as in the example.
+    description: Maps each severity to the annotations of its alert.
     type: dict
     required: true
   labels:
@@ -29,7 +29,7 @@ options:
     type: dict
     default: {}
   log_command:
-    description: Command that prints Alertmanager's log since a time, which is appended to it (RFC 3339).
+    description: Command that prints Alertmanager's log since a time (RFC 3339), which is appended as the last argument.
     type: list
     elements: str
     required: true
@@ -81,7 +81,7 @@ Counts = Mapping[tuple[str, str], tuple[int, int]]
 
 
 def test_alert(severity: str, labels: Mapping[str, str], texts: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """One alert as the API takes it. It resolves by itself after a minute; `run` makes it new for Alertmanager."""
+    """One alert as the API takes it. It resolves by itself after a minute; `run` makes it new to Alertmanager."""
     return {
         "labels": {
             **labels,
@@ -126,13 +126,13 @@ def refusals(log: str) -> Iterator[tuple[str, str, str]]:
     """
     for line in log.splitlines():
         where = re.search(r"receiver=(\w+) integration=(\w+)\[", line) or re.search(r'err="(\w+)/(\w+)\[', line)
-        words = re.search(r'err="((?:[^"\\]|\\.)*)"', line)
-        if where and words:
-            yield where[1], where[2], words[1].replace('\\"', '"')[-400:]
+        reason = re.search(r'err="((?:[^"\\]|\\.)*)"', line)
+        if where and reason:
+            yield where[1], where[2], reason[1].replace('\\"', '"')[-400:]
 
 
 def watch(client: AlertmanagerClient, expected: Mapping[str, Mapping[str, int]], before: Counts, timeout: float) -> Any:
-    """Read the counters until every delivery was answered, or the time is over."""
+    """Read the counters until every delivery was answered, or the time is up."""
     end = time.monotonic() + timeout
     while True:
         rows = deliveries(expected, before, client.delivery_counts())
@@ -142,7 +142,7 @@ def watch(client: AlertmanagerClient, expected: Mapping[str, Mapping[str, int]],
 
 
 def read_log(command: list[str]) -> str:
-    """What the command prints; nothing when it cannot be run, since the counters say the rest."""
+    """What the command prints; nothing when it cannot be run, as the counters alone suffice."""
     try:
         log = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -151,7 +151,7 @@ def read_log(command: list[str]) -> str:
 
 
 def run(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Send, wait, and explain. Raises AlertmanagerError."""
+    """Send the alerts, wait, and explain what was refused. Raises AlertmanagerError."""
     client, started = AlertmanagerClient(params["url"]), datetime.now(timezone.utc)
     before = client.delivery_counts()
     labels, texts = params["labels"], params["texts"]
@@ -159,9 +159,9 @@ def run(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = watch(client, params["deliveries"], before, params["timeout"])
     if any(row["delivered"] < row["expected"] for row in rows):
         log = read_log([*params["log_command"], started.strftime("%Y-%m-%dT%H:%M:%SZ")])
-        words = {(severity, integration): text for severity, integration, text in refusals(log)}
+        reasons = {(severity, integration): text for severity, integration, text in refusals(log)}
         for row in rows:
-            row["words"] = words.get((row["severity"], row["integration"]), "")
+            row["words"] = reasons.get((row["severity"], row["integration"]), "")
     return rows
 
 

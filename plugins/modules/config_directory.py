@@ -11,23 +11,23 @@ description:
   - Writes a whole configuration directory in one task. The content goes to C(<path>/releases/<hash>/), is checked there
     by the service's own program, and comes into force by one atomic rename of the symlink C(<path>/current).
   - A crash, a full disk or a refused validation leaves the configuration that was in force before.
-  - The content on disk is verified on every run. A file edited by hand, an unmanaged file, a wrong owner or mode is put
-    right.
+  - The content on disk is verified on every run. A file edited by hand, an unmanaged file, or a wrong owner or mode
+    is corrected.
   - Two runs on the same O(path) wait for one another.
-  - Let programs read C(<path>/current). Give a container the whole O(path), since with C(current) alone it does not
-    see a swap.
+  - Let programs read C(<path>/current). Mount the whole O(path) into a container, since with C(current) alone it does
+    not see a swap.
 options:
   path:
     description:
-      - Absolute path of the directory. It is made when missing, with the parents it needs. It and C(releases) get
-        O(owner), O(group) and O(directory_mode) too.
+      - Absolute path of the directory. It is created when missing, with the parents it needs. It and C(releases)
+        get O(owner), O(group) and O(directory_mode) too.
       - An existing directory that holds other files is refused, and so is a symlink.
     type: path
     required: true
   files:
     description:
-      - The files, as text by path relative to the release, such as C(rules/host.yml). Directories are made as needed.
-      - What is in the directory and not in O(files) or O(secrets) is removed.
+      - The files - path relative to the release, such as C(rules/host.yml), to text. Directories are created as needed.
+      - What is in the directory but not in O(files) or O(secrets) is removed.
     type: dict
     required: true
   secrets:
@@ -37,12 +37,12 @@ options:
     default: {}
   owner:
     description:
-      - User that owns all files and directories, by name or number. Default is the user the task runs as.
+      - User that owns all files and directories, by name or number. The default is the user that the task runs as.
     type: str
     default: ''
   group:
     description:
-      - Group that owns all files and directories, by name or number. Default is the group the task runs as.
+      - Group that owns all files and directories, by name or number. The default is the group that the task runs as.
     type: str
     default: ''
   mode:
@@ -59,33 +59,33 @@ options:
     description:
       - Command that checks the new release before it comes into force. V(%s) stands for the absolute path of the
         release's directory.
-      - It runs without a shell and has to end within 300 seconds. Any exit status but 0 fails the task with what it
-        printed, O(secrets) masked.
+      - It runs without a shell and must end within 300 seconds. Any exit status other than 0 fails the task with what
+        the command printed, O(secrets) masked.
     type: str
   stable:
     description:
       - A directory at the top of the release, such as C(dashboards), whose files also get paths that stay the same
-        through all releases. C(<path>/<stable>) holds one symlink per file, which leads to it through C(current).
-      - For a program that takes the resolved path of a file for its identity, as Grafana does for dashboards.
-      - A file appears and changes there by one rename each, right after the swap. What is there and not in the release
+        across releases. C(<path>/<stable>) holds one symlink per file, which leads to it through C(current).
+      - For a program that identifies a file by its resolved path, as Grafana does with dashboards.
+      - A file appears or changes there by one rename each, right after the swap. What is there but not in the release
         is removed.
     type: str
     default: ''
   keep:
     description:
-      - How many releases stay on disk, the one in force included. Going back to one of them only swaps the symlink.
+      - How many releases stay on disk, including the one in force. Going back to one of them only swaps the symlink.
     type: int
     default: 3
 attributes:
   check_mode:
     support: full
     details:
-      - Writes nothing below O(path). Works when O(path), the O(owner) or the O(group) do not exist yet.
+      - Writes nothing below O(path). Works even if O(path), the O(owner) or the O(group) does not exist yet.
       - O(validate) runs on a temporary copy. When its program is not installed yet, a warning says that it was skipped.
   diff_mode:
     support: full
     details:
-      - One difference per file. O(secrets) are masked, also those that were secret in the release before.
+      - One difference per file. O(secrets) are masked, including those that were secret in the previous release.
   idempotent:
     support: full
 author:
@@ -119,8 +119,8 @@ RETURN = r"""
 changed_files:
   description:
     - Paths relative to the release that were added, changed or removed, sorted. A directory is listed when it was
-      removed or when its rights were put right, O(path) itself, C(releases) and the links of O(stable) by their
-      absolute path.
+      removed or its rights were corrected; O(path) itself, C(releases) and the links of O(stable) by their absolute
+      path.
   type: list
   elements: str
   returned: success
@@ -133,7 +133,7 @@ release:
   sample: 5f2b6c0d9e8a7f41
 previous:
   description:
-    - Name of the release that was in force before, the same as RV(release) when there was nothing new. Null if none.
+    - Name of the release that was in force before, the same as RV(release) if nothing was new. Null if there was none.
   type: str
   returned: success
   sample: 0c1d2e3f4a5b6c7d
@@ -223,15 +223,15 @@ def absolute(path: Path, links: Tree) -> Tree:
 
 def run(module: AnsibleModule, path: Path) -> dict[str, Any]:
     """Do or predict the work; returns the result. Raises ConfigDirectoryError or OSError."""
-    given = dict(module.params)
-    if given["keep"] < 1:
-        raise ConfigDirectoryError(f"keep {given['keep']} is less than 1; the release in force always stays")
-    rights = {option: given[option] for option in ("owner", "group", "mode", "directory_mode", "stable")}
-    release = make_release(given["files"], given["secrets"], **rights)
-    validator = make_validator(given["validate"], release)
+    params = dict(module.params)
+    if params["keep"] < 1:
+        raise ConfigDirectoryError(f"keep {params['keep']} is less than 1; the release in force always stays")
+    rights = {option: params[option] for option in ("owner", "group", "mode", "directory_mode", "stable")}
+    release = make_release(params["files"], params["secrets"], **rights)
+    validator = make_validator(params["validate"], release)
     if module.check_mode:
         return report(path, release, check(module, path, release, validator))
-    return report(path, release, apply(path, release, given["keep"], validator))
+    return report(path, release, apply(path, release, params["keep"], validator))
 
 
 def main() -> None:

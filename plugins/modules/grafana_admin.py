@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: grafana_admin
-short_description: Make a running Grafana have the declared password and data sources
+short_description: Give a running Grafana the declared password and data sources
 description:
   - Waits until Grafana answers and logs in with the password. When Grafana refuses it, sets it with Grafana's own
-    command in the container, which reads it from its standard input, so that it stands in no process list.
-  - Grafana uses the password of its configuration only when it makes its database. Deciding by a login means that a
-    rotated password, and one that was changed by hand, is put right by the next run.
+    command in the container, which reads it from standard input, so it appears in no process list.
+  - Grafana uses the password of its configuration only when it creates its database. Because the module decides by a
+    login, the next run corrects a password that was rotated or changed by hand.
   - Compares the data sources that are in force with O(datasources). When they differ, Grafana reads its provisioning
     files again, without a restart.
 options:
@@ -20,11 +20,11 @@ options:
     type: str
     required: true
   user:
-    description: Name of the user, the first one of Grafana's database.
+    description: Name of the user, the first one in Grafana's database.
     type: str
     default: admin
   password:
-    description: The password it must have.
+    description: The password that the user must have.
     type: str
     required: true
   container:
@@ -32,7 +32,7 @@ options:
     type: str
     required: true
   datasources:
-    description: The data sources of the provisioning file that is in place, as it names them.
+    description: The data sources of the provisioning file in force, in that file's format.
     type: list
     elements: dict
     default: []
@@ -42,7 +42,7 @@ options:
     default: 180
 attributes:
   check_mode:
-    description: Says whether the password would be set or data sources be read again, if Grafana answers.
+    description: Reports whether the password would be set or the data sources read again, if Grafana answers.
     support: full
 author: crowsnest contributors
 """
@@ -59,16 +59,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 password_set:
-  description: Whether the password was another one.
+  description: Whether the password was a different one and was set.
   type: bool
   returned: success
 datasources_read:
-  description: Names of the data sources that were not in force as they should be.
+  description: Names of the data sources that were not as declared.
   type: list
   elements: str
   returned: success
 waited_seconds:
-  description: How long it took until Grafana answered.
+  description: How long Grafana took to answer.
   type: float
   returned: success
 """
@@ -93,7 +93,7 @@ class GrafanaError(Exception):
 
 
 def wait_until_ready(url: str, timeout_seconds: float) -> float:
-    """Seconds until the health page says that the database works. Raises GrafanaError when it does not in time."""
+    """Seconds until the health page reports that the database works. Raises GrafanaError if it does not in time."""
     start = time.monotonic()
     while True:
         try:
@@ -145,19 +145,19 @@ class Grafana:
 
 
 def set_password(container: str, password: str) -> None:
-    """Raises GrafanaError with the words of Grafana's command."""
+    """Sets it by Grafana's own command. Raises GrafanaError with the command's own words."""
     command = ["docker", "exec", "--interactive", container, *RESET]
     try:
         run = subprocess.run(command, input=password + "\n", capture_output=True, text=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise GrafanaError(f"The password of Grafana cannot be set: {error}") from None
     if run.returncode != 0:
-        words = (run.stderr or run.stdout).strip().replace(password, "***")[-500:]
-        raise GrafanaError(f"The password of Grafana cannot be set: {words}")
+        reason = (run.stderr or run.stdout).strip().replace(password, "***")[-500:]
+        raise GrafanaError(f"The password of Grafana cannot be set: {reason}")
 
 
 def ensure_password(grafana: Grafana, container: str, check_mode: bool) -> bool:
-    """Whether the password was another one; it is set then, unless in check mode. Raises GrafanaError."""
+    """Whether the password was a different one; then it is set, unless in check mode. Raises GrafanaError."""
     if grafana.logs_in():
         return False
     if not check_mode:
@@ -165,30 +165,30 @@ def ensure_password(grafana: Grafana, container: str, check_mode: bool) -> bool:
         if not grafana.logs_in():
             raise LockedError(
                 f"Grafana still refuses the user {grafana.user} after its password was set. After five wrong logins it "
-                "refuses any for five minutes: wait, and repeat the run. Its data sources were not looked at."
+                "refuses any for five minutes: wait, then run again. Its data sources were not checked."
             )
     return True
 
 
-# What Grafana shows of a data source without a secret, with the value that an absent key of a file means.
+# The fields that Grafana shows of a data source and that are not secret, with the value that a missing key stands for.
 COMPARED = {"name": "", "type": "", "url": "", "access": "proxy", "isDefault": False, "basicAuth": False, "user": ""}
 
 
 def unlike(wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[str]:
     """Names of data sources, by uid, that are missing, or are not as wanted."""
-    by_uid = {each["uid"]: each for each in found}
-    return [
-        each["name"]
-        for each in wanted
-        if any(
-            by_uid.get(each["uid"], {}).get(key, absent) != each.get(key, absent) for key, absent in COMPARED.items()
-        )
-        or any(by_uid[each["uid"]].get("jsonData", {}).get(key) != it for key, it in each.get("jsonData", {}).items())
-    ]
+    by_uid = {source["uid"]: source for source in found}
+    return [source["name"] for source in wanted if _differs(source, by_uid.get(source["uid"]))]
+
+
+def _differs(wanted: dict[str, Any], found: dict[str, Any] | None) -> bool:
+    if found is None or any(found.get(key, absent) != wanted.get(key, absent) for key, absent in COMPARED.items()):
+        return True
+    options = found.get("jsonData", {})
+    return any(options.get(key) != value for key, value in wanted.get("jsonData", {}).items())
 
 
 def ensure_datasources(grafana: Grafana, wanted: list[dict[str, Any]], check_mode: bool) -> list[str]:
-    """Names of data sources that were not as wanted; they are read again, unless in check mode. Raises GrafanaError."""
+    """Names of data sources that were not as wanted and are read again, unless in check mode. Raises GrafanaError."""
     differing = unlike(wanted, grafana.ask("/api/datasources"))
     if differing and not check_mode:
         grafana.ask("/api/admin/provisioning/datasources/reload", "POST")

@@ -6,22 +6,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_facts
-short_description: Read what the plan must know of a host
+short_description: Read what the plan needs to know of a host
 description:
   - Memory, disk, ports in use, the operating system, Python, the Docker engine and the configurations in force, in one
     call and without changing anything.
 options:
   data_path:
-    description: Where the stack's data will lie. It need not exist yet.
+    description: Where the stack's data will be stored. It need not exist yet.
     type: path
     default: /var/lib/crowsnest
   files:
-    description: Files whose content is returned, so that a task that writes one can be left out when it is right.
+    description: Files whose content is returned, so that a task that writes one can be skipped when it is right.
     type: list
     elements: path
     default: []
   units:
-    description: Units of systemd whose state is returned, so that a task that starts one can be left out when it runs.
+    description: systemd units whose state is returned, so that a task that starts one can be skipped when it runs.
     type: list
     elements: str
     default: []
@@ -33,7 +33,7 @@ author: crowsnest contributors
 """
 
 EXAMPLES = r"""
-- name: Look at the host
+- name: Inspect the host
   crowsnest.core.host_facts:
   register: preflight_look
 """
@@ -105,7 +105,7 @@ def main() -> None:
         facts = host_facts(module.params["data_path"], module.params["files"], module.params["units"])
     except ValueError as error:
         module.fail_json(
-            msg=f"/etc/docker/daemon.json cannot be read: {error}. Mend or remove the file, then run again."
+            msg=f"/etc/docker/daemon.json cannot be read: {error}. Repair or remove the file, then run again."
         )
     module.exit_json(changed=False, host=facts)
 

@@ -6,31 +6,31 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: python_environment
-short_description: A Python environment of locked packages, swapped in atomically
+short_description: Build a Python environment of locked packages and swap it in atomically
 description:
   - Builds an environment with the Python that runs the module, at C(<path>/<Python's version>-<hash of the lock>),
-    checks it, and makes the symlink C(<path>/current) point to it by one rename. Then removes older ones.
-  - The name says all that is in it, so a changed lock and an upgraded Python both give a new one.
-  - A run that was cut off, a refused file and an index that does not answer leave the environment that was in force.
-    The next run begins anew.
-  - Only files whose hash is in the lock are installed, and only wheels, so that no code of a package runs to build it.
-  - Needs Python's module C(ensurepip), which Debian and Ubuntu have in the package C(python3-venv).
+    checks it, and points the symlink C(<path>/current) to it by one rename. Then removes older ones.
+  - The name depends on all that is in it, so a changed lock and an upgraded Python both lead to a new one.
+  - An interrupted run, a refused file or an index that does not answer leaves the environment that was in force
+    untouched. The next run starts over.
+  - Only files whose hash is in the lock are installed, and only wheels, so no package runs code to build itself.
+  - Needs Python's module C(ensurepip), which Debian and Ubuntu ship in the package C(python3-venv).
 options:
   path:
-    description: Absolute path of the directory. It is made when missing.
+    description: Absolute path of the directory. It is created when missing.
     type: path
     default: /opt/crowsnest/toolbox
   requirements:
-    description: The text of a complete lock with hashes, as C(uv pip compile --generate-hashes) makes it.
+    description: The text of a complete lock file with hashes, as C(uv pip compile --generate-hashes) writes it.
     type: str
     required: true
   index_url:
-    description: Package index to use instead of the one in pip's own settings. It may hold a password.
+    description: Package index to use instead of the one in pip's own settings. It may contain a password.
     type: str
     default: ''
 attributes:
   check_mode:
-    description: Says whether an environment would be built, without asking the index.
+    description: Reports whether an environment would be built, without contacting the index.
     support: full
   diff_mode:
     description: The packages and their versions.
@@ -47,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 environment:
-  description: Name of the environment, in check mode of the one that would be built.
+  description: Name of the environment; in check mode, of the one that would be built.
   type: str
   returned: success
   sample: 3.13-0123456789ab
@@ -77,7 +77,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.python_environment 
 
 
 def compare(path: Path, requirements: str) -> dict[str, Any]:
-    """The module's result: what is there against what is wanted."""
+    """The module's result: compares what is there with what is wanted."""
     previous, name = python_environment.in_force(path), python_environment.wanted_name(requirements)
     before = {"before_header": previous, "before": python_environment.pins(path)}
     after = {"after_header": name, "after": python_environment.packages(requirements)}

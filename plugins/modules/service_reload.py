@@ -11,13 +11,13 @@ description:
   - Waits until each service answers and compares the time of its last successful reload, which it exports as a metric,
     with the time at which M(crowsnest.core.config_directory) brought its configuration into force. Reloads those that
     run with an older one.
-  - Deciding by state instead of by notification means that a run that was cut off before a reload is made good by the
-    next one.
+  - Because it decides by state instead of by notification, the next run makes up for one that was interrupted before
+    a reload.
   - Works for Prometheus, Alertmanager and the blackbox exporter, which reload on C(POST /-/reload), answer with an
-    error when they cannot use the configuration, and then keep what they have.
+    error when they cannot use the configuration, and then keep the one they have.
 options:
   services:
-    description: Name to C(url) of the service and C(path) of its configuration directory.
+    description: Maps a service's name to its C(url) and the C(path) of its configuration directory.
     type: dict
     required: true
   timeout:
@@ -26,13 +26,13 @@ options:
     default: 60
 attributes:
   check_mode:
-    description: Says which services run with an older configuration than the one in force, if they answer.
+    description: Reports which services run with an older configuration than the one in force, if they answer.
     support: full
 author: crowsnest contributors
 """
 
 EXAMPLES = r"""
-- name: Reload what runs with an older configuration
+- name: Reload services that run with an older configuration
   crowsnest.core.service_reload:
     services:
       prometheus: {url: "http://127.0.0.1:9090", path: /opt/crowsnest/prometheus}
@@ -83,10 +83,10 @@ def reload(name: str, url: str) -> None:
         with DIRECT.open(urllib.request.Request(f"{url}/-/reload", method="POST"), timeout=60):  # noqa: S310 - as above
             return
     except urllib.error.HTTPError as error:
-        words = error.read().decode(errors="replace").strip()
+        reason = error.read().decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        words = str(error)
-    raise ServiceError(f"{name} keeps its old configuration, it refuses the new one: {words}")
+        reason = str(error)
+    raise ServiceError(f"{name} keeps its old configuration because it refuses the new one: {reason}")
 
 
 def main() -> None:

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slack_webhooks
-short_description: Ask Slack whether it knows incoming webhooks
+short_description: Check whether Slack knows incoming webhooks
 description:
-  - Posts an empty message to each webhook. Slack refuses it as empty, so nothing appears in the channel, and thereby
-    says whether it knows the webhook.
-  - A webhook that Slack does not know fails the task. A Slack that does not answer is a warning, so an outage of Slack
+  - Posts an empty message to each webhook. Slack refuses it as empty, so nothing appears in the channel, but its answer
+    shows whether it knows the webhook.
+  - A webhook that Slack does not know fails the task. No answer from Slack is only a warning, so an outage of Slack
     never stops a run.
 options:
   webhooks:
-    description: Name to URL of each webhook.
+    description: Maps a name to the URL of each webhook.
     type: dict
     required: true
   timeout:
@@ -29,14 +29,14 @@ author: crowsnest contributors
 """
 
 EXAMPLES = r"""
-- name: Ask Slack whether it knows the webhook
+- name: Check whether Slack knows the webhook
   crowsnest.core.slack_webhooks:
     webhooks: {slack: "{{ vault_slack_webhook_url }}"}
 """
 
 RETURN = r"""
 answers:
-  description: What Slack said of each webhook. Status 0 means that it did not answer.
+  description: What Slack answered for each webhook. Status 0 means that it did not answer.
   type: dict
   returned: always
   sample: {slack: {status: 400, words: no_text}}

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify
-short_description: Ask the running services whether everything is as declared
+short_description: Check whether the running services are as declared
 description:
-  - Compares containers, files and what the services have loaded with what the declaration makes of them, and asks
-    Prometheus, Alertmanager and Grafana on loopback for targets, rules, panels, deliveries, certificates and hosts.
-  - Changes nothing and never fails by itself; the caller decides by the number of failed checks.
+  - Compares containers, files and what the services have loaded with what is generated from the declaration, and
+    queries Prometheus, Alertmanager and Grafana on loopback for targets, rules, panels, deliveries, certificates and
+    hosts.
+  - Changes nothing and never fails because of a failed check; the caller decides by their number.
 options:
   expected:
-    description: What must be, made by the filter P(crowsnest.core.expectations#filter).
+    description: The expected state, made by the filter P(crowsnest.core.expectations#filter).
     type: dict
     required: true
   secrets:
@@ -25,18 +26,18 @@ options:
     type: str
     default: ""
   wait:
-    description: How long to ask again while something is amiss that may be right in a moment, in seconds.
+    description: How long to check again while something is wrong that may be right in a moment, in seconds.
     type: int
     default: 0
 attributes:
   check_mode:
-    description: Reads only, so it does the same in check mode; on a host without the stack there is nothing to ask.
+    description: Reads only, so it does the same in check mode; on a host without the stack there is nothing to check.
     support: full
 author: crowsnest contributors
 """
 
 EXAMPLES = r"""
-- name: Ask whether everything is as declared
+- name: Check whether everything is as declared
   crowsnest.core.verify:
     expected: "{{ plan | crowsnest.core.expectations(declaration, secrets, hostvars, inventory_dir) }}"
   register: verification
@@ -45,8 +46,8 @@ EXAMPLES = r"""
 RETURN = r"""
 report:
   description:
-    - The checks, those that failed first, and how many there are of each status.
-    - C(kind) and C(name) are there where many lines can be alike, so that a report can make one of them.
+    - The checks, failed ones first, and the number of each status.
+    - C(kind) and C(name) are set where many lines can be alike, so that a report can join them into one.
   type: dict
   returned: always
   sample:
@@ -83,10 +84,10 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given = module.params
-    if module.check_mode and not Path(given["expected"]["compose"]["path"]).exists():
+    params = module.params
+    if module.check_mode and not Path(params["expected"]["compose"]["path"]).exists():
         module.exit_json(changed=False, report={})
-    found = report(given["expected"], given["secrets"], given["grafana_password"], given["wait"])
+    found = report(params["expected"], params["secrets"], params["grafana_password"], params["wait"])
     module.exit_json(changed=False, report=found)
 
 

@@ -3,14 +3,14 @@
     <path>/current -> releases/<name>   what is in force; only ever replaced by one rename
     <path>/releases/<name>/             a complete release; <name> is a hash of all that is in it
     <path>/releases/<name>.secrets      which of its files are secret, so that a later diff masks them
-    <path>/<stable>/                    links through `current`, one per file: see config_links.py
+    <path>/<stable>/                    links through `current`, one per file: see links.py
 
 A directory that bears a release's name is complete: it is written and flushed as `.staging` and then renamed, and it
 is renamed to `.trash` before it is removed. A crash at any point leaves a complete release in force; the next run
 removes the rest. All access goes through directory handles and follows no symlink, because the owner of the files
 may be a less trusted user than the one who writes them.
 
-Standard library only and Python 3.9: this file runs on the hosts. It knows nothing of Ansible.
+Standard library only and Python 3.9: this file runs on the hosts. It knows nothing about Ansible.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import config
 
 STAGING, TRASH = ".staging", ".trash"
 RELEASE_NAME = re.compile(r"[0-9a-f]{16}")
-OUR_NAME = re.compile(r"[0-9a-f]{16}(\.repaired)?(\.secrets)?|\.staging|\.trash|\.current")
+OWN_NAME = re.compile(r"[0-9a-f]{16}(\.repaired)?(\.secrets)?|\.staging|\.trash|\.current")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class State:
 
 @dataclass(frozen=True)
 class ConfigDirectory:
-    """The directory at `path`, opened and locked, and the release it shall hold."""
+    """The directory at `path`, opened and locked, and the release that it should hold."""
 
     path: Path
     root: int  # handle of path
@@ -92,9 +92,9 @@ class ConfigDirectory:
         )
 
     def converge(self, validator: Validator | None) -> State:
-        """Bring the release into force and clean up; write nothing where all is right. Returns what was found."""
+        """Bring the release into force and clean up; write nothing if all is right. Returns what was found."""
         if self.in_force() is None:
-            self.set_frame()  # nothing is served from here yet, and a validator that is not root must get in
+            self.set_frame()  # nothing uses it yet, and a validator that is not root needs access
         state = self.survey()
         try:
             if not state.holds(self.release):
@@ -109,7 +109,7 @@ class ConfigDirectory:
         return state
 
     def bring_into_force(self, state: State, validator: Validator | None) -> None:
-        """Write the release unless an intact one is there, validate it and let `current` name it."""
+        """Write the release unless an intact one is there, validate it and point `current` to it."""
         name = self.release.name
         intact = self.read_release(name) == self.release.tree
         if not intact:
@@ -132,13 +132,13 @@ class ConfigDirectory:
             write_tree(staging, self.release.tree)
 
     def validate(self, validator: Validator, name: str) -> None:
-        """Let the service's checker look at a complete directory below releases."""
+        """Let the service's own checker read a complete directory below releases."""
         validator.run(str(self.path / "releases" / name))
         if self.read_release(name) != self.release.tree:
-            raise ConfigDirectoryError("validate: the command changed the files it checked; let it only read them")
+            raise ConfigDirectoryError("validate: the command changed the files it checked; it may only read them")
 
     def install(self, name: str) -> None:
-        """Give the staged release its name, in the place of a damaged one that is not in force."""
+        """Give the staged release its name, replacing a damaged one that is not in force."""
         self.discard(name)
         self.discard(f"{name}.secrets")
         if self.release.secrets:
@@ -148,7 +148,7 @@ class ConfigDirectory:
         os.fsync(self.releases)
 
     def swap(self, name: str) -> None:
-        """Let `current` name a release, by one rename; the time of the last use orders the releases for `keep`."""
+        """Point `current` to a release by one rename; the time of the last use orders the releases for `keep`."""
         now = time.time_ns()  # the kernel's own stamp is milliseconds coarse, and two quick runs would tie
         os.utime(name, ns=(now, now), dir_fd=self.releases, follow_symlinks=False)
         put_link(f"releases/{name}", "current", self.root, self.releases)
@@ -163,18 +163,18 @@ class ConfigDirectory:
         remove(TRASH, self.releases)
 
     def set_frame(self) -> None:
-        """Put the rights of path and releases right."""
+        """Correct the rights of path and releases."""
         for handle in (self.root, self.releases):
             if entry_of(handle) != self.release.directory:
                 set_rights(handle, self.release.directory)
 
     def in_force(self) -> str | None:
-        """The release that `current` names; None if there is none or it was pointed elsewhere by hand."""
+        """The release that `current` points to; None if there is none or somebody pointed it elsewhere."""
         try:
             place, _, name = os.readlink("current", dir_fd=self.root).rpartition("/")
         except FileNotFoundError:
             return None
-        return name if place == "releases" and OUR_NAME.fullmatch(name) else None
+        return name if place == "releases" and OWN_NAME.fullmatch(name) else None
 
     def read_release(self, name: str) -> Tree:
         """All entries of a release; empty if there is no such directory."""
@@ -194,19 +194,19 @@ class ConfigDirectory:
             return frozenset()
 
     def stale_names(self) -> tuple[str, ...]:
-        """What is left over, and the releases beyond `keep` once the wanted one is in force; never foreign names."""
-        ours = [name for name in os.listdir(self.releases) if OUR_NAME.fullmatch(name)]  # noqa: PTH208 a handle
-        old = [name for name in ours if RELEASE_NAME.fullmatch(name) and name != self.release.name]
+        """Leftovers, and the releases beyond `keep` once the wanted one is in force; never names of others."""
+        own = [name for name in os.listdir(self.releases) if OWN_NAME.fullmatch(name)]  # noqa: PTH208 a handle
+        old = [name for name in own if RELEASE_NAME.fullmatch(name) and name != self.release.name]
         old.sort(key=lambda name: os.lstat(name, dir_fd=self.releases).st_mtime_ns, reverse=True)
-        kept = {self.release.name, *old[: self.keep - 1]}
-        return tuple(sorted(name for name in ours if name.replace(".secrets", "") not in kept))
+        staying = {self.release.name, *old[: self.keep - 1]}
+        return tuple(sorted(name for name in own if name.replace(".secrets", "") not in staying))
 
 
 def apply(path: Path, release: Release, keep: int, validator: Validator | None) -> State:
-    """Make `path` hold the release. Raises ConfigDirectoryError or OSError; a complete release is in force then too."""
+    """Make `path` hold the release. Raises ConfigDirectoryError or OSError; a complete release stays in force."""
     missing = release.missing_ids()
     if missing:
-        raise ConfigDirectoryError(f"{'; '.join(missing)}; create it before this task or give a numeric id")
+        raise ConfigDirectoryError(f"{'; '.join(missing)}; create it before this task or use a numeric ID")
     check_place(path)
     make_directory(path)
     with open_directory(path) as root:
@@ -218,7 +218,7 @@ def apply(path: Path, release: Release, keep: int, validator: Validator | None) 
 
 
 def predict(path: Path, release: Release, keep: int) -> State:
-    """What `apply` would find; writes nothing. Raises as `apply` does for a place it would refuse."""
+    """What `apply` would find; writes nothing. Raises like `apply` for a place that it would refuse."""
     check_place(path)
     if not (path / "releases").is_dir():
         return State()
@@ -229,7 +229,7 @@ def predict(path: Path, release: Release, keep: int) -> State:
 
 
 def check_place(path: Path) -> None:
-    """Refuse a place that is not ours to write: no directory, a symlink, or somebody else's directory."""
+    """Refuse a place that this module may not write: not a directory, a symlink, or somebody else's directory."""
     if not path.is_absolute() or ".." in path.parts or len(path.parts) == 1:
         raise ConfigDirectoryError(
             f"path '{path}' is not a plain absolute path such as {config_directory('prometheus')}"
@@ -238,16 +238,16 @@ def check_place(path: Path) -> None:
         status = find(place)
         if status and not stat.S_ISDIR(status.st_mode):
             kind = "a symlink" if stat.S_ISLNK(status.st_mode) else "a file"
-            raise ConfigDirectoryError(f"{place} is {kind}, not a directory; remove it or give another path")
+            raise ConfigDirectoryError(f"{place} is {kind}, not a directory; remove it or use another path")
     current = path / "current"
     status = find(str(current))
     if status and not stat.S_ISLNK(status.st_mode):
         advice = f"move it away (mv {current} {current}.old) and run again"
-        raise ConfigDirectoryError(f"{current} exists and is not the symlink this module keeps; {advice}")
+        raise ConfigDirectoryError(f"{current} exists and is not the symlink that this module manages; {advice}")
     found = {entry.name for entry in path.iterdir()} if find(str(path)) else set()
     if "releases" not in found and found - {"current"}:
-        advice = "give a directory of its own or empty it"
-        raise ConfigDirectoryError(f"{path} holds other files and was not made by this module; {advice}")
+        advice = "use a directory of its own or empty it"
+        raise ConfigDirectoryError(f"{path} holds other files and was not created by this module; {advice}")
 
 
 def frame_names(path: Path) -> tuple[str, str]:

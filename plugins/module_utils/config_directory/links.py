@@ -1,9 +1,9 @@
-"""Paths that stay the same whatever release is in force: one symlink per file, beside `current`.
+"""Paths that stay the same whichever release is in force: one symlink per file, next to `current`.
 
     <path>/dashboards/host/one.json -> ../../current/dashboards/host/one.json
 
-For a program to which the resolved path of a file is its identity. A link is made or turned by one rename and removed
-by one unlink, so a reader meets a complete file of one release or another, and never a place without one in between.
+For a program that identifies a file by its resolved path. A link is created or redirected by one rename and removed by
+one unlink, so a reader always finds a complete file of one release or another, never a gap in between.
 
 Standard library only and Python 3.9. All functions raise OSError.
 """
@@ -53,7 +53,7 @@ def set_links(name: str, root: int, wanted: Tree, scratch: int) -> None:
 
 
 def _put(name: str, directory: int, entry: Entry, scratch: int) -> None:
-    """A directory, or a link in the place of whatever stands there."""
+    """Put a directory, or a link, in the place of whatever is there."""
     try:
         is_directory = stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a configuration directory shall hold, as a value: checks, its name, and the difference to what is there.
+"""What a configuration directory should hold, as a value: checks, its name, and the difference to what is there.
 
 Pure functions, no file access (only user and group names are looked up). Standard library only and Python 3.9.
 """
@@ -26,13 +26,13 @@ HIDDEN_NEW = "(secret, new content, not shown)\n"
 
 
 class ConfigDirectoryError(Exception):
-    """Something the user must put right; the message says what, where and how."""
+    """Something the user must correct; the message says what, where and how."""
 
 
 class Entry(NamedTuple):
     """One file, directory or symlink: type and mode bits as in st_mode, owner, group, content (a symlink's target).
 
-    An id is None when the user or group does not exist on this host: nothing on disk equals it.
+    An id is None when the user or group does not exist on this host: nothing on disk matches it.
     """
 
     mode: int
@@ -90,7 +90,7 @@ class Release:
 
     @cached_property
     def links(self) -> Tree:
-        """What stands beside `current` for the stable paths: directories, and for each file a link to it."""
+        """The entries next to `current` for the stable paths: directories, and for each file a link to it."""
         below = [name for name in self.tree if f"{name}/".startswith(f"{self.stable}/")]
         return {
             name: self.directory
@@ -112,7 +112,7 @@ class Release:
         return f"{self.name} {self.stable}".rstrip()
 
     def missing_ids(self) -> list[str]:
-        """One sentence for each of owner and group that this host does not know."""
+        """One sentence for the owner and one for the group, if this host does not know them."""
         ids = (("owner", self.owner, self.uid, "user"), ("group", self.group, self.gid, "group"))
         return [f"{option}: there is no {kind} {name!r} on this host" for option, name, id_, kind in ids if id_ is None]
 
@@ -126,19 +126,19 @@ def make_release(
     directory_mode: str,
     stable: str = "",
 ) -> Release:
-    """Check what the user gave and return it as a value; raise ConfigDirectoryError with all mistakes at once."""
-    given = {**files, **secrets}
+    """Check the user's options and return them as a value; raise ConfigDirectoryError with all mistakes at once."""
+    texts = {**files, **secrets}
     problems = [f"{name!r} is in both files and secrets" for name in sorted(set(files) & set(secrets))]
-    problems += [f"file name {name!r} {fault}" for name in sorted(given) if (fault := name_fault(name, given))]
-    problems += [f"the content of {name!r} {fault}" for name in sorted(given) if (fault := text_fault(given[name]))]
+    problems += [f"file name {name!r} {fault}" for name in sorted(texts) if (fault := name_fault(name, texts))]
+    problems += [f"the content of {name!r} {fault}" for name in sorted(texts) if (fault := text_fault(texts[name]))]
     for option, value in (("mode", mode), ("directory_mode", directory_mode)):
         if not OCTAL.fullmatch(value):
             problems.append(f"{option} {value!r} is not four octal digits in quotes, such as '0640'")
-    if stable and (fault := stable_fault(stable, given)):
+    if stable and (fault := stable_fault(stable, texts)):
         problems.append(f"stable {stable!r} {fault}")
     if problems:
         raise ConfigDirectoryError("; ".join(problems))
-    contents = {name: str(text).encode() for name, text in given.items()}
+    contents = {name: str(text).encode() for name, text in texts.items()}
     return Release(contents, frozenset(secrets), owner, group, int(mode, 8), int(directory_mode, 8), stable)
 
 
@@ -150,7 +150,7 @@ def name_fault(name: str, names: Mapping[str, object]) -> str:
     if not name.isprintable():
         return "has a NUL or another character that cannot be printed"
     if name.startswith("/"):
-        return "is absolute; give it relative to the path, such as rules/host.yml"
+        return "is absolute; write it relative to the path, such as rules/host.yml"
     if "" in parts:
         return "has an empty part; write single slashes between the parts and none at the end"
     if "." in parts or ".." in parts:
@@ -173,9 +173,9 @@ def text_fault(text: object) -> str:
 
 
 def stable_fault(stable: str, names: Mapping[str, object]) -> str:
-    """What is wrong with the directory whose files shall get stable paths, or ""."""
+    """What is wrong with the directory whose files should get stable paths, or ""."""
     if stable in ("current", "releases"):
-        return "is a name that this module needs itself"
+        return "is a name that this module uses itself"
     if "/" in stable or not any(name.startswith(f"{stable}/") for name in names):
         found = sorted({name.partition("/")[0] for name in names if "/" in name})
         return f"is not a directory at the top of the release; those are: {', '.join(found) or 'none'}"
@@ -189,7 +189,7 @@ def parents(name: str) -> list[str]:
 
 
 def find_id(name: str, own: Callable[[], int], look_up: Callable[[str], int]) -> int | None:
-    """The numeric id of a user or group: given as digits, looked up, or our own for ""; None if there is none."""
+    """The numeric id of a user or group: the digits, looked up, or for "" that of this process; None if unknown."""
     if not name:
         return own()
     if name.isdecimal():
@@ -213,7 +213,7 @@ def diff(before: Tree, after: Tree, secrets: frozenset[str]) -> list[dict[str, s
 
 
 def diff_entry(name: str, old: Entry | None, new: Entry | None, secret: bool) -> dict[str, str]:
-    """One element of Ansible's `diff`; of a secret it only tells whether it is new."""
+    """One element of Ansible's `diff`; of a secret it shows only whether it is new."""
     before, after = text_of(old), text_of(new)
     if secret:
         before, after = HIDDEN if old else "", HIDDEN if before == after else HIDDEN_NEW if new else ""
@@ -224,7 +224,7 @@ def diff_entry(name: str, old: Entry | None, new: Entry | None, secret: bool) ->
 
 
 def text_of(entry: Entry | None) -> str:
-    """The content as text, or a line that says what stands there instead of a file."""
+    """The content as text, or a line that names what is there instead of a file."""
     if entry is None:
         return ""
     if stat.S_ISREG(entry.mode):

@@ -1,4 +1,4 @@
-"""Ask a service's own checker (promtool, amtool, ...) whether a release is good, before it comes into force.
+"""Check a release with the service's own checker (promtool, amtool, ...) before it comes into force.
 
 Standard library only and Python 3.9.
 """
@@ -26,7 +26,7 @@ SHORTEST_MASKED_WORD = 6  # shorter pieces of a secret would blank out ordinary 
 
 @dataclass(frozen=True)
 class Validator:
-    """A command, split into arguments that may contain %s for the release's directory, and what it must not print."""
+    """A command, split into arguments that may contain %s for the release's directory, and its secrets."""
 
     arguments: tuple[str, ...]
     secrets: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Validator:
     def run(self, directory: str) -> None:
         """Raise ConfigDirectoryError unless the command accepts the release in `directory` (an absolute path)."""
         command = [argument.replace("%s", directory) for argument in self.arguments]
-        shown = shlex.join(command)
+        line = shlex.join(command)
         try:
             done = subprocess.run(
                 command,
@@ -49,13 +49,13 @@ class Validator:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise ConfigDirectoryError(f"validate: no answer in {VALIDATE_SECONDS:g} s from: {shown}") from error
+            raise ConfigDirectoryError(f"validate: no answer in {VALIDATE_SECONDS:g} s from: {line}") from error
         except OSError as error:
-            advice = "install the program first or correct the command"
-            raise ConfigDirectoryError(f"validate: cannot run {shown}: {error.strerror}; {advice}") from error
+            advice = "install the program first, or correct the command"
+            raise ConfigDirectoryError(f"validate: cannot run {line}: {error.strerror}; {advice}") from error
         if done.returncode:
             output = mask(done.stdout.decode("utf-8", "replace"), self.secrets).strip()[-SHOWN_CHARACTERS:]
-            outcome = f"validate refused the new configuration (exit status {done.returncode}): {shown}"
+            outcome = f"validate refused the new configuration (exit status {done.returncode}): {line}"
             raise ConfigDirectoryError(f"{outcome}\n{output or '(it printed nothing)'}")
 
 
@@ -68,7 +68,7 @@ def rehearse(validator: Validator, release: Release, directory: str) -> None:
 
 
 def make_validator(command: str | None, release: Release) -> Validator | None:
-    """Split a command line as a shell would; None stays None. Raise ConfigDirectoryError if it cannot be meant so."""
+    """Split a command line as a shell would; None stays None. Raise ConfigDirectoryError if it cannot be right."""
     if not command:
         return None
     try:
@@ -76,7 +76,7 @@ def make_validator(command: str | None, release: Release) -> Validator | None:
     except ValueError as error:
         raise ConfigDirectoryError(f"validate: {error} in: {command}") from error
     if not any("%s" in argument for argument in arguments[1:]):
-        raise ConfigDirectoryError(f"validate: put %s where the release's directory belongs in: {command}")
+        raise ConfigDirectoryError(f"validate: write %s where the release's directory belongs in: {command}")
     return Validator(tuple(arguments), tuple(release.files[name].decode() for name in sorted(release.secrets)))
 
 
@@ -84,8 +84,8 @@ def mask(output: str, secrets: Iterable[str]) -> str:
     """Hide secret texts in a program's output: as a whole, by line, and by word, longest first."""
     pieces = {secret.strip() for secret in secrets}
     for secret in secrets:
-        words = [*secret.splitlines(), *re.split(r"[\s\"'=,]+", secret)]
-        pieces |= {word.strip() for word in words if len(word.strip()) >= SHORTEST_MASKED_WORD}
+        parts = [*secret.splitlines(), *re.split(r"[\s\"'=,]+", secret)]
+        pieces |= {part.strip() for part in parts if len(part.strip()) >= SHORTEST_MASKED_WORD}
     for piece in sorted(pieces - {""}, key=len, reverse=True):
         output = output.replace(piece, "********")
     return output

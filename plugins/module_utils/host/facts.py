@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the plan must know of a host, read from /proc, /etc and the docker command. Python 3.9, standard library."""
+"""What the plan needs to know of a host, read from /proc, /etc and the docker command. Python 3.9, standard library."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import (
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import CONFIG_ROOT, DATA_ROOT, DOCKER_SOCKET, TOOLBOX
 
-# The compose project whose containers are ours.
+# The compose project of crowsnest's own containers.
 PROJECT = "crowsnest"
 # Where the engine of this host listens, and where Ubuntu's package manager snap puts its programs.
 SOCKET = DOCKER_SOCKET
 SNAP = "/snap/bin"
 MIB = 1024 * 1024
-# Where files are written, by packages and by us.
+# Where packages and crowsnest write files.
 FOLDERS = ("/etc", "/usr", "/var/lib", CONFIG_ROOT, DATA_ROOT)
 
 
 def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) -> HostFacts:
-    """All facts. `data_path` is where the stack's data will lie; the disk below its nearest existing parent counts.
+    """All facts. `data_path` is where the stack's data will be stored; the disk of its nearest existing parent counts.
 
-    `files` are read as they are, so that a task that writes one can be left out when nothing would change. `unit_names`
-    are units of systemd that we install and start.
+    `files` are read as they are, so that a task that writes one can be skipped when nothing would change. `unit_names`
+    are the systemd units that crowsnest installs and starts.
     """
     # Each waits for other programs; together they take as long as the slowest.
     with ThreadPoolExecutor() as pool:
@@ -135,7 +135,7 @@ def cgroup_memory_mib() -> tuple[int, int]:
 
 
 def cgroup_controllers(unified: str = "/sys/fs/cgroup/cgroup.controllers", split: str = "/proc/cgroups") -> list[str]:
-    """What the kernel can limit, such as memory and pids; a controller may be switched off at its start.
+    """What the kernel can limit, such as memory and pids; a controller may be disabled at boot.
 
     Version 2 lists them in one file, version 1 in a table with a column `enabled`; newer kernels leave out of the table
     what version 1 cannot have. Format: cgroups(7).
@@ -146,8 +146,8 @@ def cgroup_controllers(unified: str = "/sys/fs/cgroup/cgroup.controllers", split
 
 
 def read_only(folders: Sequence[str]) -> list[str]:
-    """Those of the folders in which nothing can be written, as their file system is mounted read-only."""
-    return [it for it in folders if os.statvfs(_existing(it)).f_flag & os.ST_RDONLY]
+    """The folders in which nothing can be written because their file system is mounted read-only."""
+    return [folder for folder in folders if os.statvfs(_existing(folder)).f_flag & os.ST_RDONLY]
 
 
 def _existing(path: str) -> Path:
@@ -189,9 +189,9 @@ def _allocated(path: Path) -> int:
 
 
 def default_address() -> str:
-    """The address this host uses towards others, IPv6 where it has no other. Loopback: it has no route to anybody.
+    """The address this host uses towards others, IPv6 if it has no other; loopback if it has no route to anybody.
 
-    Connecting a UDP socket sends nothing. The addresses are for documentation: RFC 5737, RFC 3849.
+    Connecting a UDP socket sends nothing. The addresses are reserved for documentation: RFC 5737, RFC 3849.
     """
     for family, other in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -201,7 +201,7 @@ def default_address() -> str:
 
 
 def node_exporter(folder: str = "/proc") -> NodeExporterProcess:
-    """Whether the package's program is there, and the flags with which it runs."""
+    """Whether the package's program is installed, and the flags with which it runs."""
     for pid in (int(process.name) for process in Path(folder).glob("[0-9]*")):
         if is_node_exporter(pid, folder):
             return {"installed": True, "flags": command_line(pid, folder)[1:]}
@@ -209,15 +209,15 @@ def node_exporter(folder: str = "/proc") -> NodeExporterProcess:
 
 
 def node_exporter_unit() -> NodeExporterUnit:
-    """Whether systemd may start it, and the file that starts it in another way than the package, else "".
+    """Whether systemd is kept from starting it, and the file that starts it in another way than the package, else "".
 
     The package's unit starts it with the flags of /etc/default alone, `$ARGS`; a drop-in with an ExecStart of its own
     or a team's unit of that name may not. Without systemd, and without such a unit, it is neither.
     Format: systemctl(1), show.
     """
     names = "LoadState,FragmentPath,DropInPaths,ExecStart"
-    shown = _output("systemctl", "show", f"--property={names}", f"{NODE_EXPORTER}.service")
-    unit = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    properties = _output("systemctl", "show", f"--property={names}", f"{NODE_EXPORTER}.service")
+    unit = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
     start = unit.get("ExecStart", "")
     files = [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()]
     texts = {path: read(path) for path in files[1:] if Path(path).is_file()}
@@ -230,18 +230,18 @@ def node_exporter_unit() -> NodeExporterUnit:
 
 
 def python() -> Python:
-    """This Python, and whether it can make environments as it is."""
+    """This Python, and whether it can create environments without further packages."""
     ensurepip = importlib.util.find_spec("ensurepip") is not None
     return {"version": python_environment.python_version(), "ensurepip": ensurepip}
 
 
 def toolbox(path: str = TOOLBOX) -> str:
-    """Name of the Python environment of the role toolbox; "" when something is left to do, if only to tidy up."""
+    """Name of the Python environment of the role toolbox; "" when something is left to do, even if only to tidy up."""
     return "" if python_environment.leftovers(Path(path)) else python_environment.in_force(Path(path))
 
 
 def ping_groups(path: str = "/proc/sys/net/ipv4/ping_group_range") -> list[int]:
-    """[first, last] of the groups that may ping without any rights (icmp(7)); [1, 0], the kernel's default, is none."""
+    """[first, last] of the groups that may ping without privileges (icmp(7)); [1, 0], the kernel's default, is none."""
     try:
         first, last = read(path).split()
     except (OSError, ValueError):
@@ -250,7 +250,7 @@ def ping_groups(path: str = "/proc/sys/net/ipv4/ping_group_range") -> list[int]:
 
 
 def docker_facts() -> Engine:
-    """What there is of Docker. An engine that does not answer has no containers and no images."""
+    """The state of Docker. An engine that does not answer has no containers and no images."""
     engine = _without_engine()
     if not shutil.which("docker") or not (shutil.which("dockerd") or Path(SOCKET).exists()):
         return engine
@@ -267,7 +267,7 @@ def docker_facts() -> Engine:
 
 
 def _without_engine() -> Engine:
-    """What is known before an engine is asked."""
+    """What is known before the engine is queried."""
     daemon = daemon_json()
     return {
         "version": None,
@@ -301,13 +301,13 @@ def _as_the_engine_says(engine: Engine) -> Engine:
         "kind": "rootless" if "name=rootless" in options else engine["kind"],
         "folder": folder or engine["folder"],
         "containers": containers,
-        "own": sorted(it["service"] for it in containers.values() if it["service"]),
+        "own": sorted(container["service"] for container in containers.values() if container["service"]),
         "images": sorted({tag for tag, _ in tags} | by_digest),
     }
 
 
 def _kind() -> str:
-    """What answers to the name `docker`: Podman's package podman-docker brings a command of that name, too."""
+    """What the command `docker` really is: Podman's package podman-docker has a command of that name, too."""
     path = shutil.which("docker") or shutil.which("docker", path=SNAP) or ""
     if path.startswith(f"{SNAP}/"):
         return "snap"
@@ -315,19 +315,19 @@ def _kind() -> str:
 
 
 def _containers(ids: Sequence[str]) -> dict[int, Container]:
-    """{process id: container} of those of them that run; one that ends meanwhile is left out."""
+    """{process id: container} of those that run, except those that end meanwhile."""
     labels = (f'{{{{index .Config.Labels "com.docker.compose.{name}"}}}}' for name in ("project", "service"))
     form = "\t".join(("{{.State.Pid}}", *labels, "{{.Name}}"))
-    shown = _output("docker", "inspect", "--format", form, *ids, partly=True) if ids else ""
+    rows = _output("docker", "inspect", "--format", form, *ids, partly=True) if ids else ""
     return {
         int(pid): {"name": name.lstrip("/"), "service": service if project == PROJECT else ""}
-        for pid, project, service, name in (line.split("\t") for line in shown.splitlines())
+        for pid, project, service, name in (line.split("\t") for line in rows.splitlines())
         if pid != "0"
     }
 
 
 def published_ports() -> list[PublishedPort]:
-    """TCP ports of the host that Docker hands to containers, of whatever project.
+    """TCP ports of the host that Docker forwards to containers, of any project.
 
     Format: https://docs.docker.com/reference/cli/docker/container/ls/; `0.0.0.0:8000-8001->80-81/tcp, :::53->53/udp`.
     """
@@ -348,9 +348,9 @@ def published_ports() -> list[PublishedPort]:
 def units(names: Sequence[str]) -> dict[str, Unit]:
     """{name: state} of these units; empty without systemd. Format: systemctl(1), show."""
     if not names:
-        return {}  # systemctl would show itself
-    shown = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *names)
-    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n") if block]
+        return {}  # without names systemctl would show the manager itself
+    properties = _output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *names)
+    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in properties.split("\n\n") if block]
     return {
         block["Id"]: {
             "active": block["ActiveState"] == "active",
@@ -362,12 +362,12 @@ def units(names: Sequence[str]) -> dict[str, Unit]:
 
 
 def daemon_json(path: str = "/etc/docker/daemon.json") -> dict[str, object]:
-    """The engine's settings; empty when there are none. Raises ValueError when the file is no JSON mapping."""
+    """The engine's settings; empty when there are none. Raises ValueError if the file is not a JSON mapping."""
     if not Path(path).exists():
         return {}
     content = json.loads(read(path) or "{}")
     if not isinstance(content, dict):
-        raise ValueError("it holds no JSON mapping")
+        raise ValueError("it is not a JSON mapping")
     return content
 
 
@@ -390,7 +390,7 @@ def _output(*command: str, partly: bool = False) -> str:
 
 
 def resident_mib(pid: int) -> int:
-    """Resident memory in MiB of a process and everything it started; 0 when it is gone."""
+    """Resident memory in MiB of a process and everything it started; 0 if it has ended."""
     try:
         status = read(f"/proc/{pid}/status")
         children = read(f"/proc/{pid}/task/{pid}/children").split()

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Who listens on which TCP port of a host, read from /proc. Python 3.9, standard library."""
+"""Which process listens on which TCP port of a host, read from /proc. Python 3.9, standard library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Container, Listener, Process
 
 NODE_EXPORTER = "prometheus-node-exporter"
-# Programs that start the processes of containers: Docker's and Podman's.
+# The programs of Docker and Podman that start the processes of containers.
 DOCKER_PARENT = "containerd-shim"
 CONTAINER_PARENTS = (DOCKER_PARENT, "conmon")
 
@@ -24,7 +24,7 @@ def read(path: str) -> str:
 
 
 def listening_ports(folder: str = "/proc/net") -> dict[str, list[str]]:
-    """{"9090": ["127.0.0.1"]}: TCP ports somebody listens on, with the addresses."""
+    """{"9090": ["127.0.0.1"]}: TCP ports that some process listens on, with the addresses."""
     ports: dict[str, list[str]] = {}
     for port, address, _ in _sockets(folder):
         ports.setdefault(port, []).append(address)
@@ -65,7 +65,7 @@ def _address(hexadecimal: str) -> str:
 
 
 def _socket_owners(proc: str) -> dict[str, int]:
-    """{inode: process id}, the lowest id of those that share a socket: the parent, as a rule."""
+    """{inode: process id}, the lowest id of those that share a socket: usually the parent."""
     owners: dict[str, int] = {}
     for pid in sorted(int(path.name) for path in Path(proc).glob("[0-9]*")):
         for target in _links(f"{proc}/{pid}/fd"):
@@ -75,7 +75,7 @@ def _socket_owners(proc: str) -> dict[str, int]:
 
 
 def _links(folder: str) -> Iterator[str]:
-    """Where the links in a folder point; what disappears meanwhile is left out."""
+    """Where the links in a folder point; except those that disappear meanwhile."""
     with suppress(OSError):
         for link in Path(folder).iterdir():
             with suppress(OSError):
@@ -108,12 +108,12 @@ def _with_parents(pid: int, proc: str) -> Iterator[int]:
 
 
 def _started_by(pid: int, programs: tuple[str, ...], proc: str) -> bool:
-    """Whether a process, or one of those that started it, is a program whose name begins so."""
-    return any(Path(program(it, proc)).name.startswith(programs) for it in _with_parents(pid, proc))
+    """Whether a process, or one of those that started it, is a program whose name begins like one of these."""
+    return any(Path(program(parent, proc)).name.startswith(programs) for parent in _with_parents(pid, proc))
 
 
 def program(pid: int, proc: str = "/proc") -> str:
-    """Path of the program that a process runs; empty when it is gone or belongs to the kernel."""
+    """Path of the program that a process runs; empty if it has ended or belongs to the kernel."""
     try:
         return str(Path(f"{proc}/{pid}/exe").readlink()).replace(" (deleted)", "")
     except OSError:
@@ -121,7 +121,7 @@ def program(pid: int, proc: str = "/proc") -> str:
 
 
 def unit(pid: int, proc: str = "/proc") -> str:
-    """The service of systemd that a process belongs to, such as `nginx.service`; empty when it is none of the system's.
+    """The service of systemd that a process belongs to, such as `nginx.service`; empty if it is not a system service.
 
     Format: cgroups(7), `0::/system.slice/nginx.service`; a user's own services lie below `user@1000.service`.
     """
@@ -134,7 +134,7 @@ def unit(pid: int, proc: str = "/proc") -> str:
 
 
 def command_line(pid: int, proc: str = "/proc") -> list[str]:
-    """The words with which a process was started; empty when it is gone or belongs to the kernel."""
+    """The command line of a process; empty if it has ended or belongs to the kernel."""
     try:
         return read(f"{proc}/{pid}/cmdline").rstrip("\0").split("\0")
     except OSError:
@@ -142,7 +142,7 @@ def command_line(pid: int, proc: str = "/proc") -> list[str]:
 
 
 def is_node_exporter(pid: int, proc: str = "/proc") -> bool:
-    """Whether a process is the service of the distribution's package, not a container or a second one of the team's."""
+    """Whether a process is the service of the distribution's package, not a container or the team's own second one."""
     return (
         Path("".join(command_line(pid, proc)[:1])).name == NODE_EXPORTER
         and unit(pid, proc) in ("", f"{NODE_EXPORTER}.service")

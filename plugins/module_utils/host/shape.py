@@ -19,14 +19,14 @@ class OperatingSystem(TypedDict):
 
 
 class FreeMemory(TypedDict):
-    """All there is, and what programs could still get."""
+    """The total, and what programs could still get."""
 
     total_mib: int
     available_mib: int
 
 
 class Memory(FreeMemory):
-    """`own_mib` is what our own containers use."""
+    """`own_mib` is what crowsnest's own containers use."""
 
     own_mib: int
 
@@ -41,19 +41,19 @@ class FileSystem(TypedDict):
 
 
 class Disk(FileSystem):
-    """`own_mib` is what the stack's own data take."""
+    """`own_mib` is what the stack's own data uses."""
 
     own_mib: int
 
 
 class Docker(TypedDict):
-    """What there is of Docker.
+    """The state of Docker.
 
     `version` None: no engine; "": installed but not answering. `compose` None: it has no Compose. `kind` is what
     `docker` really is: docker, podman, snap or rootless. `endpoint` is where root's command looks for an engine;
-    `masked` says that systemd may not start it. `own` are the running services of our compose project, `images` what is
-    there, with and without digest, `daemon` is /etc/docker/daemon.json. `python_client`: this Python has the library
-    that Ansible's Docker modules need. `from_docker`: it is Docker's own package, not the distribution's.
+    `masked`: systemd may not start it. `own` are the running services of crowsnest's compose project, `images`
+    what the engine has, with and without digest, `daemon` is /etc/docker/daemon.json. `python_client`: this Python has
+    the library that Ansible's Docker modules need. `from_docker`: it is Docker's own package, not the distribution's.
     """
 
     version: str | None
@@ -69,14 +69,14 @@ class Docker(TypedDict):
 
 
 class Container(TypedDict):
-    """A running container; `service` is that of our compose project, empty where it is not ours."""
+    """A running container; `service` is that of crowsnest's compose project, else empty."""
 
     name: str
     service: str
 
 
 class Engine(Docker, total=False):
-    """Docker, and what only the other facts are made of.
+    """Docker, and the inputs of other facts.
 
     `containers` are all that run, {process id: container}; `folder` is where the engine keeps images.
     """
@@ -86,7 +86,7 @@ class Engine(Docker, total=False):
 
 
 class NodeExporterProcess(TypedDict):
-    """`flags` are those of its command line, None when it does not run."""
+    """`flags` are those of its command line, None if it does not run."""
 
     installed: bool
     flags: list[str] | None
@@ -104,11 +104,11 @@ class NodeExporter(NodeExporterProcess, NodeExporterUnit):
 
 
 class Process(TypedDict):
-    """Who listens on a port.
+    """A process that listens on a port.
 
-    `unit` is a service of systemd. `contained`: it lives in a container of Docker's, which has no name in `container`
-    while the engine does not answer. `service` is the one of ours, `node_exporter` for the distribution's package,
-    empty for any other program. `pid` is 0, and the rest empty, where the process cannot be seen.
+    `unit` is a service of systemd. `contained`: it runs in a Docker container, which has no name in `container` while
+    the engine does not answer. `service` is crowsnest's own, `node_exporter` for the distribution's package, empty for
+    any other program. `pid` is 0, and the rest empty, if the process cannot be seen.
     """
 
     pid: int
@@ -126,7 +126,7 @@ class Listener(Process):
 
 
 class PublishedPort(TypedDict):
-    """A TCP port of the host that Docker hands to a container, of whatever project."""
+    """A TCP port of the host that Docker forwards to a container, of any project."""
 
     container: str
     address: str
@@ -134,14 +134,14 @@ class PublishedPort(TypedDict):
 
 
 class Python(TypedDict):
-    """The Python of the modules, `3.13`; `ensurepip`: it can make environments as it is."""
+    """The Python of the modules, `3.13`; `ensurepip`: it can create environments without further packages."""
 
     version: str
     ensurepip: bool
 
 
 class Unit(TypedDict):
-    """A unit of systemd; `stale`: its file changed since systemd read it. One that does not exist is none of these."""
+    """A unit of systemd; `stale`: its file changed since systemd read it. If it does not exist, all are false."""
 
     active: bool
     enabled: bool
@@ -152,11 +152,11 @@ class HostFacts(TypedDict):
     """All facts of a host.
 
     `address` is the one it uses towards others, `controllers` what its kernel can limit, `read_only` the folders in
-    which nothing can be written. `ports` is {TCP port: addresses somebody listens on}, `listeners` {TCP port: who}.
-    `data` is {folder of ours: "user:group:mode"}, `configurations` {folder of ours: identity of the release it holds
-    in every respect}, `toolbox` the name of the Python environment of that role, or empty; `ping_groups` is
-    [first, last], `units` {name of a unit of ours: its state}, `files` {path: text} of the files that were asked for
-    and exist.
+    which nothing can be written. `ports` is {TCP port: addresses listened on}, `listeners` {TCP port: processes}.
+    `data` is {data folder: "user:group:mode"}, `configurations` {configuration directory: identity of the release it
+    holds in every respect}, `toolbox` the name of the Python environment of that role, or empty; `ping_groups` is
+    [first, last], `units` {name of a requested unit: its state}, `files` {path: text} of the requested files that
+    exist.
     """
 
     os: OperatingSystem

@@ -165,16 +165,16 @@ class Apply:
         """Kuma takes a tag off by name and value, so all of equal ones."""
         wanted, number = change.wanted.fields["tags"], change.found.id
         raw = [(tag["name"], tag["value"] or "", tag["tag_id"]) for tag in change.found.raw["tags"]]
-        kept = [
+        unchanged = [
             [name, value]
             for name, value, _ in raw
             if [name, value] in wanted and change.found.fields["tags"].count([name, value]) == 1
         ]
         for name, value, tag in raw:
-            if [name, value] not in kept:
+            if [name, value] not in unchanged:
                 self.kuma.call("deleteMonitorTag", tag, number, value)
         for name, value in wanted:
-            if [name, value] not in kept:
+            if [name, value] not in unchanged:
                 self.kuma.call("addMonitorTag", self.ids[TAG][name], number, value)
 
     # --- maintenance windows and status pages ---

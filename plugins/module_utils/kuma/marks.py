@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What Uptime Kuma holds, and the marks by which the objects of crowsnest are known again. Pure. Python 3.9."""
+"""What Uptime Kuma holds, and the marks that identify crowsnest's own objects. Pure. Python 3.9."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTINGS, NOTIFICATION, HOST, TAG = "settings", "notification", "docker host", "
 MONITORS, PAGE, WINDOW = "monitor", "status page", "maintenance"
 KINDS = (SETTINGS, NOTIFICATION, HOST, TAG, MONITORS, PAGE, WINDOW)  # in the order of their references
 
-MARK = "crowsnest"  # name of our tag and of the key in a notification
+MARK = "crowsnest"  # name of crowsnest's tag and of the key in a notification
 COLOUR = "#4B5563"  # of a tag that is not listed
 HOST_PREFIX = "crowsnest: "
 CSS_MARK = "/* crowsnest */"
@@ -45,7 +45,7 @@ NOTHING = Live((), {}, [], [], [], [], [], [])
 
 
 def tidy(value: Any) -> str | None:
-    """A text next to one of our marks, without the blank lines around it."""
+    """A text next to a mark, without the blank lines around it."""
     return str(value or "").strip() or None
 
 
@@ -56,7 +56,7 @@ def described(key: str, description: Any) -> str:
 
 
 def undescribed(key: str, description: Any) -> str | None:
-    """What people wrote of it; a description whose mark was taken off is another one."""
+    """What people wrote; a description whose mark was removed counts as changed."""
     whole = description or ""
     mark = described(key, None)
     return tidy(whole[: -len(mark)]) if whole.endswith(mark) else whole + _UNMARKED
@@ -68,7 +68,7 @@ def commented(key: str, description: Any) -> str:
 
 
 def monitor_key(raw: Mapping[str, Any]) -> str | None:
-    """The key of one of our monitors: our tag, or the sentence in the description of one that was left half-made."""
+    """The key of one of crowsnest's monitors: from its tag, or from the description of one that was left half-made."""
     for tag in raw.get("tags") or []:
         if tag["name"] == MARK:
             return str(tag["value"])
@@ -77,27 +77,27 @@ def monitor_key(raw: Mapping[str, Any]) -> str | None:
 
 
 def window_key(raw: Mapping[str, Any]) -> str | None:
-    """The key of one of our maintenance windows."""
+    """The key of one of crowsnest's maintenance windows."""
     found = COMMENT.search(raw.get("description") or "")
     return found["key"] if found else None
 
 
 def page_is_ours(raw: Mapping[str, Any]) -> bool:
-    """Whether a status page was made by us, or left half-made."""
+    """Whether crowsnest made a status page, or left it half-made."""
     return (raw.get("customCSS") or "").startswith(CSS_MARK) or raw.get("title") == HALF_MADE
 
 
 def notification_key(raw: Mapping[str, Any]) -> str | None:
-    """The key of one of our notifications."""
+    """The key of one of crowsnest's notifications."""
     return raw.get(MARK) or None
 
 
 def host_key(raw: Mapping[str, Any]) -> str | None:
-    """The name that one of our docker hosts has in the declaration."""
+    """The declared name of one of crowsnest's docker hosts."""
     name = raw.get("name") or ""
     return name[len(HOST_PREFIX) :] if name.startswith(HOST_PREFIX) else None
 
 
 def our_incident(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Our pinned incident, as Kuma has it."""
+    """Crowsnest's pinned incident, as Kuma has it."""
     return next((row for row in raw["incidents"] if (row.get("content") or "").endswith(INCIDENT_MARK)), None)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API key with which Prometheus reads Uptime Kuma's /metrics, in a file. Python 3.9, standard library.
 
-Prometheus 3 (its library github.com/prometheus/common from v0.69.0 on, cloneRequest in config/http_config.go) goes on
-with the first password that a target had, whatever is in `password_file` later and also after a reload. Hence the
-restart after a new key.
+Prometheus 3 (its library github.com/prometheus/common from v0.69.0 on, cloneRequest in config/http_config.go) keeps
+using the first password that a target had, whatever is in `password_file` later, even after a reload. Hence the restart
+after a new key.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RIGHTS, READER = "rights", "new in Prometheus"  # what differs apart from the ke
 
 
 def key_change(url: str, wanted: Mapping[str, Any]) -> Change | None:
-    """What is wrong with the file, if anything; Kuma itself says whether the key in it is good."""
+    """What is wrong with the file, if anything; Kuma itself decides whether the key in it is valid."""
     path = Path(wanted["path"])
     try:
         key, found = path.read_text(encoding="ascii").strip(), path.stat()
@@ -59,7 +59,7 @@ def _taken(url: str, key: str) -> bool:
 
 
 def _last_scrape(wanted: Mapping[str, Any]) -> tuple[str, str]:
-    """(health, error) of Prometheus' last look at Uptime Kuma; empty when it has not looked, or does not run."""
+    """(health, error) of Prometheus' last scrape of Uptime Kuma; empty if there was none or it does not run."""
     try:
         pool = Prometheus(wanted["reader"]["url"]).get("/api/v1/targets?state=active&scrapePool=uptime_kuma")
         target = pool["activeTargets"][0]
@@ -104,7 +104,7 @@ def write_key(kuma: Kuma, change: Change, wanted: Mapping[str, Any]) -> None:
 
 
 def _write(path: Path, text: str, owner: int | None) -> None:
-    """At once or not at all; never readable by others, not even for a moment."""
+    """Write atomically; never readable by others, not even for a moment."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with open_directory(path.parent.resolve()) as folder:

@@ -1,9 +1,9 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the module uptime_kuma: their shapes, their secrets, mistakes that no shape can tell. Python 3.9.
+"""The options of the module uptime_kuma: shapes, secrets, and mistakes that a shape cannot reveal. Python 3.9.
 
-Kuma itself checks next to nothing: it takes monitors without an address, and never answers again when a group contains
-itself.
+Kuma itself checks next to nothing: it accepts monitors without an address, and never answers again when a group
+contains itself.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ ARGUMENT_SPEC: dict[str, Option] = {
     "container": {"type": "str", "default": ""},
     "state_directory": {"type": "path"},
 }
-# Of a notification, and not its key. The others, such as a host name, would black out ordinary words of a message.
+# Of a notification, and not its key. The others, such as a host name, would mask ordinary words of a message.
 _SECRET_OPTION = re.compile("url|hook|token|pass|secret|auth|.key", re.IGNORECASE)
 _LIMITS = {"interval": (20, 2073600), "retryInterval": (20, 2073600), "maxretries": (0, 10**9), "port": (1, 65535)}
 
@@ -128,7 +128,7 @@ def secrets(declared: Row) -> set[str]:
 
     Addresses are kept out of the log of the host only: a change of one is shown, without what is secret in it.
     """
-    return secret_texts(ARGUMENT_SPEC, declared, 5, {"notifications": _SECRET_OPTION}, shown=("url",))
+    return secret_texts(ARGUMENT_SPEC, declared, 5, {"notifications": _SECRET_OPTION}, visible=("url",))
 
 
 def mistakes(declared: Row, providers: Mapping[str, Iterable[str]]) -> list[str]:
@@ -165,7 +165,7 @@ def _known(declared: Row) -> dict[str, list[str]]:
 
 def _settings(settings: Row) -> Iterator[str]:
     if "disableAuth" in settings:
-        yield "settings.disableAuth: cannot be set here, it would lock this module out"
+        yield "settings.disableAuth: cannot be set here: it would lock this module out"
     yield from _zone("settings.serverTimezone", settings.get("serverTimezone"))
 
 
@@ -200,7 +200,7 @@ def _monitor(path: str, row: Row, known: Known) -> Iterator[str]:
     kind = row["type"]
     needed = [name for name in NEEDED[kind] if name not in OF_TYPE.get(kind, {})]
     yield from _empty(path, row, needed, f", which the type {kind} needs")
-    yield from unlike(f"{path}.key", row["key"], r"[^()\n]+", "a text without brackets and line ends")
+    yield from unlike(f"{path}.key", row["key"], r"[^()\n]+", "a text without brackets and line breaks")
     yield from out_of_range(path, row, _LIMITS)
     for code in row.get("accepted_statuscodes", []):
         yield from unlike(f"{path}.accepted_statuscodes", code, r"[1-9]\d\d(-[1-9]\d\d)?", "like 404 or like 200-299")
@@ -208,13 +208,13 @@ def _monitor(path: str, row: Row, known: Known) -> Iterator[str]:
     yield from unknown(f"{path}.notifications", "notification", row.get("notifications", []), known["notification"])
     yield from unknown(f"{path}.docker_host", "docker host", [row.get("docker_host")], known["docker host"])
     if any(tag["name"] == MARK for tag in row.get("tags", [])):
-        yield f"{path}.tags: {MARK} is the tag by which this module knows its own"
+        yield f"{path}.tags: {MARK} is the tag that marks this module's own monitors"
 
 
 def _window(path: str, row: Row, known: Known) -> Iterator[str]:
     yield from _times(path, row)
     if row["strategy"] == "cron" and not re.fullmatch(r"(\S+\s+){4}\S+", row.get("cron", "").strip()):
-        yield f"{path}.cron: {row.get('cron', '')!r} is not five words"
+        yield f"{path}.cron: {row.get('cron', '')!r} does not have five fields"
     if row.get("timezone") != "SAME_AS_SERVER":
         yield from _zone(f"{path}.timezone", row.get("timezone"))
     yield from unknown(f"{path}.monitors", "monitor", row.get("monitors", []), known["monitor"])
@@ -243,7 +243,7 @@ def _is_moment(date: Any) -> bool:
 
 
 def _zone(path: str, name: Any) -> Iterator[str]:
-    """Kuma stores an unknown zone before it looks at it, and then fails at every maintenance window, also at logins."""
+    """Kuma stores an unknown zone before it checks it, and then fails at every maintenance window and every login."""
     try:
         ZoneInfo("Europe/Berlin")  # a host without any zones cannot tell
         ZoneInfo(str(name or "UTC"))
@@ -253,11 +253,11 @@ def _zone(path: str, name: Any) -> Iterator[str]:
 
 
 def _page(path: str, row: Row, known: Known) -> Iterator[str]:
-    like = "of small letters, digits and single hyphens between them"
+    like = "made of lower-case letters, digits and single hyphens"
     yield from unlike(f"{path}.slug", row["slug"], r"[a-z0-9]+(-[a-z0-9]+)*", like)
     if row.get("icon", "").startswith("data:"):
-        yield f"{path}.icon: must be an address; Kuma stores a picture under a name of its own"
+        yield f"{path}.icon: must be an address; Kuma stores an image under a name of its own"
     if row.get("customCSS", "").startswith(CSS_MARK):
-        yield f"{path}.customCSS: begins with the mark that this module writes itself"
+        yield f"{path}.customCSS: starts with the mark that this module writes itself"
     for group_path, group in paths(f"{path}.groups", row.get("groups", [])):
         yield from unknown(f"{group_path}.monitors", "monitor", group.get("monitors", []), known["monitor"])

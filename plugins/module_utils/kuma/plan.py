@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What has to change in Uptime Kuma, and what of the declaration this Kuma cannot take. Pure. Python 3.9."""
+"""What has to change in Uptime Kuma, and what this Kuma cannot take of the declaration. Pure. Python 3.9."""
 
 from __future__ import annotations
 
@@ -111,21 +111,21 @@ COMPARISON = KumaComparison()
 
 
 def plan(wanted: Things, found: Things, restarts: bool, restart_due: bool = False) -> list[Change]:
-    """All that has to be done, in the order in which it is done.
+    """All that has to be done, in order.
 
-    `restarts`: a new tag needs a restart, since Kuma 2.x knows as labels of /metrics only the tags of its start.
+    `restarts`: a new tag needs a restart, since Kuma 2.x uses as labels of /metrics only the tags it had at its start.
     """
     with_tags = KINDS.index(TAG) + 1
     changes = COMPARISON.plan(KINDS[:with_tags], wanted, found)
     new_tag = any((change.verb, change.kind) == (CREATE, TAG) for change in changes)
     if restart_due or (restarts and new_tag):
-        changes.append(KumaChange("restart", RESTART, "since Kuma learns tags as labels of /metrics at its start"))
+        changes.append(KumaChange("restart", RESTART, "since Kuma reads tags as labels of /metrics only at its start"))
     changes += COMPARISON.plan(KINDS[with_tags:], wanted, found)
     return changes + COMPARISON.removals(REMOVED, wanted, found)
 
 
 def copies(wanted: Things, found: Things) -> list[str]:
-    """Sentences about what somebody cloned from one of our objects: it is left alone."""
+    """Sentences about objects that somebody cloned from crowsnest's own: they are left alone."""
     return [
         f"The {kind} {thing.name} (number {thing.id}) was copied from {wanted[kind][_original(key)].name} and "
         "carries its mark; it is left alone. Remove it, or its tag crowsnest and the sentence in its description."

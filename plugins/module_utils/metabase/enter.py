@@ -139,7 +139,7 @@ def _set_up(metabase: Metabase, declared: Options, token: Any) -> None:
         session = metabase.call("POST", "/api/setup", {"token": token, "user": user, "prefs": prefs})["id"]
     except RefusedError as error:
         raise MetabaseError(
-            f"Metabase at {metabase.url} does not make its first account {admin['email']}: {error}. Correct admin or "
+            f"Metabase at {metabase.url} does not create its first account {admin['email']}: {error}. Correct admin or "
             "site (a password needs 6 characters with a digit, unless MB_PASSWORD_COMPLEXITY says otherwise)."
         ) from None
     metabase.headers = {"X-Metabase-Session": session}
@@ -158,8 +158,8 @@ def _log_in(metabase: Metabase, declared: Options) -> None:
                 raise MetabaseError(_refused(metabase.url, admin["email"], error)) from None
             if not again or wait > THROTTLED_SECONDS:
                 raise MetabaseError(
-                    f"Metabase at {metabase.url} refuses all logins of {admin['email']} for now, after too many wrong "
-                    f"ones ({error}). Wait {wait} seconds and run it again."
+                    f"Metabase at {metabase.url} refuses all logins of {admin['email']} for now, after too many failed "
+                    f"ones ({error}). Wait {wait} seconds and run again."
                 ) from None
             time.sleep(wait + 1)
         else:
@@ -175,8 +175,8 @@ def _throttled(error: RefusedError) -> int | None:
 
 def _refused(url: str, email: str, error: RefusedError) -> str:
     return (
-        f"Metabase at {url} refuses the login of {email} ({error}). It was set up already, with another password or "
-        "another account. Declare the account that it has (crowsnest_metabase_admin_email, "
+        f"Metabase at {url} refuses the login of {email} ({error}). It was set up before, with another password or "
+        "another account. Declare the account that exists there (crowsnest_metabase_admin_email, "
         "crowsnest_metabase_admin_password or the file in the inventory's secrets folder), or get a token for a new "
         f"password by `{COMPOSE_COMMAND} run --rm metabase reset-password "
         f"{email}` and set the declared one on its page /auth/reset_password/TOKEN. It was tried once."
@@ -209,7 +209,7 @@ def _make_key(metabase: Metabase, declared: Options, key_file: KeyFile) -> None:
         new = metabase.call("POST", "/api/api-key", {"name": NAME, "group_id": ADMINISTRATORS})
     except RefusedError as error:
         raise MetabaseError(
-            f"Metabase at {metabase.url} does not make an API key for {declared['admin']['email']}: {error}. This "
+            f"Metabase at {metabase.url} does not create an API key for {declared['admin']['email']}: {error}. This "
             "account must be an administrator."
         ) from None
     admin = declared["admin"]
@@ -227,7 +227,7 @@ def _set_email(metabase: Metabase, declared: Options, key_file: KeyFile) -> None
         if old in numbers and new.lower() not in numbers:
             metabase.call("PUT", f"/api/user/{numbers[old]}", {"email": new})
     except RefusedError as error:
-        raise MetabaseError(f"Metabase at {metabase.url} does not take {new} for {old}: {error}") from None
+        raise MetabaseError(f"Metabase at {metabase.url} does not accept {new} instead of {old}: {error}") from None
     key_file.set(email=new)
 
 
@@ -240,10 +240,10 @@ def _set_password(metabase: Metabase, declared: Options, key_file: KeyFile) -> N
     if not found:
         raise MetabaseError(
             f"Metabase at {metabase.url} has no account {email}, so its password cannot be set. Declare the "
-            "administrator that it has, or make this one there."
+            "administrator that exists there, or create this one there."
         )
     try:
         metabase.call("PUT", f"/api/user/{found[0]['id']}/password", {"password": declared["admin"]["password"]})
     except RefusedError as error:
-        raise MetabaseError(f"Metabase at {metabase.url} does not take the password of {email}: {error}") from None
+        raise MetabaseError(f"Metabase at {metabase.url} does not accept the password of {email}: {error}") from None
     key_file.set(password=key_file.digest(declared["admin"]["password"]))

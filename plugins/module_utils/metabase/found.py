@@ -165,7 +165,7 @@ def _card(row: Row, names: Names) -> dict[str, Any]:
 
 
 def _dashboard(key: str, row: Row, archived: bool, names: Names) -> Thing:
-    kept = [parameter["id"] for parameter in foreign_filters(key, row, names[QUESTION])]
+    foreign = [parameter["id"] for parameter in foreign_filters(key, row, names[QUESTION])]
     known = ("id", "name", "slug", "type", "default")
     ours = [card for card in row.get("dashcards") or [] if card.get("card_id") in names[QUESTION]]
     fields = {
@@ -177,7 +177,7 @@ def _dashboard(key: str, row: Row, archived: bool, names: Names) -> Thing:
         "filters": [
             {name: parameter.get(name) for name in known}
             for parameter in row.get("parameters") or []
-            if parameter["id"] not in kept
+            if parameter["id"] not in foreign
         ],
         "cards": sorted((_card(card, names) for card in ours), key=place),
     }
@@ -206,7 +206,7 @@ def _subscriptions(live: Live, names: Names) -> dict[str, Thing]:
     found = [(row, archived, *subscription_parts(row)) for row, archived in _pairs(live, SUBSCRIPTION, live.pulses)]
     return {
         key: _subscription(key, name, row, archived, names)
-        for row, archived, key, name in sorted(found, key=lambda each: (not each[1], -int(each[0]["id"])))
+        for row, archived, key, name in sorted(found, key=lambda pair: (not pair[1], -int(pair[0]["id"])))
         if key
     }
 

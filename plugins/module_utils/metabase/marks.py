@@ -1,15 +1,15 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What Metabase holds, and the marks by which the objects of crowsnest are known again. Pure. Python 3.9.
+"""What Metabase holds, and the marks that identify crowsnest's own objects. Pure. Python 3.9.
 
-How ours are known, whatever people did to them:
+How crowsnest recognises its own, whatever people did to them:
 - question: its entity_id, which POST /api/card takes (src/metabase/queries_rest/api/card.clj).
 - collection and dashboard: neither POST takes an entity_id. The one that Metabase gave is kept in the file on the host;
   if that is lost, a sentence in the description marks a collection, the column `caveats`, which no page shows, a
   dashboard (src/metabase/collections_rest/api.clj, src/metabase/dashboards_rest/api.clj).
 - subscription: the end of its name, which no page lets people change. One whose dashboard is in the trash cannot be
   listed, not even as archived (src/metabase/pulse/models/pulse.clj); with the dashboard it is made anew.
-- group, user and database: their name or address. A database is ours when it has the declared user.
+- group, user and database: their name or address. A database is crowsnest's if it has the declared user.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the module metabase: shapes, secrets, mistakes that no shape can tell. Pure. Python 3.9."""
+"""The options of the module metabase: shapes, secrets, and mistakes that a shape cannot reveal. Pure. Python 3.9."""
 
 from __future__ import annotations
 
@@ -126,11 +126,11 @@ def _names(declared: Row) -> Iterator[str]:
     for path, row in paths("users", declared["users"]):
         yield from _address(f"{path}.email", row["email"])
         if row["email"].lower() == admin.lower():
-            yield f"{path}: this is the account of admin, declare it only there"
+            yield f"{path}: this is the account in `admin`; declare it only there"
     for option in ("collections", "questions", "dashboards", "subscriptions"):
         yield from duplicates(option, "key", (row["key"] for row in declared[option]))
         for path, row in paths(option, declared[option]):
-            yield from unlike(f"{path}.key", row["key"], r"[^()\[\]\s]+", "a word without brackets")
+            yield from unlike(f"{path}.key", row["key"], r"[^()\[\]\s]+", "a text without brackets and spaces")
 
 
 def _address(path: str, email: str) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _question(path: str, row: Row) -> Iterator[str]:
     filters = row.get("filters", {})
     used = {found["tag"] for found in _TAG.finditer(row["sql"])}
     for tag in sorted(used - set(filters)):
-        yield f"{path}.sql: has {{{{{tag}}}}}, for which no filter is declared"
+        yield f"{path}.sql: has {{{{{tag}}}}}, but no filter is declared for it"
     for tag, declared in filters.items():
         if tag not in used:
             yield f"{path}.filters.{tag}: the SQL has no {{{{{tag}}}}}"
@@ -183,7 +183,7 @@ def _cards(path: str, row: Row) -> Iterator[str]:
         here = f"{path}.cards[{number}]"
         yield from out_of_range(here, card, _PLACE)
         if card["col"] + card["width"] > COLUMNS:
-            yield f"{here}: col {card['col']} and width {card['width']} leave the {COLUMNS} columns of the grid"
+            yield f"{here}: col {card['col']} and width {card['width']} exceed the {COLUMNS} columns of the grid"
         for before, other in enumerate(cards[:number]):
             if _overlap(card, other, "col", "width") and _overlap(card, other, "row", "height"):
                 yield f"{here}: overlaps with cards[{before}] ({other['question']})"
@@ -195,17 +195,17 @@ def _overlap(one: Row, other: Row, start: str, size: str) -> bool:
 
 def _filters(path: str, row: Row, declared: Row) -> Iterator[str]:
     """Filters of a dashboard that filter at least one of its cards, all as their questions say."""
-    shown = {card["question"] for card in row.get("cards", [])}
+    on_cards = {card["question"] for card in row.get("cards", [])}
     questions = {question["key"]: question.get("filters", {}) for question in declared["questions"]}
-    yield from duplicates(f"{path}.filters", "tag", (asked["tag"] for asked in row.get("filters", [])))
-    for number, asked in enumerate(row.get("filters", [])):
-        here, tag = f"{path}.filters[{number}]", asked["tag"]
-        same = {key: questions[key][tag] for key in sorted(shown) if tag in questions.get(key, {})}
+    yield from duplicates(f"{path}.filters", "tag", (wanted["tag"] for wanted in row.get("filters", [])))
+    for number, wanted in enumerate(row.get("filters", [])):
+        here, tag = f"{path}.filters[{number}]", wanted["tag"]
+        same = {key: questions[key][tag] for key in sorted(on_cards) if tag in questions.get(key, {})}
         if not same:
-            yield f"{here}: no question of its cards has the filter {tag}"
+            yield f"{here}: no question on its cards has the filter {tag}"
         for key, found in same.items():
-            if isinstance(found, Mapping) and found.get("type") != asked["type"]:
-                yield f"{here}.type: {asked['type']}, but in the question {key} it is {found.get('type')}"
+            if isinstance(found, Mapping) and found.get("type") != wanted["type"]:
+                yield f"{here}.type: {wanted['type']}, but the question {key} declares {found.get('type')}"
 
 
 def _subscription(path: str, row: Row) -> Iterator[str]:
@@ -216,11 +216,11 @@ def _subscription(path: str, row: Row) -> Iterator[str]:
     if bool(emails) == bool(row.get("channel")):
         yield f"{path}: needs either emails or a channel"
     if every != "hour" and row.get("at") is None:
-        yield f"{path}.at: is missing, the hour of the day from 0 to 23"
+        yield f"{path}.at: is missing: the hour of the day, from 0 to 23"
     if every == "week" and not row.get("weekday"):
-        yield f"{path}.weekday: is missing, mon to sun"
+        yield f"{path}.weekday: is missing: mon to sun"
     if every in ("hour", "day") and row.get("weekday"):
-        yield f"{path}.weekday: {row['weekday']} means nothing with every {every}"
+        yield f"{path}.weekday: {row['weekday']} has no meaning with every {every}"
 
 
 def unknown_settings(settings: Row, known: set[str], version: str) -> list[str]:

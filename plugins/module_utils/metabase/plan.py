@@ -151,5 +151,5 @@ def new_forms(key_file: KeyFile, done: Iterable[Change], left: Iterable[Change])
         }
         key_file.note("forms", name, {**key_file.content["forms"].get(name, {}), **now})
         what = f"{change.kind} {change.name}".strip()
-        warnings.append(f"Metabase keeps {', '.join(change.fields)} of {what} in another form than declared.")
+        warnings.append(f"Metabase keeps {', '.join(change.fields)} of {what} in a different form than declared.")
     return warnings

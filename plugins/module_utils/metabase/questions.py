@@ -17,7 +17,7 @@ _TRIED = {"sql", "tags", "database"}  # fields of a question after whose change 
 
 def unknown_column(field: str, database: str) -> str:
     """Words for a filter's column that is not there."""
-    return f"there is no column {field} in the database {database} (schema.table.column), as far as Metabase sees it"
+    return f"there is no column {field} in the database {database} (schema.table.column), as far as Metabase can see"
 
 
 def broken_questions(
@@ -32,7 +32,7 @@ def broken_questions(
     `predicted` are databases that a run would make, `ids` those in Metabase, `columns` what these have, `failed` the
     words of Metabase for those that it does not take.
     """
-    words = {}
+    reasons = {}
     for key, thing in wanted[QUESTION].items():
         database = thing.fields["database"]
         fields = [tag["field"] for tag in thing.fields["tags"].values()]
@@ -40,10 +40,10 @@ def broken_questions(
         if database in predicted:
             continue
         if database not in ids:
-            words[key] = f"its database {database} is missing in Metabase ({failed.get(database)})"
+            reasons[key] = f"its database {database} is missing in Metabase ({failed.get(database)})"
         elif missing:
-            words[key] = "; ".join(missing)
-    return words
+            reasons[key] = "; ".join(missing)
+    return reasons
 
 
 def without_cards(dashboards: Mapping[str, Thing], gone: Collection[str]) -> dict[str, Thing]:

@@ -156,8 +156,8 @@ class Reconciler:
             properties = self.metabase.properties()  # an administrator sees more of them
         self.report.warnings += [
             f"The setting {name} of Metabase is fixed by {rows[name].get('env_name') or 'the environment'} of its "
-            f"container and stays {properties[name]!r}; declared is {thing.raw[name]!r}."
-            for name in fixed  # the list of settings does not say the value
+            f"container and stays {properties[name]!r}; {thing.raw[name]!r} is declared."
+            for name in fixed  # the list of settings does not show the value
             if name in properties and loose(properties[name]) != thing.fields[name]
         ]
         fields = {name: value for name, value in thing.fields.items() if name not in fixed}
@@ -198,7 +198,7 @@ class Reconciler:
         return live
 
     def with_columns(self, tables: dict[int, Rows], name: str, number: int, is_new: bool) -> dict[int, Rows]:
-        """Lets Metabase read a database again when columns are missing of which nobody knew that."""
+        """Lets Metabase read a database again when columns are missing that were not known to be missing."""
 
         def missing() -> list[str]:
             return sorted(needed - set(columns_of(NOTHING._replace(tables=tables), number)))
@@ -218,7 +218,7 @@ class Reconciler:
             self.key_file.set(objects=known)
 
     def kept(self, wanted: Things, live: Live, found: Things) -> set[str]:
-        """What is not archived though it is not declared: questions that failed, collections with work of people."""
+        """What is not archived although it is not declared: failed questions, and collections with people's work."""
         gone = {
             key: thing.name
             for key, thing in found[COLLECTION].items()
@@ -226,7 +226,7 @@ class Reconciler:
         }
         inside = occupied(live, found, gone)
         self.report.warnings += [
-            f"The collection {gone[key]} is not declared any more, but holds what people made there "
+            f"The collection {gone[key]} is no longer declared, but holds what people created there "
             f"({', '.join(names[:5])}); it stays until that is moved."
             for key, names in inside.items()
         ]

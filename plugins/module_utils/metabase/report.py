@@ -56,8 +56,8 @@ def _rows(what: str, failed: Mapping[str, str]) -> list[dict[str, str]]:
 
 def _no_answer(names: Mapping[str, str], failed: Mapping[str, str]) -> list[str]:
     """One warning for all questions without an answer, as many have the same reason."""
-    words = [f"{names.get(key, '')} ({key}): {' '.join(why.split())}" for key, why in failed.items()]
-    more = [f"and {len(words) - SHOWN} more"] if len(words) > SHOWN else []
-    shown = "; ".join([*words[:SHOWN], *more])
-    count = "1 question has" if len(words) == 1 else f"{len(words)} questions have"
-    return [f"{count} no answer, as the SQL and the database do not fit: {shown}"] if words else []
+    reasons = [f"{names.get(key, '')} ({key}): {' '.join(why.split())}" for key, why in failed.items()]
+    more = [f"and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
+    listed = "; ".join([*reasons[:SHOWN], *more])
+    count = "1 question has" if len(reasons) == 1 else f"{len(reasons)} questions have"
+    return [f"{count} no answer because the SQL does not fit the database: {listed}"] if reasons else []

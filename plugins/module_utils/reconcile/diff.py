@@ -20,12 +20,12 @@ from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things im
 
 
 class Comparison:
-    """How the objects of an API are compared. An API overrides what it does in its own way."""
+    """How the objects of an API are compared. An API overrides what it handles differently."""
 
     change: type[Change] = Change
-    silent: tuple[Any, ...] = (None, [], "")  # values that say nothing of what is new or goes
+    silent: tuple[Any, ...] = (None, [], "")  # values not worth showing of a new or removed object
 
-    # --- what an API may do in its own way ---
+    # --- what an API may override ---
 
     def default(self, kind: str, field: str, wanted: Thing) -> Any:
         """What a field means when the API, or the declaration, does not mention it."""
@@ -40,13 +40,13 @@ class Comparison:
         return tuple(field for field in wanted.fields if self.differs(kind, field, wanted, found))
 
     def gone(self, kind: str, wanted: Mapping[str, Thing], found: Mapping[str, Thing]) -> list[Thing]:
-        """What is not declared any more, in the order in which it goes."""
+        """What is no longer declared, in the order of removal."""
         return [thing for key, thing in found.items() if key not in wanted and not thing.archived]
 
     # --- the same for all ---
 
     def notable(self, kind: str, thing: Thing) -> tuple[str, ...]:
-        """The fields that say something, for what is new or goes."""
+        """The fields worth showing of a new or removed object."""
         return tuple(
             field
             for field, value in thing.fields.items()
@@ -54,7 +54,7 @@ class Comparison:
         )
 
     def plan(self, kinds: Iterable[str], wanted: Things, found: Things) -> list[Change]:
-        """What has to be made, changed and taken back out of the trash, in the order in which it is done."""
+        """What to create, change and restore from the trash, in order."""
         return [
             change
             for kind in kinds
@@ -71,7 +71,7 @@ class Comparison:
         return self.change(UNARCHIVE if found.archived else CHANGE, kind, wanted.name, wanted, found, fields)
 
     def removals(self, kinds: Iterable[str], wanted: Things, found: Things, verb: str = REMOVE) -> list[Change]:
-        """What has to go, in the order in which it goes."""
+        """What to remove, in order."""
         return [
             self.change(verb, kind, thing.name, found=thing, fields=self.notable(kind, thing))
             for kind in kinds
@@ -80,7 +80,7 @@ class Comparison:
 
 
 def texts(changes: Iterable[Change]) -> dict[str, str]:
-    """{"before", "after"}: as text like YAML, of only what changes."""
+    """{"before", "after"}: YAML-like texts with only what changes."""
     before, after = [], []
     for change in changes:
         title = f"{change.kind} {change.name}".rstrip() + ":"

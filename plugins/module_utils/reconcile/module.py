@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One run of a module for an API: its options, its refusals, its result, and nothing secret in them. Python 3.9."""
+"""One run of a module for an API: its options, refusals and result, without secrets. Python 3.9."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ Options = Mapping[str, Any]
 
 
 class ReconcileError(Exception):
-    """Ends a run; the text says what is wrong, where, and what to do."""
+    """Ends a run; the text says what is wrong, where it is, and what to do."""
 
 
 def refuse(subject: str, mistakes: Collection[str]) -> None:
-    """Raises ReconcileError with all mistakes; without any it does nothing. `subject` is like `Metabase at URL`."""
+    """Raises ReconcileError with all mistakes, if there are any. `subject` is like `Metabase at URL`."""
     if mistakes:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise ReconcileError(f"{subject}: nothing was changed, {count}: " + "; ".join(mistakes))
 
 
 def one_of(*choices: str) -> dict[str, Any]:
-    """An option that need not be declared. Null says the same, and Ansible takes it only when it is a choice."""
+    """An optional option. Null means that it is not declared; Ansible accepts it only as one of the choices."""
     return {"type": "str", "choices": [*choices, None]}
 
 
 def declared(spec: Options, values: Options) -> dict[str, Any]:
-    """All options, and below them only what somebody declared: Ansible adds what is missing there as null."""
+    """All options, and within them only what was declared: Ansible adds missing suboptions as null."""
     return {name: _declared(spec[name], value) for name, value in values.items()}
 
 
@@ -48,12 +48,11 @@ def secret_texts(
     values: Options,
     longer_than: int,
     by_name: Mapping[str, re.Pattern[str]],
-    shown: Collection[str] = (),
+    visible: Collection[str] = (),
 ) -> set[str]:
-    """What no message may show: the texts in all options that have `no_log`, but not in those that are `shown`.
+    """What no message may show: the texts in all options with `no_log`, except in those that are `visible`.
 
-    Short ones would black out parts of ordinary words. `by_name` are options of free form with the pattern of the names
-    in them that are secret.
+    Short texts would mask parts of ordinary words. `by_name` maps a free-form option to the pattern of its secret keys.
     """
     found: set[str] = set()
     for name, option in spec.items():
@@ -62,8 +61,8 @@ def secret_texts(
             value = [row[key] for row in _rows(value) for key in row if by_name[name].search(key)]
         if "options" in option:
             for row in _rows(value):
-                found |= secret_texts(option["options"], row, longer_than, by_name, shown)
-        elif option.get("no_log") and name not in shown:
+                found |= secret_texts(option["options"], row, longer_than, by_name, visible)
+        elif option.get("no_log") and name not in visible:
             found |= {text for text in _texts(value) if len(text) > longer_than}
     return found
 
@@ -87,10 +86,10 @@ def run_module(
 ) -> None:
     """Ends the module with the result of `run(options, check_mode)`, or with the one sentence of a ReconcileError.
 
-    The result has `warnings`, a list of sentences, and `diff`, which is shown only when it is asked for.
+    The result has `warnings`, a list of sentences, and `diff`, which is shown only on request.
     """
     options = module.params = declared(module.argument_spec, module.params)
-    # Ansible would black out every name and number of a free-form option wherever it appears; only the secrets are.
+    # Ansible would mask every name and number of a free-form option wherever it appears; mask only the secrets.
     module.no_log_values = secrets(options)
     try:
         result = run(options, module.check_mode)

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Mistakes in what is declared that an argument spec cannot know, each with its path and the way out. Pure. Python 3.9.
+"""Mistakes in a declaration that an argument spec cannot find, each with its path and the remedy. Pure. Python 3.9.
 
 `monitors[2] (shop/website).group: there is no group shopp, declared are: shop, blog`
 """
@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]  # one object as it is declared
-NAMES = ("key", "slug", "email", "name", "title")  # options by which people know an object, the best one first
-SHOWN = 10  # names of what is declared, in a sentence about what is not
+NAMES = ("key", "slug", "email", "name", "title")  # options that identify an object for people, the best one first
+LISTED = 10  # names of what is declared, in a sentence about what is not
 
 
 def path_of(option: str, index: int, row: Any) -> str:
@@ -29,47 +29,47 @@ def paths(option: str, rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
 
 
 def missing(spec: Row, declared: Row, path: str = "") -> Iterator[str]:
-    """Required options that are there and say nothing: Ansible takes null and an empty text."""
+    """Required options that are present but empty: Ansible accepts null and an empty text."""
     for name, option in spec.items():
         value, here = declared.get(name), f"{path}{name}"
         if option.get("required") and value in (None, ""):
             yield f"{here}: is missing"
         if "options" in option and isinstance(value, list):
-            for each_path, row in paths(here, value):
-                yield from missing(option["options"], row, f"{each_path}.")
+            for row_path, row in paths(here, value):
+                yield from missing(option["options"], row, f"{row_path}.")
         elif "options" in option and value:
             yield from missing(option["options"], value, f"{here}.")
 
 
 def duplicates(option: str, field: str, names: Iterable[Any]) -> Iterator[str]:
-    """What must be there once: `monitors: 2 have the key shop`."""
+    """What must be unique: `monitors: 2 have the key shop`."""
     counted = Counter(str(name) for name in names if name)
     yield from (f"{option}: {count} have the {field} {name}" for name, count in counted.items() if count > 1)
 
 
 def unknown(path: str, what: str, names: Iterable[str | None], known: Sequence[str]) -> Iterator[str]:
-    """Names of `what` that are not declared; an empty one refers to nothing."""
+    """Names of `what` that are not declared; an empty name refers to nothing."""
     for name in names:
         if name and name not in known:
-            more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-            listed = ", ".join(known[:SHOWN]) + more or "none"
+            more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+            listed = ", ".join(known[:LISTED]) + more or "none"
             yield f"{path}: there is no {what} {name}, declared are: {listed}"
 
 
 def circles(option: str, outer: str, rows: Iterable[Row]) -> Iterator[str]:
-    """Objects that are inside themselves; `outer` is the option with the key of what an object is in."""
+    """Objects that contain themselves; `outer` is the option with the key of the containing object."""
     outer_of = {row["key"]: row.get(outer) for row in rows}
     for key in outer_of:
-        seen, at = [key], outer_of[key]
-        while at in outer_of and at not in seen:
-            seen.append(at)
-            at = outer_of[at]
-        if at == key:
-            yield f"{option} ({key}).{outer}: it is inside itself: {' in '.join([*seen, key])}"
+        seen, around = [key], outer_of[key]
+        while around in outer_of and around not in seen:
+            seen.append(around)
+            around = outer_of[around]
+        if around == key:
+            yield f"{option} ({key}).{outer}: it contains itself: {' in '.join([*seen, key])}"
 
 
 def outer_first(rows: Iterable[Row], outer: str) -> list[Row]:
-    """Objects before what is in them; without circles and unknown keys."""
+    """Objects before what they contain; the rows have no circles and no unknown keys."""
     by_key = {row["key"]: row for row in rows}
 
     def depth(key: str) -> int:
@@ -80,13 +80,13 @@ def outer_first(rows: Iterable[Row], outer: str) -> list[Row]:
 
 
 def out_of_range(path: str, row: Row, limits: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    """Numbers that are too small or too large."""
+    """Numbers out of their range."""
     for name, (least, most) in limits.items():
         if row.get(name) is not None and not least <= row[name] <= most:
             yield f"{path}.{name}: {row[name]} is not between {least} and {most}"
 
 
 def unlike(path: str, value: Any, pattern: str, like: str) -> Iterator[str]:
-    """A text in another form than it must have; an empty one is missing, which is another mistake."""
+    """A text in the wrong form; an empty one is missing, which is a mistake of its own."""
     if value and not re.fullmatch(pattern, str(value)):
         yield f"{path}: {value} is not {like}"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects in the form in which they are compared, and what is to be done with one of them. Pure. Python 3.9.
 
-In this form everything refers to everything else by key, never by the number that the API gives.
+In this form objects refer to each other by key, never by the number that the API assigns.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ARCHIVE, UNARCHIVE = "archive", "unarchive"  # where an API has a trash
 
 
 class Thing(NamedTuple):
-    """One object: its fields in canonical form and, if the API has it, its number there and all that the API says."""
+    """One object: its fields in canonical form and, if the API has it, its number and all that the API returned."""
 
     key: str
     name: str
@@ -31,9 +31,9 @@ NO_THING = Thing("", "", {})
 
 
 class Change(NamedTuple):
-    """One thing to do. `fields` are the names of those that differ, or that say something of what is new or goes.
+    """One thing to do. `fields` names those that differ, or those worth showing of a new or removed object.
 
-    An API has a class of its own, which says what is secret and how values are shown.
+    Each API has its own class, which decides what is secret and how values are shown.
     """
 
     verb: str
@@ -52,17 +52,17 @@ class Change(NamedTuple):
 
     def before(self, field: str) -> str:
         """The value that was found, as text for people, a secret masked."""
-        return self._shown(field, self.found, "(secret)")
+        return self._masked(field, self.found, "(secret)")
 
     def after(self, field: str) -> str:
         """The value that is wanted, as text for people, a secret masked."""
-        return self._shown(field, self.wanted, "(secret, changed)" if self.verb == CHANGE else "(secret)")
+        return self._masked(field, self.wanted, "(secret, changed)" if self.verb == CHANGE else "(secret)")
 
-    def _shown(self, field: str, thing: Thing, mask: str) -> str:
+    def _masked(self, field: str, thing: Thing, mask: str) -> str:
         value = thing.fields.get(field)
         return mask if value is not None and self.is_secret(field) else self.text(field, value)
 
-    # --- what an API may do in its own way ---
+    # --- what an API may override ---
 
     def is_secret(self, field: str) -> bool:
         """Whether nobody may see the value of a field."""

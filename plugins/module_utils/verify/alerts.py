@@ -28,9 +28,9 @@ _SEVERITIES = ("critical", "high", "medium", "low")
 
 
 class Alert(NamedTuple):
-    """One alert that fires, or that is pending: its condition holds, not yet for as long as it must.
+    """One alert that fires or is pending: its condition holds, but not yet for long enough.
 
-    `own`: its rule is the team's. `value` is the value of its expression, in the unit of that.
+    `own`: its rule is the team's. `value` is the value of its expression, in the expression's unit.
     """
 
     name: str
@@ -46,16 +46,16 @@ class Alert(NamedTuple):
 
     @property
     def thing(self) -> str:
-        """What it is about, in a word or two; empty when its labels do not say."""
+        """What it is about, in a word or two; empty when no label names it."""
         known = (self.labels.get(name, "") for name in ("monitor_name", "container", "app", "host"))
-        return next((word for word in known if word), "")
+        return next((label for label in known if label), "")
 
 
 class Wording(NamedTuple):
-    """How a verification says it: in which area, of one thing, of many, and what then stands for each of them.
+    """How a verification reports an alert: its area, the text for one thing, for many, and the name of each of those.
 
-    The texts may name the alert's labels, its `value`, and what `_words` makes of that; `seconds` is the length of its
-    unit where it is a time.
+    The texts may use the alert's labels, its `value` and what `_figures` derives from it; `seconds` is the length of
+    the value's unit where it is a time.
     """
 
     area: str
@@ -68,7 +68,7 @@ class Wording(NamedTuple):
 _CERTIFICATE = Wording(
     "certificates", "{app}: its certificate {expires}", "certificates have expired or expire soon", "{app} ({expires})"
 )
-# What has a line of its own, with figures, instead of a name in the list of alerts.
+# Alerts that get a line of their own, with figures, instead of a name in the list of alerts.
 WORDINGS: dict[str, Wording] = {
     "HostDiskFilling": Wording(
         "disk",
@@ -78,14 +78,14 @@ WORDINGS: dict[str, Wording] = {
     ),
     "HostDiskFullSoon": Wording(
         "disk",
-        "{host} {mountpoint} will be full in {time} at its present pace",
+        "{host} {mountpoint} will be full in {time} at the present rate",
         "file systems will be full soon",
         "{host} {mountpoint} ({time})",
     ),
     "HostInodesLow": Wording(
         "disk",
         "{host} {mountpoint} has used {value:.0f} % of its inodes",
-        "file systems run out of inodes",
+        "file systems are running out of inodes",
         "{host} {mountpoint} ({value:.0f} %)",
     ),
     "HostReadOnlyFilesystem": Wording(
@@ -112,18 +112,18 @@ WORDINGS: dict[str, Wording] = {
 
 
 def active_alerts(groups: Sequence[RuleGroup], apps: Collection[str], hosts: Collection[str]) -> list[Alert]:
-    """Alerts that fire or are pending, of all groups of the API, the worst first; of each only its highest severity.
+    """Alerts that fire or are pending, from all groups of the API, worst first; each only with its highest severity.
 
-    Those of crowsnest's own rules about an app or a host that is not declared (any more) are left out: Prometheus may
-    see the last values of such a thing for five minutes.
+    Alerts of crowsnest's own rules about an app or a host that is not (or no longer) declared are left out: Prometheus
+    may still return its last values for five minutes.
     """
     found: dict[tuple[str, frozenset[tuple[str, str]]], Alert] = {}
-    for alert in sorted((it for group in groups for it in _alerts(group)), key=_rank):
-        gone = not alert.own and not (
+    for alert in sorted((alert for group in groups for alert in _alerts(group)), key=_rank):
+        undeclared = not alert.own and not (
             alert.labels.get("app", "") in ("", *apps) and alert.labels.get("host", "") in ("", *hosts)
         )
-        thing = frozenset(it for it in alert.labels.items() if it[0] != "severity")
-        if not gone and alert.name != HEARTBEAT_ALERT:
+        thing = frozenset(label for label in alert.labels.items() if label[0] != "severity")
+        if not undeclared and alert.name != HEARTBEAT_ALERT:
             found.setdefault((alert.name, thing), alert)
     return list(found.values())
 
@@ -131,9 +131,9 @@ def active_alerts(groups: Sequence[RuleGroup], apps: Collection[str], hosts: Col
 def _alerts(group: RuleGroup) -> list[Alert]:
     own = PurePosixPath(group["file"]).name.startswith("own-")
     return [
-        Alert(it["labels"]["alertname"], it["labels"], it["state"] == "firing", float(it["value"]), own)
+        Alert(row["labels"]["alertname"], row["labels"], row["state"] == "firing", float(row["value"]), own)
         for rule in group["rules"]
-        for it in rule.get("alerts", [])
+        for row in rule.get("alerts", [])
     ]
 
 
@@ -144,18 +144,18 @@ def _rank(alert: Alert) -> tuple[bool, int, str]:
 
 
 def has_own_line(alert: Alert) -> bool:
-    """Whether another line of the verification speaks of it."""
+    """Whether another line of the verification reports it."""
     return not alert.own and (alert.name == DELIVERY_ALERT or alert.name in WORDINGS)
 
 
 def alert_checks(alerts: Sequence[Alert]) -> list[Check]:
-    """What fires, but for what has a line elsewhere."""
+    """The alerts that fire, except those that have a line elsewhere."""
     checks = []
-    for alert in (it for it in alerts if it.firing and not has_own_line(it)):
-        name = " ".join(word for word in (alert.name, alert.thing, f"({alert.severity})") if word)
-        advice = "A rule of yours: crowsnest_rule_files." if alert.own else runbook(alert.name)
+    for alert in (alert for alert in alerts if alert.firing and not has_own_line(alert)):
+        name = " ".join(part for part in (alert.name, alert.thing, f"({alert.severity})") if part)
+        advice = "It is a rule of your own: crowsnest_rule_files." if alert.own else runbook(alert.name)
         checks.append(Check(WARN, "alerts", f"{name} fires", advice, kind="alerts fire", name=name))
-    return checks if any(it.firing for it in alerts) else [Check(PASS, "alerts", "none fires")]
+    return checks if any(alert.firing for alert in alerts) else [Check(PASS, "alerts", "none is firing")]
 
 
 def area_checks(area: str, alerts: Sequence[Alert], skew: Mapping[str, float]) -> list[Check]:
@@ -168,14 +168,14 @@ def area_checks(area: str, alerts: Sequence[Alert], skew: Mapping[str, float]) -
 
 
 def _check(alert: Alert, wording: Wording, skew: Mapping[str, float]) -> Check:
-    words = {**alert.labels, **_words(alert.value, wording.seconds, skew.get(alert.labels.get("host", ""), 0.0))}
-    detail, name = wording.detail.format_map(words), wording.name.format_map(words)
-    later = "" if alert.firing else "; the alert fires if this goes on"
+    values = {**alert.labels, **_figures(alert.value, wording.seconds, skew.get(alert.labels.get("host", ""), 0.0))}
+    detail, name = wording.detail.format_map(values), wording.name.format_map(values)
+    later = "" if alert.firing else "; the alert will fire if this goes on"
     return Check(WARN, wording.area, detail + later, runbook(alert.name), kind=wording.plural, name=name)
 
 
-def _words(value: float, seconds: int, skew: float) -> dict[str, float | str]:
-    """What a wording may say of an alert's value, and of how far the host's clock is ahead of the server's."""
+def _figures(value: float, seconds: int, skew: float) -> dict[str, float | str]:
+    """An alert's value, and how far the host's clock is ahead of the server's, as a wording may show them."""
     time = duration(abs(value) * seconds)
     return {
         "value": value,

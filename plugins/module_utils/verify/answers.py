@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What Docker and Prometheus answer, as types: only what a verification reads of it. Python 3.9, standard library.
+"""What Docker and Prometheus answer, as types: only the fields that a verification reads. Python 3.9, standard library.
 
 Formats: https://docs.docker.com/reference/cli/docker/container/inspect/ and
 https://prometheus.io/docs/prometheus/latest/querying/api/
@@ -22,7 +22,7 @@ class ContainerState(TypedDict):
 
 
 class ContainerConfig(TypedDict):
-    """`Env` are lines NAME=value."""
+    """`Env` holds lines NAME=value."""
 
     Image: str
     User: str
@@ -32,7 +32,7 @@ class ContainerConfig(TypedDict):
 
 
 class ContainerLimits(TypedDict):
-    """In bytes; 0 is none."""
+    """In bytes; 0 means no limit."""
 
     Memory: int
 

@@ -15,11 +15,11 @@ RUN_SITE = "Run `./crowsnest site` with the same -i; it puts this right."
 
 
 class Check(NamedTuple):
-    """What was asked and how it is.
+    """What was checked and how it is.
 
-    `advice` says what to do about it. `soon`: it may be right in a moment, as a target that was not read yet.
-    `kind` is what many such lines have in common, as in `targets of app shop are down`, and `name` which one this is:
-    the report makes one line of them, "7 targets of app shop are down: NAME, NAME, …".
+    `advice` says what to do about it. `soon`: it may be right in a moment, like a target that has not been scraped yet.
+    `kind` is what several such lines have in common, as in `targets of app shop are down`, and `name` tells
+    this one apart: the report joins them into one line, "7 targets of app shop are down: NAME, NAME, …".
     """
 
     status: str
@@ -32,20 +32,20 @@ class Check(NamedTuple):
 
 
 def logs_of(service: str) -> str:
-    """The advice that always helps: where the service itself says what is wrong."""
+    """The advice that always helps: where the service itself reports what is wrong."""
     return f"See `{logs_command(service)}` on the server."
 
 
 def runbook(alert: str) -> str:
-    """The advice for what an alert speaks of as well."""
+    """The advice for what an alert reports as well."""
     return f"See the runbook {alert}."
 
 
 def some(names: Iterable[str], limit: int = 5) -> str:
     """`a, b, c and 4 more`."""
     all_names = list(names)
-    shown, more = all_names[:limit], len(all_names) - limit
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    first, more = all_names[:limit], len(all_names) - limit
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a verification compares with, and what it hands on, as types.
+"""What a verification compares with, and what it passes on, as types.
 
 The controller makes an `Expected` (plugin_utils/report/expectations.py), the functions of this folder read it.
 Python 3.9, standard library.
@@ -15,11 +15,11 @@ SecretDigests = dict[str, dict[str, str]]
 
 
 class Service(TypedDict):
-    """One planned service: its container as its compose fragment says, and its files as {path: SHA-256}.
+    """One planned service: its container as its compose fragment declares it, and its files as {path: SHA-256}.
 
     `path` is its configuration directory. `user` is the numeric user and group. `answers` is the path at which it
-    says that it is well, empty where it speaks no HTTP; `unasked` names what nobody can look at while it does not.
-    `key` is the file with the password for that, or empty.
+    reports that it is healthy, empty if it speaks no HTTP; `unasked` names what cannot be checked while it does not
+    answer. `key` is the file with the password for that path, or empty.
     """
 
     url: str
@@ -46,7 +46,7 @@ class ComposeProject(TypedDict):
 
 
 class Target(TypedDict):
-    """A target of Prometheus before relabelling; `app`, `probe` and `host` are empty where it has no such label."""
+    """A target of Prometheus before relabelling; `app`, `probe` and `host` are empty if it has no such label."""
 
     job: str
     address: str
@@ -57,7 +57,7 @@ class Target(TypedDict):
 
 
 class Question(TypedDict):
-    """A question of Metabase: its key as the module `metabase` has it, and what the dashboard sends along."""
+    """A question of Metabase: its key in the module `metabase`, and the parameters that the dashboard sends."""
 
     key: str
     app: str
@@ -66,7 +66,7 @@ class Question(TypedDict):
 
 
 class Business(TypedDict):
-    """What is asked of Metabase, `connections` questions at a time; `key_file` is empty where it is not planned."""
+    """What Metabase is asked, `connections` questions at a time; `key_file` is empty if Metabase is not planned."""
 
     key_file: str
     connections: int
@@ -74,7 +74,7 @@ class Business(TypedDict):
 
 
 class Query(TypedDict):
-    """One query of a panel. `empty` is the reason for which it may give nothing, `app` the app of its dashboard."""
+    """One query of a panel. `empty` is the reason why it may return nothing, `app` the app of its dashboard."""
 
     dashboard: str
     panel: str
@@ -84,7 +84,7 @@ class Query(TypedDict):
 
 
 class Line(TypedDict):
-    """A `Check` as it is handed on: between the controller and the host, and in the report."""
+    """A `Check` as it is passed between the controller and the host, and in the report."""
 
     status: str
     area: str
@@ -95,11 +95,11 @@ class Line(TypedDict):
 
 
 class OfServices(TypedDict, total=False):
-    """What single services add to `Expected`.
+    """What individual services add to `Expected`.
 
     `rules` is {file/group: number of its rules}, `receivers` {integration: names}, `certificates` {app: URL},
-    `dashboards` {uid: title}. `monitors` are names of those that look by themselves, `status_pages` the last parts of
-    their addresses.
+    `dashboards` {uid: title}. `monitors` are the names of those that probe by themselves, `status_pages` the last
+    parts of their addresses.
     """
 
     targets: list[Target]
@@ -130,7 +130,7 @@ class Expected(OfServices):
 
 
 class Report(TypedDict):
-    """What the module `verify` returns: `time` as 2026-11-21T12:00:00Z, and how many lines there are of each status."""
+    """What the module `verify` returns: `time` as 2026-11-21T12:00:00Z, and the number of lines of each status."""
 
     host: str
     time: str
@@ -141,12 +141,12 @@ class Report(TypedDict):
     checks: list[Line]
 
 
-class _Told(TypedDict):
+class _Message(TypedDict):
     message: str
 
 
-class Failure(_Told, total=False):
-    """What a role could not do, in words; `change` or `app` says of what."""
+class Failure(_Message, total=False):
+    """What a role could not do, as text; `change` or `app` names what it concerns."""
 
     change: str
     app: str
@@ -157,7 +157,7 @@ KeptFact = Literal["metabase_failed", "database_reader_failed", "database_reader
 
 
 class Kept(TypedDict, total=False):
-    """Those facts, where there is something to tell."""
+    """Those facts, if there is something to report."""
 
     metabase_failed: list[Failure]
     database_reader_failed: list[Failure]

@@ -15,19 +15,23 @@ _NAMED = re.compile(r'^monitor_status\{.*?\bmonitor_name="((?:[^"\\]|\\.)*)"', r
 
 
 def kuma_checks(url: str, metrics: str, monitors: Sequence[str], pages: Sequence[str]) -> list[Check]:
-    """Every monitor that was declared gives a state, and everybody can read the status pages."""
+    """Every declared monitor reports a state, and everybody can read the status pages."""
     return [*monitor_checks(metrics, monitors), *(check for slug in pages for check in page_checks(url, slug))]
 
 
+def _unescaped(escape: re.Match[str]) -> str:
+    return "\n" if escape[1] == "n" else escape[1]
+
+
 def monitor_checks(metrics: str, wanted: Sequence[str]) -> list[Check]:
-    """`wanted` are the names of monitors that look by themselves, so that each has a state after its first look."""
-    found = {re.sub(r"\\(.)", lambda it: "\n" if it[1] == "n" else it[1], name) for name in _NAMED.findall(metrics)}
+    """`wanted` are the names of monitors that probe by themselves, so each has a state after its first check."""
+    found = {re.sub(r"\\(.)", _unescaped, name) for name in _NAMED.findall(metrics)}
     missing = [name for name in wanted if name not in found]
     if missing:
-        word = f"{len(missing)} of {len(wanted)} declared monitors give no state: {some(missing)}"
-        advice = f"{RUN_SITE} If it stays: `sudo docker restart crowsnest-uptime_kuma-1` on the server."
-        return [Check(FAIL, "uptime", word, advice, soon=True)]
-    return [Check(PASS, "uptime", f"{len(wanted)} of {len(wanted)} declared monitors give a state")]
+        detail = f"{len(missing)} of {len(wanted)} declared monitors report no state: {some(missing)}"
+        advice = f"{RUN_SITE} If that does not help: `sudo docker restart crowsnest-uptime_kuma-1` on the server."
+        return [Check(FAIL, "uptime", detail, advice, soon=True)]
+    return [Check(PASS, "uptime", f"{len(wanted)} of {len(wanted)} declared monitors report a state")]
 
 
 def page_checks(url: str, slug: str) -> list[Check]:
@@ -35,9 +39,9 @@ def page_checks(url: str, slug: str) -> list[Check]:
     try:
         status, _ = fetch(f"{url}/api/status-page/{slug}")
     except NoAnswerError as error:
-        word, soon = f"status page {slug}: no answer ({error})", True
+        detail, soon = f"status page {slug}: no answer ({error})", True
     else:
         if status == 200:
             return [Check(PASS, "uptime", f"status page {slug} can be read without a login")]
-        word, soon = f"status page {slug}: HTTP {status}", False
-    return [Check(FAIL, "uptime", word, RUN_SITE, soon, "status pages cannot be read", slug)]
+        detail, soon = f"status page {slug}: HTTP {status}", False
+    return [Check(FAIL, "uptime", detail, RUN_SITE, soon, "status pages cannot be read", slug)]

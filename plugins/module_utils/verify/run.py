@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Asks everything side by side and gathers the checks. Python 3.9, standard library."""
+"""Runs all queries in parallel and collects the checks. Python 3.9, standard library."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ _ORDER = {FAIL: 0, WARN: 1, PASS: 2}
 _PAUSE_SECONDS = 2.0
 # `://user:password@host`, where the password may hold a slash; not the @ of a path behind `host` or `host:port`.
 _LOGIN = re.compile(r"://(?:[^/?#\s]*|[^\s/:@]+:(?!\d+(?:[/?#]|$))\S*)@")
-# How far back deliveries count: an hour, but not into the time of another configuration of Alertmanager, which may have
-# had another webhook. A rate needs at least this much.
+# How far back deliveries count: an hour, but not beyond the time when Alertmanager's configuration came into force, as
+# the one before may have had another webhook. A rate needs at least the second number.
 _LONGEST_SECONDS, _SHORTEST_SECONDS = 3600, 60
 
 
 def report(expected: Expected, secrets: SecretDigests, password: str, wait_seconds: float) -> Report:
-    """The verification as it is handed on.
+    """The verification as it is passed on.
 
-    As long as something is amiss that may be right in a moment, everything is asked again, for `wait_seconds` at most.
+    As long as something is wrong that may be right in a moment, all is checked again, for at most `wait_seconds`.
     """
     started = time.monotonic()
     while True:
@@ -78,7 +78,7 @@ def report(expected: Expected, secrets: SecretDigests, password: str, wait_secon
         if not waits or time.monotonic() - started + _PAUSE_SECONDS > wait_seconds:
             break
         time.sleep(_PAUSE_SECONDS)
-    # Only once: these ask the app's own database.
+    # Only once: these query the app's own database.
     if "metabase" in expected["services"]:
         url, business = expected["services"]["metabase"]["url"], expected["business"]
         checks += metabase_checks(url, business["key_file"], business["questions"], business["connections"])
@@ -96,7 +96,7 @@ def report(expected: Expected, secrets: SecretDigests, password: str, wait_secon
 
 
 def plain(check: Check) -> Line:
-    """A line as it is handed on."""
+    """A line as it is passed on."""
     return {
         "status": check.status,
         "area": check.area,
@@ -108,19 +108,19 @@ def plain(check: Check) -> Line:
 
 
 def _without_login(text: str) -> str:
-    """A login inside an address, whoever wrote it there, is nobody's to read."""
+    """Masks a login inside an address: nobody may read it, whoever wrote it there."""
     return _LOGIN.sub("://***@", text)
 
 
 def all_checks(expected: Expected, secrets: SecretDigests, password: str, now: float) -> list[Check]:
-    """Every check once. A service that does not answer is one line, and what it would be asked is left out."""
+    """Every check once. A service that does not answer is one line, and what depends on it is left out."""
     services = expected["services"]
     try:
         containers = find_containers(services)
     except ServiceError as error:
         return [Check(FAIL, "containers", str(error), "See `sudo systemctl status docker` on the server.")]
     answers = read_metrics(services)
-    metrics = {name: it for name, it in answers.items() if isinstance(it, str)}
+    metrics = {name: answer for name, answer in answers.items() if isinstance(answer, str)}
     parts: list[Callable[[], list[Check]]] = [
         lambda: [Check(**check) for check in expected["checks"]],
         lambda: container_checks(services, containers, now),
@@ -131,8 +131,8 @@ def all_checks(expected: Expected, secrets: SecretDigests, password: str, now: f
     if "prometheus" in metrics:
         parts.append(lambda: prometheus_checks(expected, now))
     if "grafana" in metrics:
-        grafana, shown, plugins = services["grafana"]["url"], expected["dashboards"], expected["grafana_plugins"]
-        parts.append(lambda: grafana_checks(grafana, "admin", password, shown, plugins))
+        grafana, dashboards, plugins = services["grafana"]["url"], expected["dashboards"], expected["grafana_plugins"]
+        parts.append(lambda: grafana_checks(grafana, "admin", password, dashboards, plugins))
     if "uptime_kuma" in metrics:
         kuma = services["uptime_kuma"]["url"]
         parts.append(lambda: kuma_checks(kuma, metrics["uptime_kuma"], expected["monitors"], expected["status_pages"]))
@@ -145,7 +145,7 @@ def silent_checks(
     containers: Mapping[str, Container],
     answers: Mapping[str, str | ServiceError],
 ) -> list[Check]:
-    """Services that run and do not answer; that a container does not run is said elsewhere."""
+    """Services that run but do not answer; a container that does not run is reported elsewhere."""
     return [
         Check(
             FAIL,
@@ -162,7 +162,7 @@ def silent_checks(
 
 
 def _silent(name: str, service: Service, error: ServiceError) -> str:
-    unasked = f"; not looked at: {service['unasked']}" if service["unasked"] else ""
+    unasked = f"; not checked: {service['unasked']}" if service["unasked"] else ""
     return f"{name} does not answer at {service['url']} ({error}){unasked}"
 
 
@@ -180,16 +180,16 @@ def compose_checks(compose: ComposeProject) -> list[Check]:
 
 
 def prometheus_checks(expected: Expected, now: float) -> list[Check]:
-    """Everything that is asked through Prometheus; one line when it does not answer."""
+    """Everything that needs a query to Prometheus; one line when it does not answer."""
     url = expected["services"]["prometheus"]["url"]
     since = in_force_since(expected["services"]["alertmanager"]["path"])
-    prometheus, asked = Prometheus(url), questions(_window(now - since))
+    prometheus, exprs = Prometheus(url), questions(_window(now - since))
     try:
         runtime = prometheus.get("/api/v1/status/runtimeinfo")
         targets = prometheus.get("/api/v1/targets?state=active")["activeTargets"]
         groups = prometheus.get("/api/v1/rules")["groups"]
         alertmanagers = prometheus.get("/api/v1/alertmanagers")["activeAlertmanagers"]
-        answers = prometheus.query_all([*asked.values(), *(query["expr"] for query in expected["queries"])])
+        answers = prometheus.query_all([*exprs.values(), *(query["expr"] for query in expected["queries"])])
         if prometheus.silent:
             raise prometheus.silent
     except ServiceError as error:
@@ -202,9 +202,9 @@ def prometheus_checks(expected: Expected, now: float) -> list[Check]:
                 soon=True,
             )
         ]
-    # A new configuration is as young as a new Prometheus: what it adds has no data yet.
+    # A new configuration counts like a new Prometheus: what it adds has no data yet.
     age = now - max(seconds_of(runtime["startTime"]), seconds_of(runtime["lastConfigTime"]))
-    facts = {name: answers[expr] for name, expr in asked.items()}
+    facts = {name: answers[expr] for name, expr in exprs.items()}
     settled = facts["settled apps"]
     apps = {sample.labels["app"] for sample in settled} if not isinstance(settled, ServiceError) else set()
     alerts = active_alerts(groups, expected["apps"], expected["hosts"])
@@ -224,8 +224,8 @@ def _window(age_seconds: float) -> int:
 
 
 def discovery_checks(url: str, active: list[Mapping[str, str]]) -> list[Check]:
-    """Prometheus hands its alerts to our Alertmanager."""
-    if any(it["url"].startswith(f"{url}/") for it in active):
-        return [Check(PASS, "alertmanager", "Prometheus hands its alerts to it")]
-    word = "Prometheus hands no alerts to it"
-    return [Check(FAIL, "alertmanager", word, "See the runbook PrometheusNotConnectedToAlertmanager.", soon=True)]
+    """Prometheus sends its alerts to crowsnest's Alertmanager."""
+    if any(alertmanager["url"].startswith(f"{url}/") for alertmanager in active):
+        return [Check(PASS, "alertmanager", "Prometheus sends its alerts to it")]
+    detail = "Prometheus sends no alerts to it"
+    return [Check(FAIL, "alertmanager", detail, "See the runbook PrometheusNotConnectedToAlertmanager.", soon=True)]

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is on the server itself: containers, files of the configuration, what services have loaded of it.
+"""What is on the server itself: containers, configuration files, and what the services have loaded of them.
 
 Python 3.9, standard library.
 """
@@ -36,7 +36,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import SecretDigests, Service
 
 MIB = 1024 * 1024
-# A restart younger than this is worth a word.
+# A restart within this time is worth a line.
 LATELY_SECONDS = 3600
 
 
@@ -51,8 +51,8 @@ class Found(NamedTuple):
 
 
 def inspect(kind: str, names: list[str]) -> list[Any]:
-    """What Docker says of those that exist; `kind` is container or image. Raises ServiceError without an answer."""
-    # It prints what it found also when one is missing.
+    """What Docker reports of those that exist; `kind` is container or image. Raises ServiceError without an answer."""
+    # Docker prints what it found even if one is missing.
     command = ["docker", kind, "inspect", *names]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
@@ -66,24 +66,26 @@ def inspect(kind: str, names: list[str]) -> list[Any]:
 
 
 def find_containers(services: Mapping[str, Service]) -> dict[str, Container]:
-    """{service: what Docker says of its container} of those that exist. Raises ServiceError."""
+    """{service: what Docker reports of its container} for those that exist. Raises ServiceError."""
     rows: list[Container] = inspect("container", [service["container"] for service in services.values()])
     found = {row["Name"].lstrip("/"): row for row in rows}
-    return {name: found[it["container"]] for name, it in services.items() if it["container"] in found}
+    return {name: found[service["container"]] for name, service in services.items() if service["container"] in found}
 
 
 def container_checks(services: Mapping[str, Service], containers: Mapping[str, Container], now: float) -> list[Check]:
     """All containers of the stack against the plan; `now` in seconds since 1970."""
-    images = _image_ids([it["image"] for it in services.values()])
-    found = {name: list(container_check(name, it, containers.get(name), images, now)) for name, it in services.items()}
-    checks = [check for each in found.values() for check in each]
-    right = sum(1 for each in found.values() if not any(check.status == FAIL for check in each))
-    word = f"{right} of {len(services)} run with the planned image, command and memory limit"
-    return [*checks, Check(PASS, "containers", word)] if right else checks
+    images = _image_ids([service["image"] for service in services.values()])
+    by_service = [
+        list(container_check(name, service, containers.get(name), images, now)) for name, service in services.items()
+    ]
+    checks = [check for found in by_service for check in found]
+    right = sum(1 for found in by_service if not any(check.status == FAIL for check in found))
+    detail = f"{right} of {len(services)} run with the planned image, command and memory limit"
+    return [*checks, Check(PASS, "containers", detail)] if right else checks
 
 
 def _image_ids(references: list[str]) -> dict[str, str]:
-    """{reference: image id}, asked one by one only when one of them is missing."""
+    """{reference: image id}, queried one by one only when one of them is missing."""
     rows = inspect("image", references)
     if len(rows) == len(references):
         return {reference: row["Id"] for reference, row in zip(references, rows)}
@@ -94,7 +96,7 @@ def _image_ids(references: list[str]) -> dict[str, str]:
 def container_check(
     name: str, service: Service, row: Container | None, images: Mapping[str, str], now: float
 ) -> Iterator[Check]:
-    """What is wrong with one container; `row` is what Docker says of it, if there is one."""
+    """What is wrong with one container; `row` is what Docker reports of it, if it exists."""
     if row is None:
         yield Check(
             FAIL, "containers", f"{name} has no container", RUN_SITE, kind="services have no container", name=name
@@ -103,46 +105,49 @@ def container_check(
     state = row["State"]
     if state["Status"] != "running":
         ended = f" with exit code {state['ExitCode']}" if state["Status"] in ("exited", "restarting", "dead") else ""
-        word, advice = f"{name} is {state['Status']}{ended}", f"{logs_of(name)} {RUN_SITE}"
-        yield Check(FAIL, "containers", word, advice, kind="containers do not run", name=f"{name} ({state['Status']})")
+        detail, advice = f"{name} is {state['Status']}{ended}", f"{logs_of(name)} {RUN_SITE}"
+        yield Check(
+            FAIL, "containers", detail, advice, kind="containers do not run", name=f"{name} ({state['Status']})"
+        )
         return
     since = now - seconds_of(state["StartedAt"])
     if state["OOMKilled"]:
-        word = f"{name} hit its memory limit of {service['limit_mib']} MiB and a process of it was killed"
-        yield Check(WARN, "containers", word, f"{logs_of(name)} A larger bundle, or less to watch, helps.")
+        detail = f"{name} hit its memory limit of {service['limit_mib']} MiB and one of its processes was killed"
+        yield Check(WARN, "containers", detail, f"{logs_of(name)} A larger bundle, or less to watch, helps.")
     elif row["RestartCount"] and since < LATELY_SECONDS:
-        word = (
-            f"{name} was restarted by Docker, {row['RestartCount']} time(s) in all, the last one {duration(since)} ago"
-        )
-        yield Check(WARN, "containers", word, logs_of(name))
+        count, last = row["RestartCount"], duration(since)
+        detail = f"{name} was restarted by Docker, {count} time(s) in total, most recently {last} ago"
+        yield Check(WARN, "containers", detail, logs_of(name))
     differences = list(_differences(service, row, images))
     if differences:
-        # compose compares its files, not what was changed in a running container by hand.
+        # Compose compares its files, not what somebody changed in a running container.
         recreate = f"{COMPOSE_COMMAND} up --detach --force-recreate {name}"
-        advice = f"Run `./crowsnest site` with the same -i. If it stays, on the server: `{recreate}`."
-        word, kind = f"{name} runs with {'; '.join(differences)}", "containers are not as planned"
-        yield Check(FAIL, "containers", word, advice, kind=kind, name=name)
+        advice = f"Run `./crowsnest site` with the same -i. If that does not help, run on the server: `{recreate}`."
+        detail, kind = f"{name} runs with {'; '.join(differences)}", "containers are not as planned"
+        yield Check(FAIL, "containers", detail, advice, kind=kind, name=name)
 
 
 def _differences(service: Service, row: Container, images: Mapping[str, str]) -> Iterator[str]:
     image, config, memory = service["image"], row["Config"], row["HostConfig"]["Memory"]
     if row["Image"] != images.get(image):
-        yield f"the image {config['Image']} ({row['Image'][7:19]}), planned is {image}"
+        yield f"the image {config['Image']} ({row['Image'][7:19]}) instead of {image}"
     if memory != service["limit_mib"] * MIB:
         yield (
-            f"a memory limit of {memory // MIB} MiB, planned are {service['limit_mib']} MiB"
+            f"a memory limit of {memory // MIB} MiB instead of {service['limit_mib']} MiB"
             if memory
-            else (f"no memory limit, planned are {service['limit_mib']} MiB")
+            else f"no memory limit instead of {service['limit_mib']} MiB"
         )
     runs, planned = config["Cmd"] or [], service["command"]
     if planned and runs != planned:
-        odd, lost = ([word for word in one if word not in other] for one, other in ((runs, planned), (planned, runs)))
-        yield f"another command: {some(odd) or 'nothing'} instead of {some(lost) or 'nothing'}"
+        odd, lost = (
+            [argument for argument in one if argument not in other] for one, other in ((runs, planned), (planned, runs))
+        )
+        yield f"a different command: {some(odd) or 'nothing'} instead of {some(lost) or 'nothing'}"
     if config["User"] != f"{service['user']}:{service['user']}":
-        yield f"the user {config['User'] or 'root'}, planned is {service['user']}"
+        yield f"the user {config['User'] or 'root'} instead of {service['user']}"
     environment = [name for name, value in service["environment"].items() if f"{name}={value}" not in config["Env"]]
     if environment:
-        yield f"another value of {some(environment)}"
+        yield f"a different value of {some(environment)}"
     if any(config["Labels"].get(name) != value for name, value in service["labels"].items()):
         yield "an older configuration than the one in force, which it reads only when it starts"
 
@@ -179,14 +184,16 @@ def file_checks(services: Mapping[str, Service], secrets: SecretDigests) -> list
         try:
             found = read_release(service["path"])
         except OSError as error:
-            word, kind = (
+            detail, kind = (
                 f"{name}: {error.filename}: {error.strerror}",
-                "services have no configuration that can be read",
+                "services have no readable configuration",
             )
-            checks.append(Check(FAIL, "files", word, RUN_SITE, kind=kind, name=name))
+            checks.append(Check(FAIL, "files", detail, RUN_SITE, kind=kind, name=name))
             continue
         checks += release_checks(name, service["path"], wanted, found, f"0:{service['user']}:0640")
-    return checks or [Check(PASS, "files", f"{count} of {count} are as generated, with their rights, and no others")]
+    return checks or [
+        Check(PASS, "files", f"{count} of {count} are as generated, with their rights, and there are no others")
+    ]
 
 
 def release_checks(
@@ -203,7 +210,7 @@ def release_checks(
     differences = [f"{kind}: {some(sorted(files))}" for kind, files in kinds.items() if files]
     if not differences:
         return []
-    advice = f"Changed by hand in {path}/current, or declared since. {RUN_SITE} With --check --diff it shows how."
+    advice = f"Changed by hand in {path}/current, or declared since. {RUN_SITE} With --check --diff it shows them."
     kind = "services have files that are not as generated"
     return [Check(FAIL, "files", f"{name}: {'; '.join(differences)}", advice, kind=kind, name=name)]
 
@@ -213,7 +220,7 @@ def release_checks(
 
 def loaded_checks(services: Mapping[str, Service], metrics: Mapping[str, str]) -> list[Check]:
     """Whether each service that reloads its configuration uses the one in force; `metrics` are of those that answer."""
-    reloading = {name: it["path"] for name, it in services.items() if it["reloads"] and name in metrics}
+    reloading = {name: service["path"] for name, service in services.items() if service["reloads"] and name in metrics}
     checks = [check for name, path in reloading.items() for check in _loaded(name, metrics[name], in_force_since(path))]
     if checks or not reloading:
         return checks
@@ -222,16 +229,16 @@ def loaded_checks(services: Mapping[str, Service], metrics: Mapping[str, str]) -
 
 def _loaded(name: str, metrics: str, swapped_at: float) -> Iterator[Check]:
     if re.search(r"^\w+_config_last_reload_successful 0$", metrics, re.MULTILINE):
-        word = f"{name} refuses its newest configuration and keeps an older one"
-        yield Check(FAIL, "configuration", word, logs_of(name))
+        detail = f"{name} refuses its newest configuration and keeps an older one"
+        yield Check(FAIL, "configuration", detail, logs_of(name))
     elif needs_reload(metrics, swapped_at):
         yield Check(FAIL, "configuration", f"{name} runs with an older configuration than the one in force", RUN_SITE)
 
 
 def read_metrics(services: Mapping[str, Service]) -> dict[str, str | ServiceError]:
-    """{service: its metrics, or why there are none}, asked side by side; with a key where the service wants one.
+    """{service: its metrics, or why there are none}, queried in parallel; with a key if the service needs one.
 
-    A service without metrics is asked for its health instead; one that speaks no HTTP is left out.
+    A service without metrics reports its health instead; one that speaks no HTTP is left out.
     """
     asked = {name: service for name, service in services.items() if service["answers"]}
 
@@ -242,7 +249,7 @@ def read_metrics(services: Mapping[str, Service]) -> dict[str, str | ServiceErro
         except ServiceError as error:
             return error
         except OSError as error:
-            return ServiceError(f"no key for its metrics: {error.filename}: {error.strerror}")
+            return ServiceError(f"the key for its metrics cannot be read: {error.filename}: {error.strerror}")
         return text if status == 200 else ServiceError(f"HTTP {status}")
 
     with ThreadPoolExecutor(len(asked)) as pool:

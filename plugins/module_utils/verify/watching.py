@@ -27,12 +27,12 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Query, Target
 
-# A younger Prometheus need not have evaluated all rules, nor have two samples for every rate.
+# A younger Prometheus may not have evaluated all rules yet, nor have two samples for every rate.
 RULES_SECONDS, DATA_SECONDS = 120, 300
 
 
 class TargetKey(NamedTuple):
-    """What tells targets apart: a `Target` as a value."""
+    """What tells targets apart: a `Target` as a hashable value."""
 
     job: str
     address: str
@@ -46,7 +46,7 @@ class TargetKey(NamedTuple):
 
 
 def active_target(target: ActiveTarget) -> TargetKey:
-    """What tells one of Prometheus' active targets apart, as it was before relabelling."""
+    """The key of one of Prometheus' active targets, as it was before relabelling."""
     found, labels = target["discoveredLabels"], target["labels"]
     return TargetKey(
         found["job"],
@@ -59,25 +59,26 @@ def active_target(target: ActiveTarget) -> TargetKey:
 
 
 def target_name(target: TargetKey) -> str:
-    """`node web1 127.0.0.1:9100`, `app shop …`, `probe shop database …`; the path only when it is not the usual one."""
+    """`node web1 127.0.0.1:9100`, `app shop …`, `probe shop database …`; the path only if it is not the usual one."""
     job, address, path, app, probe, host = target
-    shown = address if job == "probe" or path == "/metrics" else address + path
-    return " ".join(part for part in (job, app or (host if job == "node" else ""), probe, shown) if part)
+    place = address if job == "probe" or path == "/metrics" else address + path
+    return " ".join(part for part in (job, app or (host if job == "node" else ""), probe, place) if part)
 
 
 def target_checks(wanted: Sequence[Target], active: Sequence[ActiveTarget]) -> list[Check]:
-    """Exactly the declared targets, each read without an error.
+    """Exactly the declared targets, each scraped without an error.
 
-    One of an app that cannot be read is a warning: no run changes the app, and its own alert fires.
+    A target of an app that cannot be scraped is a warning: no run changes the app, and its own alert fires.
     """
     declared = dict.fromkeys(TargetKey(**target) for target in wanted)
     found = {active_target(target): target for target in active}
-    missing = [it for it in declared if it not in found]
-    extra = [it for it in found if it not in declared]
-    checks = [_misplaced(it, "declared and not watched") for it in missing]
-    checks += [_misplaced(it, "watched and not declared") for it in extra]
-    checks += [_unread(it, found[it]) for it in declared if it in found and found[it]["health"] != "up"]
-    up = sum(1 for it in declared if it in found and found[it]["health"] == "up")
+    missing = [target for target in declared if target not in found]
+    extra = [target for target in found if target not in declared]
+    common = [target for target in declared if target in found]
+    checks = [_misplaced(target, "declared but not watched") for target in missing]
+    checks += [_misplaced(target, "watched but not declared") for target in extra]
+    checks += [_unread(target, found[target]) for target in common if found[target]["health"] != "up"]
+    up = sum(1 for target in common if found[target]["health"] == "up")
     return [*checks, Check(PASS, "targets", f"{up} of {len(declared)} up")] if up else checks
 
 
@@ -90,8 +91,8 @@ def _unread(target: TargetKey, state: ActiveTarget) -> Check:
     job, address, path, app, *_ = target
     name = target_name(target)
     if state["health"] == "unknown":
-        advice, kind = "Ask again in a minute.", "targets were not read yet"
-        return Check(WARN, "targets", f"{name} was not read yet", advice, soon=True, kind=kind, name=name)
+        advice, kind = "Verify again in a minute.", "targets have not been scraped yet"
+        return Check(WARN, "targets", f"{name} has not been scraped yet", advice, soon=True, kind=kind, name=name)
     advice = {
         "app": f"On its host: `curl -s {address}{path} | head`. {runbook('AppDown')}",
         "probe": logs_of("blackbox"),
@@ -108,19 +109,19 @@ def _unread(target: TargetKey, state: ActiveTarget) -> Check:
 
 
 def rule_checks(wanted: Mapping[str, int], groups: Sequence[RuleGroup], age_seconds: float) -> list[Check]:
-    """All rule groups are there with all their rules, and each could be evaluated. `wanted` is {file/group: rules}."""
+    """All rule groups are loaded with all their rules, and each can be evaluated. `wanted` is {file/group: rules}."""
     found = {f"{PurePosixPath(group['file']).name}/{group['name']}": group["rules"] for group in groups}
     missing = [name for name in wanted if name not in found]
     extra = [name for name in found if name not in wanted]
     other = [name for name, count in wanted.items() if name in found and len(found[name]) != count]
     checks = [
         Check(FAIL, "rules", f"{kind}: {some(names)}", RUN_SITE)
-        for kind, names in (("not loaded", missing), ("not declared", extra), ("another number of rules", other))
+        for kind, names in (("not loaded", missing), ("not declared", extra), ("a different number of rules", other))
         if names
     ]
     rules = [(group, rule) for group, entries in found.items() for rule in entries]
     checks += [_broken(group, rule) for group, rule in rules if rule["health"] == "err"]
-    # A group's first turn comes at some time within its interval; a slow one is not waited for.
+    # A group is first evaluated at some time within its interval; nobody waits for one with a long interval.
     waiting = [
         rule["name"]
         for group in groups
@@ -129,26 +130,26 @@ def rule_checks(wanted: Mapping[str, int], groups: Sequence[RuleGroup], age_seco
     ]
     if waiting:
         young = age_seconds < RULES_SECONDS
-        word = f"{len(waiting)} not evaluated yet: {some(waiting)}"
-        advice = "Ask again in a minute." if young else logs_of("prometheus")
-        checks.append(Check(WARN if young else FAIL, "rules", word, advice, soon=True))
+        detail = f"{len(waiting)} not evaluated yet: {some(waiting)}"
+        advice = "Verify again in a minute." if young else logs_of("prometheus")
+        checks.append(Check(WARN if young else FAIL, "rules", detail, advice, soon=True))
     healthy = sum(1 for _, rule in rules if rule["health"] == "ok")
-    word = f"{healthy} of {sum(wanted.values())} rules in {len(found)} groups evaluate without an error"
+    detail = f"{healthy} of {sum(wanted.values())} rules in {len(found)} groups evaluate without an error"
     later = sum(1 for _, rule in rules if rule["health"] == "unknown") - len(waiting)
-    word += f", {later} of a slow group have not had their turn yet" if later else ""
-    return [*checks, Check(PASS, "rules", word)] if healthy else checks
+    detail += f", {later} in groups with a long interval are not due yet" if later else ""
+    return [*checks, Check(PASS, "rules", detail)] if healthy else checks
 
 
 def _broken(group: str, rule: Rule) -> Check:
-    """A rule that cannot be evaluated; one of the team's is a warning: no run changes what they wrote."""
+    """A rule that cannot be evaluated; one of the team's own is a warning: no run changes what they wrote."""
     name, why = f"{rule['name']} in {group}", rule.get("lastError", "no reason given")
     status = WARN if group.startswith("own-") else FAIL
-    word, advice, kind = (
+    detail, advice, kind = (
         f"{name} cannot be evaluated: {why}",
         runbook("PrometheusRuleFailures"),
         "rules cannot be evaluated",
     )
-    return Check(status, "rules", word, advice, kind=kind, name=f"{name} ({why})")
+    return Check(status, "rules", detail, advice, kind=kind, name=f"{name} ({why})")
 
 
 # --- panels ---
@@ -160,33 +161,32 @@ def panel_checks(
     age_seconds: float,
     settled_apps: Collection[str],
 ) -> list[Check]:
-    """Every query of every panel gives data, or its panel says itself why it may be empty.
+    """Every query of every panel returns data, or its panel itself states why it may be empty.
 
-    No data on the dashboard of an app is a warning: the app does not export it.
-
-    `settled_apps` were there as long as a rate needs.
+    No data on the dashboard of an app is a warning: the app does not export it. `settled_apps` have been up for as long
+    as a rate needs.
     """
     found: dict[str, list[tuple[str, str]]] = {}
     checks = []
     for query in queries:
-        kind, words = _verdict(query, answers[query["expr"]], age_seconds, settled_apps)
-        found.setdefault(kind, []).append((f"{query['dashboard']}: {query['panel']}", words))
+        kind, reason = _verdict(query, answers[query["expr"]], age_seconds, settled_apps)
+        found.setdefault(kind, []).append((f"{query['dashboard']}: {query['panel']}", reason))
         if kind in ("empty", "refused"):
-            checks.append(_blank(query, words if kind == "refused" else ""))
+            checks.append(_blank(query, reason if kind == "refused" else ""))
     early = found.get("early", [])
-    for reason in dict.fromkeys(words for _, words in early):
-        names = list(dict.fromkeys(name for name, words in early if words == reason))
-        word = f"{len(names)} without data, as {reason}: {some(names, 3)}"
+    for cause in dict.fromkeys(reason for _, reason in early):
+        names = list(dict.fromkeys(name for name, reason in early if reason == cause))
+        detail = f"{len(names)} without data because {cause}: {some(names, 3)}"
         kind = "reasons why panels have no data yet"
-        checks.append(Check(WARN, "panels", word, "Ask again in 5 minutes.", kind=kind, name=reason))
-    given, reasons = len(found.get("data", [])), len(found.get("reason", []))
-    word = f"{given} of {len(queries)} queries give data"
-    word += f", {reasons} are empty for the reason their panel names" if reasons else ""
-    return [*checks, Check(PASS, "panels", word)] if given else checks
+        checks.append(Check(WARN, "panels", detail, "Verify again in 5 minutes.", kind=kind, name=cause))
+    full, explained = len(found.get("data", [])), len(found.get("reason", []))
+    detail = f"{full} of {len(queries)} queries return data"
+    detail += f", {explained} are empty for the reason that their panel states" if explained else ""
+    return [*checks, Check(PASS, "panels", detail)] if full else checks
 
 
 def _verdict(query: Query, answer: Answer, age_seconds: float, settled_apps: Collection[str]) -> tuple[str, str]:
-    """(data, reason, early, empty or refused; words that explain it)."""
+    """(data, reason, early, empty or refused; the explanation)."""
     if isinstance(answer, ServiceError):
         return "refused", str(answer)
     if any(not math.isnan(sample.value) for sample in answer):
@@ -201,11 +201,11 @@ def _verdict(query: Query, answer: Answer, age_seconds: float, settled_apps: Col
 
 
 def _blank(query: Query, refusal: str) -> Check:
-    """A panel without data, or one of which Prometheus refuses the query."""
+    """A panel without data, or one whose query Prometheus refuses."""
     name = f"{query['dashboard']}: {query['panel']}"
     if refusal:
-        word, advice = f"{name}: the query is refused: {refusal}", logs_of("prometheus")
-        return Check(FAIL, "panels", word, advice, kind="queries are refused", name=name)
+        detail, advice = f"{name}: the query is refused: {refusal}", logs_of("prometheus")
+        return Check(FAIL, "panels", detail, advice, kind="queries are refused", name=name)
     status, advice = (WARN, runbook("AppMetricsMissing") + " ") if query["app"] else (FAIL, "")
-    advice += f"Ask Prometheus yourself: {query['expr']}"
+    advice += f"Query Prometheus yourself: {query['expr']}"
     return Check(status, "panels", f"{name}: no data", advice, kind="panels have no data", name=name)

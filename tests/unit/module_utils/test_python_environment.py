@@ -26,7 +26,7 @@ OUTPUTS = {
     ),
     "Collecting a\nERROR: THESE PACKAGES DO NOT MATCH THE HASHES.\n    a==1:\n        Got 1\n": (
         "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES. / a==1: / Got 1",
-        "do not go on",
+        "do not continue",
     ),
     "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n": (
         "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
@@ -36,7 +36,10 @@ OUTPUTS = {
         "The virtual environment was not created successfully because ensurepip is not / available",
         "python3-venv",
     ),
-    "a 1 has requirement b>=2, but you have b 1.\n": ("a 1 has requirement b>=2, but you have b 1", "make it again"),
+    "a 1 has requirement b>=2, but you have b 1.\n": (
+        "a 1 has requirement b>=2, but you have b 1",
+        "generate it again",
+    ),
     "1\n2\n3\n\n4\n": ("2 / 3 / 4", "Can the host reach PyPI?"),
     "": ("", "Can the host reach PyPI?"),
 }
@@ -44,8 +47,8 @@ OUTPUTS = {
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_failure_is_told_in_its_own_words_with_what_to_do(output: str) -> None:
-    told, advice = OUTPUTS[output]
-    assert python_environment.words(output) == told
+    error, advice = OUTPUTS[output]
+    assert python_environment.error_text(output) == error
     assert advice in python_environment.advice(output)
 
 

@@ -195,8 +195,8 @@ def test_stable_paths_changed_by_hand_are_put_right(run: Run, stable: Path, spoi
         ("rules", "is not a directory at the top of the release; those are: dashboards"),
         ("dashboards/a", "is not a directory at the top of the release; those are: dashboards"),
         ("..", "is not a directory at the top of the release"),
-        ("current", "is a name that this module needs itself"),
-        ("releases", "is a name that this module needs itself"),
+        ("current", "is a name that this module uses itself"),
+        ("releases", "is a name that this module uses itself"),
     ],
 )
 def test_stable_paths_of_what_is_not_in_the_release_are_refused(run: Run, stable: Path, name: str, words: str) -> None:

@@ -140,7 +140,7 @@ def test_a_login_that_is_still_refused_names_the_limit(
     docker("exit 0")
     result = run(capsys, page)
     assert (result["changed"], "failed" in result) == (True, False)  # the rest of the run goes on
-    assert "wait, and repeat" in str(result["warnings"])
+    assert "wait, then run again" in str(result["warnings"])
 
 
 def test_not_ready_names_the_log(capsys: pytest.CaptureFixture[str], page: Page) -> None:

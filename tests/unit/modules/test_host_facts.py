@@ -42,5 +42,5 @@ def test_a_broken_daemon_json_fails_with_what_to_do(run_module: Run, monkeypatch
     monkeypatch.setattr(host_facts, "host_facts", broken)
     assert run_module(host_facts)["msg"] == (
         "/etc/docker/daemon.json cannot be read: Expecting property name enclosed in double quotes: "
-        "line 1 column 2 (char 1). Mend or remove the file, then run again."
+        "line 1 column 2 (char 1). Repair or remove the file, then run again."
     )

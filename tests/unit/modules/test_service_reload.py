@@ -92,7 +92,7 @@ def test_a_refused_configuration_fails_in_the_services_own_words_after_all_other
     services = {name: {"url": it.url, "path": directory} for name, it in (("prometheus", bad), ("blackbox", good))}
     result = run_module(service_reload, services=services)
     assert result["failed"]
-    assert result["msg"] == f"prometheus keeps its old configuration, it refuses the new one: {words}"
+    assert result["msg"] == f"prometheus keeps its old configuration because it refuses the new one: {words}"
     assert result["reloaded"] == ["blackbox"]
 
 

@@ -128,7 +128,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "grafana_plugins": {},
         "monitors": [],
         "status_pages": [],
-        "business": {"key_file": "", "questions": []},
+        "business": {"key_file": "", "connections": 1, "questions": []},
         "queries": [PANEL],
         "checks": [
             {"status": "PASS", "area": "ports", "detail": "only declared ones", "advice": "", "kind": "", "name": ""}
@@ -167,6 +167,7 @@ def service(name: str, url: str, folder: Path) -> Service:
         "labels": {},
         "reloads": name in ("prometheus", "alertmanager"),
         "answers": "/metrics",
+        "unasked": "targets, rules, alerts, delivery, panels, certificates, hosts" if name == "prometheus" else "",
         "key": "",
         "files": {"config.yml": sha256(name)},
     }
@@ -242,7 +243,7 @@ def test_a_prometheus_that_does_not_answer_is_said_once(run_module: Run, expecte
     expected["services"]["prometheus"]["url"] = closed_url
     (fault,) = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
     assert fault.startswith(f"services: prometheus does not answer at {closed_url} (")
-    assert fault.endswith("; not looked at: targets, rules, alerts, delivery, panels, certificates, hosts")
+    assert fault.endswith("; not checked: targets, rules, alerts, delivery, panels, certificates, hosts")
 
 
 def test_a_prometheus_that_falls_silent_is_said_once(
@@ -269,7 +270,7 @@ def test_a_container_that_does_not_run_is_said_once(
     faults = lines(run_module(verify, expected=expected, secrets=secrets()), "FAIL")
     assert faults == [
         "containers: alertmanager is exited with exit code 1",
-        "alertmanager: Prometheus hands no alerts to it",
+        "alertmanager: Prometheus sends no alerts to it",
     ]
 
 
@@ -301,7 +302,8 @@ def test_grafana_is_asked_when_it_is_planned(
     docker(tmp_path, monkeypatch, {name: container(name) for name in names})
     result = run_module(verify, expected=expected, secrets=secrets(*names), grafana_password="of-the-user-admin")
     assert lines(result, "FAIL") == [
-        "grafana: Grafana refuses the password of admin: changed by hand, declared since, or wrong logins locked it"
+        "grafana: Grafana refuses the password of admin: it was changed by hand or declared since, "
+        "or the user is locked"
     ]
     assert "of-the-user-admin" not in json.dumps(result["report"])
 
@@ -319,7 +321,7 @@ def test_uptime_kuma_is_asked_with_its_key_when_it_is_planned(
     expected |= {"monitors": ["shop", "blog"], "status_pages": ["status"]}
     docker(tmp_path, monkeypatch, {name: container(name) for name in names})
     result = run_module(verify, expected=expected, secrets=secrets(*names))
-    assert lines(result, "FAIL") == ["uptime: 1 of 2 declared monitors give no state: blog"]
+    assert lines(result, "FAIL") == ["uptime: 1 of 2 declared monitors report no state: blog"]
     assert "uk1_of-kuma" not in json.dumps(result["report"])
 
 
@@ -350,7 +352,7 @@ def test_a_new_configuration_makes_an_old_prometheus_young(
     result = run_module(verify, expected=expected, secrets=secrets())
     assert lines(result, "FAIL") == []
     (warning,) = lines(result, "WARN")
-    assert warning.startswith("panels: 1 without data, as Prometheus has had this configuration for 6")
+    assert warning.startswith("panels: 1 without data because Prometheus has had this configuration for 6")
 
 
 def test_deliveries_count_since_alertmanager_has_its_configuration_an_hour_at_most(
@@ -408,7 +410,7 @@ def test_an_at_in_an_address_is_not_always_a_login(
 def test_without_waiting_is_decided_at_once(run_module: Run, expected: Expected, prometheus: Prometheus) -> None:
     prometheus.targets = []
     result = run_module(verify, expected=expected, secrets=secrets())
-    assert lines(result, "FAIL") == ["targets: node web1 127.0.0.1:9100 is declared and not watched"]
+    assert lines(result, "FAIL") == ["targets: node web1 127.0.0.1:9100 is declared but not watched"]
 
 
 def test_what_will_not_be_right_in_a_moment_is_not_waited_for(run_module: Run, expected: Expected) -> None:
@@ -459,8 +461,8 @@ def test_an_outage_of_an_app_of_many_targets_fails_no_run_and_is_a_few_lines(
         "127.0.0.1:8001 (connection refused), 127.0.0.1:8002 (connection refused) and 7 more",
         "WARN    alerts         4 alerts fire: AppDown shop (critical), AppErrorRatioHigh shop (critical), "
         "MonitorDown shop (critical) and 1 more",
-        "WARN    probes         shop is not reachable, or its answer is not as it should be: url",
-        "WARN    panels         10 without data, as shop is down, or was less than 5 min ago: "
+        "WARN    probes         shop is not reachable, or does not answer as it should: url",
+        "WARN    panels         10 without data because shop is down, or was less than 5 min ago: "
         "host: P0, host: P1, host: P2 and 7 more",
     ]
     assert len([it for it in report["checks"] if it["area"] == "targets"]) == 11

@@ -110,8 +110,12 @@ def symlink(place: Path) -> None:
         ("app", Path.touch, "app is a file, not a directory; remove it"),
         ("app/releases", symlink, "app/releases is a symlink, not a directory"),
         ("app/releases", Path.touch, "app/releases is a file, not a directory"),
-        ("app/current", Path.mkdir, "app/current exists and is not the symlink this module keeps; move it away (mv "),
-        ("app/other.yml", Path.touch, "app holds other files and was not made by this module; give a directory"),
+        (
+            "app/current",
+            Path.mkdir,
+            "app/current exists and is not the symlink that this module manages; move it away (mv ",
+        ),
+        ("app/other.yml", Path.touch, "app holds other files and was not created by this module; give a directory"),
     ],
 )
 def test_a_place_that_is_not_ours_is_refused(tmp_path: Path, place: str, make: object, words: str) -> None:

@@ -79,7 +79,7 @@ MONITORS: dict[str, tuple[dict[str, Any], str]] = {
     "the same key": ({"key": "shop", "type": "push"}, "monitors: 2 have the key shop"),
     "a key with a bracket": (
         {"key": "x)", "type": "push"},
-        "monitors[4] (x)).key: x) is not a text without brackets and line ends",
+        "monitors[4] (x)).key: x) is not a text without brackets and line breaks",
     ),
     "interval 5": ({"type": "push", "interval": 5}, "monitors[4] (x).interval: 5 is not between 20 and 2073600"),
     "retry interval": (
@@ -104,7 +104,7 @@ MONITORS: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "push", "group": "shop/website"},
         "monitors[4] (x).group: there is no group shop/website, declared are: shop",
     ),
-    "inside itself": ({"type": "group", "group": "x"}, "monitors (x).group: it is inside itself: x in x"),
+    "inside itself": ({"type": "group", "group": "x"}, "monitors (x).group: it contains itself: x in x"),
     "an unknown notification": (
         {"type": "push", "notifications": ["y"]},
         "monitors[4] (x).notifications: there is no notification y, declared are: ops",
@@ -119,7 +119,7 @@ MONITORS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "our tag": (
         {"type": "push", "tags": [{"name": "crowsnest", "value": "y"}]},
-        "monitors[4] (x).tags: crowsnest is the tag by which this module knows its own",
+        "monitors[4] (x).tags: crowsnest is the tag that marks this module's own monitors",
     ),
     "a tag without a name": (
         {"type": "push", "tags": [{"name": "", "value": "y"}]},
@@ -219,7 +219,7 @@ def test_every_secret_field_is_kept_out_of_logs_and_results() -> None:
 def test_a_longer_circle_of_groups_is_found() -> None:
     circle = [{"key": key, "name": key, "type": "group", "group": outer} for key, outer in ("pq", "qr", "rp")]
     ways = ("p in q in r in p", "q in r in p in q", "r in p in q in r")
-    assert found(monitors=circle) == [f"monitors ({way[0]}).group: it is inside itself: {way}" for way in ways]
+    assert found(monitors=circle) == [f"monitors ({way[0]}).group: it contains itself: {way}" for way in ways]
 
 
 def test_every_type_can_do_without_what_it_does_not_need() -> None:
@@ -291,12 +291,12 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "cron": (
         "maintenances",
         {"strategy": "cron", "cron": "daily", "durationMinutes": 5},
-        "maintenances[1] (x).cron: 'daily' is not five words",
+        "maintenances[1] (x).cron: 'daily' does not have five fields",
     ),
     "no cron": (
         "maintenances",
         {"strategy": "cron", "durationMinutes": 5},
-        "maintenances[1] (x).cron: '' is not five words",
+        "maintenances[1] (x).cron: '' does not have five fields",
     ),
     "time zone": (
         "maintenances",
@@ -316,17 +316,17 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "slug": (
         "status_pages",
         {"slug": "Our Page"},
-        "status_pages[1] (Our Page).slug: Our Page is not of small letters, digits and single hyphens between them",
+        "status_pages[1] (Our Page).slug: Our Page is not made of lower-case letters, digits and single hyphens",
     ),
     "a picture": (
         "status_pages",
         {"icon": "data:image/png;base64,AAAA"},
-        "status_pages[1] (x).icon: must be an address; Kuma stores a picture under a name of its own",
+        "status_pages[1] (x).icon: must be an address; Kuma stores an image under a name of its own",
     ),
     "our mark": (
         "status_pages",
         {"customCSS": "/* crowsnest */ a {}"},
-        "status_pages[1] (x).customCSS: begins with the mark that this module writes itself",
+        "status_pages[1] (x).customCSS: starts with the mark that this module writes itself",
     ),
     "monitor on a page": (
         "status_pages",

@@ -272,7 +272,7 @@ def test_everything_is_written_in_the_order_of_its_references() -> None:
         "create docker host local",
         "create tag app",
         "create tag crowsnest",
-        "restart container since Kuma learns tags as labels of /metrics at its start",
+        "restart container since Kuma reads tags as labels of /metrics only at its start",
         "create monitor shop: website",
         "create status page status",
         "create maintenance Night",

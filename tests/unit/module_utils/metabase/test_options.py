@@ -105,7 +105,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
     "the admin as a person": (
         "users.0",
         {"email": "Admin@example.com"},
-        "users[0] (Admin@example.com): this is the account of admin, declare it only there",
+        "users[0] (Admin@example.com): this is the account in `admin`; declare it only there",
     ),
     "no password of a database": ("databases.0", {"password": ""}, "databases[0] (Shop).password: is missing"),
     "port": ("databases.0", {"port": 70000}, "databases[0] (Shop).port: 70000 is not between 1 and 65535"),
@@ -118,7 +118,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
     "inside itself": (
         "collections.0",
         {"parent": "a"},
-        "collections (shop).parent: it is inside itself: shop in a in shop",
+        "collections (shop).parent: it contains itself: shop in a in shop",
     ),
     "the same key": ("questions.1", {"key": "q"}, "questions: 2 have the key q"),
     "an unknown collection": (
@@ -134,7 +134,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
     "a tag without a filter": (
         "questions.1",
         {"sql": "SELECT {{x}}"},
-        "questions[1] (r).sql: has {{x}}, for which no filter is declared",
+        "questions[1] (r).sql: has {{x}}, but no filter is declared for it",
     ),
     "a filter without its tag": (
         "questions.1",
@@ -169,7 +169,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
     "a card that leaves the grid": (
         "dashboards.0",
         {"cards": [{**CARD, "col": 21}]},
-        "dashboards[0] (d).cards[0]: col 21 and width 4 leave the 24 columns of the grid",
+        "dashboards[0] (d).cards[0]: col 21 and width 4 exceed the 24 columns of the grid",
     ),
     "no width": (
         "dashboards.0",
@@ -180,12 +180,12 @@ CASES: dict[str, tuple[str, Any, str]] = {
     "a filter that no question has": (
         "dashboards.0",
         {"filters": [{"tag": "x", "name": "X", "type": "date"}]},
-        "dashboards[0] (d).filters[0]: no question of its cards has the filter x",
+        "dashboards[0] (d).filters[0]: no question on its cards has the filter x",
     ),
     "a filter of another type": (
         "dashboards.0",
         {"filters": [{"tag": "period", "name": "X", "type": "text"}]},
-        "dashboards[0] (d).filters[0].type: text, but in the question q it is date",
+        "dashboards[0] (d).filters[0].type: text, but the question q declares date",
     ),
     "a filter twice": (
         "dashboards.0",
@@ -203,17 +203,17 @@ CASES: dict[str, tuple[str, Any, str]] = {
     "no hour": (
         "subscriptions.0",
         {"at": None},
-        "subscriptions[0] (s).at: is missing, the hour of the day from 0 to 23",
+        "subscriptions[0] (s).at: is missing: the hour of the day, from 0 to 23",
     ),
     "no day of the week": (
         "subscriptions.0",
         {"weekday": None},
-        "subscriptions[0] (s).weekday: is missing, mon to sun",
+        "subscriptions[0] (s).weekday: is missing: mon to sun",
     ),
     "a day each hour": (
         "subscriptions.1",
         {"weekday": "tue"},
-        "subscriptions[1] (t).weekday: tue means nothing with every",
+        "subscriptions[1] (t).weekday: tue has no meaning with every",
     ),
     "an unknown dashboard": (
         "subscriptions.0",

@@ -43,7 +43,7 @@ Run = Callable[..., dict[str, Any]]
 
 
 def secrets(options: Any) -> set[str]:
-    return secret_texts(SPEC, options, 4, BY_NAME, shown=("page",))
+    return secret_texts(SPEC, options, 4, BY_NAME, visible=("page",))
 
 
 @pytest.fixture

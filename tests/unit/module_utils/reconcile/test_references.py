@@ -52,9 +52,9 @@ def test_circles_name_the_way_round_and_nothing_outside_of_them() -> None:
     outer = {"a": "b", "b": "a", "into": "a", "self": "self", "well": None, "unknown": "nowhere"}
     rows = [{"key": key, "parent": parent} for key, parent in outer.items()]
     assert [*circles("folders", "parent", rows)] == [
-        "folders (a).parent: it is inside itself: a in b in a",
-        "folders (b).parent: it is inside itself: b in a in b",
-        "folders (self).parent: it is inside itself: self in self",
+        "folders (a).parent: it contains itself: a in b in a",
+        "folders (b).parent: it contains itself: b in a in b",
+        "folders (self).parent: it contains itself: self in self",
     ]
 
 

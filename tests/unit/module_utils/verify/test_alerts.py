@@ -46,7 +46,7 @@ def test_alerts_that_fire_are_lines_the_worst_first_but_for_the_heartbeat() -> N
 
 def test_without_alerts_that_fire_all_is_well() -> None:
     found = active(alert("AlertingPathAlive"), alert("HostCpuHigh", "pending", host="web1"))
-    assert module.alert_checks(found)[0][:3] == ("PASS", "alerts", "none fires")
+    assert module.alert_checks(found)[0][:3] == ("PASS", "alerts", "none is firing")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_rule_of_the_team_may_speak_of_anything() -> None:
     (check,) = module.alert_checks(found)
     assert (check.detail, check.advice) == (
         "HostDiskFilling billing (page) fires",
-        "A rule of yours: crowsnest_rule_files.",
+        "It is a rule of your own: crowsnest_rule_files.",
     )
     assert module.area_checks("disk", found, {}) == []
 
@@ -79,7 +79,7 @@ def test_of_one_alert_only_the_highest_severity_counts() -> None:
 # alert and value: (area, line, how it stands in a line of many).
 SAID: dict[tuple[str, str], tuple[str, str, str]] = {
     ("HostDiskFilling", "9.06e+01"): ("disk", "web1 / is 91 % full", "web1 / (91 %)"),
-    ("HostDiskFullSoon", "82800"): ("disk", "web1 / will be full in 23 h at its present pace", "web1 / (23 h)"),
+    ("HostDiskFullSoon", "82800"): ("disk", "web1 / will be full in 23 h at the present rate", "web1 / (23 h)"),
     ("HostInodesLow", "95"): ("disk", "web1 / has used 95 % of its inodes", "web1 / (95 %)"),
     ("HostReadOnlyFilesystem", "1"): ("disk", "web1 / is read-only", "web1 /"),
     ("HostMemoryLow", "96.4"): ("memory", "web1 uses 96 % of its memory", "web1 (96 %)"),
@@ -132,7 +132,7 @@ def test_what_lasts_not_long_enough_for_the_alert_says_so() -> None:
     (check,) = module.area_checks("memory", active(alert("HostMemoryLow", "pending", "93", **EVERY_LABEL)), {})
     assert (check.status, check.detail) == (
         "WARN",
-        "web1 uses 93 % of its memory; the alert fires if this goes on",
+        "web1 uses 93 % of its memory; the alert will fire if this goes on",
     )
 
 

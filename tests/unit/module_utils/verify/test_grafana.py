@@ -71,7 +71,7 @@ def test_a_password_changed_by_hand_is_said_once_and_asked_once(serve: Serve) ->
     (check,) = verify_grafana.grafana_checks(server.url, "admin", "a word", {}, {})
     assert (check.status, check.detail) == (
         "FAIL",
-        "Grafana refuses the password of admin: changed by hand, declared since, or wrong logins locked it",
+        "Grafana refuses the password of admin: it was changed by hand or declared since, or the user is locked",
     )
     assert "crowsnest site" in check.advice
     assert len(server.asked) == 1
@@ -80,14 +80,14 @@ def test_a_password_changed_by_hand_is_said_once_and_asked_once(serve: Serve) ->
 @pytest.mark.parametrize(
     ("status", "text", "words"),
     [
-        (401, "", "HTTP 401, the user may not ask it: "),
-        (403, '{"message":"denied"}', 'HTTP 403, the user may not ask it: {"message":"denied"}'),
+        (401, "", "HTTP 401, the user may not query it: "),
+        (403, '{"message":"denied"}', 'HTTP 403, the user may not query it: {"message":"denied"}'),
         (
             404,
             '{"message":"Data source not found"}',
             'HTTP 404, it does not exist: {"message":"Data source not found"}',
         ),
-        (502, "", "HTTP 502, Grafana does not reach it: "),
+        (502, "", "HTTP 502, Grafana cannot reach it: "),
         (500, "oh", "HTTP 500, it answers with an error: oh"),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_missing_dashboard_is_named(serve: Serve) -> None:
 def test_a_panel_of_a_data_source_that_does_not_exist_is_found_in_a_row_too(serve: Serve) -> None:
     row = {"panels": [{"datasource": {"uid": "influx"}}]}
     found = lines(serve, host=(200, {"dashboard": {"panels": [PANEL, row]}}))
-    assert faults(found) == ["dashboard host asks data sources that do not exist: influx"]
+    assert faults(found) == ["dashboard host queries data sources that do not exist: influx"]
 
 
 def test_a_grafana_that_breaks_off_is_one_line(serve: Serve) -> None:
@@ -118,10 +118,10 @@ def test_a_grafana_that_breaks_off_is_one_line(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("wanted", "line"),
     [
-        ({"clock": "2.1.8"}, ("PASS", "1 of 1 declared plugins are there")),
+        ({"clock": "2.1.8"}, ("PASS", "1 of 1 declared plugins are installed")),
         (
             {"clock": "2.2.0", "piechart": "1.0.0"},
-            ("FAIL", "declared plugins are missing: clock 2.2.0 (there is 2.1.8), piechart 1.0.0"),
+            ("FAIL", "declared plugins are missing: clock 2.2.0 (found 2.1.8), piechart 1.0.0"),
         ),
     ],
 )

@@ -21,12 +21,12 @@ def lines(found: list[Any]) -> list[tuple[str, str]]:
 
 def test_monitors_with_a_state_are_found_whatever_the_state_is() -> None:
     found = verify_kuma.monitor_checks(METRICS, ["shop: website", 'the "best" shop'])
-    assert lines(found) == [("PASS", "2 of 2 declared monitors give a state")]
+    assert lines(found) == [("PASS", "2 of 2 declared monitors report a state")]
 
 
 def test_a_monitor_without_a_state_is_named_and_may_be_right_in_a_moment() -> None:
     (check,) = verify_kuma.monitor_checks(METRICS, ["shop: website", "shop: gone"])
-    assert (check.status, check.detail) == ("FAIL", "1 of 2 declared monitors give no state: shop: gone")
+    assert (check.status, check.detail) == ("FAIL", "1 of 2 declared monitors report no state: shop: gone")
     assert check.soon
     assert "docker restart" in check.advice
 

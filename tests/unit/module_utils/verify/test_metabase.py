@@ -70,7 +70,7 @@ def test_a_question_without_an_answer_is_a_warning_with_postgresql_s_words(lines
 
 def test_questions_that_could_not_be_made_are_a_warning(lines: Any) -> None:
     assert lines({"depot/Stock": WELL}) == [
-        ("WARN", "shop: 2 of 2 questions are not there: Revenue, Orders"),
+        ("WARN", "shop: 2 of 2 questions are missing: Revenue, Orders"),
         ("PASS", "depot: 1 of 1 questions have an answer"),
     ]
 
@@ -84,4 +84,4 @@ def test_a_key_that_is_refused_or_missing_is_a_fault(serve: Serve, key_file: str
     (refused,) = verify_metabase.metabase_checks(refusing.url, key_file, WANTED, 3)
     (missing,) = verify_metabase.metabase_checks(refusing.url, str(tmp_path / "none"), WANTED, 3)
     assert (refused.status, missing.status) == ("FAIL", "FAIL")
-    assert "refuses the key" in refused.detail and "is not there" in missing.detail
+    assert "refuses crowsnest's API key" in refused.detail and "is missing" in missing.detail

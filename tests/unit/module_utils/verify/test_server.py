@@ -79,27 +79,27 @@ CONTAINERS: list[tuple[dict[str, Any] | None, str, str]] = [
     (
         row(State__OOMKilled=True),
         "WARN",
-        "prometheus hit its memory limit of 256 MiB and a process of it was killed",
+        "prometheus hit its memory limit of 256 MiB and one of its processes was killed",
     ),
-    (row(RestartCount=3), "WARN", "prometheus was restarted by Docker, 3 time(s) in all, the last one 40 min ago"),
+    (row(RestartCount=3), "WARN", "prometheus was restarted by Docker, 3 time(s) in total, most recently 40 min ago"),
     (
         row(Image="sha256:ffffffffffff0000", Config__Image="prom/prometheus:v2"),
         "FAIL",
-        f"prometheus runs with the image prom/prometheus:v2 (ffffffffffff), planned is {IMAGE}",
+        f"prometheus runs with the image prom/prometheus:v2 (ffffffffffff) instead of {IMAGE}",
     ),
     (
         row(HostConfig__Memory=512 * 2**20),
         "FAIL",
-        "prometheus runs with a memory limit of 512 MiB, planned are 256 MiB",
+        "prometheus runs with a memory limit of 512 MiB instead of 256 MiB",
     ),
-    (row(HostConfig__Memory=0), "FAIL", "prometheus runs with no memory limit, planned are 256 MiB"),
+    (row(HostConfig__Memory=0), "FAIL", "prometheus runs with no memory limit instead of 256 MiB"),
     (
         row(Config__Cmd=["--config.file=/etc/prometheus.yml", "--web.enable-admin-api"]),
         "FAIL",
-        "prometheus runs with another command: --web.enable-admin-api instead of --web.enable-lifecycle",
+        "prometheus runs with a different command: --web.enable-admin-api instead of --web.enable-lifecycle",
     ),
-    (row(Config__User=""), "FAIL", "prometheus runs with the user root, planned is 21090"),
-    (row(Config__Env=["GOMEMLIMIT=1GiB"]), "FAIL", "prometheus runs with another value of GOMEMLIMIT"),
+    (row(Config__User=""), "FAIL", "prometheus runs with the user root instead of 21090"),
+    (row(Config__Env=["GOMEMLIMIT=1GiB"]), "FAIL", "prometheus runs with a different value of GOMEMLIMIT"),
 ]
 
 
@@ -131,7 +131,7 @@ def test_the_command_of_an_image_is_its_own_matter() -> None:
 
 def test_a_planned_image_that_is_not_there_is_another_one() -> None:
     (check,) = check_of(row(), {"other": ID})
-    assert f"planned is {IMAGE}" in check.detail
+    assert f"instead of {IMAGE}" in check.detail
 
 
 # --- files ---
@@ -240,7 +240,7 @@ def test_a_service_with_a_key_is_asked_with_it(serve: Any, tmp_path: Path) -> No
     found = server.read_metrics({"kuma": service, "lost": {**service, "key": str(tmp_path / "none")}})
     assert found["kuma"] == "up 1\n"
     assert kuma.logins == ["crowsnest:uk1_a-key"]
-    assert str(found["lost"]) == f"no key for its metrics: {tmp_path}/none: No such file or directory"
+    assert str(found["lost"]) == f"the key for its metrics cannot be read: {tmp_path}/none: No such file or directory"
 
 
 DOCKER_SAYS = {

@@ -49,10 +49,10 @@ def lines(
 def test_a_host_on_which_all_is_well_passes() -> None:
     assert lines({}) == [
         "PASS probes: 1 of 1 succeed",
-        "PASS delivery: none of 2 messages failed lately",
+        "PASS delivery: none of 2 messages failed recently",
         "PASS heartbeat: delivered 5 time(s) in the last 5 min",
         "PASS certificates: none: no URL with https is declared",
-        "PASS disk: 2 file system(s), the fullest: web1 / with 41 %",
+        "PASS disk: 2 file system(s), the fullest is web1 / at 41 %",
         "PASS memory: at most 61 % used, on web1",
         "PASS clock: 1 host(s), at most 0.2 s from the server's clock",
     ]
@@ -79,19 +79,19 @@ CASES: dict[str, tuple[Mapping[str, Any], dict[str, Any], Sequence[Alert], str]]
         {"probes": [sample(0, app="shop", probe="redis", instance="http://a/")]},
         {},
         (),
-        "WARN probes: shop is not reachable, or its answer is not as it should be: redis",
+        "WARN probes: shop is not reachable, or does not answer as it should: redis",
     ),
     "a message failed": (
         {"failing": [failing()]},
         {},
         (),
-        "WARN delivery: the last message (critical) to team failed, and none was sent since",
+        "WARN delivery: the last message (critical) to team failed, and none has been sent since",
     ),
     "not long enough for the alert": (
         {"failing": [failing(899)]},
         {},
         [UNDELIVERED._replace(firing=False)],
-        "WARN delivery: the last message (critical) to team failed, and none was sent since",
+        "WARN delivery: the last message (critical) to team failed, and none has been sent since",
     ),
     "the alert fires": (
         {"failing": [failing(751)]},
@@ -109,31 +109,31 @@ CASES: dict[str, tuple[Mapping[str, Any], dict[str, Any], Sequence[Alert], str]]
         {"failing": [failing(749)]},
         {},
         [UNDELIVERED],
-        "WARN delivery: the last message (critical) to team failed, and none was sent since",
+        "WARN delivery: the last message (critical) to team failed, and none has been sent since",
     ),
     "the alert of another receiver fires": (
         {"failing": [failing(899)]},
         {},
         [alert("AlertmanagerNotificationsFailing", integration="email")],
-        "WARN delivery: the last message (critical) to team failed, and none was sent since",
+        "WARN delivery: the last message (critical) to team failed, and none has been sent since",
     ),
     "failed before the configuration in force": (
         {"failing": [failing(-1)]},
         {},
         [UNDELIVERED],
-        "PASS delivery: none of 2 messages failed lately",
+        "PASS delivery: none of 2 messages failed recently",
     ),
     "failed to a receiver that was removed": (
         {"failing": [failing(integration="email")], "failures": [sample(5, integration="email")]},
         {},
         [alert("AlertmanagerNotificationsFailing", integration="email")],
-        "PASS delivery: none of 2 messages failed lately",
+        "PASS delivery: none of 2 messages failed recently",
     ),
     "failed, and one was delivered since": (
         {"failures": [sample(1.02, integration="slack")]},
         {},
         [UNDELIVERED],
-        "PASS delivery: 2 messages lately, 1 failed and a later one arrived",
+        "PASS delivery: 2 messages recently; 1 failed, but a later one arrived",
     ),
     "no receiver": (
         {"failing": [failing()]},
@@ -158,7 +158,7 @@ CASES: dict[str, tuple[Mapping[str, Any], dict[str, Any], Sequence[Alert], str]]
         {"certificates": [sample(3.9 * DAY, app="shop"), sample(1, app="gone")]},
         {"certificates": CERTIFICATE},
         (),
-        "PASS certificates: 1, the first one expires in 3 d",
+        "PASS certificates: 1, the first expires in 3 d",
     ),
     "an alert on a certificate": (
         {"certificates": [sample(90 * DAY, app="shop")]},
@@ -176,7 +176,7 @@ CASES: dict[str, tuple[Mapping[str, Any], dict[str, Any], Sequence[Alert], str]]
         {"disk": [sample(99, host="web1", mountpoint="/")]},
         {},
         (),
-        "PASS disk: 1 file system(s), the fullest: web1 / with 99 %",
+        "PASS disk: 1 file system(s), the fullest is web1 / at 99 %",
     ),
     "an alert on an empty disk": (
         {},
@@ -188,7 +188,7 @@ CASES: dict[str, tuple[Mapping[str, Any], dict[str, Any], Sequence[Alert], str]]
         {},
         {},
         [alert("HostDiskFullSoon", host="web1", mountpoint="/", value=DAY - 3600)],
-        "WARN disk: web1 / will be full in 23 h at its present pace",
+        "WARN disk: web1 / will be full in 23 h at the present rate",
     ),
     "disks of hosts that were removed": (
         {"disk": [sample(99, host="gone", mountpoint="/")]},
@@ -226,7 +226,7 @@ CASES: dict[str, tuple[Mapping[str, Any], dict[str, Any], Sequence[Alert], str]]
         {"memory": ServiceError("HTTP 422: too many samples")},
         {},
         (),
-        "FAIL memory: Prometheus refuses the question: HTTP 422: too many samples",
+        "FAIL memory: Prometheus refuses the query: HTTP 422: too many samples",
     ),
 }
 

@@ -37,7 +37,7 @@ def test_the_versions_that_run_are_named() -> None:
 def test_an_image_that_holds_another_version_than_its_name_says_is_a_warning(version: str) -> None:
     check = one({"prometheus": PROMETHEUS.format(version), "grafana": GRAFANA.format("13.1.2")})
     assert check.status == "WARN"
-    assert check.detail == f"prometheus {version.partition('+')[0]} (its image is named v3.14.0)"
+    assert check.detail == f"prometheus {version.partition('+')[0]} (its image is tagged v3.14.0)"
     assert "registry mirror" in check.advice
 
 

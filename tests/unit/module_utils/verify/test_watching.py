@@ -47,19 +47,19 @@ WRONG_TARGETS: dict[str, tuple[list[Any], list[Any], list[tuple[str, str]]]] = {
     "missing": (
         [NODE, PROBES[0]],
         [active(NODE)],
-        [("FAIL", "probe shop redis http://127.0.0.1:8000/health/ is declared and not watched")],
+        [("FAIL", "probe shop redis http://127.0.0.1:8000/health/ is declared but not watched")],
     ),
     "extra": (
         [NODE],
         [active(NODE), active(target("app", "127.0.0.1:9", "old", path="/m"))],
-        [("FAIL", "app old 127.0.0.1:9/m is watched and not declared")],
+        [("FAIL", "app old 127.0.0.1:9/m is watched but not declared")],
     ),
     "another path is another target": (
         [target("app", "127.0.0.1:8000", "shop", path="/m")],
         [active(APP)],
         [
-            ("FAIL", "app shop 127.0.0.1:8000/m is declared and not watched"),
-            ("FAIL", "app shop 127.0.0.1:8000 is watched and not declared"),
+            ("FAIL", "app shop 127.0.0.1:8000/m is declared but not watched"),
+            ("FAIL", "app shop 127.0.0.1:8000 is watched but not declared"),
         ],
     ),
     "an app down": ([APP], [active(APP, "down", REFUSED)], [("WARN", f"app shop 127.0.0.1:8000 is down: {REFUSED}")]),
@@ -74,8 +74,12 @@ WRONG_TARGETS: dict[str, tuple[list[Any], list[Any], list[tuple[str, str]]]] = {
         [active(STACK, "down")],
         [("FAIL", "alertmanager 127.0.0.1:9093 is down: no reason given")],
     ),
-    "not read yet": ([NODE], [active(NODE, "unknown")], [("WARN", "node web1 127.0.0.1:9100 was not read yet")]),
-    "nothing at all": ([NODE], [], [("FAIL", "node web1 127.0.0.1:9100 is declared and not watched")]),
+    "not scraped yet": (
+        [NODE],
+        [active(NODE, "unknown")],
+        [("WARN", "node web1 127.0.0.1:9100 has not been scraped yet")],
+    ),
+    "nothing at all": ([NODE], [], [("FAIL", "node web1 127.0.0.1:9100 is declared but not watched")]),
 }
 
 
@@ -85,8 +89,8 @@ def test_a_target_that_is_not_as_declared_is_named(case: str) -> None:
     checks = watching.target_checks(wanted, found)
     assert [line for line in lines(checks) if line[0] != "PASS"] == expected
     assert all(check.advice for check in checks if check.status != "PASS")
-    # Nobody waits for an app that is down: that is not ours to put right.
-    assert all(check.soon for check in checks if check.status == "FAIL" or "not read yet" in check.detail)
+    # Nobody waits for an app that is down: no run cures that.
+    assert all(check.soon for check in checks if check.status == "FAIL" or "not been scraped yet" in check.detail)
     assert not any(check.soon for check in checks if " is down" in check.detail and check.status == "WARN")
 
 
@@ -135,7 +139,7 @@ WRONG_RULES: dict[str, tuple[list[Any], float, tuple[str, str]]] = {
     "a rule is missing": (
         [group("host.yml", rule("a")), TEAM],
         900,
-        ("FAIL", "another number of rules: host.yml/host_cpu"),
+        ("FAIL", "a different number of rules: host.yml/host_cpu"),
     ),
     "a rule fails": (
         [group("host.yml", rule("a"), rule("b", "err", "many-to-many")), TEAM],
@@ -176,7 +180,7 @@ def test_a_slow_group_is_not_waited_for() -> None:
     assert lines(watching.rule_checks(GROUPS, found, 300)) == [
         (
             "PASS",
-            "2 of 3 rules in 2 groups evaluate without an error, 1 of a slow group have not had their turn yet",
+            "2 of 3 rules in 2 groups evaluate without an error, 1 in groups with a long interval are not due yet",
         )
     ]
 
@@ -193,8 +197,8 @@ def query(panel: str = "CPU", expr: str = "x", empty: str = "", app: str = "") -
 
 # (query, answer, seconds since the configuration, apps that were there, lines)
 PANELS: dict[str, tuple[dict[str, str], Answer, float, set[str], list[tuple[str, str]]]] = {
-    "data": (query(), DATA, 900, set(), [("PASS", "1 of 1 queries give data")]),
-    "one number of many is one": (query(), [*NAN, *DATA], 900, set(), [("PASS", "1 of 1 queries give data")]),
+    "data": (query(), DATA, 900, set(), [("PASS", "1 of 1 queries return data")]),
+    "one number of many is one": (query(), [*NAN, *DATA], 900, set(), [("PASS", "1 of 1 queries return data")]),
     "empty": (query(), [], 900, set(), [("FAIL", "host: CPU: no data")]),
     "no number is no data": (query(), NAN, 900, set(), [("FAIL", "host: CPU: no data")]),
     "a reason": (query(empty="No swap."), [], 900, set(), []),
@@ -210,14 +214,14 @@ PANELS: dict[str, tuple[dict[str, str], Answer, float, set[str], list[tuple[str,
         [],
         299,
         set(),
-        [("WARN", "1 without data, as Prometheus has had this configuration for 4 min: host: CPU")],
+        [("WARN", "1 without data because Prometheus has had this configuration for 4 min: host: CPU")],
     ),
     "an app that is down": (
         query(app="shop"),
         [],
         300,
         {"blog"},
-        [("WARN", "1 without data, as shop is down, or was less than 5 min ago: host: CPU")],
+        [("WARN", "1 without data because shop is down, or was less than 5 min ago: host: CPU")],
     ),
     "an app that does not export it": (query(app="shop"), [], 300, {"shop"}, [("WARN", "host: CPU: no data")]),
 }
@@ -231,7 +235,7 @@ def test_a_panel_gives_data_or_says_why_not(case: str) -> None:
 
 def test_what_to_ask_oneself_stands_beside_an_empty_panel() -> None:
     (check,) = watching.panel_checks([query(expr="rate(x[1m])")], {"rate(x[1m])": []}, 900, set())
-    assert check.advice == "Ask Prometheus yourself: rate(x[1m])"
+    assert check.advice == "Query Prometheus yourself: rate(x[1m])"
 
 
 def test_many_empty_panels_are_of_one_kind_for_the_report() -> None:
@@ -239,13 +243,13 @@ def test_many_empty_panels_are_of_one_kind_for_the_report() -> None:
     *empty, last = watching.panel_checks([*many, query(expr="y")], {"x": [], "y": DATA}, 900, set())
     assert [check.name for check in empty] == [f"host: Panel {number}" for number in range(14)]
     assert {(check.status, check.kind) for check in empty} == {("FAIL", "panels have no data")}
-    assert last[:3] == ("PASS", "panels", "1 of 15 queries give data")
+    assert last[:3] == ("PASS", "panels", "1 of 15 queries return data")
 
 
 def test_empty_ones_with_a_reason_are_counted() -> None:
     asked = [query(expr="y"), query("Swap", empty="No swap.")]
     checks = watching.panel_checks(asked, {"x": [], "y": DATA}, 900, set())
-    assert lines(checks) == [("PASS", "1 of 2 queries give data, 1 are empty for the reason their panel names")]
+    assert lines(checks) == [("PASS", "1 of 2 queries return data, 1 are empty for the reason that their panel states")]
 
 
 def test_without_grafana_nothing_is_said_of_panels() -> None:

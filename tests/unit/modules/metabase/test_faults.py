@@ -60,7 +60,7 @@ def test_a_throttled_login_waits_once(ready: Double, run: Runner, clock: Clock) 
 def test_a_login_that_is_throttled_for_long_is_not_waited_for(ready: Double, run: Runner, clock: Clock) -> None:
     run.file.unlink()
     wrong_logins(ready, 14)
-    assert "Wait 76 seconds and run it again" in run()["msg"]
+    assert "Wait 76 seconds and run again" in run()["msg"]
     assert (ready.requests.count("POST /api/session"), clock.now) == (1, 0)
 
 
@@ -68,7 +68,7 @@ def test_a_password_that_metabase_does_not_take(metabase: Double, run: Runner) -
     declared = changed()
     declared["admin"]["password"] = "Pw1-x"
     message = run(declared)["msg"]
-    assert "does not make its first account admin@example.com: HTTP 400: password: password is too common" in message
+    assert "does not create its first account admin@example.com: HTTP 400: password: password is too common" in message
     assert "Pw1-x" not in run.output
 
 

@@ -102,7 +102,7 @@ def test_it_waits_for_the_columns_of_a_new_database(
 def test_another_form_than_was_sent_is_told_once_and_then_known(metabase: Double, run: Runner) -> None:
     declared = changed(settings={"landing-page": "dashboard/1"})
     result = run(declared)
-    assert result["warnings"] == ["Metabase keeps landing-page of settings in another form than declared."]
+    assert result["warnings"] == ["Metabase keeps landing-page of settings in a different form than declared."]
     settled(run, metabase, declared)
     metabase.ask("PUT", "setting/landing-page", {"value": "/by-hand"})
     assert run(declared)["changes"] == ["change settings: landing-page"]
