@@ -29,7 +29,7 @@ def plan(folder: Path, **different: Any) -> dict[str, Any]:
 def play(folder: Path, *words: str, **different: Any) -> str:
     """What Ansible says of the role's tasks that write files; `folder` holds the file with the flags."""
     tasks = yaml.safe_load((ROOT / "roles/node_exporter/tasks/main.yml").read_text())[:2]
-    assert [task["name"] for task in tasks] == ["Make the folder of the textfile collector", "Write its flags"]
+    assert [task["name"] for task in tasks] == ["Create the folder of the textfile collector", "Write its flags"]
     flags = folder / "defaults"
     files = {str(flags): flags.read_text()} if flags.exists() else {}
     variables = {
