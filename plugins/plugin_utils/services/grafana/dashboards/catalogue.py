@@ -18,6 +18,6 @@ def dashboards(context: Context) -> list[Dashboard]:
         overview(context),
         host(context),
         stack(context),
-        *(each for name in context.services for each in context.definition(name).dashboards(context)),
+        *(dashboard for name in context.services for dashboard in context.definition(name).dashboards(context)),
         *(app_dashboard(context, app) for app in context.declaration.apps if app.metrics),
     ]
