@@ -55,7 +55,7 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
                 well="From outside it answers well, so users may notice nothing.",
                 ill="From outside it does not answer well either.",
             )
-            + "The runbook shows how to get Prometheus' own words. "
+            + "The runbook shows how to get Prometheus' own error message. "
             "See: sudo docker ps -a, then sudo docker logs --tail 50 CONTAINER",
         ),
         "ko": (
