@@ -23,7 +23,7 @@ REMOVE = (
     "; find /opt/crowsnest -mindepth 1 -maxdepth 1 ! -name toolbox -exec rm -rf {} +; rm -rf /var/lib/crowsnest"
 )
 # As the callback profile_tasks sums it up.
-_KUMA_TASK = re.compile(r"Make Uptime Kuma hold what is declared -+ ([\d.]+)s")
+_KUMA_TASK = re.compile(r"Apply the declaration to Uptime Kuma -+ ([\d.]+)s")
 SAMPLE_PAUSE = 5.0  # seconds between two looks at memory and series
 SETTLED = 180  # seconds after which a started Prometheus has scraped everything often enough for a rate
 

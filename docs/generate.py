@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the pages of docs/ that are made from the code, so that no fact stands twice.
+"""Writes the pages of docs/ that are generated from the code, so that no fact is written twice.
 
     PYTHONPATH=collections python docs/generate.py
 
@@ -42,7 +42,7 @@ def pages() -> dict[str, str]:
 
 
 def notice(source: str) -> str:
-    """Says in one line what makes a page."""
+    """One line that says what generates a page."""
     return f"Made by docs/generate.py from {source}. Change that, then: PYTHONPATH=collections python docs/generate.py"
 
 
@@ -60,9 +60,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 # --- the declaration --------------------------------------------------------------------------------------------------
 
 _INTRO = f"""\
-Everything crowsnest knows of your hosts and apps stands in the variables `{PREFIX}*` of an inventory, in
+Everything crowsnest knows about your hosts and apps is in the variables `{PREFIX}*` of an inventory, in
 `group_vars/all/*.yml`. Unknown keys are refused, and all mistakes are reported at once before anything is changed.
-Complete files to read and copy: [inventories/example](../inventories/example). What every key means is below.
+Complete files to read and copy: [inventories/example](../inventories/example). Every key is explained below.
 
 For completion and checks in an editor with a YAML language server, put this line first in a file of `group_vars/all/`:
 
@@ -70,7 +70,7 @@ For completion and checks in an editor with a YAML language server, put this lin
 # yaml-language-server: $schema=../../../../docs/declaration.schema.json
 ```
 
-Services, where a key asks for one: {", ".join(f"`{name}`" for name in REGISTRY)}."""
+Services, where a key names one: {", ".join(f"`{name}`" for name in REGISTRY)}."""
 
 # What the page shows of refusals is what the program says of these variables.
 _WRONG: dict[str, Any] = {
@@ -112,13 +112,13 @@ def _below(cls: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _shared(cls: type[BaseModel]) -> list[type[BaseModel]]:
-    """The models, nearest first, whose many keys are told once for all that have them."""
+    """The models, nearest first, whose many keys are described once for all that share them."""
     bases = [base for base in cls.__mro__[1:] if issubclass(base, model.Strict)]
     return [base for base in bases if len(base.model_fields) > 1]
 
 
 def _about(cls: type[BaseModel]) -> str:
-    """What a model is, in its own words, and which keys it has beside its own."""
+    """A model's own description, and the keys that it shares with others."""
     words = " ".join((cls.__doc__ or "").split())
     links = " and ".join(f"[{_title(base)}](#{_anchor(base)})" for base in _shared(cls))
     return f"{words} Beside its own keys it has those of {links}." if links else words
@@ -189,7 +189,7 @@ def _flat(metadata: Sequence[Any]) -> list[Any]:
 
 
 def _validator_words(metadata: Sequence[Any], secret: bool) -> str:
-    """A validator's own words on what it takes, from its refusal; of several the last one, which is the strictest."""
+    """What a validator accepts, from its refusal; with several the last one, which is the strictest."""
     for item in reversed(metadata):
         for probe in ("1s", "") if isinstance(item, AfterValidator) else ():
             try:
@@ -217,7 +217,7 @@ def _plain(annotation: Any, metadata: Sequence[Any]) -> str:
 
 
 def schema() -> str:
-    """docs/declaration.schema.json for editors; variables that are not crowsnest's are none of its business."""
+    """docs/declaration.schema.json for editors; it ignores variables that are not crowsnest's."""
     made = model.Declaration.model_json_schema()
     known = {PREFIX + name: field for name, field in made.pop("properties").items()}
     del made["additionalProperties"]
@@ -313,8 +313,8 @@ def services_page() -> str:
 # --- the runbooks -----------------------------------------------------------------------------------------------------
 
 _RUNBOOKS_INTRO = """\
-Every alert there is, and what to do when it arrives. The link in a message leads to the same pages. Severity and
-threshold are those in force without settings of your own; *words in italics* are filled in by the message."""
+All alerts, and what to do when one arrives. The link in a message leads to the same pages. Severity and threshold are
+the defaults; the message fills in *words in italics*."""
 # Titles of the rule files, in this order; a file that is not among them comes last, titled as it is called.
 _FILES = {
     "host": "Hosts",

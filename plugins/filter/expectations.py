@@ -33,7 +33,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Ask whether everything is as declared
+- name: Check that everything runs as declared
   crowsnest.core.verify:
     expected: "{{ (context | crowsnest.core.expectations(hostvars)).expected }}"
 """

@@ -28,7 +28,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Make Metabase hold what is declared
+- name: Apply the declaration to Metabase
   crowsnest.core.metabase:
     questions: "{{ (context | crowsnest.core.service_objects('metabase')).questions }}"
 """

@@ -37,7 +37,7 @@ author: crowsnest contributors
 """
 
 EXAMPLES = r"""
-- name: Check whether everything is as declared
+- name: Check that everything runs as declared
   crowsnest.core.verify:
     expected: "{{ plan | crowsnest.core.expectations(declaration, secrets, hostvars, inventory_dir) }}"
   register: verification

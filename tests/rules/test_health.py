@@ -246,9 +246,9 @@ def test_the_forms_that_the_runbook_shows_are_understood(probe: Callable[..., bo
 
 
 def test_the_runbook_lists_the_words_that_are_understood() -> None:
-    well, sick = (re.findall(r"`(\w+)`", part) for part in RUNBOOK.split("- Well:")[1].split("- Not well:"))
+    well, sick = (re.findall(r"`(\w+)`", part) for part in RUNBOOK.split("- Healthy:")[1].split("- Unhealthy:"))
     assert (well, sick[: len(health.SICK)]) == (list(health.WELL), list(health.SICK))
-    assert set(health.GROUPS) | set(health.NAME_KEYS) <= set(re.findall(r"`(\w+)`", RUNBOOK.split("- Well:")[0]))
+    assert set(health.GROUPS) | set(health.NAME_KEYS) <= set(re.findall(r"`(\w+)`", RUNBOOK.split("- Healthy:")[0]))
 
 
 WORDS = st.sampled_from(

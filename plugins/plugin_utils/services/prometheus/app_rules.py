@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alert rules of each app, with its thresholds as literal numbers, as a pure function of the declaration.
 
-One function per alert returns its rules; `_ALERTS` lists the functions in triage order; `_TEXTS` holds the words.
+One function per alert returns its rules; `_ALERTS` lists the functions in triage order; `_TEXTS` holds the texts.
 The series `app:*` are recorded by files/rules/profile_<framework>.yml.
 """
 
@@ -38,14 +38,14 @@ _OWN_SERIES = {
     "prom_client": "http_requests_total",
 }
 
-# What the probes of the app's address and health endpoint say at this moment; nothing when it has none.
+# The current result of the probes of the app's address and health endpoint; empty when it has none.
 # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
 _PROBES = (
     "{{{{ range query \"min by (app) (probe_success{{job='probe', app='APP', probe=~'url|health'}})\" }}}}"
     "{{{{ if eq (value .) 1.0 }}}}{well} {{{{ else }}}}{ill} {{{{ end }}}}{{{{ end }}}}"
 )
 
-# alert: {language: (summary, description)}. Prometheus fills in the labels, _filled words such as CONTAINER.
+# alert: {language: (summary, description)}. Prometheus fills in the labels, _filled placeholders such as CONTAINER.
 _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     "AppDown": {
         "en": (
@@ -55,7 +55,7 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
                 well="From outside it answers well, so users may notice nothing.",
                 ill="From outside it does not answer well either.",
             )
-            + "The runbook shows how to get Prometheus' own words. "
+            + "The runbook shows how to get Prometheus' own error message. "
             "See: sudo docker ps -a, then sudo docker logs --tail 50 CONTAINER",
         ),
         "ko": (
@@ -136,7 +136,7 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
 
 
 def app_rule_groups(apps: Iterable[App], language: Language) -> list[dict[str, Any]]:
-    """One rule group per app that has metrics; the texts are in `language`, the runbook's address is not yet there.
+    """One rule group per app that has metrics; the texts are in `language`, without the runbook's address.
 
     https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
     """
@@ -160,13 +160,13 @@ def _as_prometheus(rule: Rule, app: App, language: Language) -> dict[str, Any]:
 
 
 def _filled(text: str, app: App) -> str:
-    words = {
+    values = {
         "APP": app.name,
         "CONTAINER": app.container or "CONTAINER",
         "SERIES": _OWN_SERIES.get(app.framework, ""),
         "FRAMEWORK": app.framework,
     }
-    return re.sub("|".join(words), lambda found: words[found[0]], text)
+    return re.sub("|".join(values), lambda match: values[match[0]], text)
 
 
 def _up(app: App) -> str:

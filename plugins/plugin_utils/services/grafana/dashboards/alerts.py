@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Panels on alerts, which several dashboards share: what fires now and what fired before."""
+"""Panels on alerts that several dashboards share: what fires now and what fired before."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def firing_table(context: Context, selector: str = EVERY_ALERT) -> Panel:
     return Panel(
         "Alerts firing now",
         "Each alert that fires, since when, and the dashboard that shows why: click the row. Then do what the "
-        "runbook of its name says. During planned work make a silence in Alertmanager instead.",
+        "runbook of its name says. During planned work create a silence in Alertmanager instead.",
         "table",
         (Query(_with_page(context, firing)),),
         width=20,

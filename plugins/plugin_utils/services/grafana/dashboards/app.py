@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One dashboard per app that has metrics: rows from "is it well" to "which error".
+"""One dashboard per app that has metrics: rows from "is it healthy" to "which error".
 
 Each row is a function of the app; panels whose metric its framework does not export are left out. A further row of
 panels is a further function in `app_dashboard`.
@@ -63,7 +63,7 @@ class Framework:
     """Where a framework's library counts requests; the same names as in files/rules/profile_*.yml.
 
     `latency` is the histogram of all requests, `by_endpoint` the one that names the endpoint in `endpoint_labels`;
-    `no_users` are its matchers that leave out health checks and metrics.
+    `no_users` are its matchers that exclude health checks and metrics.
     """
 
     responses: str
@@ -86,7 +86,7 @@ FRAMEWORKS = {
         endpoint_labels=("view",),
         no_users=_NO_USERS.format("view"),
     ),
-    # Its fine buckets carry no handler: the app leaves health checks out of them.
+    # Its fine buckets have no label handler: the app excludes health checks from them.
     "fastapi": Framework(
         responses="http_requests_total",
         status="status",
@@ -96,7 +96,7 @@ FRAMEWORKS = {
         endpoint_labels=("handler",),
         no_users=_NO_USERS.format("handler"),
     ),
-    # Express and NestJS name the endpoint route or path.
+    # Express and NestJS use the label route or path for the endpoint.
     "prom_client": Framework(
         responses="http_requests_total",
         status="status_code",
@@ -145,7 +145,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
 
 
 def _of_app(app: App) -> str:
-    """All series of the app, also the recorded ones, which stand for all instances together."""
+    """All series of the app, also the recorded ones, which cover all instances together."""
     return f'app="{app.name}", environment="$environment"'
 
 
@@ -171,7 +171,7 @@ def _at_a_glance(context: Context, app: App, framework: Framework | None) -> Row
 def _up(app: App) -> Panel:
     return Panel(
         "Instances",
-        f"Whether each instance hands out its metrics. Red: docker ps -a, then {_logs(app)}; alert AppDown has the "
+        f"Whether each instance exports its metrics. Red: docker ps -a, then {_logs(app)}; alert AppDown has the "
         "runbook.",
         "stat",
         (Query(f"up{{{_of_instances(app)}}}", "{{instance}}"),),
@@ -227,8 +227,8 @@ def _memory(context: Context, app: App) -> Panel:
     process = f"process_resident_memory_bytes{{{_of_instances(app)}}}"
     return Panel(
         "Memory",
-        "What all programs on the app's host use, and the app's own processes where they export it (several workers "
-        "behind one page, as gunicorn has, do not). A climb for days: a leak, docker stats --no-stream shows whose; "
+        "What all programs on the app's host use, and the app's own processes if they export it (several workers "
+        "behind one page, as with gunicorn, do not). A climb for days: a leak, docker stats --no-stream shows whose; "
         f"{_logs(app)}.",
         "timeseries",
         (Query(_process_and_host(process, used), "{{what}}"),),
@@ -244,8 +244,8 @@ def _cpu(context: Context, app: App) -> Panel:
     process = f"rate(process_cpu_seconds_total{{{_of_instances(app)}}}[{RATE}])"
     return Panel(
         "CPU",
-        "Cores that work on the app's host, and those of the app's own processes where they export it. More than usual "
-        "with the same requests: compare with the last release; docker stats --no-stream shows who works.",
+        "Busy cores of the app's host, and those of the app's own processes if they export it. More than usual "
+        "with the same requests: compare with the last release; docker stats --no-stream shows what is busy.",
         "timeseries",
         (Query(_process_and_host(process, used), "{{what}}"),),
         unit="none",
@@ -256,7 +256,7 @@ def _cpu(context: Context, app: App) -> Panel:
 
 
 def _process_and_host(process: str, host: str) -> str:
-    """PromQL with label `what`: the app's processes beside all of its host, which is always known."""
+    """PromQL with the label `what`: the app's processes, and all of its host, which is always known."""
     named = f'label_replace({process}, "what", "process $1", "instance", "(.*)")'
     return f'{named} or label_replace({host}, "what", "all of host $1", "host", "(.*)")'
 
@@ -294,7 +294,7 @@ def _status_codes(app: App, framework: Framework) -> Panel:
     return Panel(
         "Status codes",
         "Answers each second by HTTP status, over five minutes, all instances. 5xx: the app failed, see Errors and "
-        f"alerts. Many 404 or 403: a broken link or somebody who tries addresses; {_logs(app)}.",
+        f"alerts. Many 404 or 403: a broken link or somebody who guesses addresses; {_logs(app)}.",
         "timeseries",
         (Query(f"sum by ({framework.status}) ({recorded}) / 300", f"{{{{{framework.status}}}}}"),),
         unit=PER_SECOND,
@@ -309,8 +309,8 @@ def _requests(app: App, framework: Framework) -> Panel:
     of = _of_instances(app, framework.latency_matchers)
     return Panel(
         "Requests over time",
-        "Requests each second by instance. One instance gets nothing: the proxy thinks it is ill, nginx -T and its "
-        "error log on the host. All fall to 0: can users reach the address? curl -sv -o /dev/null ADDRESS.",
+        "Requests each second by instance. One instance gets nothing: the proxy considers it unhealthy, nginx -T and "
+        "its error log on the host. All fall to 0: can users reach the address? curl -sv -o /dev/null ADDRESS.",
         "timeseries",
         (Query(f"sum by (instance) (rate({framework.latency}_count{{{of}}}[{RATE}]))", "{{instance}}"),),
         unit=PER_SECOND,
@@ -383,7 +383,7 @@ def _database_and_cache(app: App) -> Row:
             Panel(
                 "New database connections",
                 "Connections opened each second, and those that failed in the chosen time. Many new: set "
-                "CONN_MAX_AGE. Any failure: is the database up, has it free connections? alert "
+                "CONN_MAX_AGE. Any failure: is the database up, does it have free connections? alert "
                 "AppDatabaseConnectionErrors has the runbook.",
                 "timeseries",
                 (

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A dashboard as Grafana's JSON, through Grafana's own SDK, whose types guard what is written here."""
+"""A dashboard as Grafana's JSON, through Grafana's own SDK, whose types check what is written here."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 
 PROMETHEUS_UID, ALERTMANAGER_UID = "prometheus", "alertmanager"
 SOURCE = models.DataSourceRef(type_val="prometheus", uid=PROMETHEUS_UID)
-# A window of days, or the time that is looked at.
+# A window of days, or the chosen time range.
 _LONG_WINDOW = re.compile(r"\[([0-9]+d|\$__range):?\]")
 _LEGEND_LABEL = re.compile(r"{{\s*(\w+)\s*}}")
-# Height of the letters of a stat's names.
+# Height of the letters in a stat's names.
 _NAME_PIXELS = 14
-# A column without a width of its own never gets less; Grafana's own least is 150.
+# A column without a width of its own is at least this wide; Grafana's own minimum is 150.
 MIN_COLUMN_PIXELS = 90
-# Every dashboard has this tag, by which the menu on top of each finds them all.
+# Every dashboard has this tag, by which the menu at the top of each finds them all.
 TAG = "crowsnest"
 
 
@@ -68,7 +68,7 @@ def dashboard_json(dashboard: Dashboard, timezone: str) -> str:
 
 
 def _positions(panels: tuple[Panel, ...], y: int) -> Iterator[models.GridPos]:
-    """Panels side by side; the next line begins when 24 columns are full."""
+    """Panels side by side; a new line begins when 24 columns are full."""
     x = line_height = 0
     for panel in panels:
         if x + panel.width > WIDTH:
@@ -83,7 +83,7 @@ def _menu() -> sdk.DashboardLink:
 
 
 def _link(link: Link) -> sdk.DashboardLink:
-    """Only Grafana's own pages know the time that is looked at."""
+    """Only links to Grafana's own pages can keep the chosen time range."""
     here = link.url.startswith("/")
     return sdk.DashboardLink(link.title).type(models.DashboardLinkType.LINK).url(link.url).keep_time(here)
 
@@ -114,7 +114,7 @@ def _panel(panel: Panel) -> Any:
     built.datasource(SOURCE).targets([_target(panel, number, query) for number, query in enumerate(panel.queries)])
     if panel.links:
         built.data_links([_link(link) for link in panel.links])
-    if panel.kind == "table":  # what is said here would hold for texts too: each column says its own
+    if panel.kind == "table":  # settings made here would apply to texts too, so each column has its own
         return built.no_value("-")
     built.unit(panel.unit).no_value("none").thresholds(_thresholds(panel)).color_scheme(_color(panel))
     if panel.decimals is not None:
@@ -139,7 +139,7 @@ def _has_names(panel: Panel) -> bool:
 
 
 def _has_sparkline(panel: Panel) -> bool:
-    """Whether a stat asks for the past too.
+    """Whether a stat queries the past too.
 
     Not for a state: it is what is now, and what is gone has none. Not over a long time: that is one number, and asking
     for it at each step would read all of that time each time. Not without a name, where it runs through the number.
@@ -150,7 +150,7 @@ def _has_sparkline(panel: Panel) -> bool:
 
 def _thresholds(panel: Panel) -> sdk.ThresholdsConfig:
     steps = [models.Threshold(value=None, color=panel.base)]
-    steps += [models.Threshold(value=each.value, color=each.color) for each in panel.thresholds]
+    steps += [models.Threshold(value=threshold.value, color=threshold.color) for threshold in panel.thresholds]
     return sdk.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
 
 
@@ -166,12 +166,12 @@ def _color(panel: Panel) -> sdk.FieldColor:
 
 
 def _mappings(panel: Panel) -> list[models.ValueMapping]:
-    """Names of values. A timeline would draw what is missing if that had one."""
+    """Names of values. A timeline would draw missing values if they had a name."""
     named: list[models.ValueMapping] = [models.ValueMap(_names(panel))] if panel.values else []
     return [*named, _NOTHING] if panel.kind in ("stat", "bars") else named
 
 
-# Otherwise what is missing has the colour below all thresholds, which may be red.
+# Otherwise a missing value has the colour below all thresholds, which may be red.
 _NOTHING = models.SpecialValueMap(
     models.DashboardSpecialValueMapOptions(
         models.SpecialValueMatch.NULL_AND_NAN, models.ValueMappingResult(text="none", color="text", index=99)
@@ -216,7 +216,7 @@ def _stat(panel: Panel) -> stat.Panel:
 
 
 def _bars(panel: Panel) -> bargauge.Panel:
-    """Grafana names a single bar only when told its name, and lets it fill the panel unless told a height."""
+    """Grafana names a single bar only if its name is set, and lets it fill the panel unless a height is set."""
     built = bargauge.Panel().reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     built.orientation(common_models.VizOrientation.HORIZONTAL).display_mode(common_models.BarGaugeDisplayMode.BASIC)
     built.sizing(common_models.BarGaugeSizing.MANUAL).min_viz_height(16).max_viz_height(32)

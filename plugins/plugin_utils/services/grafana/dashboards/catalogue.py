@@ -18,6 +18,6 @@ def dashboards(context: Context) -> list[Dashboard]:
         overview(context),
         host(context),
         stack(context),
-        *(each for service in context.running for each in service.dashboards(context)),
+        *(dashboard for service in context.running for dashboard in service.dashboards(context)),
         *(app_dashboard(context, app) for app in context.declaration.apps if app.metrics),
     ]

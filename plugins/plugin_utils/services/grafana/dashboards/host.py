@@ -33,7 +33,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 
 _HOST = 'host=~"$host"'
 _NODE = f'job="node", {_HOST}'
-# What Docker makes for containers would count their traffic twice.
+# Docker's interfaces for containers would count their traffic twice.
 _NETWORK = f'{_NODE}, device!~"lo|veth.*|docker.*|br-.*|cni.*|flannel.*"'
 _DISK = f'{_NODE}, device!~"loop.*|ram.*|zram.*|sr.*|fd.*|dm-.*"'
 # A disk that does not fill, or only in years.
@@ -87,7 +87,7 @@ def _now() -> Row:
             Panel(
                 "Uptime",
                 "Time since the last start of the machine. Unexpectedly short: it was rebooted. journalctl -b -1 -n "
-                "50 on the host shows how the run before ended; alert HostRebooted has the runbook.",
+                "50 on the host shows how the previous run ended; alert HostRebooted has the runbook.",
                 "stat",
                 (Query(f"node_time_seconds{{{_NODE}}} - node_boot_time_seconds{{{_NODE}}}", "{{host}}"),),
                 unit=SECONDS,
@@ -95,8 +95,8 @@ def _now() -> Row:
             ),
             Panel(
                 "CPU busy",
-                f"Share of all cores that work. Over {threshold('HostCpuHigh', 'medium')} % for long: top or docker "
-                "stats --no-stream on the host shows who; alert HostCpuHigh has the runbook.",
+                f"Busy share of all cores. Over {threshold('HostCpuHigh', 'medium')} % for long: top or docker "
+                "stats --no-stream on the host shows what is busy; alert HostCpuHigh has the runbook.",
                 "stat",
                 (Query(cpu_percent(_NODE), "{{host}}"),),
                 unit=PERCENT,
@@ -107,7 +107,7 @@ def _now() -> Row:
             ),
             Panel(
                 "Memory used",
-                "Share of the memory that programs hold and cannot give back. Over "
+                "Share of the memory that programs use and the kernel cannot take back. Over "
                 f"{threshold('HostMemoryLow', 'high')} %: ps aux --sort=-rss | head on the host; alert HostMemoryLow "
                 "has the runbook.",
                 "stat",
@@ -152,7 +152,7 @@ def _cpu() -> Row:
             Panel(
                 "CPU by mode",
                 "What the cores do: user is programs, system the kernel, iowait waits for the disk, steal is taken "
-                "by the provider. Mostly iowait: look at the disk below. Mostly user: top shows who works.",
+                "by the provider. Mostly iowait: look at the disk below. Mostly user: top shows what is busy.",
                 "timeseries",
                 (
                     Query(
@@ -167,8 +167,8 @@ def _cpu() -> Row:
             ),
             Panel(
                 "Load and cores",
-                "Processes that run or wait, over 1 and 15 minutes, beside the number of cores. Load above the cores "
-                "for long: work waits. Find it with top; wait for the disk counts too, see iowait.",
+                "Processes that run or wait, over 1 and 15 minutes, next to the number of cores. Load above the cores "
+                "for long: work is waiting. Find it with top; waiting for the disk counts too, see iowait.",
                 "timeseries",
                 (
                     Query(f"node_load1{{{_NODE}}}", "{{host}} 1 min"),
@@ -201,7 +201,7 @@ def _memory() -> Row:
         (
             Panel(
                 "Memory",
-                "What programs hold and what there is. The kernel's cache is not counted, it can be given back. "
+                "What programs use and what there is. The kernel's cache is not counted, it can be given back. "
                 "Close to the total: ps aux --sort=-rss | head, or docker stats --no-stream on the host.",
                 "timeseries",
                 (
@@ -254,7 +254,7 @@ def _disk() -> Row:
             ),
             Panel(
                 "Disk used over time",
-                "The same over time. A steady climb: a log, a dump or uploads without an end, find it with du. A "
+                "The same over time. A steady climb: a log, a dump or uploads that never stop, find it with du. A "
                 "step: an image or a backup, docker system df shows which.",
                 "timeseries",
                 (Query(f"host:filesystem_used:percent{{{_HOST}}}", "{{host}} {{mountpoint}}"),),
@@ -302,7 +302,7 @@ def _disk() -> Row:
             ),
             Panel(
                 "Inodes used",
-                "Share of the possible files that exist. At 100 % no file can be made although space is left: look "
+                "Share of the possible files that exist. At 100 % no file can be created although space is left: look "
                 "for many small files such as sessions or cache; alert HostInodesLow has the runbook.",
                 "timeseries",
                 (Query(f"host:inodes_used:percent{{{_HOST}}}", "{{host}} {{mountpoint}}"),),
@@ -337,7 +337,7 @@ def _network_and_clock() -> Row:
             ),
             Panel(
                 "Network errors",
-                "Packets that were broken or thrown away each second. More than a few for long: a faulty line or an "
+                "Packets that were broken or dropped each second. More than a few for long: a faulty line or an "
                 "overloaded host; ip -s link on the host shows which device, then ask the provider.",
                 "timeseries",
                 (
@@ -357,7 +357,7 @@ def _network_and_clock() -> Row:
             ),
             Panel(
                 "TCP connections",
-                "Open connections. A climb without an end: a program does not close them. ss -tp state established "
+                "Open connections. An endless climb: a program does not close them. ss -tp state established "
                 "on the host shows which.",
                 "timeseries",
                 (Query(f"node_netstat_Tcp_CurrEstab{{{_NODE}}}", "{{host}}"),),

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Where panels change their colour: where alerts begin, by the numbers of files/rules and of an app's thresholds."""
+"""Where panels change colour: where alerts begin, by the numbers in files/rules and an app's thresholds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NINES = (Threshold(0.99, "yellow"), Threshold(0.999, "green"))
 
 
 def full(alert: str, severity: str) -> tuple[Threshold, ...]:
-    """Colours of a percentage of something that ends, such as memory: red where the alert begins, yellow ten before."""
+    """Colours of a percentage of something limited, such as memory: red where the alert begins, yellow ten below."""
     limit = threshold(alert, severity)
     return Threshold(limit - 10, "yellow"), Threshold(limit, "red")
 

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Dashboard "Overview": is anything wrong, and where does one look next."""
+"""Dashboard "Overview": is anything wrong, and where to look next."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def overview(context: Context) -> Dashboard:
 def _apps_up() -> Panel:
     return Panel(
         "Apps",
-        "Whether each app hands out its metrics; one of several instances is enough. Red: click it, then docker ps "
+        "Whether each app exports its metrics; one of several instances is enough. Red: click it, then docker ps "
         "-a and docker logs --tail 50 CONTAINER on its host; alert AppDown has the runbook.",
         "stat",
         (Query('max by (app) (up{job="app"})', "{{app}}"),),
@@ -96,7 +96,7 @@ def _apps_up() -> Panel:
 
 
 def _requests(names: list[str]) -> tuple[Panel, ...]:
-    """Requests, errors and response times of the apps whose framework counts them; an app at rest counts as 0."""
+    """Requests, errors and response times of the apps whose framework counts them; 0 without traffic."""
     apps = f'app=~"{"|".join(names)}"'
     nothing = f'0 * max by (app) (up{{job="app", {apps}}})'
     limits = Thresholds()
@@ -143,7 +143,7 @@ def _requests(names: list[str]) -> tuple[Panel, ...]:
 def _addresses() -> Panel:
     return Panel(
         "Reachable",
-        "Whether all addresses and health components of each app answer well, asked from the server. Red: click it "
+        "Whether all addresses and health components of each app answer well, probed from the server. Red: click it "
         "to see which, then curl -sv -o /dev/null ADDRESS; alert ProbeFailed has the runbook. If only "
         "`answer` is red, the health answer is not understood: alert ProbeAnswerNotUnderstood.",
         "stat",
@@ -176,7 +176,7 @@ def _hosts() -> tuple[Panel, ...]:
         _full(
             "Memory",
             "host:memory_used:percent",
-            f"Share of the memory that is taken. Over {threshold('HostMemoryLow', 'high')} %: click the host, then "
+            f"Share of the memory that is in use. Over {threshold('HostMemoryLow', 'high')} %: click the host, then "
             "ps aux --sort=-rss | head on it.",
             full("HostMemoryLow", "high"),
         ),
@@ -191,7 +191,7 @@ def _hosts() -> tuple[Panel, ...]:
 
 
 def _full(title: str, expr: str, description: str, thresholds: tuple[Threshold, ...]) -> Panel:
-    """How full something of each host is, 0 to 100 percent."""
+    """How full a resource of each host is, 0 to 100 percent."""
     return percent_bars(
         title,
         description,
@@ -209,8 +209,8 @@ def _portal(context: Context) -> Panel:
         if (page := context.definition(name).page)
     ]
     lines = [
-        "**First** look at the firing alerts on top: each row leads to the dashboard that shows why. Without one, "
-        "click what is red or yellow. An app is slow but nothing is red: its dashboard, then the one of its host.",
+        "**First** look at the firing alerts at the top: each row leads to the dashboard that shows why. Without one, "
+        "click what is red or yellow. An app is slow but nothing is red: open its dashboard, then its host's.",
         "",
         "| Page | What for |",
         "|---|---|",

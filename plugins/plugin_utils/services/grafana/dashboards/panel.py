@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a dashboard is made of, as plain values: a panel is one short function that returns a `Panel`.
+"""The parts of a dashboard, as plain values: a panel is one short function that returns a `Panel`.
 
 `build.py` turns these values into Grafana's JSON; `expectations` of the verification reads the same queries. So each
 panel says itself why it may be empty, and what a person does when it looks wrong.
@@ -30,7 +30,7 @@ PERCENT, SHARE, SECONDS, MILLISECONDS, BYTES, BYTES_RATE, PER_SECOND, COUNT, DAY
 )
 # The smallest window that holds two samples, whatever the scrape interval and the zoom: Grafana fills it in.
 RATE = "$__rate_interval"
-# What the time picker shows.
+# The range chosen in the time picker.
 RANGE = "$__range"
 # Grafana's grid is 24 wide; a row of height 8 is about a third of a laptop's screen.
 WIDTH, HEIGHT = 24, 8
@@ -40,7 +40,7 @@ TIMELINE_ROWS, TIMELINE_HEIGHT = 10, 10
 
 @dataclass(frozen=True)
 class Query:
-    """PromQL and how its series are called; `{{host}}` in the legend is the label `host`."""
+    """PromQL and the name of its series; `{{host}}` in the legend is the label `host`."""
 
     expr: str
     legend: str = ""
@@ -56,7 +56,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Link:
-    """A way to another page: a URL or a path in Grafana such as `/d/host`; `${__field.labels.host}` is filled in."""
+    """A link to another page: a URL or a path in Grafana such as `/d/host`; `${__field.labels.host}` is filled in."""
 
     title: str
     url: str
@@ -64,7 +64,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; with `width` 0 it takes what the others leave.
+    """A column of a table; with `width` 0 it takes the space that the others leave.
 
     `unit` and `decimals` say how its numbers are written. They belong to the column, since on a whole table they would
     be applied to texts too. `coloured`: by the thresholds of its panel. Widths are pixels.
@@ -130,7 +130,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A whole dashboard; `uid` makes its address `/d/<uid>` and never changes. `app`: whose app's it is, if one's."""
+    """A whole dashboard; `uid` makes its address `/d/<uid>` and never changes. `app`: the app it belongs to, if any."""
 
     uid: str
     title: str
@@ -148,19 +148,19 @@ FOLDER_OVERVIEW, FOLDER_DEVELOPMENT, FOLDER_OPERATIONS = "Overview", "Developmen
 
 UP: dict[float, tuple[str, Color]] = {0: ("down", "red"), 1: ("up", "green")}
 OK: dict[float, tuple[str, Color]] = {0: ("failed", "red"), 1: ("ok", "green")}
-# Of a monitor of Uptime Kuma.
+# States of an Uptime Kuma monitor.
 MONITOR_STATES: dict[float, tuple[str, Color]] = {
     0: ("down", "red"),
     1: ("up", "green"),
     2: ("pending", "yellow"),
     3: ("maintenance", "blue"),
 }
-# A count of which even one is bad.
+# A count of which even 1 is bad.
 ANY = (Threshold(1, "red"),)
 
 
 def any_is_bad(title: str, description: str, queries: tuple[Query, ...], width: int = 6, empty: str = "") -> Panel:
-    """A count of which even one is bad."""
+    """A count of which even 1 is bad."""
     return Panel(
         title, description, "stat", queries, width=width, decimals=0, base="green", thresholds=ANY, empty=empty
     )
@@ -191,7 +191,7 @@ def percent_bars(
     )
 
 
-# Links of a series or a table's row keep the time that is looked at.
+# Links of a series or of a table's row keep the chosen time range.
 KEEP_TIME = "${__url_time_range}"
 TO_OVERVIEW = Link("Overview", "/d/overview")
 TO_STACK = Link("Monitoring stack", "/d/stack")
@@ -204,12 +204,12 @@ UPTIME_OF_SERIES = Link("Uptime of all apps", f"/d/uptime?{KEEP_TIME}")
 
 
 def host_link(host: str) -> Link:
-    """The way to one host's dashboard."""
+    """A link to one host's dashboard."""
     return Link(f"Host {host}", f"/d/host?var-host={host}")
 
 
 def runbook_link(runbook_url: str) -> Link:
-    """The way to the folder of runbooks; `runbook_url` as declared."""
+    """A link to the folder of runbooks; `runbook_url` as declared."""
     return Link("Runbooks", runbook_url)
 
 

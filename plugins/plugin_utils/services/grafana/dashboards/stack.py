@@ -47,7 +47,7 @@ def stack(context: Context) -> Dashboard:
         uid="stack",
         title="Monitoring stack",
         folder=FOLDER_OPERATIONS,
-        description="Is the monitoring itself well, and what does it cost.",
+        description="Is the monitoring itself healthy, and what does it cost?",
         rows=tuple(rows),
         links=(TO_OVERVIEW, host_link(context.server), runbook_link(context.declaration.runbook_url)),
     )
@@ -59,7 +59,7 @@ def _services(context: Context) -> str:
 
 
 def _containers(context: Context) -> str:
-    """PromQL selector of all our containers."""
+    """PromQL selector of all containers of crowsnest."""
     return f'project="{PROJECT}", host="{context.server}"'
 
 
@@ -72,13 +72,13 @@ def _now(context: Context) -> Row:
                 "Whether each service of crowsnest answers. Red: docker logs --tail 50 crowsnest-NAME-1 on the "
                 "server, then run the playbook again; alert PrometheusTargetMissing has the runbook.",
                 "stat",
-                (Query(f"up{{{_services(context)}}}", "{{job}}"), *_asked(context)),
+                (Query(f"up{{{_services(context)}}}", "{{job}}"), *_probed(context)),
                 values=UP,
                 width=8,
             ),
             Panel(
                 "Configuration in force",
-                "Whether the newest configuration was taken over. Failed: the one before is still in force. docker "
+                "Whether the newest configuration was loaded. Failed: the previous one is still in force. docker "
                 "logs --tail 50 crowsnest-NAME-1 names the line; run the playbook again.",
                 "stat",
                 tuple(
@@ -109,10 +109,12 @@ def _now(context: Context) -> Row:
     )
 
 
-def _asked(context: Context) -> tuple[Query, ...]:
-    """Services that blackbox exporter asks, as they export nothing."""
-    asked = "blackbox" in context.services and any(context.definition(name).health_path for name in context.services)
-    return (Query('probe_success{job="service_probe"}', "{{service}}"),) if asked else ()
+def _probed(context: Context) -> tuple[Query, ...]:
+    """Services that blackbox exporter probes, as they export nothing."""
+    any_probed = "blackbox" in context.services and any(
+        context.definition(name).health_path for name in context.services
+    )
+    return (Query('probe_success{job="service_probe"}', "{{service}}"),) if any_probed else ()
 
 
 def _none(label: str) -> str:
@@ -121,12 +123,12 @@ def _none(label: str) -> str:
 
 
 def _with_node_exporter(containers: str, process: str) -> str:
-    """Series of our containers, and that of the one program of ours that runs in none, as a service like them."""
+    """Series of crowsnest's containers, and of its one program outside a container, as a service like them."""
     return f'{containers} or label_replace({process}, "service", "node_exporter", "", "")'
 
 
 def _memory(context: Context) -> Row:
-    """What each container holds that the kernel cannot take back."""
+    """Memory of each container that the kernel cannot take back."""
     planned = sum(service.need_mib for service in context.services.values()) + NODE_EXPORTER_NEED_MIB
     ours = f"container_memory_unreclaimable_bytes{{{_containers(context)}}}"
     node = f'process_resident_memory_bytes{{job="node", host="{context.server}"}}'
@@ -139,14 +141,14 @@ def _memory(context: Context) -> Row:
                 "Memory as a share of the container's limit; at 100 % the kernel kills it. Over "
                 f"{threshold('ContainerMemoryHigh', 'medium')} %: watch fewer series (see Series below: drop labels "
                 "with many values in the app), or fewer apps on this server. "
-                "Metabase fills what its heap may take; alert MetabaseMemoryLow has the runbook.",
+                "Metabase fills its whole heap; alert MetabaseMemoryLow has the runbook.",
                 (Query(f"container:memory_used:percent{{{_containers(context)}}}", "{{service}}"),),
                 full("ContainerMemoryHigh", "medium"),
                 width=8,
             ),
             Panel(
                 "Memory by service",
-                "Memory of each service on the server. One that climbs for days without an end has a leak "
+                "Memory of each service on the server. One that climbs for days without stopping has a leak "
                 "or too many series: look at the series below, then docker restart crowsnest-NAME-1.",
                 "timeseries",
                 (Query(f"sum by (service) ({all_of_it})", "{{service}}"),),
@@ -157,7 +159,7 @@ def _memory(context: Context) -> Row:
             ),
             Panel(
                 "Memory of the stack and its plan",
-                "What all services take on the server, beside what the plan reckoned with. Above the plan for long: "
+                "What all services use on the server, next to what the plan assumed. Above the plan for long: "
                 "apps on the same host may run short; look at memory on the host's dashboard.",
                 "timeseries",
                 (Query(f"sum({all_of_it})", "used"), Query(f"vector({planned * _MIB})", "planned")),
@@ -190,7 +192,7 @@ def _cpu(context: Context) -> Row:
             ),
             Panel(
                 "Scrape duration",
-                f"How long the slowest target of each job takes to hand out its metrics. Near {timeout} s the scrape "
+                f"How long the slowest target of each job takes to return its metrics. Near {timeout} s the scrape "
                 "fails: the app exports too much or is overloaded; time curl -s ADDRESS/metrics on its host.",
                 "timeseries",
                 (
@@ -216,8 +218,8 @@ def _starts(context: Context) -> Row:
         (
             Panel(
                 "Running for",
-                "How long each service runs without a break. Short, and nobody changed anything: it ended and Docker "
-                "started it again; docker logs --tail 50 crowsnest-NAME-1 says why.",
+                "How long each service runs without a break. Short although nobody changed anything: it ended and "
+                "Docker started it again; docker logs --tail 50 crowsnest-NAME-1 says why.",
                 "stat",
                 (Query(f"time() - container_start_time_seconds{{{ours}}}", "{{service}}"),),
                 unit=SECONDS,
@@ -248,7 +250,7 @@ def _prometheus() -> Row:
             Panel(
                 "Series",
                 "How many series are held in memory, about 4 KiB each. A sudden climb: an app uses a label with "
-                "endless values. The page Status, TSDB status of Prometheus names it; drop that label in the app.",
+                "ever new values. The page Status, TSDB status of Prometheus names it; drop that label in the app.",
                 "timeseries",
                 (Query("prometheus_tsdb_head_series", "series"),),
                 minimum=0,
@@ -256,15 +258,15 @@ def _prometheus() -> Row:
             Panel(
                 "Samples",
                 "How many numbers arrive each second. A sudden fall: targets are silent, see Targets down. A climb: "
-                "see the series beside it.",
+                "see Series.",
                 "timeseries",
                 (Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total[{RATE}]))", "samples/s"),),
                 minimum=0,
             ),
             Panel(
                 "Disk of metrics",
-                "What metrics take on the disk, and the size at which the oldest are thrown away. At the limit the "
-                "time that is kept shrinks: raise crowsnest_retention_size_mib if the disk allows it.",
+                "Disk space of the metrics, and the size at which the oldest are deleted. At the limit the "
+                "time that they are kept shrinks: raise crowsnest_retention_size_mib if the disk allows it.",
                 "timeseries",
                 (Query(disk, "used"), Query("prometheus_tsdb_retention_limit_bytes", "limit")),
                 unit=BYTES,
@@ -291,22 +293,22 @@ def _rules() -> Row:
         (
             any_is_bad(
                 "Rule evaluation failures",
-                "Alert rules that could not be reckoned, in the chosen time: such an alert cannot fire. Any: the page "
+                "Alert rules that could not be evaluated, in the chosen time: such an alert cannot fire. Any: the page "
                 "Alerts of Prometheus names the rule; alert PrometheusRuleFailures has the runbook.",
                 (Query(f"sum(increase(prometheus_rule_evaluation_failures_total[{RANGE}]))"),),
                 width=8,
             ),
             any_is_bad(
                 "Rule evaluations missed",
-                "Rounds of rules that were left out because the one before took too long. Any: the server is "
+                "Rounds of rules that were skipped because the previous one took too long. Any: the server is "
                 "overloaded, look at its CPU on the host's dashboard.",
                 (Query(f"sum(increase(prometheus_rule_group_iterations_missed_total[{RANGE}]))"),),
                 width=8,
             ),
             Panel(
                 "Rule evaluation time",
-                "How long the last round of all rules took. Near the scrape interval rounds are missed: the page "
-                "Status, Rule health of Prometheus names the slow group; mend those of your own "
+                "How long the last round of all rules took. Near the scrape interval, rounds are missed: the page "
+                "Status, Rule health of Prometheus names the slow group; fix those of your own "
                 "(crowsnest_rule_files).",
                 "timeseries",
                 (Query("sum(prometheus_rule_group_last_duration_seconds)", "all rules"),),
@@ -334,8 +336,8 @@ def _alerting() -> Row:
             ),
             any_is_bad(
                 "Alerts not sent",
-                "Alerts that Prometheus could not hand over, and that it threw away, in the chosen time. Any: docker "
-                "ps -a on the server; alert PrometheusNotificationsFailing has the runbook.",
+                "Alerts that Prometheus could not hand over, and those that it dropped, in the chosen time. Any: "
+                "docker ps -a on the server; alert PrometheusNotificationsFailing has the runbook.",
                 (Query(errors, "errors"), Query(dropped, "dropped")),
                 width=4,
             ),
@@ -350,7 +352,7 @@ def _alerting() -> Row:
             ),
             Panel(
                 "Messages sent",
-                "Messages to receivers in each step, by receiver; heartbeat is the dead man's switch. Heartbeat at "
+                "Messages sent in each step, by receiver; heartbeat is the dead man's switch. Heartbeat at "
                 "0: docker logs --tail 50 crowsnest-alertmanager-1. Many others: find what flaps in the overview's "
                 "Alert history.",
                 "timeseries",
@@ -390,7 +392,7 @@ def _grafana() -> Row:
             Panel(
                 "Requests to Grafana",
                 "Requests each second by status. Many 5xx: docker logs --tail 50 crowsnest-grafana-1 on the server. "
-                "Many 401: somebody tries passwords, see who may reach Grafana in docs/security.md.",
+                "Many 401: somebody is guessing passwords, see who can reach Grafana in docs/security.md.",
                 "timeseries",
                 (Query(f"sum by (status_code) ({requests}) or {_none('status_code')}", "{{status_code}}"),),
                 unit=PER_SECOND,
@@ -400,7 +402,7 @@ def _grafana() -> Row:
             ),
             any_is_bad(
                 "Failed queries of dashboards",
-                "Questions to Prometheus that came back with an error, in the chosen time. Any: open the panel with "
+                "Queries to Prometheus that returned an error, in the chosen time. Any: open the panel with "
                 "the red corner; a plugin or a changed metric; docker logs --tail 50 crowsnest-grafana-1.",
                 (Query(f"sum({failed}) or vector(0)"),),
                 width=12,
