@@ -277,7 +277,7 @@ def test_the_table_says_whose_flags_are_replaced_and_where_they_are_kept(plan: M
     made = context_of(files={"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'})
     (line,) = [line for line in plan_table(made) if "replaced" in line]
     assert line == (
-        'replaced on web1: your flags of node exporter, ARGS="--collector.systemd" - '
+        'replaced on web1: your node exporter flags, ARGS="--collector.systemd" - '
         "/etc/default/prometheus-node-exporter is kept with a date in its name; what you still need goes into "
         "node_exporter_flags or crowsnest_textfile_directory"
     )
