@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is read of a host before anything is decided: files and units whose state says what is left to do.
+"""What is read of a host before anything is decided: files and units whose state shows what is left to do.
 
 A file that is right is not written again, a unit that runs is not started again, and what the last run put into force
 is known.

@@ -3,7 +3,7 @@
 """What the filters of this collection do: Ansible's values in, plain data or text out.
 
 The files of a service are {relative path: text}, ready for the module `config_directory`. All that a run decided and
-declared travels as one text (`plan` makes it), which Ansible hands on without looking into it.
+declared travels as one text (`plan` makes it), which Ansible passes on without looking into it.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def plan(
 
     `context` is a text for the other filters, with the declaration and its secrets in it. The rest is for tasks.
     A host of `monitored` that did not answer has no `preflight_look`. The address of a host is its `private_address`,
-    else what it says itself, else (it does not answer) the one at which Prometheus watches it until now, else the one
-    for SSH.
+    else what it reports itself, else (it does not answer) the one at which Prometheus has watched it so far, else the
+    one for SSH.
     """
     raw = plain(variables)
     looks = {name: hostvars[name].get("preflight_look", {}) for name in monitored}
@@ -82,45 +82,45 @@ def plan(
         own = facts[name]["address"] if name in facts else watched.get(name)
         addresses[name] = str(hostvars[name].get("private_address") or own or hostvars[name].get("ansible_host", name))
     declared = declaration.read(raw)
-    made = make_plan(declared, server, addresses, facts, REGISTRY, images())
+    decided = make_plan(declared, server, addresses, facts, REGISTRY, images())
     context = {
-        "plan": made.model_dump(mode="json"),
+        "plan": decided.model_dump(mode="json"),
         "variables": raw,
         "inventory_dir": inventory_dir,
         "secrets_directory": secrets_directory,
     }
     return {
         "context": json.dumps(context),
-        "services": list(made.services),
-        "images": {name: service.image for name, service in made.services.items()},
+        "services": list(decided.services),
+        "images": {name: service.image for name, service in decided.services.items()},
         "registry_mirrors": declared.registry_mirrors,
         "node_exporter": {
-            "addresses": made.hosts,
-            "port": made.node_exporter_port,
-            "replaced_flags": made.replaced_flags,
+            "addresses": decided.hosts,
+            "port": decided.node_exporter_port,
+            "replaced_flags": decided.replaced_flags,
             "textfile_directory": declared.textfile_directory,
         },
-        "refusals": made.refusals,
-        "table": plan_table(Context(made, declared, REGISTRY)),
+        "refusals": decided.refusals,
+        "table": plan_table(Context(decided, declared, REGISTRY)),
     }
 
 
 @lru_cache(maxsize=1)
 def _read(context: str) -> tuple[Plan, declaration.Declaration, Path, Path]:
     """A task uses several filters on the same text."""
-    held = json.loads(context)
-    plan, declared = Plan.model_validate(held["plan"]), declaration.read(held["variables"])
-    return plan, declared, Path(held["inventory_dir"]), Path(held["secrets_directory"])
+    fields = json.loads(context)
+    plan, declared = Plan.model_validate(fields["plan"]), declaration.read(fields["variables"])
+    return plan, declared, Path(fields["inventory_dir"]), Path(fields["secrets_directory"])
 
 
 def context_of(text: str) -> Context:
-    """The value that generators take, with the secrets that are there by now."""
-    made, declared, inventory_dir, secrets_directory = _read(str(text))
-    return Context(made, declared, REGISTRY, generated_secrets(secrets_directory, declared), inventory_dir)
+    """The value that generators take, with the secrets that exist by now."""
+    plan, declared, inventory_dir, secrets_directory = _read(str(text))
+    return Context(plan, declared, REGISTRY, generated_secrets(secrets_directory, declared), inventory_dir)
 
 
 def generated_secrets(directory: Path, declared: declaration.Declaration) -> dict[str, str]:
-    """{name: value} of all generated secrets: the declared one, else the one in the folder. Some may be nowhere yet."""
+    """{name: value} of all generated secrets: the declared one, else the one in the folder. Some may not exist yet."""
     secrets = {}
     for name in (secret.name for service in REGISTRY.values() for secret in service.generated_secrets):
         own, path = getattr(declared, name, None), directory / name
@@ -132,9 +132,9 @@ def generated_secrets(directory: Path, declared: declaration.Declaration) -> dic
 
 
 def missing_secrets(context: str) -> list[dict[str, str]]:
-    """[{"name", "service", "data"}] of the secrets that planned services need and nobody gave.
+    """[{"name", "service", "data"}] of the secrets that planned services need and that do not exist yet.
 
-    data: the folder of what is lost without the first one; empty where another one does as well.
+    data: the folder of what is lost without the first one; empty where another secret works as well.
     """
     held = context_of(context)
     return [
@@ -169,10 +169,10 @@ def service_directory(context: str, name: str) -> dict[str, Any]:
 def service_objects(context: str, name: str) -> dict[str, Any]:
     """Options of the module that speaks to a service's API. Some values are secret."""
     held, name = context_of(context), plain(name)
-    made = held.definition(name).objects
-    if made is None:
-        raise ValueError(f"{name} has no API that is configured")
-    return made(held)
+    make_objects = held.definition(name).objects
+    if make_objects is None:
+        raise ValueError(f"{name} has no API to configure")
+    return make_objects(held)
 
 
 def compose_project(context: str, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def _data_directories(held: Context, found: Mapping[str, str]) -> list[dict[str,
         {"path": DATA_ROOT, "user": "0", "mode": "0755"},
         *({"path": path, "user": str(user), "mode": "0750"} for path, user in folders.items()),
     ]
-    return [each for each in wanted if found.get(each["path"]) != f"{each['user']}:{each['user']}:{each['mode']}"]
+    return [row for row in wanted if found.get(row["path"]) != f"{row['user']}:{row['user']}:{row['mode']}"]
 
 
 def database_reader(context: str) -> dict[str, Any]:
@@ -227,8 +227,8 @@ def run_report(context: str, server: Mapping[str, Any], sources: Sequence[str], 
     `server` are all variables of the server, `sources` what -i names.
     """
     secrets = Path(secrets_directory)
-    shown = secrets.relative_to(ROOT) if secrets.is_relative_to(ROOT) else secrets
-    return report(context_of(context), server, inventory_option(sources, ROOT), str(shown))
+    folder = secrets.relative_to(ROOT) if secrets.is_relative_to(ROOT) else secrets
+    return report(context_of(context), server, inventory_option(sources, ROOT), str(folder))
 
 
 def test_alerts(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
 def expectations(context: str, hostvars: Mapping[str, Mapping[str, Any]], limited: bool = False) -> dict[str, Any]:
     """{"expected", "secrets", "grafana_password"}: options of the module `verify`.
 
-    `limited`: the run was told to leave out hosts.
+    `limited`: --limit left out hosts.
     """
     held = context_of(context)
     server = hostvars[held.server]
@@ -276,7 +276,7 @@ def expectations(context: str, hostvars: Mapping[str, Mapping[str, Any]], limite
 def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> HostFacts | str:
     """The facts of a host, or why there are none; `here` and `server` are variables of this host and of the server.
 
-    A run that changes hosts looks at them again at its end (`verify_look`): what it saw before is past.
+    A run that changes hosts reads their facts again at its end (`verify_look`): the earlier ones are out of date.
     """
     again = "verify_look" in server
     look = here.get("verify_look" if again else "preflight_look", {})

@@ -41,7 +41,7 @@ def static_rules() -> dict[str, Mapping[str, Any]]:
 
 
 def threshold(alert: str, severity: str) -> float:
-    """Where an alert of files/rules begins, as its annotation `threshold` says: 90 for "90 %, 5 min".
+    """Where an alert of files/rules begins, from its annotation `threshold`: 90 for "90 %, 5 min".
 
     Raises ValueError unless there is exactly one such alert, whose annotation begins with a number.
     """
@@ -59,7 +59,7 @@ class _Dumper(_DUMPER):  # type: ignore[misc]
         return True
 
 
-# Texts that Go's YAML, by which Docker and Prometheus read, takes for numbers and Python's does not: 12e45, 0189, 0o17.
+# Texts that are numbers in Go's YAML, which Docker and Prometheus use, but not in Python's: 12e45, 0189, 0o17.
 _NUMBER_IN_GO = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0[oOxXbB][0-9a-fA-F_]+")
 
 
@@ -73,5 +73,5 @@ _Dumper.add_representer(str, _text)
 
 
 def yaml_text(data: Any) -> str:
-    """`data` as a YAML file, keys in the given order."""
+    """`data` as a YAML file, keys in their order."""
     return HEADER + yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -228,14 +228,14 @@ def test_an_app_s_answers_without_an_app_are_refused(new):
 def test_a_bad_name_is_refused(new, name):
     done = new("--yes", "--host", "a.test", name=name)
     assert done.returncode == 2
-    assert "no good name" in done.stderr
+    assert "not a valid name" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["example", "lab"])
 def test_an_existing_inventory_is_left_alone(new, name):
     done = new("--yes", "--host", "a.test", name=name)
     assert done.returncode == 2
-    assert "exists already" in done.stderr
+    assert "already exists" in done.stderr
 
 
 def test_a_second_time_changes_nothing(new):
@@ -345,5 +345,5 @@ def test_on_a_terminal_a_refusal_that_no_answer_can_mend_ends_it(new, real_launc
     flags = [word for q in ("host", "user", "port") for word in (f"--{q}", {"port": "22"}.get(q, "a.test"))]
     screen = on_a_terminal(real_launcher, new.name, [""] * 9, *flags, "--slack-channel", "#x")
     assert screen.count("nothing was written") == 1
-    assert "--slack-channel: says something of nothing." in screen
+    assert "--slack-channel: has nothing to apply to." in screen
     assert not new.folder.exists()

@@ -448,7 +448,7 @@ def test_the_next_run_puts_right_what_changed(first: Run, server: Server, tmp_pa
     ((failed,), notes) = run.facts
     assert (failed["app"], notes) == ("warehouse", [])
     assert "table public.audit of auditor cannot be read" in failed["message"]
-    assert "PostgreSQL said to keeper: permission denied for table audit" in failed["message"]
+    assert "PostgreSQL answered keeper: permission denied for table audit" in failed["message"]
     assert "Run as a superuser, or as the owner: " in failed["message"]
     assert "GRANT SELECT ON TABLE public.audit TO keeper_ro;" in failed["message"]
 

@@ -38,7 +38,7 @@ def run(verb: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
 def test_without_a_server_every_verb_fails_and_says_what_is_missing(verb: str) -> None:
     done = run(verb, "-i", "web1,", "-vv")
     assert done.returncode != 0
-    assert "The inventory needs a group `server` with exactly one host, it has 0." in done.stdout
+    assert "The inventory needs a group `server` with exactly one host; it has 0." in done.stdout
     assert "TASK [Refuse" in done.stdout.split("PLAY [")[1], "in its first play"
     assert done.stdout.count("\nPLAY [") == 1, "and no other was begun"
 
@@ -72,7 +72,7 @@ def test_a_setting_that_does_not_hold_for_all_hosts_is_refused(inventory: Path, 
     (inventory / place).write_text("crowsnest_apps: [{name: worker}]\ncrowsnest_environment: test\n")
     done = run("alert_test", "-i", inventory)
     assert done.returncode != 0
-    assert "crowsnest_apps: its value for lab2 is not that of the server web1" in done.stdout
+    assert "crowsnest_apps: its value for lab2 differs from that of the server web1" in done.stdout
     assert "crowsnest_environment" not in done.stdout, "the same value in two places is one value"
 
 

@@ -80,7 +80,7 @@ def test_a_host_that_does_not_answer_is_reported_and_stops_nothing(lab: Any, eve
         assert run.recap["failed"] == 1
         assert "stack : Reload what runs" in run.output
         words = " ".join(run.output.partition("TASK [verify : Report")[2].split())
-        assert "FAIL hosts lab2 was not looked at: it does not answer over SSH" in words
+        assert "FAIL hosts lab2 was not checked: it does not answer over SSH" in words
         eventually(lambda: _node_targets(lab) == {"lab1": "up", "lab2": "down"}, 60)
         assert lab.query(f'up{{host="lab2",instance="{lab.facts["hosts"][1]["address"]}:9100"}} == 0')
     finally:

@@ -1,3 +1,3 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The declaration: all that a team writes down, as pydantic models."""
+"""The declaration: everything a team writes down, as pydantic models."""

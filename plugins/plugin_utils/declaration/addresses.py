@@ -15,7 +15,7 @@ _USUAL_PATH = "/metrics"
 
 
 def is_host(text: str) -> bool:
-    """Whether what is in brackets is an address; any other name is the resolver's to judge."""
+    """Whether text in brackets is an IPv6 address; any other name is left to the resolver."""
     if not text.startswith("["):
         return True
     try:
@@ -25,13 +25,13 @@ def is_host(text: str) -> bool:
 
 
 def is_port(digits: str) -> bool:
-    """Whether there can be such a port."""
+    """Whether this is the number of a port."""
     return 0 < int(digits) < 65536
 
 
 @dataclass(frozen=True)
 class MetricsPage:
-    """Where an app shows its metrics over HTTP; two that are equal are one page.
+    """Where an app shows its metrics over HTTP; equal values are one page.
 
     `host` is empty where only a port is declared; an IPv6 address keeps its brackets. `path` begins with a slash.
     """

@@ -24,41 +24,42 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 
 
 class Thresholds(Strict):
-    """When an app's alerts fire. Each has the default promised in docs; set only what should differ."""
+    """When an app's alerts fire. Each value has a default; set only what should differ."""
 
-    error_ratio: float = Field(0.05, gt=0, le=1, description="Share of answers with a 5xx status that is too much.")
-    error_for: Duration = Field("5m", description="How long the error ratio must be too high before the alert.")
+    error_ratio: float = Field(0.05, gt=0, le=1, description="Share of answers with a 5xx status above which it fires.")
+    error_for: Duration = Field("5m", description="How long the error ratio must stay too high before it fires.")
     latency_p95_high_seconds: float = Field(2.0, gt=0, description="p95 response time for severity high, over 5 min.")
     latency_p95_medium_seconds: float = Field(
         1.0, gt=0, description="p95 response time for severity medium, over 10 min."
     )
-    down_for: Duration = Field("5m", description="How long an app must be unreachable before the critical alert.")
+    down_for: Duration = Field("5m", description="How long an app must be unreachable before it fires.")
 
     @model_validator(mode="after")
     def _medium_before_high(self) -> Thresholds:
         if self.latency_p95_medium_seconds >= self.latency_p95_high_seconds:
-            raise ValueError("latency_p95_medium_seconds smaller than latency_p95_high_seconds")
+            raise ValueError("`latency_p95_medium_seconds` must be less than `latency_p95_high_seconds`")
         return self
 
 
-# What else the label `probe` and the names of monitors say.
+# Other values of the label `probe`, and other names of monitors.
 _PROBES = {"url", "website", "health", "answer"}
 
 
 class Health(Strict):
-    """Health endpoints that are asked from outside the app, as a load balancer would."""
+    """Health endpoints, requested from outside the app as a load balancer does."""
 
     basic: PathOrUrl | None = Field(
-        None, description="Answers 200 when the app is well. A path such as /health/ is on the host of the app's `url`."
+        None,
+        description="Answers 200 when the app is healthy. A path such as /health/ is on the host of the app's `url`.",
     )
     detailed: PathOrUrl | None = Field(
         None,
-        description='Answers {"services": {"database": {"status": "healthy"}, …}}, or in another of the forms that the '
-        "runbook ProbeAnswerNotUnderstood shows: those of NestJS terminus, Spring Boot, ASP.NET, ….",
+        description='Answers {"services": {"database": {"status": "healthy"}, …}}, or in another form that the runbook '
+        "ProbeAnswerNotUnderstood shows, such as those of NestJS terminus, Spring Boot and ASP.NET.",
     )
     components: list[Annotated[str, Field(pattern=r"^[^\s\"'\\\[\]]{1,40}$")]] = Field(
         [],
-        description="Names in the detailed answer; each gets a probe and an alert of its own. Capitals do not matter.",
+        description="Names in the detailed answer; each gets a probe and an alert of its own. Case does not matter.",
     )
 
     @model_validator(mode="after")
@@ -66,17 +67,17 @@ class Health(Strict):
         names = [name.lower() for name in self.components]
         if _PROBES & set(names) or len(set(names)) < len(names):
             raise ValueError(
-                f"each component once, and none called {', '.join(sorted(_PROBES))}: these are probes of their own"
+                f"List each component once, and none called {', '.join(sorted(_PROBES))}: other probes have these names"
             )
         if self.components and not self.detailed:
-            raise ValueError("`detailed` beside `components`: the endpoint whose answer has these components")
+            raise ValueError("`components` needs `detailed`: the endpoint whose answer has these components")
         if self.detailed and not self.components:
-            raise ValueError("`components` beside `detailed`: the names of the components in its answer")
+            raise ValueError("`detailed` needs `components`: the names of the components in its answer")
         return self
 
 
 class App(HttpOptions):
-    """One app of the team. Its `url` and its health endpoints are asked with the same login and headers."""
+    """One app of the team. Its `url` and its health endpoints are requested with the same login and headers."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,35}$")] = (
         Field(  # app-<name> is a uid of at most 40 in Grafana
@@ -88,11 +89,12 @@ class App(HttpOptions):
         description="Whose metric names the app exports: django-prometheus, prometheus-fastapi-instrumentator, "
         "prom-client (Express, NestJS), or generic (only up or down is known).",
     )
-    url: AskedUrl | None = Field(None, description="The public address; probed, with its certificate.")
+    url: AskedUrl | None = Field(None, description="The public address; it is probed, and its certificate is checked.")
     host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
     container: Container | None = Field(None, description="Name of its main container, for alert messages.")
     metrics: list[MetricsTarget] = Field(
-        [], description="Where metrics are read: host:port/path as `curl` on that host reaches it. Path: /metrics."
+        [],
+        description="Where metrics are read: host:port/path as `curl` on that host reaches it. Default path: /metrics.",
     )
     health: Health = Field(Health(), description="Health endpoints.")
     tcp: dict[Part, HostAndPort] = Field(
@@ -107,17 +109,17 @@ class App(HttpOptions):
     def _paths_need_url(self) -> App:
         relative = [path for path in (self.health.basic, self.health.detailed) if path and path.startswith("/")]
         if relative and not self.url:
-            raise ValueError("`url`, or a full URL instead of a path in `health`")
+            raise ValueError("A path in `health` needs `url`; a full URL does not")
         return self
 
     @model_validator(mode="after")
     def _headers_of_a_probe(self) -> App:
         if reserved := [name for name in self.headers if name.lower() in RESERVED_HEADERS]:
-            raise ValueError(f"no {', '.join(reserved)} in `headers`: the program that asks sets it itself")
+            raise ValueError(f"`headers` may not have {', '.join(reserved)}: the program that probes sets it itself")
         return self
 
     @model_validator(mode="after")
     def _jobs_once(self) -> App:
         if len({job.name for job in self.jobs}) < len(self.jobs):
-            raise ValueError("each name of `jobs` once")
+            raise ValueError("List each name in `jobs` once")
         return self

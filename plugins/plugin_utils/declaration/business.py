@@ -1,8 +1,8 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a team declares about its business: the app's database, questions asked of it, who is sent the answers.
+"""What a team declares about its business: the app's database, the questions put to it, who gets the answers.
 
-Names of charts are ours; what becomes of them in Metabase is in `services/metabase/charts.py`.
+Names of charts are crowsnest's own; `services/metabase/charts.py` turns them into Metabase's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 
 Chart = Literal["line", "bar", "area", "row", "pie", "number", "table"]
 AXES: tuple[Chart, ...] = ("line", "bar", "area", "row")
-# Groups that Metabase makes itself; whom they hold is not ours to say.
+# Groups that Metabase makes itself; it decides who is in them.
 _METABASES_GROUPS = ("administrators", "all users")
 
 
@@ -49,7 +49,7 @@ def _database_name(text: str) -> str:
 
 
 def _column(text: str) -> str:
-    """A name may have dots itself."""
+    """A name may contain dots itself."""
     if not re.fullmatch(r"[^.\0]+(\.[^.\0]+){2,}", text):
         raise ValueError("schema.table.column, such as public.shop_order.placed_at, without quotes")
     return text
@@ -71,7 +71,7 @@ Group = Annotated[Title, AfterValidator(_group)]
 
 
 class Database(Strict):
-    """The app's PostgreSQL. The run makes a role in it, `crowsnest_ro`, that can read and nothing else."""
+    """The app's PostgreSQL. The run creates a role in it, `crowsnest_ro`, that can only read."""
 
     address: DatabaseAddress = Field(
         "127.0.0.1:5432",
@@ -82,7 +82,7 @@ class Database(Strict):
     schemas: list[Identifier] = Field(["public"], min_length=1, description="Schemas that may be read.")
     admin_user: Identifier | None = Field(
         None,
-        description="A role that may create roles. Default: the run becomes the system user postgres of the server.",
+        description="A role that may create roles. Default: the run becomes the system user postgres on the server.",
     )
     admin_password: SecretStr | None = Field(None, description="Password of `admin_user`.")
     ssl: bool = Field(False, description="Whether Metabase connects with TLS.")
@@ -90,63 +90,67 @@ class Database(Strict):
     @model_validator(mode="after")
     def _admin_as_a_whole(self) -> Database:
         if (self.admin_user is None) != (self.admin_password is None):
-            raise ValueError("`admin_user` and `admin_password` together, or neither")
+            raise ValueError("Set `admin_user` and `admin_password` together, or neither")
         if self.admin_user is None and not LOOPBACK.match(self.address):
-            raise ValueError("`admin_user` and `admin_password` beside an `address` that is not the server's loopback")
+            raise ValueError("An `address` that is not the server's loopback needs `admin_user` and `admin_password`")
         return self
 
 
 class Question(Strict):
-    """A question to the app's database, and how the answer is drawn; one of the starter's name takes its place."""
+    """A question to the app's database, and how the answer is drawn. It replaces the starter question of its name."""
 
-    name: Title = Field(description="What it says; unique within the app.")
+    name: Title = Field(description="Its title; unique within the app.")
     sql: str | None = Field(
-        None, min_length=1, description="The SQL. With a {{tag}} in it, after `!unsafe`, as Ansible has braces too."
+        None, min_length=1, description="The SQL. Put `!unsafe` before SQL with a {{tag}}, as Ansible uses braces too."
     )
-    file: str | None = Field(None, min_length=1, description="Or a file with it, relative to the inventory's folder.")
+    file: str | None = Field(
+        None, min_length=1, description="Or a file with the SQL, relative to the inventory's folder."
+    )
     chart: Chart | None = Field(
-        None, description="How it is drawn. Default: as the starter question of this name, from the same columns."
+        None, description="How it is drawn. Default: like the starter question of this name, from the same columns."
     )
     x: Columns = Field([], description="Column along the axis; a second one splits the bars or lines.")
-    y: Columns = Field([], description="Columns that are measured.")
-    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="Currency of the columns in `y`, as KRW.")
+    y: Columns = Field([], description="Columns with the measured values.")
+    currency: str | None = Field(
+        None, pattern=r"^[A-Z]{3}$", description="Currency of the columns in `y`, such as KRW."
+    )
     gaps: Literal["zero", "none"] = Field(
-        "zero", description="What a line shows where a row is missing: zero as for sums, or none as for averages."
+        "zero", description="What a line shows where a row is missing: `zero` suits sums, `none` suits averages."
     )
     filters: dict[Tag, Column] = Field(
         {},
-        description="Column behind each {{tag}} of the SQL: {period: public.shop_order.placed_at}. `period` is one of "
-        "dates, all others are of text.",
+        description="Column behind each {{tag}} of the SQL: {period: public.shop_order.placed_at}. `period` filters "
+        "dates, all others filter text.",
     )
     description: str = Field("", description="What exactly is counted, for the reader.")
 
     @model_validator(mode="after")
     def _one_text(self) -> Question:
         if (self.sql is None) == (self.file is None):
-            raise ValueError("`sql` or `file`, one of them")
+            raise ValueError("Set either `sql` or `file`")
         return self
 
     @model_validator(mode="after")
     def _columns_for_the_chart(self) -> Question:
         if len(self.x) > 2:
-            raise ValueError("at most two columns in `x`")
+            raise ValueError("`x` takes at most two columns")
         if self.currency and not self.y and self.chart is not None:
-            raise ValueError("`y` beside `currency`: the columns that are sums")
+            raise ValueError("`currency` needs `y`: the columns with sums of money")
         if self.chart is None and (self.x or self.y or self.currency):
-            raise ValueError("`chart` beside `x`, `y` and `currency`")
+            raise ValueError("`x`, `y` and `currency` need `chart`")
         if self.chart in AXES and not (self.x and self.y):
-            raise ValueError(f"`x` and `y` beside `chart: {self.chart}`")
+            raise ValueError(f"`chart: {self.chart}` needs `x` and `y`")
         if self.chart == "pie" and (len(self.x), len(self.y)) != (1, 1):
-            raise ValueError("one `x` and one `y` beside `chart: pie`")
+            raise ValueError("`chart: pie` needs one `x` and one `y`")
         if self.chart in ("number", "table") and self.x:
-            raise ValueError(f"no `x` beside `chart: {self.chart}`")
+            raise ValueError(f"`chart: {self.chart}` takes no `x`")
         if self.chart == "number" and len(self.y) > 1:
-            raise ValueError("at most one `y` beside `chart: number`")
+            raise ValueError("`chart: number` takes at most one `y`")
         return self
 
 
 class Subscription(Strict):
-    """Somebody who is sent the dashboard again and again, in `crowsnest_timezone`."""
+    """Who gets the dashboard regularly, and when. Times are in `crowsnest_timezone`."""
 
     to: list[Email] = Field([], description="E-mail addresses; needs a receiver of type email.")
     channel: str | None = Field(
@@ -154,23 +158,21 @@ class Subscription(Strict):
         pattern=r"^[#@][^\s#@]{1,79}$",
         description='Or a Slack channel, "#sales"; needs crowsnest_metabase_slack_token.',
     )
-    every: Literal["hour", "day", "week", "month"] = Field(
-        "day", description="How often; once a month is on its first day."
-    )
+    every: Literal["hour", "day", "week", "month"] = Field("day", description="How often; `month` means its first day.")
     at: int = Field(9, ge=0, le=23, description="The hour.")
     weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
         "monday", description="The day of `every: week`."
     )
-    skip_if_empty: bool = Field(False, description="Whether it stays away when no question has an answer.")
+    skip_if_empty: bool = Field(False, description="Whether nothing is sent when no question has an answer.")
 
     @model_validator(mode="after")
     def _one_way_and_time(self) -> Subscription:
         if bool(self.to) == bool(self.channel):
-            raise ValueError("`to` or `channel`, one of them")
+            raise ValueError("Set either `to` or `channel`")
         if self.every == "hour" and "at" in self.model_fields_set:
-            raise ValueError("no `at` beside `every: hour`")
+            raise ValueError("`every: hour` takes no `at`")
         if self.every != "week" and "weekday" in self.model_fields_set:
-            raise ValueError("`every: week` beside `weekday`")
+            raise ValueError("`weekday` needs `every: week`")
         return self
 
     @property
@@ -183,17 +185,17 @@ class Business(Strict):
     """What Metabase shows of an app that has a `database`."""
 
     starter: bool = Field(
-        True, description="Whether the starter questions are there; they fit the tables of the sample shop."
+        True, description="Whether to include the starter questions, which fit the tables of the sample shop."
     )
-    questions: list[Question] = Field([], description="Questions of the team, below the starter ones.")
-    subscriptions: list[Subscription] = Field([], description="Who is sent the dashboard.")
+    questions: list[Question] = Field([], description="The team's own questions, below the starter questions.")
+    subscriptions: list[Subscription] = Field([], description="Who gets the dashboard, and when.")
 
 
 class MetabaseUser(Strict):
-    """A person who may log in to Metabase. Taken out of the list, the account stays: deactivate it in Metabase."""
+    """A person who may log in to Metabase. An account that leaves the list stays: deactivate it in Metabase."""
 
-    email: Email = Field(description="Address; the name at login.")
+    email: Email = Field(description="E-mail address, also the name at login.")
     first_name: Title = Field(description="First name.")
     last_name: Title = Field(description="Last name.")
-    groups: list[Group] = Field([], description="Groups beside All Users; made when they are new.")
-    admin: bool = Field(False, description="Whether this is an administrator of Metabase.")
+    groups: list[Group] = Field([], description="Groups in addition to All Users; new ones are created.")
+    admin: bool = Field(False, description="Whether this person is an administrator of Metabase.")

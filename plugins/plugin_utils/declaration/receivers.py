@@ -39,12 +39,12 @@ class SlackReceiver(_Receiver):
     webhook_url: SecretUrl = Field(description="The incoming webhook, https://hooks.slack.com/services/….")
     channel: str | None = Field(
         None,
-        pattern=r"^[#@]?[^\s/:#@]+$",  # also an id, and a name as Slack's relatives have it
+        pattern=r"^[#@]?[^\s/:#@]+$",  # also an id, and a name in programs compatible with Slack
         description="Default: the webhook's own channel. Slack lets only old webhooks choose; for an app's webhook, "
         "choose the channel in Slack.",
     )
     username: str = Field(
-        "crowsnest", description="Name the messages come from; honoured by old webhooks and Slack's relatives only."
+        "crowsnest", description="Sender's name; only old webhooks and programs compatible with Slack honour it."
     )
     severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
@@ -79,8 +79,8 @@ class EmailReceiver(_Receiver):
     password: SecretStr | None = Field(None, description="SMTP password.")
     require_tls: bool = Field(
         True,
-        description="Say false for a mail relay that offers no TLS; it must be on the server itself "
-        "(localhost:25) or ask for no password.",
+        description="Set false for a mail relay that offers no TLS; it must be on the server itself "
+        "(localhost:25) or need no password.",
     )
     severities: list[Severity] = Field(["critical"], min_length=1, description="Which alerts it gets.")
 
@@ -90,20 +90,20 @@ class EmailReceiver(_Receiver):
         local = LOOPBACK.match(self.smarthost)
         if local and "require_tls" not in self.model_fields_set:
             raise ValueError(
-                f"`require_tls: false` beside {self.smarthost} when this relay offers no TLS, else `require_tls: true`"
+                f"{self.smarthost} needs `require_tls: false` when this relay offers no TLS, else `require_tls: true`"
             )
         if not self.require_tls and self.smarthost.endswith(f":{SMTP_TLS_PORT}"):
-            raise ValueError(f"no `require_tls: false` beside port {SMTP_TLS_PORT}, which begins with TLS")
+            raise ValueError(f"Port {SMTP_TLS_PORT} begins with TLS and takes no `require_tls: false`")
         if not self.require_tls and self.password and not local:
             raise ValueError(
-                "`require_tls: false` without a password, or with a relay on the server itself such as localhost:25: "
+                "`require_tls: false` needs a relay on the server itself such as localhost:25, or no password: "
                 "a password is not sent over the network without TLS"
             )
         return self
 
 
 class SnsReceiver(_Receiver):
-    """SMS or anything else that listens on a topic of Amazon SNS."""
+    """SMS, or anything else that subscribes to a topic of Amazon SNS."""
 
     secrets = ("secret_key",)
     type: Literal["sns"]
@@ -115,7 +115,7 @@ class SnsReceiver(_Receiver):
     @model_validator(mode="after")
     def _key_with_secret(self) -> SnsReceiver:
         if (self.access_key is None) != (self.secret_key is None):
-            raise ValueError("`access_key` and `secret_key` together, or neither")
+            raise ValueError("Set `access_key` and `secret_key` together, or neither")
         return self
 
 
@@ -126,7 +126,7 @@ Receiver = Annotated[
 
 def first_email_receiver(receivers: Sequence[Receiver]) -> EmailReceiver | None:
     """Its server also sends what Grafana and Metabase send."""
-    return next((each for each in receivers if isinstance(each, EmailReceiver)), None)
+    return next((receiver for receiver in receivers if isinstance(receiver, EmailReceiver)), None)
 
 
 def receiver_name(receiver: _Receiver) -> str:

@@ -4,8 +4,7 @@
 
 A setting `environment` here is the variable `crowsnest_environment` in `group_vars`. Unknown keys are refused.
 To add a setting or a key of an app, add a field with a description: the reference in docs/ and the JSON Schema
-are made from this file. What a mistake looks like to the user is in the folder
-mistakes.
+are made from this file. How the user sees a mistake is in `mistakes/`.
 """
 
 from __future__ import annotations
@@ -56,14 +55,14 @@ class OfficeHours(Strict):
     @model_validator(mode="after")
     def _start_before_end(self) -> OfficeHours:
         if self.start >= self.end:
-            raise ValueError("a start before the end")
+            raise ValueError("`start` must be before `end`")
         return self
 
 
 def _scrape_interval(text: str) -> str:
-    """The shortest window of our rules is one minute, and a rate needs two samples in it."""
+    """The shortest window of the rules is one minute, and a rate needs two samples in it."""
     if duration_seconds(text) > 30:
-        raise ValueError("a duration of at most 30s: the rules look at windows of one minute")
+        raise ValueError("a duration of at most 30s: the rules use windows of one minute")
     return text
 
 
@@ -84,7 +83,7 @@ def _not_too_weak(password: SecretStr) -> SecretStr:
     """Uptime Kuma's own rule: https://github.com/deanilvincent/check-password-strength"""
     kinds = ("[a-z]", "[A-Z]", "[0-9]", "[^A-Za-z0-9 ]")
     if sum(bool(re.search(kind, password.get_secret_value())) for kind in kinds) < 2:
-        raise ValueError("12 to 128 characters of at least two kinds: small letters, capitals, digits, others")
+        raise ValueError("12 to 128 characters of at least two kinds: lower-case letters, capitals, digits, others")
     return password
 
 
@@ -100,7 +99,9 @@ class MetabaseDatabase(Strict):
 class Declaration(Strict):
     """All variables `crowsnest_*` of an inventory."""
 
-    environment: Name = Field("production", description="Label `environment` on every series; never mixed.")
+    environment: Name = Field(
+        "production", description="Label `environment` on every series; it keeps environments apart."
+    )
     timezone: TimeZone = Field("Asia/Seoul", description="For times in messages and for office hours.")
     language: Literal["en", "ko"] = Field("en", description="Language of alert texts.")
     apps: list[App] = Field([], description="The team's apps.")
@@ -108,12 +109,14 @@ class Declaration(Strict):
         "15s", description="How often metrics are read and rules evaluated; 30s at most."
     )
     retention: Duration = Field(
-        "92d", description="How long metrics are kept; availability over 90 days needs 90 days of them."
+        "92d", description="How long metrics are kept; availability over 90 days needs at least 90d."
     )
     retention_size_mib: int | None = Field(
         None, ge=256, description="How much disk metrics may take, in MiB. Default: from the size of the disk."
     )
-    registry_mirrors: list[MirrorUrl] = Field([], description="Docker Hub mirrors the host's Docker engine asks first.")
+    registry_mirrors: list[MirrorUrl] = Field(
+        [], description="Docker Hub mirrors that the host's Docker engine tries first."
+    )
     images: dict[str, Image] = Field({}, description="Another image for a service: name, tag and digest.")
     ports: dict[str, Port] = Field(
         {},
@@ -122,7 +125,7 @@ class Declaration(Strict):
     textfile_directory: TextfileFolder = Field(
         "/var/lib/prometheus/node-exporter",
         description="Folder on every host whose *.prom files node exporter exports as well: results of your cron jobs, "
-        "and what crowsnest says of containers.",
+        "and what crowsnest reports about containers.",
     )
     external_urls: dict[str, HttpUrl] = Field(
         {}, description="Where people open a service's page, for links in messages. Default: its port on 127.0.0.1."
@@ -131,12 +134,13 @@ class Declaration(Strict):
         [22, 80, 443], description="TCP ports of your hosts that may be reached from outside; verify reports any other."
     )
     metabase: bool | None = Field(
-        None, description="Whether Metabase runs. Default: when an app has a `database`; it takes over 1 GiB of memory."
+        None,
+        description="Whether Metabase runs. Default: when an app has a `database`; it needs more than 1 GiB of memory.",
     )
     metabase_heap_mib: int | None = Field(
         None,
         ge=700,
-        description="Memory for Metabase's objects, in MiB; with less than 700 it restarts again and again. Default: a "
+        description="Memory for Metabase's objects, in MiB; with less than 700 it keeps restarting. Default: a "
         "quarter of the host's memory, 768 to 2048.",
     )
     metabase_database: MetabaseDatabase | None = Field(
@@ -146,25 +150,26 @@ class Declaration(Strict):
         Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+-]*$")]
     ] = Field(
         {},
-        description="Plugins of Grafana and their exact versions; fetched from grafana.com after its start.",
+        description="Plugins of Grafana and their exact versions; downloaded from grafana.com after Grafana starts.",
     )
     rule_files: list[str] = Field(
         [], description="Prometheus rule files of your own; a relative path starts at the inventory's folder."
     )
-    disabled_alerts: list[str] = Field([], description="Names of crowsnest's alerts that should not exist.")
+    disabled_alerts: list[str] = Field([], description="Names of crowsnest's own alerts to leave out.")
     runbook_url: HttpUrl = Field(
         "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks",
-        description="Where runbooks lie; the alert's name and .md are appended.",
+        description="Where the runbooks are; the alert's name and .md are appended.",
     )
     receivers: list[Receiver] = Field([], description="Where alerts go.")
     heartbeat_url: SecretUrl | None = Field(
-        None, description="Dead man's switch: posted every minute while alerting works; its silence must alert you."
+        None, description="Dead man's switch: called every minute while alerting works; its silence must alert you."
     )
     grafana_admin_password: Password | None = Field(
-        None, description="Password of Grafana's user admin. Default: made once, in the inventory's folder secrets/."
+        None,
+        description="Password of Grafana's user admin. Default: generated once, in the inventory's folder secrets/.",
     )
     repeat_after: Annotated[Duration, AfterValidator(_repeat_guard)] = Field(
-        "10m", description="An alert that goes on is repeated no sooner than this; lower severities later."
+        "10m", description="An alert that keeps firing is repeated no sooner than this; lower severities later."
     )
     office_hours: OfficeHours = Field(OfficeHours(), description="When low alerts may arrive.")
     secrets_directory: Folder | None = Field(
@@ -175,7 +180,7 @@ class Declaration(Strict):
         "admin@crowsnest.invalid", description="Metabase's first account logs in with it."
     )
     metabase_admin_password: Annotated[Password, AfterValidator(_with_digit)] | None = Field(
-        None, description="Its password. Default: made once, in the inventory's folder secrets/."
+        None, description="Its password. Default: generated once, in the inventory's folder secrets/."
     )
     metabase_site_name: str = Field("crowsnest", pattern=r"^[^\r\n]+$", description="Title of Metabase's pages.")
     metabase_users: list[MetabaseUser] = Field([], description="Further people who log in to Metabase.")
@@ -183,16 +188,17 @@ class Declaration(Strict):
         None, description="Token of a Slack app (xoxb-…), through which Metabase sends dashboards to channels."
     )
     maintenance: list[Maintenance] = Field([], description="Windows of planned work.")
-    monitors: list[Monitor] = Field([], description="Monitors of Uptime Kuma beside those of the apps.")
+    monitors: list[Monitor] = Field([], description="Monitors of Uptime Kuma in addition to those of the apps.")
     status_pages: list[StatusPage] = Field(
         [StatusPage(slug="status", title="Status")], description="Status pages of Uptime Kuma."
     )
     uptime_kuma_admin_password: Annotated[Password, AfterValidator(_not_too_weak)] | None = Field(
         None,
-        description="Password of Uptime Kuma's user admin. Default: made once, in the inventory's folder secrets/.",
+        description="Password of Uptime Kuma's user admin. Default: generated once, in the inventory's folder "
+        "secrets/.",
     )
     uptime_kuma_keep_days: int = Field(
-        180, ge=1, le=3650, description="How many days Uptime Kuma keeps what it measured."
+        180, ge=1, le=3650, description="How many days Uptime Kuma keeps its measurements."
     )
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a team declares about uptime: monitors of its own, maintenance windows, status pages.
 
-Monitors of the apps are made from the apps themselves (`uptime/monitors.py`). Kinds of monitors and their limits:
+Monitors of the apps are made from the apps themselves (`services/uptime_kuma/monitors.py`). Types and their limits:
 https://github.com/louislam/uptime-kuma/blob/master/server/model/monitor.js
 """
 
@@ -41,18 +41,18 @@ def _interval(text: str) -> str:
 
 
 def _as_text(code: object) -> object:
-    """YAML makes a number of 204."""
+    """YAML reads 204 as a number."""
     return str(code) if isinstance(code, int) and not isinstance(code, bool) else code
 
 
 def _status_codes(text: str) -> str:
     if not re.fullmatch(r"(?P<hundred>[1-5])00-(?P=hundred)99|[1-9][0-9]{2}", text):
-        raise ValueError("a status such as 204, or a hundred of them such as 200-299")
+        raise ValueError("a status such as 204, or a range of a hundred such as 200-299")
     return text
 
 
 def _hostname(text: str) -> str:
-    """The underscore is for records such as _dmarc.example.com; other alphabets become what programs look up."""
+    """The underscore is for records such as _dmarc.example.com; other alphabets become ASCII, as in lookups."""
     if re.fullmatch(r"\w([\w.-]*[\w.])?", text):
         try:
             return text if text.isascii() else text.encode("idna").decode()
@@ -72,20 +72,22 @@ def _engine(text: str) -> str:
 
 
 def _one_line(secret: SecretStr) -> SecretStr:
-    """Programs that read a secret from a file take blanks off around it."""
+    """Programs that read a secret from a file strip the spaces around it."""
     text = secret.get_secret_value()
     if text != text.strip() or not text.isprintable():
-        raise ValueError("one line without blanks around it")
+        raise ValueError("one line without spaces around it")
     return secret
 
 
 def _plain(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"([!-~]([ -~]*[!-~])?)?", secret.get_secret_value()):
-        raise ValueError("one line of plain ASCII characters without blanks around it")
+        raise ValueError("one line of plain ASCII characters without spaces around it")
     return secret
 
 
-Engine = Annotated[str, no_login("Leave it out: Uptime Kuma asks Docker engines without one"), AfterValidator(_engine)]
+Engine = Annotated[
+    str, no_login("Leave it out: Uptime Kuma uses Docker engines without a login"), AfterValidator(_engine)
+]
 Interval = Annotated[Duration, AfterValidator(_interval)]
 StatusCodes = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), AfterValidator(_status_codes)]
 Hostname = Annotated[str, AfterValidator(_hostname)]
@@ -93,12 +95,12 @@ Domain = Annotated[Hostname, AfterValidator(str.lower)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 HeaderValue = Annotated[SecretStr, AfterValidator(_plain)]
 LoginPassword = Annotated[SecretStr, AfterValidator(_one_line)]
-# What people read: one line, no blanks around it.
+# What people read: one line, no spaces around it.
 Title = Annotated[str, Field(pattern=r"^\S(.{0,98}\S)?$")]
 
 
 class Job(Strict):
-    """A scheduled job that reports each success, such as a nightly backup; when the report stays away you are told."""
+    """A scheduled job that reports each success, such as a nightly backup; a missing report alerts you."""
 
     name: Part = Field(description="Short name, unique within the app.")
     every: Duration = Field(description="How often it runs, such as 1d.")
@@ -107,7 +109,7 @@ class Job(Strict):
     @model_validator(mode="after")
     def _within_bounds(self) -> Job:
         if not SHORTEST_SECONDS <= self.silent_seconds <= LONGEST_SECONDS:
-            raise ValueError("`every` and `grace` of 20s to 24d together, which are Uptime Kuma's bounds")
+            raise ValueError("`every` and `grace` must add up to 20s to 24d, which are Uptime Kuma's bounds")
         return self
 
     @property
@@ -121,26 +123,27 @@ class AnyMonitor(Strict):
 
     name: Title = Field(description="What it watches, in words; unique.")
     id: Title | None = Field(
-        None, description="By what it is found again. Default: the name. To rename one, set `id` to its first name."
+        None,
+        description="Identifies it from run to run. Default: the name. To rename it, set `id` to its first name.",
     )
     group: str | None = Field(None, description="Name of an app, or of a monitor of type group, that it belongs to.")
     description: str | None = Field(None, description="A note for people.")
-    interval: Interval = Field("60s", description="How often it looks; 20s at least.")
+    interval: Interval = Field("60s", description="How often it checks; at least 20s.")
     retries: int = Field(1, ge=0, le=100, description="Failures in a row that are not yet an outage.")
     notifications: list[str] = Field(
         [],
-        description="Names of receivers that Uptime Kuma itself tells. Leave it out: alerts go through Alertmanager.",
+        description="Names of receivers that Uptime Kuma itself notifies. Leave it empty: Alertmanager sends alerts.",
     )
     tags: dict[Title, str] = Field({}, description="Tags and their values.")
-    paused: bool = Field(False, description="Declared, but not looked at.")
+    paused: bool = Field(False, description="Declared, but not checked.")
 
 
 class HttpOptions(Strict):
-    """How an address is asked over HTTP, and which answers are well."""
+    """How an address is requested over HTTP, and which answers count as healthy."""
 
     # A colon would end the name: https://www.rfc-editor.org/rfc/rfc7617#section-2
     username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f\x7f]+$"), no_password("password")] | None = Field(
-        None, description="User of a login by HTTP (basic authentication)."
+        None, description="User of a login by HTTP basic authentication."
     )
     password: LoginPassword | None = Field(None, description="Password of that login.")
     headers: dict[HeaderName, HeaderValue] = Field(
@@ -148,27 +151,27 @@ class HttpOptions(Strict):
         description="Headers of the request; secrets, as they may hold a token. Only Host and User-Agent of an app are "
         "not treated as secrets.",
     )
-    verify_tls: bool = Field(True, description="Whether a certificate that is not valid counts as an outage.")
+    verify_tls: bool = Field(True, description="Whether an invalid certificate counts as an outage.")
     accepted_status: list[StatusCodes] = Field(
         ["200-299"],
         min_length=1,
-        description="Status codes that are well. With one of 300 to 399 among them redirects are not followed.",
+        description="Status codes that count as healthy. With any of 300 to 399, redirects are not followed.",
     )
 
     @model_validator(mode="after")
     def _login_as_a_whole(self) -> HttpOptions:
         if (self.username is None) != (self.password is None):
-            raise ValueError("`username` and `password` together, or neither")
+            raise ValueError("Set `username` and `password` together, or neither")
         names = [name.lower() for name in self.headers]
         if len(set(names)) < len(names):
-            raise ValueError("each name in `headers` once, in capitals or not")
+            raise ValueError("List each name in `headers` once; case does not matter")
         if self.username is not None and "authorization" in names:
-            raise ValueError("`username` or a header Authorization, not both")
+            raise ValueError("Set `username` or a header Authorization, not both")
         return self
 
     @property
     def follows_redirects(self) -> bool:
-        """Whether a redirect leads to the answer, or is one that may be well itself."""
+        """Whether redirects lead to the answer; otherwise a redirect may itself be a healthy answer."""
         return not any(code.startswith("3") for code in self.accepted_status)
 
     @property
@@ -178,14 +181,14 @@ class HttpOptions(Strict):
 
     @property
     def as_usual(self) -> bool:
-        """Whether nothing is said of how it is asked."""
+        """Whether the declaration leaves all of these options at their defaults."""
         return self.username is None and not self.headers and self.verify_tls and not self.own_status
 
 
 class AddressMonitor(AnyMonitor, HttpOptions):
     """What all monitors of an address share."""
 
-    url: AskedUrl = Field(description="The address. It is shown in diffs; a token belongs into `headers`.")
+    url: AskedUrl = Field(description="The address. It is shown in diffs; a token belongs in `headers`.")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field("GET", description="Method.")
     body: SecretStr | None = Field(None, description="Body of the request, as JSON; a secret, as it may hold a token.")
     redirects: int = Field(10, ge=0, le=100, description="How many redirects are followed.")
@@ -206,7 +209,7 @@ class KeywordMonitor(AddressMonitor):
 
     type: Literal["keyword"]
     keyword: str = Field(min_length=1, description="The text.")
-    absent: bool = Field(False, description="The text must not be there.")
+    absent: bool = Field(False, description="Whether the text must be absent instead.")
 
 
 class JsonMonitor(AddressMonitor):
@@ -217,7 +220,7 @@ class JsonMonitor(AddressMonitor):
         min_length=1, description="A JSONata expression, https://jsonata.org, such as data.queue.length."
     )
     operator: Literal["==", "!=", "<", "<=", ">", ">=", "contains"] = Field("==", description="How to compare.")
-    expected: str = Field(description="What the expression must give, as text.")
+    expected: str = Field(description="What the expression must return, as text.")
 
 
 class PortMonitor(AnyMonitor):
@@ -239,7 +242,7 @@ class DnsMonitor(AnyMonitor):
 
     type: Literal["dns"]
     hostname: Hostname = Field(description="The name.")
-    server: Hostname = Field("1.1.1.1", description="The name server that is asked.")
+    server: Hostname = Field("1.1.1.1", description="The name server to query.")
     record: Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"] = Field(
         "A", description="Type of the record."
     )
@@ -254,19 +257,20 @@ class PushMonitor(AnyMonitor):
     def _names_a_file(self) -> PushMonitor:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}", self.id or self.name):
             raise ValueError(
-                "an `id` of at most 60 letters, digits, blanks, dots and hyphens: its address is in a file"
+                "A push monitor needs an `id` of at most 60 letters, digits, spaces, dots and hyphens: "
+                "its address is in a file"
             )
         return self
 
 
 class DockerMonitor(AnyMonitor):
-    """A container that must run, asked of a Docker engine."""
+    """A container that must run, as a Docker engine reports."""
 
     type: Literal["docker"]
     container: Container = Field(description="Name of the container.")
     engine: Engine = Field(
-        description="The engine's address, such as tcp://127.0.0.1:2375. The socket is not handed to Uptime Kuma: "
-        "whoever can use it is root.",
+        description="The engine's address, such as tcp://127.0.0.1:2375. The socket is not given to Uptime Kuma: "
+        "anyone who can use it is root.",
     )
 
 
@@ -317,31 +321,33 @@ class Maintenance(Strict):
     title: Title = Field(description="What happens, for the status page; unique.")
     description: str = Field("", description="More for people; Markdown.")
     apps: list[str] = Field([], description="Names of the apps. Default: everything, hosts included.")
-    start: Moment = Field(description='"2026-12-01 02:00" once, or "02:00" again and again; in quotes.')
-    end: Moment = Field(description="The same form as `start`. A time before `start` is one of the next day.")
+    start: Moment = Field(description='"2026-12-01 02:00" once, or "02:00" repeatedly; in quotes.')
+    end: Moment = Field(description="The same form as `start`. A time before `start` is on the next day.")
     weekdays: Weekdays | None = Field(None, description="A day or a range of days. Default: every day.")
     days_of_month: list[Annotated[int, Field(ge=1, le=31)]] = Field([], description="Days of the month, 1 to 31.")
 
     @model_validator(mode="after")
     def _one_form(self) -> Maintenance:
         if self.once != (" " in self.end) or self.start == self.end or (self.once and self.start > self.end):
-            raise ValueError("`start` before `end`, both with a day or both without")
+            raise ValueError("`start` must be before `end`, both with a day or both without")
         if self.overnight and self.days_of_month:
-            raise ValueError("`weekdays` for a window over midnight, or an `end` later than `start`")
+            raise ValueError(
+                "A window over midnight takes `weekdays`; `days_of_month` needs an `end` later than `start`"
+            )
         if self.weekdays and self.days_of_month:
-            raise ValueError("`weekdays` or `days_of_month`, not both")
+            raise ValueError("Set `weekdays` or `days_of_month`, not both")
         if self.once and (self.weekdays or self.days_of_month):
-            raise ValueError("times of day such as 02:00 beside `weekdays` and `days_of_month`")
+            raise ValueError("`weekdays` and `days_of_month` need times of day such as 02:00")
         return self
 
     @property
     def once(self) -> bool:
-        """It has a day of its own."""
+        """Whether it happens on one day only."""
         return " " in self.start
 
     @property
     def overnight(self) -> bool:
-        """It ends on the day after it begins, again and again."""
+        """Whether it recurs and ends on the day after it begins."""
         return not self.once and self.start > self.end
 
 
@@ -370,7 +376,7 @@ class StatusPage(Strict):
     description: str | None = Field(None, description="Text under the heading; Markdown.")
     footer: str | None = Field(None, description="Text at the end; Markdown.")
     theme: Literal["auto", "light", "dark"] = Field("auto", description="Colours.")
-    domains: list[Domain] = Field([], description="Domain names at which Uptime Kuma shows this page at once.")
+    domains: list[Domain] = Field([], description="Domain names at which Uptime Kuma shows this page directly.")
     certificates: bool = Field(False, description="Whether it shows when certificates expire.")
     groups: list[StatusGroup] | None = Field(
         None, description="What it shows. Default: a group per app with its address and health endpoint."

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of values in the declaration, each with the words of its refusal."""
+"""Kinds of values in the declaration, each with the text of its refusal."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def _duration(text: str) -> str:
 
 
 class RefusalError(ValueError):
-    """A refusal with words of its own: "is an old name. Use …", not "does not fit. Allowed: …".
+    """A refusal with a text of its own: "is an old name. Use …", not "does not fit. Allowed: …".
 
     `hidden`: the value is not shown.
     """
 
-    def __init__(self, words: str, hidden: bool = False) -> None:
-        super().__init__(words)
+    def __init__(self, text: str, hidden: bool = False) -> None:
+        super().__init__(text)
         self.hidden = hidden
 
 
@@ -65,7 +65,7 @@ class RefusalError(ValueError):
 def time_zones() -> tuple[frozenset[str], Mapping[str, str]]:
     """(names that every program knows, {old name: the one to use}).
 
-    Distributions have moved what is in no table of zones to a package that images lack, as Debian to tzdata-legacy:
+    Distributions have moved names outside the tables of zones to a package that images lack; Debian's is tzdata-legacy:
     https://packages.debian.org/trixie/tzdata-legacy
     """
     folder = files("tzdata") / "zoneinfo"
@@ -93,7 +93,7 @@ def _timezone(name: str) -> str:
 
 
 def no_login(way_out: str) -> AfterValidator:
-    """Refuses `user@` or `user:password@` in front of a host, percent-encoded as well; `way_out` says where it goes."""
+    """Refuses `user@` or `user:password@` before a host, percent-encoded as well; `way_out` tells where it belongs."""
 
     def judge(text: str) -> str:
         # Up to the first slash, as people read it: a password may have ? and # in it.
@@ -123,7 +123,7 @@ def is_url(text: str, *schemes: str) -> bool:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in schemes and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is no number, an unclosed bracket
+    except ValueError:  # a port that is not a number, an unclosed bracket
         return False
     return bool(usable) and not parts.netloc.endswith(":") and not re.search(r"[\s\x00-\x1f\x7f]", text)
 
@@ -149,7 +149,7 @@ def _secret_url(url: SecretStr) -> SecretStr:
 
 def _password(password: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~][ -~]{10,126}[!-~]", password.get_secret_value()):
-        raise ValueError("12 to 128 plain ASCII characters without a space or a line's end around them")
+        raise ValueError("12 to 128 plain ASCII characters without spaces or line ends around them")
     return password
 
 
@@ -165,7 +165,7 @@ def _textfile_folder(text: str) -> str:
     if (
         not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", text)
         or "/.." in text
-        or f"{text}/".startswith(tuple(f"{it}/" for it in hidden))
+        or f"{text}/".startswith(tuple(f"{folder}/" for folder in hidden))
     ):
         raise ValueError(
             "an absolute path of letters, digits, dots and dashes such as /srv/metrics, outside " + ", ".join(hidden)
@@ -174,7 +174,7 @@ def _textfile_folder(text: str) -> str:
 
 
 def _path_or_url(text: str) -> str:
-    """Two slashes would begin a host."""
+    """Two slashes would start a host name."""
     return text if re.fullmatch(r"/(?!/)\S*", text) else _http_url(text)
 
 
@@ -187,7 +187,7 @@ RESERVED_HEADERS = {
 }
 # The scheme and the credentials of a header Authorization; a login has keys of its own.
 AUTHORIZATION = re.compile(r"(?!basic\b)([!-~]+) ([!-~].*)", re.IGNORECASE)
-# Hosts that only one's own machine understands, at the start of an address.
+# Hosts that mean the machine itself, at the start of an address.
 LOOPBACK = re.compile(r"^(?:127\.[0-9.]+|localhost|\[::1\])(?=[:/]|$)")
 
 
@@ -238,18 +238,16 @@ def _weekdays(text: str) -> str:
 Duration = Annotated[str, AfterValidator(_duration)]
 Weekdays = Annotated[str, AfterValidator(_weekdays)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
-# A link that people open, an address that is asked over HTTP, one that is only connected to, one of metrics.
-HttpUrl = Annotated[str, no_login("Leave it out: whoever opens the address logs in there"), AfterValidator(_http_url)]
-MirrorUrl = Annotated[str, no_login("Leave it out: Docker asks mirrors without one"), AfterValidator(_http_url)]
+# In order: a link that people open, addresses requested over HTTP, one only connected to, one of metrics.
+HttpUrl = Annotated[str, no_login("Leave it out: people log in when they open the address"), AfterValidator(_http_url)]
+MirrorUrl = Annotated[str, no_login("Leave it out: Docker uses mirrors without a login"), AfterValidator(_http_url)]
 _ASKED = no_login("Put it in `username` and `password`")
 AskedUrl = Annotated[str, _ASKED, AfterValidator(_http_url)]
 PathOrUrl = Annotated[str, _ASKED, AfterValidator(_path_or_url)]
-HostAndPort = Annotated[
-    str, no_login("Leave it out: nobody logs in to see whether a port is open"), AfterValidator(_host_and_port)
-]
+HostAndPort = Annotated[str, no_login("Leave it out: checking a port needs no login"), AfterValidator(_host_and_port)]
 MetricsTarget = Annotated[
     str,
-    no_login("Leave it out: metrics are read without one, so serve them on loopback or a private address"),
+    no_login("Leave it out: metrics are read without a login, so serve them on loopback or a private address"),
     AfterValidator(_metrics_target),
 ]
 SmtpServer = Annotated[str, _ASKED, AfterValidator(_host_and_port)]
@@ -263,7 +261,7 @@ Password = Annotated[SecretStr, AfterValidator(_password)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 # Part of an app: a port, a job. With an underscore, as in compose files and crontabs.
 Part = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-# The name at a login of Metabase, which asks for a dot in the domain; mail servers take other addresses as well.
+# The name at a login of Metabase, which demands a dot in the domain; mail servers take other addresses as well.
 Email = Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$")]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 # What Docker takes as a container's name: https://docs.docker.com/reference/cli/docker/container/run/#name

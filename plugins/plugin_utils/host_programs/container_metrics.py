@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Asks the Docker engine about all containers of the host, and writes what it says for node exporter."""
+"""Queries the Docker engine about all containers of the host, and writes metrics of them for node exporter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONTAINER_METRICS = HostProgram(
             schedule=Schedule(calendar="*:*:00/30", accuracy="1s", words="every 30 seconds", cron="* * * * *"),
             seconds=20,
             memory_mib=64,
-            # docker.socket listens for a stopped engine, and a question to it would start that.
+            # docker.socket listens for a stopped engine, and a request to it would start the engine.
             needs=("docker.service",),
             writes=("{textfile_directory}",),
             capabilities=("CAP_DAC_OVERRIDE",),

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a native program is: files, and jobs that a timer or a line for cron starts. Pure.
 
-A program runs without a container, with the Python of the host. Its files lie in files/NAME of this repository.
+A program runs without a container, with the Python of the host. Its files are in files/NAME of this repository.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Job:
 
     @property
     def timer_path(self) -> str:
-        """Where its timer stands."""
+        """Path of its timer's unit."""
         return f"{UNITS_DIRECTORY}/{self.timer}"
 
 
@@ -110,7 +110,7 @@ def job_files(program: HostProgram, job: Job, service_manager: str, settings: Se
 
 
 def _service_unit(job: Job, names: Mapping[str, str]) -> str:
-    """Systemd's own lines in the journal stay only where a start fails; a program says nothing while all is well."""
+    """Systemd's own lines stay in the journal only where a start fails; a healthy program prints nothing."""
     return (
         HEADER
         + f"""\

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left to do for a native program on a host. Pure.
 
-Decided by what is there and what runs, not by what a run changed: one that was cut off is made good by the next.
+Decided by what exists and what runs, not by what a run changed: the next run completes one that was cut off.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# The first is Ansible's own set of options, in front of all else.
+# The first is Ansible's own set of options, before all others.
 _ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 # Options whose value is a command or a variable of the environment: https://man.openbsd.org/ssh_config
 _MAY_HOLD_SECRETS = ("proxycommand", "localcommand", "remotecommand", "knownhostscommand", "setenv")
@@ -25,7 +25,7 @@ def is_here(variables: Mapping[str, Any]) -> bool:
 def ssh_command(variables: Mapping[str, Any], *words: str) -> str:
     """`ssh WORDS … HOST`, quoted for a shell; empty when the host is not reached over SSH.
 
-    `variables` are those of the host. The variables of Ansible's connection plugin, the last of several names wins:
+    `variables` are those of the host. They are those of Ansible's connection plugin; the last of several names wins:
     https://docs.ansible.com/ansible/latest/collections/ansible/builtin/ssh_connection.html
     """
     if _plugin(variables) not in _OVER_SSH:
@@ -37,7 +37,7 @@ def ssh_command(variables: Mapping[str, Any], *words: str) -> str:
 
 
 def left_out(variables: Mapping[str, Any]) -> list[str]:
-    """Variables whose options are not all in `ssh_command`: what runs a command there may hold a password."""
+    """Variables whose options `ssh_command` omits in part: an option that runs a command may hold a password."""
     return [name for name in _ARGUMENTS if not _shown_options(_first(variables, (name,)))[1]]
 
 
@@ -61,7 +61,7 @@ def _options(variables: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shown_options(arguments: str) -> tuple[list[str], bool]:
-    """(the options of ssh that hold no secret, whether these are all)."""
+    """(the options of ssh that hold no secret, whether these are all of them)."""
     try:
         words = shlex.split(arguments)
     except ValueError:  # a quote that is not closed

@@ -1,8 +1,8 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a new inventory: the text of `inventories/example` with a few values exchanged, comments kept.
+"""The files of a new inventory: the text of `inventories/example` with a few values replaced, comments kept.
 
-`answers` are the texts of `questions.QUESTIONS` by key, all of them present, empty where there is none.
+`answers` are the texts of `questions.QUESTIONS` by key; all keys are present, without an answer as an empty text.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _write_secret(path: Path, value: str) -> None:
 
 
 def is_here(answers: Mapping[str, str]) -> bool:
-    """Whether the server is this machine. Another port of localhost leads to another one, such as a virtual machine."""
+    """Whether the server is this machine. Another port of localhost leads to another machine, such as a virtual one."""
     return answers.get("host") in LOCAL and answers.get("port", SSH_PORT) == SSH_PORT and not answers.get("jump_host")
 
 
@@ -77,7 +77,7 @@ def hosts_text(text: str, answers: Mapping[str, str]) -> str:
     """hosts.yml with how the server is reached; this machine itself is managed without SSH."""
     if is_here(answers):
         text = _without(text, "ansible_user")
-        # A search would find what the team's own tools put first, such as the shims of pyenv.
+        # A search could find what a team's tools put first in PATH, such as the shims of pyenv.
         python = _SYSTEM_PYTHON if _SYSTEM_PYTHON.exists() else Path(sys.executable)
         local = f"ansible_connection: local\n      ansible_python_interpreter: {_scalar(str(python))}"
         return re.sub(r"(?m)^( +)ansible_host: .*$", lambda found: f"{found[1]}{local}", text, count=1)
@@ -118,7 +118,7 @@ def _scalar(value: Any) -> str:
 
 
 def _set(text: str, key: str, value: Any) -> str:
-    """The first `key: …` that is no comment gets another value."""
+    """The first `key: …` that is not a comment gets another value."""
     return re.sub(rf"(?m)^([ -]*{key}:) .*$", lambda found: f"{found[1]} {_scalar(value)}", text, count=1)
 
 
@@ -128,7 +128,7 @@ def _uncommented(text: str, key: str, value: Any) -> str:
 
 
 def _without(text: str, key: str) -> str:
-    """The first `key: …` and the comment above it are taken out."""
+    """The first `key: …` and the comment above it are removed."""
     return re.sub(rf"(?m)^( *#.*\n)? *{key}: .*\n", "", text, count=1)
 
 

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with an inventory, for every verb alike, before anything is asked of a host.
+"""What is wrong with an inventory, the same for every verb, before any host is contacted.
 
 What Ansible would pass over in silence is a mistake here: a server that is missing or left out, a setting of one host
 only, a file with hosts that is not read.
@@ -19,9 +19,9 @@ import yaml
 PREFIX = "crowsnest_"
 _INI_SUFFIXES = ("", ".ini", ".toml")
 _SUFFIXES = (*_INI_SUFFIXES, ".yml", ".yaml", ".json")
-# Names of what people have put aside.
+# Endings of files that people have put aside.
 _OLD = ("~", ".bak", ".orig", ".old", ".swp")
-# How a file begins that can be run.
+# How an executable file begins.
 _PROGRAMS = (b"#!", b"\x7fELF")
 # Folders of an inventory that hold no hosts.
 _FOLDERS = ("group_vars", "host_vars", "secrets", "rules", "sql")
@@ -74,9 +74,9 @@ def group_mistakes(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
     servers, monitored = list(groups.get("server", [])), list(groups.get("monitored", []))
     if len(servers) != 1:
         yield (
-            f"The inventory needs a group `server` with exactly one host, it has {len(servers)}"
+            f"The inventory needs a group `server` with exactly one host; it has {len(servers)}"
             f"{': ' + _some(servers) if servers else ''}. ./crowsnest new NAME makes an inventory; inventories/example "
-            "is one to read."
+            "shows one."
         )
     for host in servers:
         if host not in monitored:
@@ -97,8 +97,9 @@ def _settings_of_some_hosts(
                 different.setdefault(name, []).append(host)
     for name, hosts in sorted(different.items()):
         yield (
-            f"{name}: its value for {_some(hosts)} is not that of the server {server}, so it is set in host_vars, in "
-            "hosts.yml or in group_vars of a single group. A setting holds for all hosts: move it to group_vars/all."
+            f"{name}: its value for {_some(hosts)} differs from that of the server {server}, so it is set in "
+            "host_vars, in hosts.yml or in group_vars of a single group. A setting applies to all hosts: move it to "
+            "group_vars/all."
         )
 
 
@@ -113,14 +114,15 @@ def _unread(sources: Sequence[str], is_read: Callable[[str], bool]) -> Iterator[
             continue
         if path.is_dir() and path.name not in _FOLDERS and any(map(is_read, _files_in(path))):
             yield (
-                f"{path} is a folder with a file of hosts, but no folder of this name is read. Move the hosts to "
-                "hosts.yml, or name the folder with a second -i. If its hosts are not to be watched, move it elsewhere."
+                f"{path} is a folder with a file of hosts, but Ansible does not read a folder of this name. Move the "
+                "hosts to hosts.yml, or name the folder with a second -i. If its hosts should not be "
+                "watched, move it elsewhere."
             )
         elif path.is_file() and _may_have_hosts(path, is_read):
             yield (
-                f"{path} looks like a file with hosts, but a file of this name is not read. Move its hosts to "
-                "hosts.yml, or name the file with a second -i. If it has none, or they are not to be watched, end its "
-                "name in .bak or move it elsewhere."
+                f"{path} looks like a file with hosts, but Ansible does not read a file of this name. Move its hosts "
+                "to hosts.yml, or name the file with a second -i. If it has none, or they should not be watched, end "
+                "its name in .bak or move it elsewhere."
             )
 
 
@@ -153,7 +155,7 @@ def _may_have_hosts(path: Path, is_read: Callable[[str], bool]) -> bool:
 
 
 def _is_plugin(name: Any, is_read: Callable[[str], bool]) -> bool:
-    """Whether this names an inventory plugin: of a collection, or one after which a file that is read may be named."""
+    """Whether this names an inventory plugin: of a collection, or one whose name may end the name of a read file."""
     return isinstance(name, str) and ("." in name or is_read(f"any.{name}.yml"))
 
 

@@ -3,7 +3,7 @@
 """`./crowsnest new NAME`: a new inventory from a few questions, each with a flag.
 
 The text comes from `inventories/example`, so its comments exist once; the rules for values are those of the model.
-A secret is asked for without echo or read from a file or the environment: a command line shows in the process list.
+A secret is typed without echo, or read from a file or the environment: the process list shows command lines.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class UserError(Exception):
 
 
 def main(flags: Mapping[str, Any]) -> int:
-    """The program. `flags` has `name`, and by its key what a flag said. Returns the exit status: 0 made, 2 refused."""
+    """The program. `flags` has `name`, and the values of flags by key. Returns the exit status: 0 made, 2 refused."""
     name, ask_nothing = flags["name"], flags.get("yes", False)
     try:
         check_name(name)
-        # The environment is usually what the inventory is called.
+        # The environment usually has the inventory's name.
         questions = [replace(q, default=name.replace("_", "-")) if q.key == "environment" else q for q in QUESTIONS]
-        answers = _given(flags)
+        answers = _from_flags(flags)
         if not ask_nothing:
             answers = _ask([q for q in questions if q.asked and q.key not in answers], answers)
         answers = _with_defaults(questions, answers)
@@ -75,16 +75,16 @@ def main(flags: Mapping[str, Any]) -> int:
 
 
 def check_name(name: str, folder: Path = INVENTORIES) -> None:
-    """Refuses, by UserError, a name that is no plain word or an inventory that exists."""
+    """Refuses, by UserError, a name that is not a plain word, or an inventory that exists."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
         raise UserError(
-            f"{shown(name)} is no good name. Allowed: small letters, digits, - and _, starting with a letter."
+            f"{shown(name)} is not a valid name. Allowed: lower-case letters, digits, - and _, starting with a letter."
         )
     if (folder / name).exists():
-        raise UserError(f"inventories/{name} exists already and is left alone. Edit its files, or choose another name.")
+        raise UserError(f"inventories/{name} already exists and is left alone. Edit its files, or choose another name.")
 
 
-def _given(flags: Mapping[str, Any]) -> Answers:
+def _from_flags(flags: Mapping[str, Any]) -> Answers:
     if "slack_webhook" in flags:
         raise UserError(
             "a secret on the command line shows in the process list and in the shell's history. "
@@ -119,14 +119,14 @@ def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
 
 
 def _can_be_asked(question: Question, answers: Answers) -> bool:
-    """Whether an answer would count, as the other ones are now."""
+    """Whether an answer would count, with the other answers as they are now."""
     if question.key in ("user", "port"):
         return not is_here(answers)
     return not question.needs or bool(answers.get(question.needs))
 
 
 def _with_defaults(questions: Sequence[Question], answers: Answers) -> Answers:
-    """An empty flag means the default, as an empty line does."""
+    """An empty flag means the default, like an empty line."""
     return {question.key: answers.get(question.key) or question.default for question in questions}
 
 
@@ -136,8 +136,8 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
     for question in QUESTIONS:
         if question.needs and answers[question.key] != question.default and not answers[question.needs]:
             needed = next(other for other in QUESTIONS if other.key == question.needs)
-            found[question.key] = f"says something of nothing. Give {flag_of(needed)} too."
-    # What has nothing to belong to is checked all the same: all mistakes at once.
+            found[question.key] = f"has nothing to apply to. Give {flag_of(needed)} too."
+    # Answers that have nothing to apply to are checked too, so that all mistakes come at once.
     complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
     for sentence in declaration_mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}, ""):
         # The name in the path may have a colon in it.
@@ -159,8 +159,8 @@ def _connection_refusals(answers: Mapping[str, str]) -> dict[str, str]:
             "to --user, a port to --port."
         )
     if not is_here(answers) and not re.fullmatch(_LOGIN, user):
-        given = HIDDEN if ":" in user else shown(user)
-        found["user"] = f"{given} does not fit. Allowed: a login name such as ubuntu or admin."
+        found_user = HIDDEN if ":" in user else shown(user)
+        found["user"] = f"{found_user} does not fit. Allowed: a login name such as ubuntu or admin."
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         found["port"] = f"{shown(port)} does not fit. Allowed: 1 to 65535."
     if jump_host and not all(re.fullmatch(_HOP, hop) for hop in jump_host.split(",")):
@@ -181,7 +181,7 @@ def _is_address(host: str) -> bool:
 
 
 def flag_of(question: Question) -> str:
-    """How the user names the question: its flag, or for the secret what may be used instead of one."""
+    """How the user names the question: its flag, or for the secret what replaces a flag."""
     return f"--slack-webhook-file or {WEBHOOK_VARIABLE}" if question.key == "slack_webhook" else question.flag
 
 

@@ -19,7 +19,7 @@ class Question:
     default: str = ""
     path: str = ""
     needs: str = ""  # asked only when this one has an answer
-    asked: bool = True  # False: a flag only, for what few people need
+    asked: bool = True  # False: only a flag, for what few people need
 
     @property
     def flag(self) -> str:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entry point of `./crowsnest`, which makes the environment first: `python plugins/plugin_utils/launcher VERB …`.
 
-`--only-answer` before the verb: says what needs no environment (help, a mistake), otherwise ends with status GO_ON.
+`--only-answer` before the verb: prints what needs no environment (help, a mistake), otherwise ends with status GO_ON.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def answer(words: Sequence[str]) -> Call | None:
-    """What is to be started; None after help or the version was printed. UsageError for what is not understood."""
+    """What to start; None after printing help or the version. Raises UsageError for what is not understood."""
     name, rest = (words[0], words[1:]) if words else ("help", [])
     found = verbs()
     if name == "--version":

@@ -25,7 +25,7 @@ HELP = ("-h", "--help")
 
 
 def parse(verb: Verb, words: Sequence[str]) -> Call:
-    """The call. UsageError for what the verb does not know; ends the program for --help and where argparse refuses."""
+    """The call. Raises UsageError for what the verb does not know; --help and argparse's refusals end the program."""
     if verb.reads_its_own_words:
         return Call(verb, tuple(words), {}, ())
     own, rest = split(verb, words)
@@ -36,9 +36,9 @@ def parse(verb: Verb, words: Sequence[str]) -> Call:
 
 
 def split(verb: Verb, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(what is the verb's own, words before options; what ansible-playbook gets, in the given order).
+    """(what is the verb's own, words before options; what ansible-playbook gets, in their order).
 
-    All that follows a `--` is for ansible-playbook.
+    Everything after a `--` is for ansible-playbook.
     """
     own_words: list[str] = []
     own_options: list[str] = []
@@ -62,7 +62,7 @@ def split(verb: Verb, words: Sequence[str]) -> tuple[list[str], list[str]]:
 def is_followed_by_its_value(option: str) -> bool:
     """Whether the word after this option of ansible-playbook is its value: `-i`, `-Ci`, `--limit`, not `-iNAME`."""
     if option.startswith("--"):
-        # Ansible takes abbreviations; one that means nothing or several options is refused there.
+        # Ansible takes abbreviations, and refuses one that matches no option or several.
         return option != "--become" and any(name.startswith(option) for name in NAMES_WITH_VALUE)
     letters = option[1:] if option.startswith("-") else ""
     first = next((place for place, letter in enumerate(letters) if letter in LETTERS_WITH_VALUE), None)

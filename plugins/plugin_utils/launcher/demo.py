@@ -13,10 +13,10 @@ LAB = ("python", "molecule/lab")
 PAGES = (*LAB, "urls", "demo")
 STEPS = (
     (
-        "2/4 A throw-away host, as a team has one: with Docker",
+        "2/4 A throw-away host with Docker, like a team's own",
         (*LAB, "up", "demo", "--engine", "existing", "--memory", "4096"),
     ),
-    ("3/4 A shop on it, to be watched", (*LAB, "app", "demo", "up")),
+    ("3/4 A shop on it to watch", (*LAB, "app", "demo", "up")),
     ("4/4 What watches it: ansible-playbook site.yml", ("ansible-playbook", "site.yml")),
 )
 
@@ -31,13 +31,13 @@ def main(call: Call) -> int:
 
 
 def start() -> int:
-    """Goes through all steps, and through those that are done already quickly."""
+    """Goes through all steps; those that are done already are quick."""
     _say("1/4 The Python environment is there")
     for title, command in STEPS:
         _say(title)
         status = wait_for(command)
         if status:
-            _say("The demo is not complete. Run ./crowsnest demo again: it goes on from here.")
+            _say("The demo is not complete. Run ./crowsnest demo again: it continues from here.")
             return status
     return wait_for(PAGES)
 

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the launcher says about itself."""
+"""The launcher's help and usage errors."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb impor
 
 HEAD = "crowsnest - watches your hosts and apps, and tells you when something breaks."
 PLAYBOOKS = """\
-Playbooks, each run by its name; what else follows goes to ansible-playbook (-i, --check, --diff, --limit, -e …):"""
+Playbooks, each run by its name; other options go to ansible-playbook (-i, --check, --diff, --limit, -e …):"""
 FOOT = """\
-What a command takes:   ./crowsnest COMMAND --help
+Options of a command:   ./crowsnest COMMAND --help
 Without -i a playbook acts on the throw-away host of the demo. Paths are relative to the folder of this program.
 Needs bash, git and Python 3.11 to 3.13, or uv. The first use installs Ansible into .venv (about half a minute).
   CROWSNEST_VENV=DIR   keep this Python environment in another folder"""
 ANSIBLE = """\
-Everything else goes to ansible-playbook, also all that follows a --. What is needed most:
+Everything else goes to ansible-playbook, and so does all that follows a --. Most used:
   -i INVENTORY        your hosts, such as inventories/production (default: the throw-away host of the demo)
   --check             change nothing; show what would be done
   --diff              show what changes in files and objects
-  --limit HOSTS       only these hosts; the server has to be one of them
+  --limit HOSTS       only these hosts; the server must be one of them
   -e NAME=VALUE       set a variable for this run
-All of it: ansible-playbook --help, in the environment (. .venv/bin/activate)."""
+All options: ansible-playbook --help, in the environment (. .venv/bin/activate)."""
 
 
 class UsageError(Exception):
-    """A command line that is not understood; each line says what or how to go on."""
+    """A command line that is not understood; each line names the mistake or how to go on."""
 
 
 def overview(verbs: Mapping[str, Verb]) -> str:
@@ -53,7 +53,7 @@ def _aligned(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def parser(verb: Verb) -> argparse.ArgumentParser:
-    """Understands the verb's own words and options; what was not given is not in the result."""
+    """Understands the verb's own words and options; what the command line lacks is not in the result."""
     result = argparse.ArgumentParser(
         prog=f"./crowsnest {verb.name}",
         description="\n".join(filter(None, [verb.help, *_aligned(verb.examples)])),
@@ -74,7 +74,7 @@ def parser(verb: Verb) -> argparse.ArgumentParser:
 
 
 def _plain(text: str) -> str:
-    """The text as argparse takes it, to whom a % is the beginning of a name; an empty one is not shown."""
+    """The text for argparse, for which a % starts a name; an empty text is not shown."""
     return text.replace("%", "%%") or argparse.SUPPRESS
 
 
@@ -85,7 +85,7 @@ def version(pyproject: Path) -> str:
 
 
 def unknown(name: str, verbs: Iterable[str]) -> UsageError:
-    """There is no such verb; names the nearest."""
+    """The error for a verb that does not exist; it names the nearest one."""
     nearest = difflib.get_close_matches(name.replace("_", "-"), list(verbs), 1, 0.5)
     hint = f" Did you mean: ./crowsnest {nearest[0]}" if nearest else ""
     return UsageError(f"There is no command '{name}'.{hint}\nAll commands: ./crowsnest --help")

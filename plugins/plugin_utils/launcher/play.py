@@ -15,7 +15,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb impor
 
 
 def command(call: Call, **more: Any) -> list[str]:
-    """The call of ansible-playbook. The verb's variables, and `more`, come before what was said to Ansible itself."""
+    """The call of ansible-playbook. The verb's variables, and `more`, come before the options for Ansible itself."""
     variables = {**call.variables, **more}
     own = ["--extra-vars", json.dumps(variables, ensure_ascii=False)] if variables else []
     return ["ansible-playbook", call.verb.playbook, *own, *call.rest]
@@ -28,7 +28,7 @@ def play(call: Call) -> int:
 
 
 def play_for_report(call: Call, variable: str) -> int:
-    """Only the report goes to stdout, all else to stderr. A run that ends before it has one prints none."""
+    """Only the report goes to stdout, all else to stderr. A run that ends without a report prints none."""
     with TemporaryDirectory(prefix="crowsnest-") as folder:
         report = Path(folder, "report")
         status = wait_for(command(call, **{variable: str(report)}), stdout=sys.stderr)

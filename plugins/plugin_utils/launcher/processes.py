@@ -15,7 +15,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb impor
 
 
 def become(command: Sequence[str]) -> int:
-    """Goes on as this program, so it never returns; the type is that of everything that runs to an exit status."""
+    """Becomes this program and never returns; the type is that of all functions that run to an exit status."""
     sys.stdout.flush()
     os.execvp(command[0], list(command))  # noqa: S606 - no shell is wanted
 
@@ -31,5 +31,5 @@ def wait_for(command: Sequence[str], stdout: IO[str] | None = None) -> int:
 
 
 def program(path: str) -> Callable[[Call], int]:
-    """What starts this Python program of the repository with the words after the verb."""
+    """Returns a function that starts this Python program of the repository with the words after the verb."""
     return lambda call: become(["python", path, *call.words])

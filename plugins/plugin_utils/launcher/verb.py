@@ -30,7 +30,7 @@ class Word:
 class Option:
     """An option such as `--backup NAME`; a playbook gets it as the extra variable `variable`.
 
-    `value` is what help calls its value. An option without one is a switch, and the variable becomes true, or with
+    `value` is the name of its value in help. An option without one is a switch, and the variable becomes true, or with
     `report` the path of a file that the playbook writes: then stdout shows this file and nothing else.
     Help does not show an option whose `help` is empty.
     """
@@ -71,16 +71,16 @@ class Verb:
 
     @property
     def reads_its_own_words(self) -> bool:
-        """Whether the program behind it does what this launcher does for other verbs."""
+        """Whether its program parses the command line itself."""
         return self.run is not None and not self.words and not self.options
 
 
 @dataclass(frozen=True)
 class Call:
-    """A verb with what was said after it.
+    """A verb with the words after it.
 
-    `words` is all of it, `variables` what the verb's own words and options mean, {extra variable: value} of those that
-    were given, and `rest` is for ansible-playbook.
+    `words` is all of it, `variables` what the verb's own words and options mean, {extra variable: value} of those in
+    the command line, and `rest` is for ansible-playbook.
     """
 
     verb: Verb

@@ -17,14 +17,14 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def _new(call: Call) -> int:
-    """Imported only when it is asked for: it needs pydantic, which takes longer than all else here."""
+    """Imported only for this verb: it needs pydantic, which takes longer to load than everything else here."""
     from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory import new
 
     return new.main(call.variables)
 
 
 def _answers_of_new() -> Iterator[Option]:
-    """A flag for every question. That of the secret is there only to be refused with the reason."""
+    """A flag for every question. The secret's flag exists only to be refused with the reason."""
     for question in QUESTIONS:
         default = f" [{question.default}]" if question.default else ""
         text = "" if question.key == "slack_webhook" else question.text + default
@@ -32,7 +32,7 @@ def _answers_of_new() -> Iterator[Option]:
     yield Option(
         "--slack-webhook-file", "slack_webhook_file", f"file with the Slack webhook; or set {WEBHOOK_VARIABLE}", "FILE"
     )
-    yield Option("--yes", "yes", "ask nothing; what no flag gives gets its default")
+    yield Option("--yes", "yes", "ask nothing; without a flag an answer gets its default")
 
 
 TRY = "Try it on this machine (nothing outside a throw-away container is changed):"
@@ -57,8 +57,8 @@ VERBS = (
     ),
     Verb(
         "new",
-        "Makes inventories/NAME. What no flag gives is asked.",
-        words=(Word("NAME", "name", "such as production; small letters, digits, - and _"),),
+        "Makes inventories/NAME. Asks for what no flag sets.",
+        words=(Word("NAME", "name", "such as production; lower-case letters, digits, - and _"),),
         options=tuple(_answers_of_new()),
         run=_new,
         section=WATCH,
@@ -96,7 +96,7 @@ VERBS = (
 
 
 def verbs(playbooks: Path = ROOT / "playbooks", table: Iterable[Verb] = VERBS) -> dict[str, Verb]:
-    """{name: verb} of the table's programs and of all playbooks, also of those that the table does not list."""
+    """{name: verb} of the table's programs and of all playbooks, including those that the table does not list."""
     listed = {verb.name: verb for verb in table}
     found = {name: verb for name, verb in listed.items() if verb.run}
     for file in sorted(playbooks.glob("*.yml")):

@@ -1,8 +1,8 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What questions, subscriptions and users of Metabase say of each other, of databases, receivers and SQL files.
+"""Mistakes in what Metabase's questions, subscriptions and users refer to: databases, receivers, SQL files.
 
-It reads the raw variables, as `mistakes.py` does, so that it also finds something when single values are wrong.
+The raw variables are read, so that references are checked even when single values are wrong.
 How Metabase reads {{tag}} and [[…]]: https://www.metabase.com/docs/latest/questions/native-editor/sql-parameters
 """
 
@@ -41,7 +41,7 @@ def business_mistakes(
         yield from _database_mistakes(path, app, groups)
         business = mapping(app.get("business"))
         if app.get("business") and not app.get("database"):
-            yield f"{path}.business: the app has no `database` that could be asked. Allowed: beside `database`."
+            yield f"{path}.business: the app has no `database` to query. Needs `database` in the same app."
         yield from _question_mistakes(f"{path}.business", business, Path(inventory_dir))
         yield from _subscription_mistakes(f"{path}.business", business, variables)
     yield from _user_mistakes(variables)
@@ -64,20 +64,20 @@ def _database_mistakes(path: str, app: Mapping[str, Any], groups: Mapping[str, S
 
 def _question_mistakes(path: str, business: Mapping[str, Any], folder: Path) -> Iterator[str]:
     questions = _mappings(business.get("questions"))
-    counts = Counter(str(each.get("name")) for each in questions)
-    given = starter() if business.get("starter", True) is True else {}
+    counts = Counter(str(question.get("name")) for question in questions)
+    starters = starter() if business.get("starter", True) is True else {}
     for index, question in enumerate(questions):
         if not isinstance(name := question.get("name"), str):
-            continue  # the model's to refuse
+            continue  # the model refuses it
         where = entry(f"{path}.questions", index, question, "name")
         if counts[name] > 1:
             times = f"{shown(name)} is declared {counts[name]} times"
             yield f"{where}.name: {times}. Allowed: each name once within an app."
-        if question.get("chart") is None and name not in given:
-            known = ", ".join(given) or "none, as `starter` is off"
+        if question.get("chart") is None and name not in starters:
+            known = ", ".join(starters) or "none, as `starter` is off"
             yield (
-                f"{where}.chart: is missing. Only a question that replaces a starter one is drawn as that one."
-                f"{nearest(name, list(given))} Starter questions: {known}."
+                f"{where}.chart: is missing. Only a question that replaces a starter question takes over its chart."
+                f"{nearest(name, list(starters))} Starter questions: {known}."
             )
         sql = question.get("sql")
         if isinstance(question.get("file"), str) and sql is None:
@@ -96,7 +96,7 @@ def _content(name: str, folder: Path) -> tuple[str | None, str]:
         text = full.read_text(encoding="utf-8")
     except OSError as error:
         return None, f"cannot be read: {error.strerror}{where}. Relative paths start at the inventory's folder"
-    except ValueError:  # no UTF-8, or a zero byte in the name
+    except ValueError:  # not UTF-8, or a zero byte in the name
         return None, f"is not text in UTF-8{where}"
     return (text, "") if text.strip() else (None, f"is empty{where}. Allowed: a file with SQL in it")
 
@@ -104,33 +104,33 @@ def _content(name: str, folder: Path) -> tuple[str | None, str]:
 def _sql_mistakes(where: str, sql: str, filters: Mapping[str, Any]) -> Iterator[str]:
     code = _COMMENT.sub(" ", sql).strip()
     first = re.match(r"\(*\s*(\w*)", code)
-    word = first[1] if first else ""
-    if word.lower() not in ("select", "with"):
-        found = f"it begins with {shown(word)}" if word else "it has no first word"
-        yield f"{where}: a question only reads, but {found}. Allowed: SQL that begins with SELECT or WITH."
+    keyword = first[1] if first else ""
+    if keyword.lower() not in ("select", "with"):
+        found = f"the SQL begins with {shown(keyword)}" if keyword else "the SQL has no first word"
+        yield f"{where}: a question may only read, but {found}. Allowed: SQL that begins with SELECT or WITH."
     tags = list(dict.fromkeys(tag.strip() for tag in _TAG.findall(code)))
     for tag in tags:
         if tag not in filters:
             close = nearest(tag, names(filters))
             yield (
-                f"{where}.filters: the SQL has {{{{{key(tag)}}}}}, of which no column is known.{close} "
-                "Allowed: its column, as in {period: public.shop_order.placed_at}."
+                f"{where}.filters: the SQL uses {{{{{key(tag)}}}}}, but `filters` names no column for it.{close} "
+                "Add its column, as in {period: public.shop_order.placed_at}."
             )
     for tag in filters:
         if tag not in tags:
             name = key(tag)
-            use = f"Write `[[AND {{{{{name}}}}}]]`, or take it out."
-            yield f"{where}.filters.{name}: the SQL has no {{{{{name}}}}}. {use}"
+            use = f"Write `[[AND {{{{{name}}}}}]]` into it, or remove the filter."
+            yield f"{where}.filters.{name}: the SQL does not use {{{{{name}}}}}. {use}"
     yield from _bracket_mistakes(where, code)
 
 
 def _bracket_mistakes(where: str, code: str) -> Iterator[str]:
-    """Metabase refuses both, also where [[ was meant as an array of arrays."""
+    """Metabase refuses what is not closed, and [[…]] without a filter, even where [[ begins an array of arrays."""
     rest = _OPTIONAL.sub("", code)
     if "[[" in rest or "{{" in _TAG.sub("", code) or not all("{{" in part for part in _OPTIONAL.findall(code)):
         yield (
-            f"{where}: Metabase takes {{{{…}}}} for a filter and [[…]] for a part with a filter in it, "
-            "and something here is neither. Allowed: each closed, and a blank between the brackets of arrays."
+            f"{where}: Metabase reads {{{{…}}}} as a filter and [[…]] as a part with a filter in it, "
+            "and something here is neither. Close each of them, and put a space between the brackets of nested arrays."
         )
 
 
@@ -140,15 +140,15 @@ def _bracket_mistakes(where: str, code: str) -> Iterator[str]:
 def _subscription_mistakes(path: str, business: Mapping[str, Any], variables: Mapping[str, Any]) -> Iterator[str]:
     subscriptions = _mappings(business.get("subscriptions"))
     if subscriptions and business.get("starter") is False and not business.get("questions"):
-        yield f"{path}.subscriptions: there is no question to send. Allowed: beside `questions`, or with `starter`."
+        yield f"{path}.subscriptions: there is no question to send. Needs `questions`, or `starter: true`."
     for index, subscription in enumerate(subscriptions):
         where = f"{path}.subscriptions[{index}]"
         if subscription.get("to") and not _mails(variables):
-            yield f"{where}.to: no server for e-mail is known. Allowed: beside a receiver of type email, which has one."
+            yield f"{where}.to: no mail server is known. Needs a receiver of type email, which names one."
         if subscription.get("channel") and not variables.get("crowsnest_metabase_slack_token"):
             yield (
                 f"{where}.channel: Metabase needs a token of its own for Slack, as a webhook cannot choose a channel. "
-                "Allowed: beside `crowsnest_metabase_slack_token`."
+                "Needs `crowsnest_metabase_slack_token`."
             )
 
 
@@ -157,8 +157,8 @@ def _user_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     admin = str(variables.get("crowsnest_metabase_admin_email", "")).lower()
     if users and not _mails(variables):
         yield (
-            "crowsnest_metabase_users: Metabase sends people the link to their first password, and no server for "
-            "e-mail is known. Allowed: beside a receiver of type email, which has one."
+            "crowsnest_metabase_users: Metabase e-mails people the link to their first password, and no mail "
+            "server is known. Needs a receiver of type email, which names one."
         )
     emails = Counter(str(user.get("email")).lower() for user in users)
     for index, user in enumerate(users):
@@ -170,31 +170,31 @@ def _user_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
             )
         elif user.get("email") and email == admin:
             yield (
-                f"crowsnest_metabase_users[{index}].email: {shown(email)} is the first account already, as "
-                "`crowsnest_metabase_admin_email` says. Allowed: another one there, or nothing here."
+                f"crowsnest_metabase_users[{index}].email: {shown(email)} is already the first account "
+                "(`crowsnest_metabase_admin_email`). Give that account another address, or remove this entry."
             )
 
 
 def _secret_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
-    """They become variables of Metabase's container, in a file with one line for each."""
+    """Secrets become variables of Metabase's container, in a file with one line for each."""
     mails = {
         f"crowsnest_receivers[{index}].password": mail.get("password") for index, mail in _mails(variables).items()
     }
-    given = {
+    secrets = {
         **(mails if any(app.get("database") for app in _mappings(variables.get("crowsnest_apps"))) else {}),
         "crowsnest_metabase_database.password": mapping(variables.get("crowsnest_metabase_database")).get("password"),
         "crowsnest_metabase_slack_token": variables.get("crowsnest_metabase_slack_token"),
     }
-    for path, value in given.items():
+    for path, value in secrets.items():
         if isinstance(value, str) and re.search(r"[\r\n]", value):
-            yield f"{path}: {HIDDEN} cannot be handed to Metabase. Allowed: one line."
+            yield f"{path}: {HIDDEN} cannot be passed to Metabase. Allowed: one line."
 
 
 def _mails(variables: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """{position: receiver} of those of type email."""
+    """{position: receiver} of the receivers of type email."""
     receivers = enumerate(_mappings(variables.get("crowsnest_receivers")))
     return {index: receiver for index, receiver in receivers if receiver.get("type") == "email"}
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [mapping(each) for each in entries(value)]
+    return [mapping(item) for item in entries(value)]

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Values of a declaration before the model has judged them: what is of another kind is the model's to refuse. Pure."""
+"""Values of a declaration before the model has checked them; it refuses those of a wrong type itself. Pure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """The value itself, or nothing when it is no mapping."""
+    """The value itself, or an empty mapping when it is not a mapping."""
     return value if isinstance(value, dict) else {}
 
 
 def entries(value: Any) -> list[Any]:
-    """The value itself, or nothing when it is no list."""
+    """The value itself, or an empty list when it is not a list."""
     return value if isinstance(value, list) else []
 
 
-def nearest(word: Any, known: Sequence[str]) -> str:
-    """A question whether a similar known word was meant, with a blank before it; or nothing."""
-    close = get_close_matches(str(word), known, n=1, cutoff=0.6)
+def nearest(name: Any, known: Sequence[str]) -> str:
+    """` Did you mean …?` with the most similar known name and a space in front; empty when none is similar."""
+    close = get_close_matches(str(name), known, n=1, cutoff=0.6)
     return f" Did you mean `{close[0]}`?" if close else ""
 
 
@@ -42,22 +42,22 @@ _ASSIGNED = re.compile(
     r"(?:pass(?:word|wd|phrase)?|pwd|token|secret|key|비밀번호|암호)s?(?:[_-]\w+)?[\"']?\s*(?:[=:]|%3[ad])\s*\S",
     re.IGNORECASE,
 )
-# Behind its host a URL may have a token: that of a webhook is one. The scheme may be missing: `hooks.slack.com/…`.
+# A URL may hold a token after its host, as webhooks do. The scheme may be missing: `hooks.slack.com/…`.
 _BEHIND_HOST = re.compile(
     r"((?:^|:)//[^/?#\s]*|(?:(?<=:/)|(?<![\w./-]))(?:[\w-]+\.)+[^\W\d_]{2,}(?::[0-9]+)?(?=/))[/?#\s].+", re.DOTALL
 )
-# And so may whatever has parameters.
+# Parameters may hold one too.
 _PARAMETERS = re.compile(r"(?<=\S)([?#]).+", re.DOTALL)
 _LONGEST = 80
 
 
 def may_be_secret(text: str) -> bool:
-    """Whether a text has a login, a token or a value that it calls a secret, wherever it stands."""
+    """Whether a text holds a login, a token or a value that it calls a secret, at any place."""
     return any(pattern.search(text) for pattern in (_LOGIN, _TOKEN, _ASSIGNED))
 
 
 def shown(value: Any) -> str:
-    """A refused value as a message shows it. Of a URL only the host, no parameters; nothing of what may be a secret."""
+    """A refused value as a message shows it: of a URL only the host, no parameters; nothing that may be a secret."""
     if value is None:
         return "an empty value"
     if isinstance(value, (dict, list)):
@@ -80,7 +80,7 @@ def key(name: Any) -> str:
 
 
 def names(values: Iterable[Any]) -> list[str]:
-    """Those that can be shown as names."""
+    """The values that can be shown as names."""
     return [str(value) for value in values if is_name(value)]
 
 

@@ -1,8 +1,8 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What values say of each other and of the inventory: names that exist, names that exist once, hosts that exist. Pure.
+"""Mistakes between values, and between values and the inventory: names and hosts must exist, names only once. Pure.
 
-It reads the raw variables, so that it also finds something when single values are wrong.
+The raw variables are read, so that references are checked even when single values are wrong.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 
 
 def app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Apps, each with itself, with the others and with the inventory."""
+    """Mistakes within each app, between apps, and between apps and the inventory."""
     apps = [mapping(app) for app in entries(apps)]
     counts = Counter(str(app["name"]) for app in apps if "name" in app)
     hosts, servers = list(groups.get("monitored", [])), list(groups.get("server", []))
@@ -65,11 +65,11 @@ def _read_twice(apps: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> It
             own = str(app["host"]) if elsewhere else "127.0.0.1"
             same = first.setdefault(replace(page, host=own) if page.host in ("", "localhost") else page, path)
             if same != path:
-                yield f"{path}: {shown(target)} is the page that {same} names. Allowed: each page once."
+                yield f"{path}: {shown(target)} is already declared as {same}. Allowed: each page once."
 
 
 def _metrics_page(target: str) -> MetricsPage | None:
-    """None for what the first pass refuses."""
+    """None for a target that the model refuses."""
     try:
         return MetricsPage.parse(target)
     except ValueError:
@@ -77,12 +77,12 @@ def _metrics_page(target: str) -> MetricsPage | None:
 
 
 def _header_mistakes(path: str, headers: Mapping[str, Any]) -> Iterator[str]:
-    """What blackbox exporter takes as a header's value: credentials behind their scheme, from a file."""
+    """What blackbox exporter takes as the header Authorization: a scheme, and credentials from a file."""
     for name, value in headers.items():
         if str(name).lower() == "authorization" and isinstance(value, str) and not AUTHORIZATION.fullmatch(value):
             yield (
-                f"{path}.headers.{name}: {HIDDEN} does not fit. Allowed: a scheme and what belongs to it, such as "
-                "`Bearer TOKEN`. A login by `Basic` is in `username` and `password`."
+                f"{path}.headers.{name}: {HIDDEN} does not fit. Allowed: a scheme and its credentials, such as "
+                "`Bearer TOKEN`. For `Basic`, set `username` and `password`."
             )
 
 
@@ -92,7 +92,7 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
     for position, target in enumerate(entries(targets)):
         if LOOPBACK.match(str(target)):
             page, quoted = _metrics_page(str(target)), shown(target)
-            # What is declared without its host.
+            # The declared target without its host.
             written = f", written as `{str(target).removeprefix(page.host)}`" if page and quoted != HIDDEN else ""
             yield f"{path}.metrics[{position}]: {quoted} {why}. Allowed: a port on {host}'s private address{written}."
     health = mapping(app.get("health"))
@@ -100,7 +100,7 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
     for position, job in enumerate(entries(app.get("jobs"))):
         yield (
             f"{entry(f'{path}.jobs', position, job, 'name')}: Uptime Kuma listens on the server's "
-            f"loopback, where a job on {host} cannot report. Allowed: jobs of apps on the server."
+            f"loopback, which a job on {host} cannot reach. Allowed: jobs of apps on the server."
         )
     for name, address in mapping(app.get("tcp")).items():
         if LOOPBACK.match(str(address)):
@@ -112,7 +112,7 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
 
 
 def service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
-    """Settings by the name of a service: such a service exists, and no two have one port."""
+    """Settings by name of a service: the service must exist, and no two may share a port."""
     for setting in ("crowsnest_images", "crowsnest_ports", "crowsnest_external_urls"):
         known = [*REGISTRY, *([NODE_EXPORTER] if setting == "crowsnest_ports" else [])]
         for name in mapping(variables.get(setting)):
@@ -124,11 +124,11 @@ def service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     for name in ports:
         others = [other for other, port in ports.items() if other != name and port == ports[name]]
         if name in declared and others:
-            yield f"crowsnest_ports.{name}: {ports[name]} is the port of {', '.join(others)}. Allowed: a free one."
+            yield f"crowsnest_ports.{name}: {ports[name]} is also the port of {', '.join(others)}. Allowed: a free one."
 
 
 def alert_mistakes(disabled: Any) -> Iterator[str]:
-    """Disabled alerts exist."""
+    """Disabled alerts must exist."""
     known = alert_names()
     for index, name in enumerate(entries(disabled)):
         if name not in known:
@@ -137,9 +137,9 @@ def alert_mistakes(disabled: Any) -> Iterator[str]:
 
 
 def receiver_mistakes(receivers: Any) -> Iterator[str]:
-    """Receivers have names of their own."""
-    named = [mapping(each) for each in entries(receivers)]
-    counts = Counter(str(name) for each in named if (name := each.get("name") or each.get("type")))
+    """Names of receivers must be unique."""
+    named = [mapping(receiver) for receiver in entries(receivers)]
+    counts = Counter(str(name) for receiver in named if (name := receiver.get("name") or receiver.get("type")))
     for name, count in counts.items():
         if count > 1:
             yield f"crowsnest_receivers: {count} receivers are called {shown(name)}. Give each a `name` of its own."

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with the team's own rule files; their PromQL is promtool's to judge."""
+"""What is wrong with the team's own rule files; promtool checks their PromQL."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 
 
 def own_rule_mistakes(paths: Sequence[Any], disabled: Sequence[Any], inventory_dir: str) -> list[str]:
-    """One line per mistake of the declared rule files; their PromQL is promtool's to judge.
+    """One line per mistake in the declared rule files; promtool checks their PromQL.
 
-    An alert may only have the name of one of crowsnest's when that one is `disabled`.
+    An alert may have the name of one of crowsnest's own alerts only when that one is `disabled`.
     """
     lines: list[str] = []
     taken = set(alert_names()) - {str(name) for name in disabled}
     for index, path in enumerate(paths):
-        if isinstance(path, str):  # all else is the model's to refuse
+        if isinstance(path, str):  # the model refuses everything else
             lines += _file_mistakes(f"crowsnest_rule_files[{index}]: {shown(path)}", Path(inventory_dir) / path, taken)
     return lines
 
@@ -39,7 +39,7 @@ def _file_mistakes(where: str, path: Path, taken: set[str]) -> Iterator[str]:
         return
     groups = mapping(content).get("groups")
     if not isinstance(groups, list):
-        yield f"{where} has no list `groups`. Allowed: a rule file of Prometheus."
+        yield f"{where} has no list `groups`. Allowed: a Prometheus rule file."
         return
     names = [mapping(rule).get("alert") for group in groups for rule in entries(mapping(group).get("rules"))]
     for name in dict.fromkeys(str(name) for name in names if str(name) in taken):
@@ -50,7 +50,7 @@ def _file_mistakes(where: str, path: Path, taken: set[str]) -> Iterator[str]:
 
 
 def _line_of(error: Exception) -> str:
-    """The line of a mistake in YAML, without the text there: the wrong file may be one with a secret."""
+    """The line of a mistake in YAML, without its text: a file named by mistake may hold a secret."""
     mark = getattr(error, "problem_mark", None)
     if not mark:
         return ": it holds something that cannot be read"

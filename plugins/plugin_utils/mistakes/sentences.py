@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a value says for itself: errors of the model in a person's words, with a path as people write it. Pure."""
+"""Mistakes in single values: the model's errors as plain sentences, with paths as people write them. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def value_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _sentence(error: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
-    """One error of pydantic in our words; its types: https://docs.pydantic.dev/latest/errors/validation_errors/"""
+    """One error of pydantic as a sentence; types of errors: https://docs.pydantic.dev/latest/errors/validation_errors/"""
     place = _place(error["loc"], variables)
     kind, context = str(error["type"]), error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -51,7 +51,7 @@ def _sentence(error: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
         return f"{place.path}: {HIDDEN if cause.hidden else found} {cause}. {place.description}".rstrip()
     allowed = str(cause) if kind == "value_error" else _allowed(kind, context, str(error["msg"]))
     if kind == "value_error" and isinstance(error["input"], dict):
-        return f"{place.path}: its keys do not fit together. Allowed: {allowed}."
+        return f"{place.path}: its keys do not fit together. {allowed}."
     meant = ""
     if kind == "literal_error":
         meant = nearest(str(error["input"]), allowed.replace("'", "").replace(" or ", ", ").split(", "))
@@ -59,7 +59,7 @@ def _sentence(error: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
 
 
 def _type_mistake(place: Place, tag: str | None) -> str:
-    """A `type` that is missing (None) or not known."""
+    """A `type` that is missing (None) or unknown."""
     known = [tag for model in _alternatives(place.annotation) for tag in _tags(model)]
     if tag is None:
         return f"{place.path}: `type` is missing. Allowed: {', '.join(known)}."
@@ -67,7 +67,7 @@ def _type_mistake(place: Place, tag: str | None) -> str:
     return f"{place.path}.type: {found} is not known.{nearest(tag, known)} Allowed: {', '.join(known)}."
 
 
-# Types of pydantic's errors as a person who writes YAML would call them.
+# What pydantic's errors ask for, in the terms of a person who writes YAML.
 _TYPES = {
     "string_type": "text, in quotes if it looks like something else",
     "list_type": "a list",
@@ -105,8 +105,8 @@ _NAMES = ("name", "title", "slug", "type")
 class Place:
     """Where a mistake is.
 
-    `path` is as a person writes it, `crowsnest_apps[1] (shop).thresholds.error_ratio`; `models` are passed on the way,
-    outermost first; `annotation` is of the nearest thing that the model knows, `description` of its field.
+    `path` is as a person writes it, `crowsnest_apps[1] (shop).thresholds.error_ratio`; `models` are those on the way,
+    outermost first; `annotation` is that of the nearest part the model knows, `description` that of its field.
     """
 
     path: str = ""
@@ -117,7 +117,7 @@ class Place:
 
 def _place(location: Sequence[str | int], variables: Mapping[str, Any]) -> Place:
     """Follows a location through the model and the raw variables."""
-    place, value = Place(), {key.removeprefix(PREFIX): each for key, each in variables.items()}
+    place, value = Place(), {name.removeprefix(PREFIX): setting for name, setting in variables.items()}
     for part in location:
         models = _alternatives(place.annotation)
         if len(models) > 1 and not isinstance(part, int):
@@ -150,7 +150,7 @@ def _step(place: Place, part: str | int, value: Any) -> Any:
 
 
 def _can_be_shown(key: str, model: type[BaseModel] | None, place: Place) -> bool:
-    """A key that a model does not know may be a secret in the wrong place, unless it is a plain word or a slip."""
+    """A key that a model does not know may be a secret in the wrong place, unless it is a plain word or a typo."""
     if model:
         return bool(nearest(key, list(model.model_fields)) or re.fullmatch("[A-Za-z_]{1,40}", key))
     return is_name(key) and not (holds_secret(place.annotation) and " " in key)
@@ -161,25 +161,25 @@ def _bare(annotation: Any) -> Any:
     if get_origin(annotation) is Annotated:
         return _bare(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
-        given = [each for each in get_args(annotation) if each is not types.NoneType]
-        return _bare(given[0]) if len(given) == 1 else annotation
+        present = [member for member in get_args(annotation) if member is not types.NoneType]
+        return _bare(present[0]) if len(present) == 1 else annotation
     return annotation
 
 
 def _alternatives(annotation: Any) -> list[type[BaseModel]]:
-    """The models that a mapping here may be; of a union each."""
+    """The models that a mapping here may follow: all members of a union."""
     bare = _bare(annotation)
-    each = get_args(bare) if get_origin(bare) in (Union, types.UnionType) else [bare]
-    return [model for model in each if isinstance(model, type) and issubclass(model, BaseModel)]
+    members = get_args(bare) if get_origin(bare) in (Union, types.UnionType) else [bare]
+    return [model for model in members if isinstance(model, type) and issubclass(model, BaseModel)]
 
 
 def _tags(model: type[BaseModel]) -> tuple[str, ...]:
-    """What `type` says in an entry of this model."""
+    """The values of `type` in an entry of this model."""
     return get_args(model.model_fields["type"].annotation) if "type" in model.model_fields else ()
 
 
 def holds_secret(annotation: Any) -> bool:
     """Whether a value of this annotation is a secret, or has one at any place below it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return any(holds_secret(each.annotation) for each in annotation.model_fields.values())
-    return annotation is SecretStr or any(holds_secret(each) for each in get_args(annotation))
+        return any(holds_secret(info.annotation) for info in annotation.model_fields.values())
+    return annotation is SecretStr or any(holds_secret(member) for member in get_args(annotation))

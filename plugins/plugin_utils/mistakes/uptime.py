@@ -1,8 +1,8 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What monitors, windows of maintenance and status pages say of each other, of apps and of receivers. Pure.
+"""Mistakes in what monitors, maintenance windows and status pages refer to: each other, apps, receivers. Pure.
 
-It reads the raw variables, as `mistakes.py` does, so that it also finds something when single values are wrong.
+The raw variables are read, so that references are checked even when single values are wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
     app_monitors,
 )
 
-# The tag by which Kuma's monitors are known as ours, and labels of their series, as Kuma makes a label of each tag.
+# The tag that marks Kuma's monitors as crowsnest's, and labels of their series: Kuma makes a label of each tag.
 _RESERVED_TAGS = ("crowsnest", "app", "probe", "window")
 
 
@@ -39,12 +39,12 @@ def uptime_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     yield from _name_mistakes(monitors, apps)
     yield from _monitor_mistakes(monitors, apps, _receivers(variables), broken)
     yield from _window_mistakes(_mappings(variables, "crowsnest_maintenance"), apps, broken)
-    known = [*_made(apps), *(str(each.get("name")) for each in monitors)]
+    known = [*_app_monitor_names(apps), *(str(monitor.get("name")) for monitor in monitors)]
     yield from _page_mistakes(_mappings(variables, "crowsnest_status_pages"), known, broken)
 
 
 def _apps(variables: Mapping[str, Any]) -> tuple[list[App], bool]:
-    """The apps that have no mistake of their own, and whether others have one."""
+    """(the apps without mistakes of their own, whether there are others)."""
     apps, broken = [], False
     for raw in _mappings(variables, "crowsnest_apps"):
         try:
@@ -54,65 +54,67 @@ def _apps(variables: Mapping[str, Any]) -> tuple[list[App], bool]:
     return apps, broken
 
 
-def _made(apps: Sequence[App]) -> list[str]:
+def _app_monitor_names(apps: Sequence[App]) -> list[str]:
     """Names of the monitors that are made from the apps."""
     return [monitor["name"] for app in apps for monitor in app_monitors(app)]
 
 
 def _receivers(variables: Mapping[str, Any]) -> dict[str, str]:
     """{name: type} of the declared receivers."""
-    named = {str(each.get("name") or each.get("type")): each for each in _mappings(variables, "crowsnest_receivers")}
-    return {name: str(each.get("type")) for name, each in named.items()}
+    receivers = _mappings(variables, "crowsnest_receivers")
+    return {str(receiver.get("name") or receiver.get("type")): str(receiver.get("type")) for receiver in receivers}
 
 
 def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -> Iterator[str]:
     taken, beginnings = [app.name for app in apps], (ALERTING_PATH, *(f"{app.name}:" for app in apps))
-    counts = Counter(str(each.get("name")) for each in monitors)
-    ids = Counter(str(each.get("id") or each.get("name")) for each in monitors)
+    counts = Counter(str(monitor.get("name")) for monitor in monitors)
+    ids = Counter(str(monitor.get("id") or monitor.get("name")) for monitor in monitors)
     for index, monitor in enumerate(monitors):
-        name, found = str(monitor.get("name")), str(monitor.get("id") or monitor.get("name"))
+        name, monitor_id = str(monitor.get("name")), str(monitor.get("id") or monitor.get("name"))
         path = entry("crowsnest_monitors", index, monitor, "name")
         if counts[name] > 1:
             yield f"{path}.name: {shown(name)} is declared {counts[name]} times. Allowed: each name once."
-        elif ids[found] > 1:
+        elif ids[monitor_id] > 1:
             yield (
-                f"{path}.id: {shown(found)} is declared {ids[found]} times. "
-                "Allowed: each once; without `id` it is the name."
+                f"{path}.id: {shown(monitor_id)} is declared {ids[monitor_id]} times. "
+                "Allowed: each id once; without `id`, the name is the id."
             )
         if name in taken or name.startswith(beginnings):
             yield (
-                f"{path}.name: names of apps, alone or with a colon, and {ALERTING_PATH!r} are for monitors that "
-                "crowsnest makes. Allowed: another name."
+                f"{path}.name: names of apps, alone or before a colon, and {ALERTING_PATH!r} are reserved for the "
+                "monitors that crowsnest makes. Allowed: another name."
             )
         for tag in mapping(monitor.get("tags")):
             if tag in _RESERVED_TAGS or str(tag).startswith("monitor_"):
-                yield f"{path}.tags.{key(tag)}: a mark, or a label of the monitor's metrics. Allowed: other tags."
+                reserved = "is reserved for crowsnest's mark and for labels of metrics"
+                yield f"{path}.tags.{key(tag)}: {reserved}. Allowed: other tags."
 
 
 def _monitor_mistakes(
     monitors: Sequence[Mapping[str, Any]], apps: Sequence[App], receivers: Mapping[str, str], broken: bool
 ) -> Iterator[str]:
-    groups = {str(each.get("name")): each.get("group") for each in monitors if each.get("type") == "group"}
-    there = [*(app.name for app in apps if app_monitors(app)), *groups]
+    groups = {str(item.get("name")): item.get("group") for item in monitors if item.get("type") == "group"}
+    known_groups = [*(app.name for app in apps if app_monitors(app)), *groups]
     for index, monitor in enumerate(monitors):
         path = entry("crowsnest_monitors", index, monitor, "name")
         group = monitor.get("group")
-        if group is not None and group not in there and not broken:
-            what = "Allowed, apps with something to watch and monitors of `type: group`:"
-            yield f"{path}.group: {shown(group)} is not a group.{nearest(group, names(there))} {what} {_listed(there)}."
+        if group is not None and group not in known_groups and not broken:
+            close = nearest(group, names(known_groups))
+            allowed = "Allowed (apps with something to watch, monitors of `type: group`):"
+            yield f"{path}.group: {shown(group)} is not a group.{close} {allowed} {_listed(known_groups)}."
         if monitor.get("type") == "group" and _circles(str(monitor.get("name")), groups):
-            yield f"{path}.group: {shown(group)} leads back to itself. Allowed: groups within groups, without a circle."
+            yield f"{path}.group: {shown(group)} leads back to itself. Allowed: groups within groups, without a cycle."
         for position, name in enumerate(entries(monitor.get("notifications"))):
             if receivers.get(str(name)) == "sns":
                 where = f"{path}.notifications[{position}]"
-                yield f"{where}: Uptime Kuma cannot tell {shown(name)}, a receiver of type sns."
+                yield f"{where}: Uptime Kuma cannot notify {shown(name)}, a receiver of type sns."
             elif str(name) not in receivers:
                 where, known = f"{path}.notifications[{position}]", names(receivers)
                 yield f"{where}: {shown(name)} is not a receiver.{nearest(name, known)} Allowed: {_listed(known)}."
 
 
 def _circles(name: str, groups: Mapping[str, Any]) -> bool:
-    """Whether a group is within itself; Kuma 2.5 then hangs for ever."""
+    """Whether a group is within itself; Kuma 2.5 then hangs forever."""
     above = groups.get(name)
     for _ in groups:
         if above == name:
@@ -123,7 +125,7 @@ def _circles(name: str, groups: Mapping[str, Any]) -> bool:
 
 def _window_mistakes(windows: Sequence[Mapping[str, Any]], apps: Sequence[App], broken: bool) -> Iterator[str]:
     known = [app.name for app in apps]
-    titles = Counter(str(each.get("title")) for each in windows)
+    titles = Counter(str(window.get("title")) for window in windows)
     for index, window in enumerate(windows):
         title = str(window.get("title"))
         path = entry("crowsnest_maintenance", index, window, "title")
@@ -136,13 +138,13 @@ def _window_mistakes(windows: Sequence[Mapping[str, Any]], apps: Sequence[App], 
 
 
 def _page_mistakes(pages: Sequence[Mapping[str, Any]], known: Sequence[str], broken: bool) -> Iterator[str]:
-    slugs = Counter(str(each.get("slug")) for each in pages)
-    domains = Counter(str(name).lower() for each in pages for name in entries(each.get("domains")))
+    slugs = Counter(str(page.get("slug")) for page in pages)
+    domains = Counter(str(name).lower() for page in pages for name in entries(page.get("domains")))
     for index, page in enumerate(pages):
         slug = str(page.get("slug"))
         path = entry("crowsnest_status_pages", index, page, "slug")
         if slugs[slug] > 1:
-            yield f"{path}.slug: {shown(slug)} is declared {slugs[slug]} times. Allowed: each once."
+            yield f"{path}.slug: {shown(slug)} is declared {slugs[slug]} times. Allowed: each slug once."
         for name in entries(page.get("domains")):
             if (count := domains[str(name).lower()]) > 1:
                 yield (
@@ -163,4 +165,4 @@ def _listed(known: Sequence[str]) -> str:
 
 
 def _mappings(variables: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    return [mapping(each) for each in entries(variables.get(name))]
+    return [mapping(item) for item in entries(variables.get(name))]

@@ -23,7 +23,7 @@ HEAP_SHARE, HEAP_MINIMUM_MIB, HEAP_MAXIMUM_MIB, HEAP_STEP_MIB = 0.25, 768, 2048,
 
 
 def memory_rows(here: HostFacts) -> list[tuple[str, int]]:
-    """What there is and what is taken before any of our containers, in MiB; what is left is their sum.
+    """What there is, and what is taken before any of crowsnest's containers, in MiB; their sum is what is left.
 
     `here` are the facts of the server.
     """
@@ -49,10 +49,10 @@ def usual_heap_mib(total_mib: int) -> int:
 def fit(
     candidates: Sequence[Planned], needs: Mapping[str, Needs], available_mib: int, running: set[str]
 ) -> tuple[dict[str, Planned], dict[str, str]]:
-    """Containers that fit, and those that are switched off with the reason. The last candidates are the first to go.
+    """Containers that fit, and those that are switched off with the reason. The last candidates go first.
 
     A container that already runs stays, so that a fluctuation of a few MiB does not take away what works; its memory is
-    not in `available_mib`, as the facts leave out what our own containers use.
+    not in `available_mib`, as the facts leave out what crowsnest's own containers use.
     """
     services: dict[str, Planned] = {}
     switched_off: dict[str, str] = {}
@@ -61,7 +61,7 @@ def fit(
         service = needs[planned.service]
         if service.part_of in switched_off:
             continue
-        parts = [each.need_mib for each in candidates if needs[each.service].part_of == planned.service]
+        parts = [part.need_mib for part in candidates if needs[part.service].part_of == planned.service]
         together = planned.need_mib + sum(parts)
         if not service.needed and planned.name not in running and not service.part_of and together > left:
             switched_off[planned.name] = f"needs {together} MiB of memory, {max(left, 0)} MiB are left"
@@ -72,14 +72,14 @@ def fit(
 
 
 def missing_memory(required: Sequence[Planned], available_mib: int, running: set[str]) -> list[str]:
-    """The refusal of a server that is too small for what everybody needs."""
+    """The refusal of a server that is too small for the services that every team needs."""
     names = [planned.name for planned in required]
     missing = sum(planned.need_mib for planned in required) - available_mib
     if missing <= 0 or set(names) <= running:
         return []
     return [
         f"memory: {missing} MiB are missing for {', '.join(names)}. "
-        "Take a larger bundle (1 GB is the smallest that fits beside an app), or stop what uses the memory: "
+        "Choose a larger bundle (1 GB is the smallest that fits next to an app), or stop what uses the memory: "
         "`ps aux --sort -rss | head` on the host shows it."
     ]
 
@@ -90,8 +90,8 @@ def heap_refusals(
     """A heap that is made larger while the program runs must fit as a new one would."""
     short = sum(service.need_mib for service in services.values()) - available_mib
     return [
-        f"memory: {name} would get a heap of {service.heap_mib} MiB, now it has {in_force_mib[name]}, and {short} MiB "
-        f"are missing for it. Declare a smaller crowsnest_{name}_heap_mib, or take a larger bundle."
+        f"memory: {name} would get a heap of {service.heap_mib} MiB instead of {in_force_mib[name]}, and {short} MiB "
+        f"are missing for it. Declare a smaller crowsnest_{name}_heap_mib, or choose a larger bundle."
         for name, service in services.items()
         if name in running and 0 < in_force_mib.get(name, 0) < service.heap_mib and short > 0
     ]

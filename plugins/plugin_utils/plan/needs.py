@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan must know of a service: its port, its memory, whether somebody wants it."""
+"""What a plan must know of a service: its port, its memory, whether the declaration wants it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NODE_EXPORTER = "node_exporter"
 NODE_EXPORTER_PORT = 9100
 # Resident memory measured in the laboratory, rounded up.
 NODE_EXPORTER_NEED_MIB = 25
-# A Docker engine with containerd that is not there yet: resident memory of both, measured in the laboratory.
+# A Docker engine with containerd, not installed yet: resident memory of both, measured in the laboratory.
 DOCKER_NEED_MIB = 110
 
 
@@ -32,11 +32,11 @@ class Needs:
     `need_mib` is what it takes in normal work (measured in the laboratory, rounded up), by which the plan decides
     whether it fits; `limit_mib` is where the kernel stops it. Prometheus grows with what it watches.
     `needed` services are refused when they do not fit; the others are switched off with a reason.
-    `wanted` says whether the declaration asks for it at all.
+    `wanted` tells whether the declaration needs it at all.
     `instances` names its containers, for a service that runs once for each database or cache; the default is one
     container, named as the service. The first one listens on `port`, each further one on the next.
-    `heap`: a Java program; it gives the declared size of its heap, None for the default. `need_mib` and `limit_mib` are
-    what it takes on top of its heap.
+    `heap`: for a Java program, returns the declared size of its heap, None for the default. `need_mib` and `limit_mib`
+    are what it takes on top of its heap.
     `data`: it has a folder for data.
     `part_of`: the service without which it has no use; the two run together or not at all.
     """

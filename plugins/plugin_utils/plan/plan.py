@@ -3,7 +3,7 @@
 """The plan: which service runs on which host with which image, port and memory, and whether it fits.
 
 Pure: the declaration, the inventory and the facts of the hosts (module `host_facts`) go in, a `Plan` comes out.
-A plan with refusals is never carried out; each refusal says what is short and what to do.
+A plan with refusals is never carried out; each refusal names what is missing and what to do.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ DISK_SHARE_IN_FORCE = 0.65
 def plain(value: Any) -> Any:
     """Ansible's tagged values as plain dicts, lists and strings, which YAML and pydantic take as they are.
 
-    What JSON does not know becomes text: an unquoted 2026-01-01 is a date in YAML.
+    Types that JSON lacks become text: an unquoted 2026-01-01 is a date in YAML.
     """
     return json.loads(json.dumps(value, default=str))
 
@@ -97,19 +97,19 @@ def make_plan(
 
 
 def _no_longer_wanted(needs: Mapping[str, Needs], declaration: Declaration, running: set[str]) -> dict[str, str]:
-    """Services that run and that nobody asks for any more, with where their data stay."""
+    """Services that run but are no longer declared, with where their data stays."""
     off = {}
     for name, service in needs.items():
         if name in running and not service.part_of and not service.wanted(declaration):
             parts = [part.name for part in needs.values() if part.part_of == name and part.data]
-            off[name] = f"nobody asks for it any more; its data stay in {data_directory((parts or [name])[0])}"
+            off[name] = f"nothing declares it any more; its data stays in {data_directory((parts or [name])[0])}"
     return off
 
 
 def team_flags(files: Mapping[str, str]) -> str:
     """What a team wrote into the file with node exporter's flags, from the fact `files` of a host.
 
-    Empty when the file is ours or as the package brings it: comments and an empty ARGS.
+    Empty when crowsnest wrote the file, or when it is as the package brings it: comments and an empty ARGS.
     """
     text = files.get(NODE_EXPORTER_DEFAULTS, "")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -154,6 +154,6 @@ def _retention_size(disk: Disk, in_force_mib: int) -> int:
     recreate Prometheus.
     """
     room = disk["free_mib"] + disk["own_mib"]
-    ours = min(DISK_SHARE_OF_TOTAL * disk["total_mib"], DISK_SHARE_OF_FREE * room)
-    size = max((step for step in SIZE_STEPS_MIB if step <= ours), default=SIZE_STEPS_MIB[0])
+    allowed = min(DISK_SHARE_OF_TOTAL * disk["total_mib"], DISK_SHARE_OF_FREE * room)
+    size = max((step for step in SIZE_STEPS_MIB if step <= allowed), default=SIZE_STEPS_MIB[0])
     return in_force_mib if size < in_force_mib <= DISK_SHARE_IN_FORCE * room else size

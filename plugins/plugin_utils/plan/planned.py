@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan says: plain data, and no secret among it."""
+"""What a plan holds: plain data without secrets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Planned(BaseModel):
     """One container that runs.
 
     `name` is that of its compose service, `service` the service it is an instance of. `user` is its numeric user and
-    group, `limit_mib` where the kernel stops it, `heap_mib` the part of it for a Java program's objects (0: it is
-    none), `external_url` where people open its page.
+    group, `limit_mib` where the kernel stops it, `heap_mib` the part of it for a Java program's objects (0: not
+    Java), `external_url` where people open its page.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +49,7 @@ class Planned(BaseModel):
 
 
 class InForce(BaseModel):
-    """What a run has put into force, as it stays on the server for the next plan.
+    """What the last run put into force, kept on the server for the next plan.
 
     `hosts` maps a host to the address at which it is watched, `heaps_mib` a Java program to the size of its heap.
     """

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a plan cannot be carried out: each refusal says what is in the way and what to do. Memory is in plan.py."""
+"""Why a plan cannot be carried out: each refusal names the obstacle and what to do. Memory is in memory.py."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from collections.abc import Mapping
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Docker, HostFacts
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS
 
-# Operating systems crowsnest is made for: ID and VERSION_ID of /etc/os-release.
+# Operating systems that crowsnest supports: ID and VERSION_ID of /etc/os-release.
 SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
 # The first version whose `include` takes a list of fragments: https://docs.docker.com/compose/releases/release-notes/
 COMPOSE_MINIMUM = (2, 20)
-# Disk that stays free whatever the metrics take, and what images and packages of a first installation need.
+# Disk that stays free however much the metrics take, and what images and packages of a first installation need.
 DISK_HEADROOM_MIB = 1024
 DISK_INSTALL_MIB = 1536
 
 
 # Where root's `docker` command finds the engine of its own host; paths as `posixpath.normpath` writes them.
 _OWN_ENGINE = ("", "/var/run/docker.sock", "/run/docker.sock")
-# What answers to the name docker and is no engine that runs the stack: why, and what to do.
+# What goes by the name docker but is not an engine that runs the stack: why, and what to do.
 _LOOK_ALIKES = {
     "podman": "the command `docker` is Podman's (package podman-docker), which does not run the stack as Docker does, "
     "and Docker's packages would remove it. Remove it yourself (`apt-get remove podman-docker`; Podman and its "
-    "containers stay) and run again, or take another server.",
-    "snap": "Docker is the snap, which may not read /opt, where crowsnest's files are. Save its volumes, remove it "
-    "(`snap remove docker` deletes its containers) and run again: the run installs Docker from packages.",
+    "containers stay) and run again, or use another server.",
+    "snap": "Docker is installed as a snap, which may not read /opt, where crowsnest's files are. Save its volumes, "
+    "remove it (`snap remove docker` deletes its containers) and run again: the run installs Docker from packages.",
     "rootless": "the Docker engine runs without root (rootless), so it reaches neither the network of the host nor the "
     "files of the services. Let root's `docker` use an engine that runs as root "
     "(`systemctl enable --now docker`, `docker context use default`); the rootless one may stay.",
 }
 # Controllers of the kernel without which the limits of a container do not hold.
 _CONTROLLERS = ("memory", "pids")
-# Folders in which every host is written to; the server's own are besides. Packages write to /usr.
+# Folders that a run writes to on every host; the server has more. Packages write to /usr.
 _FOLDERS_EVERYWHERE = ("/etc", "/usr", "/var/lib")
 
 
@@ -47,7 +47,7 @@ def server_refusals(here: HostFacts, size_mib: int) -> list[str]:
 
 def host_refusals(facts: Mapping[str, HostFacts], addresses: Mapping[str, str]) -> list[str]:
     """What is in the way on any host that answers; `addresses` is {further host: where it is watched}."""
-    further = {name: it for name, it in addresses.items() if name in facts}
+    further = {name: address for name, address in addresses.items() if name in facts}
     return [
         *_system_refusals(facts),
         *_read_only_refusals(facts, further),
@@ -67,7 +67,7 @@ def _disk_refusals(here: HostFacts, size_mib: int) -> list[str]:
         refusals.append(
             f"disk: {disk['free_mib']} MiB are free below {disk['path']}, {need} MiB are needed "
             f"({size_mib} MiB of them for metrics). "
-            "Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), take a larger disk, "
+            "Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), use a larger disk, "
             "or declare a smaller crowsnest_retention_size_mib."
         )
     if not together and images["free_mib"] < DISK_INSTALL_MIB:
@@ -79,18 +79,18 @@ def _disk_refusals(here: HostFacts, size_mib: int) -> list[str]:
 
 
 def _engine_refusals(docker: Docker) -> list[str]:
-    """An engine that is there is kept as it is, so what it lacks is the user's to add."""
+    """An installed engine is kept as it is, so the user must add what it lacks."""
     if docker["kind"] in _LOOK_ALIKES:
         return [_LOOK_ALIKES[docker["kind"]]]
     if _socket(docker["endpoint"]) not in _OWN_ENGINE:
         return [
-            f"root's `docker` command speaks to {docker['endpoint']}, not to the engine of the server. "
-            "`docker context use default` as root, and unset DOCKER_HOST (/etc/environment, /root/.profile)."
+            f"root's `docker` command uses the engine at {docker['endpoint']}, not the server's own. "
+            "Run `docker context use default` as root, and unset DOCKER_HOST (/etc/environment, /root/.profile)."
         ]
     if docker["masked"]:
         return [
-            "Docker is there, and systemd may not start it, as its unit is masked. `systemctl unmask docker.service "
-            "docker.socket`, or remove Docker's packages."
+            "Docker is installed, but systemd may not start it, as its unit is masked. Run `systemctl unmask "
+            "docker.service docker.socket`, or remove Docker's packages."
         ]
     return _compose_refusals(docker) if docker["version"] else []  # else the run installs and starts it
 
@@ -110,9 +110,9 @@ def _compose_refusals(docker: Docker) -> list[str]:
     if found >= COMPOSE_MINIMUM:
         return []
     return [
-        f"Docker {docker['version']} is there with Compose {compose}; crowsnest keeps the engine and needs Compose "
+        f"Docker {docker['version']} is installed with Compose {compose}; crowsnest keeps the engine and needs Compose "
         f"{'.'.join(map(str, COMPOSE_MINIMUM))} or newer. "
-        "`apt-get install docker-compose-plugin` (engine from Docker), "
+        "Install the package `docker-compose-plugin` (engine from Docker), "
         "`docker-compose-v2` (Ubuntu) or `docker-compose` (Debian 13)."
     ]
 
@@ -121,13 +121,13 @@ def _kernel_refusals(here: HostFacts) -> list[str]:
     refusals = []
     if here["architecture"].startswith("32-bit"):
         refusals.append(
-            f"the server's system is 32-bit ({here['architecture'].split()[-1]}); the services' images are made for 64 "
-            "bits. Install a 64-bit system, or take another server."
+            f"the server's system is 32-bit ({here['architecture'].split()[-1]}); the services' images are built for "
+            "64 bits. Install a 64-bit system, or use another server."
         )
     if missing := [name for name in _CONTROLLERS if name not in here["controllers"]]:
         switch = " ".join(f"cgroup_enable={name}" for name in missing)
         refusals.append(
-            f"the server's kernel cannot limit {' and '.join(missing)} (cgroups), so a service could take all of it. "
+            f"the server's kernel cannot limit {' and '.join(missing)} (cgroups), so one service could use up all. "
             f"Add `{switch}` to the kernel's command line (GRUB_CMDLINE_LINUX in /etc/default/grub, then "
             "`update-grub`; on a Raspberry Pi /boot/firmware/cmdline.txt), reboot, and run again."
         )
@@ -145,8 +145,8 @@ def _read_only_refusals(facts: Mapping[str, HostFacts], further: Mapping[str, st
         for name, fact in facts.items()
     }
     return [
-        f"{name}: nothing can be written to {', '.join(paths)}, as the file system is mounted read-only. `mount -o "
-        f"remount,rw {paths[0]}` may help; `dmesg | tail` says whether its disk is broken."
+        f"{name}: the run cannot write to {', '.join(paths)}, as the file system is mounted read-only. `mount -o "
+        f"remount,rw {paths[0]}` may help; `dmesg | tail` shows whether its disk is broken."
         for name, paths in found.items()
         if paths
     ]
@@ -161,13 +161,13 @@ def _lacks_packages(fact: HostFacts, server: bool) -> bool:
 def _unit_refusals(facts: Mapping[str, HostFacts]) -> list[str]:
     """The service of node exporter's package must start, and with the flags that the run writes."""
     masked = [
-        f"{name}: systemd may not start node exporter, as its unit is masked. `systemctl unmask "
-        "prometheus-node-exporter.service`, or take the host out of the inventory."
+        f"{name}: systemd may not start node exporter, as its unit is masked. Run `systemctl unmask "
+        "prometheus-node-exporter.service`, or remove the host from the inventory."
         for name, fact in facts.items()
         if fact["node_exporter"]["masked"]
     ]
     return masked + [
-        f"{name}: {path} starts node exporter in a way of its own, so the flags in {NODE_EXPORTER_DEFAULTS} have no "
+        f"{name}: {path} starts node exporter in its own way, so the flags in {NODE_EXPORTER_DEFAULTS} have no "
         f"effect. Remove ExecStart from {path}, or the whole file, and run `systemctl daemon-reload`; flags that you "
         "still need go into node_exporter_flags."
         for name, fact in facts.items()
@@ -176,10 +176,10 @@ def _unit_refusals(facts: Mapping[str, HostFacts]) -> list[str]:
 
 
 def _system_refusals(facts: Mapping[str, HostFacts]) -> list[str]:
-    made_for = "; ".join(f"{name} {', '.join(versions)}" for name, versions in SUPPORTED.items())
+    supported = "; ".join(f"{name} {', '.join(versions)}" for name, versions in SUPPORTED.items())
     return [
-        f"{name} runs {system['id']} {system['version']}. crowsnest is made for {made_for}. Upgrade the host, or take "
-        "it out of the inventory."
+        f"{name} runs {system['id']} {system['version']}. crowsnest supports {supported}. Upgrade the host, or remove "
+        "it from the inventory."
         for name, fact in facts.items()
         for system in [fact["os"]]
         if system["version"] not in SUPPORTED.get(system["id"], ())
@@ -187,10 +187,10 @@ def _system_refusals(facts: Mapping[str, HostFacts]) -> list[str]:
 
 
 def _address_refusals(hosts: Mapping[str, str]) -> list[str]:
-    """node exporter asks for no password, so it must not listen where strangers are; nor where the server is not."""
+    """node exporter needs no password, so it must not listen where strangers reach it, nor where the server cannot."""
     return [
         f"{name}: its own network interface has the {kind} address {address}. Give the host a private network and "
-        f"declare its address there: private_address beside ansible_host of {name}."
+        f"declare its address there as private_address, next to ansible_host of {name}."
         for name, address in hosts.items()
         if (kind := _unfit(address))
     ]

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Ports that the plan needs and other programs hold, on every host: each refusal says who it is and what to do."""
+"""Ports that the plan needs but other programs hold, on every host: each refusal names the program and what to do."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import N
 def port_refusals(
     facts: Mapping[str, HostFacts], server: str, services: Mapping[str, int], watched: Mapping[str, str], port: int
 ) -> list[str]:
-    """One sentence for each port that somebody else holds.
+    """One sentence for each port that another program holds.
 
     `services` is {service: its port on the server's loopback}; node exporter listens on `port` of every host, at the
     address `watched` of that host. `facts` lacks hosts that do not answer.
     """
-    busy = {int(it) for fact in facts.values() for it in fact["listeners"]} | {*services.values(), port}
+    busy = {int(taken) for fact in facts.values() for taken in fact["listeners"]} | {*services.values(), port}
     refusals = []
     for host, fact in facts.items():
         wanted = {name: ("127.0.0.1", number) for name, number in services.items()} if host == server else {}
@@ -39,16 +39,16 @@ def _refusal(host: str, name: str, port: int, who: tuple[str, str], other: int) 
 
 
 def _strangers(fact: HostFacts, name: str, address: str, port: int) -> Iterator[Listener]:
-    """Who keeps a service from listening there. Whatever is crowsnest's moves to its new port in the same run.
+    """Who keeps a service from listening there. crowsnest's own services move to their new ports in the same run.
 
-    Where the process cannot be seen, it is the service itself if that runs. Containers may live on while the engine
-    does not answer. Nobody can say then whose they are, and the run starts the engine, so they are not refused.
+    A process that cannot be seen is taken for the service itself if that runs. Containers may live on while the engine
+    does not answer. Their owner is unknown then, and the run starts the engine, so they are not refused.
     """
     silent = fact["docker"]["version"] == "" and name != NODE_EXPORTER
     runs = fact["node_exporter"]["flags"] is not None if name == NODE_EXPORTER else name in fact["docker"]["own"]
     for row in fact["listeners"].get(str(port), []):
-        ours = bool(row["service"]) or (not row["pid"] and runs) or (silent and row["contained"])
-        if not ours and _in_the_way(row["address"], address):
+        own = bool(row["service"]) or (not row["pid"] and runs) or (silent and row["contained"])
+        if not own and _in_the_way(row["address"], address):
             yield row
 
 
@@ -70,7 +70,7 @@ def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 def _who(row: Listener, fact: HostFacts, port: int) -> tuple[str, str]:
     """Who listens, and how to stop it. Docker listens for the containers whose ports it publishes."""
-    published = (it["container"] for it in fact["published"] if it["port"] == port)
+    published = (binding["container"] for binding in fact["published"] if binding["port"] == port)
     container = row["container"] or (next(published, "") if row["program"].endswith("/docker-proxy") else "")
     if container:
         return f"container {container}", f"Stop it (`docker stop {container}`)"
@@ -80,7 +80,7 @@ def _who(row: Listener, fact: HostFacts, port: int) -> tuple[str, str]:
     if row["pid"] == 1 and name == "systemd":
         who = f"a socket of systemd (`systemctl list-sockets | grep :{port}` names it)"
         return who, "Stop it with `systemctl disable --now NAME.socket`"
-    known = ", ".join(it for it in (f"pid {row['pid']}", row["program"], row["unit"]) if it)
+    known = ", ".join(detail for detail in (f"pid {row['pid']}", row["program"], row["unit"]) if detail)
     if row["contained"] or name == "docker-proxy":
         return f"a container ({known})", "Stop it (`docker ps` names it)"
     return f"{name} ({known})", f"Stop it (`systemctl disable --now {row['unit']}`)" if row["unit"] else "Stop it"
@@ -89,4 +89,4 @@ def _who(row: Listener, fact: HostFacts, port: int) -> tuple[str, str]:
 def _free(port: int, busy: Iterable[int]) -> int:
     """A port to propose, such as 19100 instead of 9100."""
     taken = set(busy)
-    return next(it for it in range(port % 50000 + 10000, 65536) if it not in taken)
+    return next(number for number in range(port % 50000 + 10000, 65536) if number not in taken)

@@ -1,3 +1,3 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run prints for a person, and what verify compares with."""
+"""What a run prints for people, and what verify compares with."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must be true after a run, as plain data for the module `verify`. Pure.
 
-Everything is derived with the functions that make the configuration, so it cannot say something else than they.
+Everything is derived with the functions that make the configuration, so the two cannot differ.
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: Kept, limited: bool) -> Expected:
     """Parameter `expected` of the module `verify`; it holds no secrets.
 
-    `facts` is {host: what `host_facts` found last, or why it was not looked at}, `limited` says that the run was told
-    to leave out hosts, `kept` holds what other tasks of this run kept for its end. `checks` are those that are decided
-    here.
+    `facts` is {host: what `host_facts` found last, or why it was not checked}, `limited` means that --limit left
+    out hosts, `kept` holds what other tasks of this run kept for its end. `checks` are those that are decided here.
     """
     seen = {name: found for name, found in facts.items() if not isinstance(found, str)}
     unseen = {name: why for name, why in facts.items() if isinstance(why, str)}
@@ -87,7 +86,7 @@ def secret_digests(context: Context) -> dict[str, dict[str, str]]:
 
 
 def _service(context: Context, name: str) -> Service:
-    """One service: its container as its compose fragment says, and its files as {path: sha256}."""
+    """One service: its container as in its compose fragment, and its files as {path: sha256}."""
     planned, service = context.services[name], context.definition(name)
     container = service.container(context, planned)
     described = fragment(context, name)["services"][name]
@@ -109,7 +108,7 @@ def _service(context: Context, name: str) -> Service:
     }
 
 
-# --- checks that need no question ---
+# --- checks that need no request ---
 
 
 def _check(status: str, area: str, detail: str, advice: str = "", kind: str = "", name: str = "") -> Line:
@@ -123,25 +122,23 @@ def _host_checks(context: Context, unseen: Mapping[str, str], limited: bool) -> 
         "Does `ssh` reach it? An alert HostDown fires when it is really down.",
     )
     lines = [
-        _check(
-            status, "hosts", f"{name} was not looked at: {why}", advice, "hosts were not looked at", f"{name} ({why})"
-        )
+        _check(status, "hosts", f"{name} was not checked: {why}", advice, "hosts were not checked", f"{name} ({why})")
         for name, why in unseen.items()
     ]
     total = len(context.plan.hosts)
-    return [*lines, _check("PASS", "hosts", f"{total - len(unseen)} of {total} looked at")]
+    return [*lines, _check("PASS", "hosts", f"{total - len(unseen)} of {total} checked")]
 
 
 def _off_checks(context: Context) -> list[Line]:
-    advice, kind = "A larger bundle, or stop what uses the memory.", "services are switched off"
+    advice, kind = "Choose a larger bundle, or stop what uses the memory.", "services are switched off"
     return [
         _check("WARN", "containers", f"{name} is switched off: {reason}", advice, kind, name)
         for name, reason in context.plan.switched_off.items()
     ]
 
 
-# (status, area, fact, what many of them are): what roles keep for the end of a run, as [{"message"}], with "change"
-# where it says of what. A database that cannot be read is a warning: no run changes the app.
+# (status, area, fact, heading of several lines): what roles keep for the end of a run, as [{"message"}], with "change"
+# where a change failed. A database that cannot be read is a warning: no run changes the app.
 _KEPT: tuple[tuple[str, str, KeptFact, str], ...] = (
     ("FAIL", "business", "metabase_failed", "changes in Metabase failed"),
     ("WARN", "databases", "database_reader_failed", "databases cannot be read"),
@@ -152,9 +149,10 @@ _KEPT: tuple[tuple[str, str, KeptFact, str], ...] = (
 def _kept_checks(kept: Kept) -> list[Line]:
     lines = []
     for status, area, fact, kind in _KEPT:
-        for it in kept.get(fact, []):
-            message = f"{it['change']}: {it['message']}" if "change" in it else it["message"]
-            lines.append(_check(status, area, message, kind=kind, name=it.get("change") or it.get("app") or message))
+        for entry in kept.get(fact, []):
+            message = f"{entry['change']}: {entry['message']}" if "change" in entry else entry["message"]
+            name = entry.get("change") or entry.get("app") or message
+            lines.append(_check(status, area, message, kind=kind, name=name))
     return lines
 
 
@@ -164,13 +162,13 @@ def port_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
     if checks:
         return checks
     ports = sorted({port for found in facts.values() for port in open_ports(found)})
-    shown = ", ".join(map(str, ports)) or "none"
-    return [_check("PASS", "ports", f"only declared ones can be reached from outside: {shown}")]
+    listed = ", ".join(map(str, ports)) or "none"
+    return [_check("PASS", "ports", f"only declared ports can be reached from outside: {listed}")]
 
 
 def _odd_ports(context: Context, host: str, facts: HostFacts) -> list[Line]:
-    ours = {service.port: name for name, service in context.services.items()} if host == context.server else {}
-    ours[context.plan.node_exporter_port] = "node exporter"
+    own = {service.port: name for name, service in context.services.items()} if host == context.server else {}
+    own[context.plan.node_exporter_port] = "node exporter"
     # Further hosts are watched at their private address, and so are apps on them.
     wanted = {context.plan.hosts[host].strip("[]")} if host != context.server else set()
     watched = {context.plan.node_exporter_port} | {
@@ -184,16 +182,16 @@ def _odd_ports(context: Context, host: str, facts: HostFacts) -> list[Line]:
     for port, addresses in sorted(open_ports(facts).items()):
         if port in context.declaration.open_ports or (port in watched and addresses <= wanted):
             continue
-        who = ours.get(port) or (f"container {published[port]}" if port in published else "a program")
+        who = own.get(port) or (f"container {published[port]}" if port in published else "a program")
         addressed = ", ".join(sorted(addresses))
-        # Docker opens its ports past the host's own firewall; for other programs that one may be closed.
-        status = "FAIL" if port in ours or port in published else "WARN"
+        # Docker opens its ports past the host's own firewall; that firewall may block other programs.
+        status = "FAIL" if port in own or port in published else "WARN"
         checks.append(
             _check(
                 status,
                 "ports",
                 f"{host}: {who} can be reached from outside at port {port} ({addressed})",
-                _port_advice(port, port in ours, published.get(port)),
+                _port_advice(port, port in own, published.get(port)),
                 "ports can be reached from outside",
                 f"{host} {port} ({who})",
             )
@@ -201,10 +199,10 @@ def _odd_ports(context: Context, host: str, facts: HostFacts) -> list[Line]:
     return checks
 
 
-def _port_advice(port: int, ours: bool, container: str | None) -> str:
-    if ours:
+def _port_advice(port: int, own: bool, container: str | None) -> str:
+    if own:
         return (
-            f"The stack listens on loopback only: `sudo ss -ltnp 'sport = :{port}'` there names who does this. "
+            f"The stack listens on loopback only: `sudo ss -ltnp 'sport = :{port}'` there names the program. "
             "Run `./crowsnest site` with the same -i, or add the port to crowsnest_open_ports."
         )
     if container:
@@ -219,7 +217,7 @@ def _port_advice(port: int, ours: bool, container: str | None) -> str:
 
 
 def open_ports(facts: HostFacts) -> dict[int, set[str]]:
-    """{port: addresses} that others can reach, of what listens on a host and what Docker publishes there."""
+    """{port: addresses} that others can reach, of the programs on a host and of what Docker publishes there."""
     listening = [(int(port), address) for port, addresses in facts["ports"].items() for address in addresses]
     published = [(row["port"], row["address"]) for row in facts["published"]]
     found: dict[int, set[str]] = {}

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run prints for a person: the plan before anything is changed, the report at the end."""
+"""What a run prints for people: the plan before anything is changed, the report at the end."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def plan_table(context: Context) -> list[str]:
         *_columns(
             [("SERVICE", "ADDRESS", "MEMORY", "LIMIT", "IMAGE")]
             + [
-                (name, f"127.0.0.1:{it.port}", f"{it.need_mib} MiB", f"{it.limit_mib} MiB", it.image)
-                for name, it in context.services.items()
+                (name, f"127.0.0.1:{row.port}", f"{row.need_mib} MiB", f"{row.limit_mib} MiB", row.image)
+                for name, row in context.services.items()
             ]
         ),
         *(f"switched off: {name} - {reason}" for name, reason in context.plan.switched_off.items()),
@@ -47,7 +47,7 @@ def plan_table(context: Context) -> list[str]:
 
 def _replaced(host: str, flags: str) -> str:
     return (
-        f"replaced on {host}: your flags of node exporter, {flags} - {NODE_EXPORTER_DEFAULTS} is kept with a date in "
+        f"replaced on {host}: your node exporter flags, {flags} - {NODE_EXPORTER_DEFAULTS} is kept with a date in "
         "its name; what you still need goes into node_exporter_flags or crowsnest_textfile_directory"
     )
 
@@ -55,13 +55,13 @@ def _replaced(host: str, flags: str) -> str:
 def report(context: Context, server: Mapping[str, Any], inventory: str, secrets: str) -> list[str]:
     """What runs where and what is missing, for the end of a run.
 
-    `server` are the variables of the server (how SSH reaches it), `inventory` is `-i …` as a shell takes it, `secrets`
-    the folder of generated ones.
+    `server` are the variables of the server (how SSH reaches it), `inventory` is `-i …` quoted for a shell, `secrets`
+    the folder of generated secrets.
     """
-    shown = _with_page(context)
+    pages = _with_page(context)
     return [
-        *_columns([(planned.name, planned.external_url) for planned in shown]),
-        *_tunnel(context, shown, server),
+        *_columns([(planned.name, planned.external_url) for planned in pages]),
+        *_tunnel(context, pages, server),
         *_logins(context, secrets),
         *_status_pages(context),
         "",
@@ -92,7 +92,7 @@ def _logins(context: Context, secrets: str) -> list[str]:
 
 
 def _status_pages(context: Context) -> list[str]:
-    """What everybody may read who reaches it."""
+    """Pages that anybody who reaches them may read."""
     if "uptime_kuma" not in context.services:
         return []
     url = context.services["uptime_kuma"].external_url.rstrip("/")
@@ -100,33 +100,33 @@ def _status_pages(context: Context) -> list[str]:
     return [f"Status page without a login: {url}/status/{page['slug']}" for page in pages]
 
 
-def _tunnel(context: Context, shown: Sequence[Planned], server: Mapping[str, Any]) -> list[str]:
-    """How to reach pages that are on the host's loopback; nothing when people have an address of their own for them."""
-    ports = [service.port for service in shown if "//127.0.0.1:" in service.external_url]
+def _tunnel(context: Context, pages: Sequence[Planned], server: Mapping[str, Any]) -> list[str]:
+    """How to reach pages that are on the host's loopback; nothing when the declaration gives them other addresses."""
+    ports = [service.port for service in pages if "//127.0.0.1:" in service.external_url]
     if not ports or context.declaration.external_urls:
         return []
     if is_here(server):
-        return ["They listen on the loopback of this machine."]
-    forwards = [word for port in ports for word in ("-L", f"{port}:127.0.0.1:{port}")]
+        return ["These pages listen on the loopback of this machine."]
+    forwards = [argument for port in ports for argument in ("-L", f"{port}:127.0.0.1:{port}")]
     command = ssh_command(server, "-N", *forwards)
     if not command:
-        return ["They listen on the host's loopback."]
+        return ["These pages listen on the host's loopback."]
     more = f", and with {' and '.join(names)} of the inventory" if (names := left_out(server)) else ""
-    return [f"They listen on the host's loopback. From your machine{more}: {command}"]
+    return [f"These pages listen on the host's loopback. From your machine{more}: {command}"]
 
 
 def _alerts(context: Context, inventory: str) -> list[str]:
     declaration = context.declaration
-    receivers = [f"{receiver_name(it)} ({', '.join(it.severities)})" for it in declaration.receivers]
+    receivers = [f"{receiver_name(item)} ({', '.join(item.severities)})" for item in declaration.receivers]
     lines = [f"Alerts go to {'; '.join(receivers)}. Prove it: ./crowsnest alert-test {inventory}"]
     if not receivers:
         lines = ["Alerts go nowhere: declare crowsnest_receivers."]
-    unheard = [name for name in SEVERITIES if not any(name in it.severities for it in declaration.receivers)]
+    unheard = [name for name in SEVERITIES if not any(name in item.severities for item in declaration.receivers)]
     if receivers and unheard:
         lines.append(f"No receiver gets alerts of severity {', '.join(unheard)}.")
     if "uptime_kuma" in context.services and not notifications.names(declaration):
         lines.append(
-            "Uptime Kuma can tell nobody when the alerting path is broken: declare a receiver of critical alerts of "
+            "Uptime Kuma can notify nobody when the alerting path is broken: declare a receiver of critical alerts of "
             "type slack, discord, email or webhook."
         )
     if not declaration.heartbeat_url:

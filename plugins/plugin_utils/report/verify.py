@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a verification prints for a person."""
+"""What a verification prints for people."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
 def verify_report(report: Report) -> list[str]:
     """What the module `verify` returns as lines of text: what failed first, with what to do about it.
 
-    It is empty where the module had nothing to ask.
+    The report is empty where the module had nothing to check.
     """
     if not report:
-        return ["The stack does not run here yet, so there is nothing to ask."]
+        return ["The stack does not run here yet, so there is nothing to check."]
     checks = gathered(report["checks"])
     width = max(len(check["area"]) for check in checks)
     lines = [f"STATUS  {'AREA':<{width}}  DETAIL"]
     for check, following in zip(checks, [*checks[1:], None], strict=True):
         lines.append(f"{check['status']:<6}  {check['area']:<{width}}  {check['detail']}")
         again = following is not None and _advised(check) == _advised(following)
-        if check["advice"] and not again:  # the same advice is given once, after the last line it is for
+        if check["advice"] and not again:  # equal advice is printed once, after its last line
             lines.append(f"{'':<{width + 10}}-> {check['advice']}")
     return [*lines, "", summary(report)]
 
 
 def _advised(line: Line) -> tuple[str, str, str]:
-    """Lines that are equal in this share their advice."""
+    """Lines with equal results share their advice."""
     return line["status"], line["area"], line["advice"]
 
 
 def gathered(checks: Sequence[Line]) -> list[Line]:
-    """The lines in their order; more than three of one status, area and kind are one, where the first of them stood."""
+    """The lines in order; more than three of one status, area and kind become one, at the place of the first."""
     groups: dict[tuple[str, str, str], list[Line]] = {}
     for number, check in enumerate(checks):
         kind = check["kind"] or f"line {number}"

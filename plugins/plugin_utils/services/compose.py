@@ -26,7 +26,7 @@ GO_MEMORY_SHARE = 0.9
 
 
 def compose_file(context: Context) -> dict[str, Any]:
-    """compose.yaml of the project: it is the sum of the fragments."""
+    """compose.yaml of the project: it includes all fragments."""
     return {"name": PROJECT, "include": [f"{name}/current/compose.yml" for name in context.services]}
 
 
@@ -43,7 +43,7 @@ def service_files(context: Context, name: str) -> Files:
 
 
 def validation(context: Context, name: str) -> str:
-    """The command by which a program of the image judges a staged configuration at %s; empty when it has none."""
+    """The command by which a program of the image checks a staged configuration at %s; empty when it has none."""
     planned, words = context.services[name], context.definition(name).validate
     if not words:
         return ""
@@ -68,7 +68,7 @@ def _container(planned: Planned, own: Container, data: bool) -> dict[str, Any]:
         **({"command": command} if command else {}),
         "user": f"{planned.user}:{planned.user}",
         "network_mode": "host",
-        # An engine that maps users (userns-remap) lets nobody else share the host's network or read our files.
+        # An engine that maps users (userns-remap) lets no container share the host's network or read crowsnest's files.
         "userns_mode": "host",
         "read_only": True,
         **({"tmpfs": list(own.tmpfs)} if own.tmpfs else {}),
@@ -82,7 +82,7 @@ def _container(planned: Planned, own: Container, data: bool) -> dict[str, Any]:
         **({"env_file": list(own.env_file)} if own.env_file else {}),
         **({"depends_on": list(own.depends_on)} if own.depends_on else {}),
         "volumes": [*configuration, *data_volume, *own.volumes],
-        # Some images bring one; readiness is asked from outside.
+        # Some images bring one; readiness is checked from outside.
         "healthcheck": {"disable": True},
         "restart": "unless-stopped",
         "stop_grace_period": "60s",

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a container of the stack has of its own, and where it finds its files. compose.py adds what all have."""
+"""The options of one container of the stack, and where it finds its files. compose.py adds what all share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Container:
     `command` goes to the entry point of its image. `configured`: it reads files of its configuration directory.
     `env_file`: files on the host with variables that are secret. `depends_on`: services that are started before. A
     changed label recreates the container, for what is only read at its start.
-    `pids`: how many processes and threads the kernel lets it have. Our programs use 8 to 13 of them, measured on
+    `pids`: how many processes and threads the kernel lets it have. The services use 8 to 13 of them, measured on
     2 cores with 60 requests at a time, and Go one more for each core; ten times that, as a program that cannot start a
     thread ends. A loop that starts processes stops there and leaves the host alone.
     `go`: a program in Go, which collects garbage harder near a memory limit that it knows.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a service is: one value with everything that the rest of crowsnest must know of it.
 
-Whatever goes over all services (compose, scrape jobs, secrets, verify, report) reads these fields and knows no service
+Code that covers all services (compose, scrape jobs, secrets, verify, report) reads these fields and knows no service
 by name. Each service has a folder here with its value in `service.py`; the list of all is in `__init__.py`.
 """
 
@@ -28,9 +28,9 @@ Files = dict[str, str]
 
 @dataclass(frozen=True)
 class Context:
-    """All that a generator may need: what was planned, what was declared, and what there is.
+    """All that a generator may need: what was planned, what was declared, and what exists.
 
-    `secrets` are the generated ones by name; on a first run in check mode some are not there yet. `inventory_dir` is
+    `secrets` are the generated ones by name; on a first run in check mode some do not exist yet. `inventory_dir` is
     where relative paths of the declaration start.
     """
 
@@ -60,16 +60,16 @@ class Context:
         return self.registry[self.services[name].service]
 
     def secret(self, name: str) -> str:
-        """A generated secret; empty when it is not made yet."""
+        """A generated secret; empty when it does not exist yet."""
         return str(self.secrets.get(name, ""))
 
 
 @dataclass(frozen=True)
 class GeneratedSecret:
-    """A password or key that is made once, on the machine that runs crowsnest, where nobody declared it.
+    """A password or key that is made once, on the machine that runs crowsnest, unless it is declared.
 
-    `replaceable`: another one does no harm, as one run gives it to everybody who needs it. Without the others a service
-    cannot use its data any more.
+    `replaceable`: a new one does no harm, as one run gives it to everything that needs it. Without a secret that is not
+    replaceable, a service can no longer use its data.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Scrape:
     """How Prometheus reads a service's /metrics.
 
     `kept` is a pattern of the series that a panel or an alert uses, for a service with thousands: a small host pays for
-    each. `relabel` gives further rules for what is kept. `with_key`: it asks for a key that the service gives out while
+    each. `relabel` gives further rules for what is kept. `with_key`: it demands a key that the service gives out while
     it runs (a file in KEYS_DIRECTORY, named as the service).
     """
 
@@ -123,18 +123,18 @@ def _nothing_more(_context: Context) -> OfServices:
 class Service(Needs):
     """A service of the stack. Its image is in files/images.yml, its needs are those of `Needs`.
 
-    `container` gives what the container of a planned instance has of its own.
-    `files` and `secret_files` are its configuration; the compose fragment comes by itself. `stable`: a folder among
-    them whose files keep their paths in all releases. `validate`: words for a program of its image that judges a
+    `container` returns the container options of a planned instance.
+    `files` and `secret_files` are its configuration; the compose fragment is added to them. `stable`: a folder among
+    them whose files keep their paths in all releases. `validate`: the command of a program of its image that checks a
     configuration before it comes into force, the program first (empty: the image's entry point).
     `objects`: options of the module that speaks to its API, where it has one.
-    `scrape`: how Prometheus reads it; None when it exports nothing. `health_path`: where blackbox exporter asks it
-    then; empty when it speaks no HTTP.
-    `reload_metric`: it takes a new configuration on `POST /-/reload` and says in this series whether that was good.
+    `scrape`: how Prometheus reads it; None when it exports nothing. `health_path`: where blackbox exporter probes
+    it then; empty when it speaks no HTTP.
+    `reload_metric`: it takes a new configuration on `POST /-/reload` and this series reports whether that worked.
     Without one it is recreated.
     `dashboards` are Grafana's dashboards about it. `expected` is what `verify` compares with on top of containers and
-    files; `unasked` names what verify cannot look at while it does not answer.
-    `without`: what nobody gets when it is switched off, where its name does not say it.
+    files; `unasked` names what verify cannot check while it does not answer.
+    `without`: what is missing when it is switched off, where its name does not tell.
     """
 
     container: Callable[[Context, Planned], Container]
@@ -156,5 +156,5 @@ class Service(Needs):
 
     @property
     def answers(self) -> str:
-        """The path at which it says that it works; empty when it speaks no HTTP."""
+        """The path at which it reports that it works; empty when it speaks no HTTP."""
         return "/metrics" if self.scrape else self.health_path

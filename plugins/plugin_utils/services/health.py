@@ -1,16 +1,16 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How a detailed health answer is read: the one understanding of it, in the languages of the two programs that ask.
+"""How a detailed health answer is read: one set of rules, in the languages of the two programs that probe.
 
-blackbox exporter judges by CEL, Uptime Kuma by JSONata. A component may stand in these places:
+blackbox exporter judges by CEL, Uptime Kuma by JSONata. A component may be in these places:
 
     {"database": {"status": "up"}}                                    at the top
     {"services": {"database": {"status": "up"}}}                      below a word of GROUPS
     {"services": [{"service": "database", "status": "up"}]}           in a list, there or at the top
 
 Its status is a word of WELL or SICK, or true or false; it may stand for the whole component, as in {"database": "ok"}.
-Capitals do not matter. A component may occur more than once: it is well if one place says so and none says the
-opposite. A word for `status` itself is the status of everything around it. Whatever else an answer says is not
+Case does not matter. A component may occur more than once: it is healthy if one place says so and none says the
+opposite. A word for `status` itself is the status of everything around it. Anything else in an answer is not
 understood, and never counts as "down".
 """
 
@@ -40,12 +40,12 @@ STATUSES = (200, 500, 503)
 
 
 def component_judged(component: str) -> dict[str, Any]:
-    """Fields `http` of the blackbox module of one component: the answer can be read, and says nothing bad about it."""
+    """Fields `http` of the blackbox module of one component: the answer can be read, and does not report it as down."""
     return _judged(f"!{_in_answer([component], SICK, '== false')}")
 
 
 def answer_judged(components: Iterable[str]) -> dict[str, Any]:
-    """Fields `http` of the blackbox module that succeeds when the answer says how each component is."""
+    """Fields `http` of the blackbox module that succeeds when the answer has a known status for each component."""
     return _judged(_in_answer(components, (*WELL, *SICK), "in [true, false]"))
 
 
@@ -116,8 +116,8 @@ def component_in_kuma(component: str) -> dict[str, Any]:
     A readable answer that is not understood is "unknown" there, and the monitor stays up.
     """
     lists = {"WELL": WELL, "SICK": SICK, "NAME_KEYS": NAME_KEYS, "GROUPS": GROUPS, "COMPONENT": component.lower()}
-    words = {name: json.dumps(it) for name, it in lists.items()}
-    expression = re.sub("|".join(words), lambda found: words[found[0]], _JSONATA)
+    constants = {name: json.dumps(value) for name, value in lists.items()}
+    expression = re.sub("|".join(constants), lambda found: constants[found[0]], _JSONATA)
     return {
         "type": "json-query",
         "accepted_statuscodes": [str(status) for status in STATUSES],

@@ -1,8 +1,8 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""alertmanager.yml and its secret files as pure functions of the declaration. What messages say is in messages.py.
+"""alertmanager.yml and its secret files as pure functions of the declaration. The texts of messages are in messages.py.
 
-Secrets never stand in alertmanager.yml: each is a file of its own that the configuration names.
+Secrets are never in alertmanager.yml: each is a file of its own that the configuration names.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
 HEARTBEAT_ALERT = "AlertingPathAlive"
 
 # What is promised per severity: critical at once, high within 1 hour, medium within 4 hours, low in office hours.
-# wait: time to gather alerts of a group; interval: time until news of a group is sent; repeat: for what goes on.
+# wait: time to gather alerts of a group; interval: time until its changes are sent; repeat: for what keeps firing.
 _PROMISES: dict[Severity, dict[str, str]] = {
     "critical": {"group_wait": "10s", "group_interval": "15s", "repeat_interval": "10m"},
     "high": {"group_wait": "1m", "group_interval": "5m", "repeat_interval": "1h"},
@@ -56,7 +56,7 @@ _PROMISES: dict[Severity, dict[str, str]] = {
 def alertmanager_config(context: Context) -> dict[str, Any]:
     """alertmanager.yml: https://prometheus.io/docs/alerting/latest/configuration/
 
-    The server can never be down while it alerts, so HostDown of the server only means that its node exporter is gone,
+    The server can never be down while it alerts, so HostDown of the server only means that its node exporter is down,
     and silences nothing.
     """
     declaration = context.declaration
@@ -99,7 +99,7 @@ def alertmanager_secrets(context: Context) -> dict[str, str]:
 def deliveries(declaration: Declaration) -> dict[str, dict[str, int]]:
     """{severity: {integration: receivers that get it}}, such as {"critical": {"slack": 1, "email": 1}}."""
     return {
-        severity: dict(Counter(it.type for it in declaration.receivers if severity in it.severities))
+        severity: dict(Counter(item.type for item in declaration.receivers if severity in item.severities))
         for severity in SEVERITIES
     }
 
@@ -113,7 +113,7 @@ def receivers_by_integration(declaration: Declaration) -> dict[str, list[str]]:
 
 
 def _route(declaration: Declaration) -> dict[str, Any]:
-    """Rules of a team's own without a known severity go the way of `high`: nothing gets lost."""
+    """A team's own alerts without a known severity are routed as `high`: nothing gets lost."""
     return {
         "receiver": "high",
         "group_by": ["alertname", "app", "host", "environment"],
@@ -148,7 +148,7 @@ def _hours(severity: Severity) -> dict[str, list[str]]:
 
 
 def _muted(severity: Severity, declaration: Declaration) -> dict[str, Any]:
-    """Windows of maintenance: those of everything on the route itself, those of apps on a route for each of them.
+    """Maintenance windows: those for everything on the route itself, those for apps on a route for each app.
 
     A route below another one takes over its times of grouping, not the hours in which it is active.
     """
@@ -179,36 +179,36 @@ _THING = (
 
 
 def _inhibit_rules(server: str) -> list[dict[str, Any]]:
-    """What is silent while something else fires. Only crowsnest's own alerts silence others; Prometheus marks them.
+    """Which alerts are silent while others fire. Only crowsnest's own alerts silence others; Prometheus marks them.
 
     A source must have the label that has to be equal: where both lack it, everything would be the same thing.
     """
-    ours, stepped = f'{OWN_LABEL}="{OWN_VALUE}"', f'alertname=~"{"|".join(stepped_alerts())}"'
+    own, stepped = f'{OWN_LABEL}="{OWN_VALUE}"', f'alertname=~"{"|".join(stepped_alerts())}"'
     return [
         # A host that is down silences what runs on it.
         {
-            "source_matchers": [ours, 'alertname="HostDown"', 'host!=""', f'host!="{server}"'],
+            "source_matchers": [own, 'alertname="HostDown"', 'host!=""', f'host!="{server}"'],
             "target_matchers": ['alertname!="HostDown"'],
             "equal": ["host"],
         },
         # An app whose metrics cannot be read silences what is known from them. Not its probes and monitors: metrics may
         # be unreadable for days while users notice nothing, and then the app stops.
         {
-            "source_matchers": [ours, 'alertname="AppDown"', 'app!=""'],
-            "target_matchers": [ours, 'alertname=~"App.+"', 'alertname!="AppDown"'],
+            "source_matchers": [own, 'alertname="AppDown"', 'app!=""'],
+            "target_matchers": [own, 'alertname=~"App.+"', 'alertname!="AppDown"'],
             "equal": ["app"],
         },
-        # The container that was killed says it better than the host.
+        # The alert on the killed container says more than the one on the host.
         {
-            "source_matchers": [ours, 'alertname="ContainerOutOfMemory"', 'host!=""'],
-            "target_matchers": [ours, 'alertname="HostOutOfMemoryKill"'],
+            "source_matchers": [own, 'alertname="ContainerOutOfMemory"', 'host!=""'],
+            "target_matchers": [own, 'alertname="HostOutOfMemoryKill"'],
             "equal": ["host"],
         },
-        # The same alert of the same thing at a higher severity: the lower condition holds whenever the higher one does.
+        # The same alert on the same thing at a higher severity: the lower condition holds whenever the higher one does.
         *(
             {
-                "source_matchers": [ours, stepped, f'severity="{severity}"'],
-                "target_matchers": [ours, stepped, f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
+                "source_matchers": [own, stepped, f'severity="{severity}"'],
+                "target_matchers": [own, stepped, f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
                 "equal": list(_THING),
             }
             for rank, severity in enumerate(SEVERITIES[:-1])
@@ -227,7 +227,7 @@ def _office_hours(declaration: Declaration) -> dict[str, Any]:
 
 
 def _heartbeat(context: Context) -> dict[str, Any]:
-    """To a service outside, which notices when the server is gone, and to Uptime Kuma, which notices the rest."""
+    """To an outside service, which notices when the server is down, and to Uptime Kuma, which notices the rest."""
     files = ["heartbeat"] if context.declaration.heartbeat_url else []
     files += ["heartbeat_uptime_kuma"] if "uptime_kuma" in context.services else []
     webhooks = [{"url_file": f"{CONFIG_IN_CONTAINER}/secrets/{name}", "send_resolved": False} for name in files]
@@ -262,8 +262,8 @@ def _integration(receiver: Receiver) -> dict[str, Any]:
             }
         case DiscordReceiver():
             webhook = _secret_path(receiver, "webhook_url")
-            said = {"title": title("discord"), "message": text("discord")}
-            return {"webhook_url_file": webhook, "send_resolved": True, **said}
+            texts = {"title": title("discord"), "message": text("discord")}
+            return {"webhook_url_file": webhook, "send_resolved": True, **texts}
         case WebhookReceiver():
             return {"url_file": _secret_path(receiver, "url"), "send_resolved": True}
         case SnsReceiver():
@@ -305,7 +305,7 @@ def _secret_path(receiver: Receiver, field: str) -> str:
 
 
 def _aws_profile(receiver: SnsReceiver) -> str:
-    """SNS knows no key files of its own; AWS's shared credentials file serves: one profile per receiver."""
+    """SNS takes no key files of its own, so AWS's shared credentials file has one profile per receiver."""
     if not (receiver.access_key and receiver.secret_key):
         return ""
     key, secret = receiver.access_key, receiver.secret_key.get_secret_value()

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Windows of maintenance as Alertmanager's time intervals, during which it sends nothing. Pure.
+"""Maintenance windows as Alertmanager's time intervals, during which it sends nothing. Pure.
 
 https://prometheus.io/docs/alerting/latest/configuration/#time_interval-0
 """
@@ -32,7 +32,7 @@ def interval_name(window: Maintenance) -> str:
 
 
 def muted(windows: Sequence[Maintenance], app: str | None = None) -> list[str]:
-    """Names of the intervals in which alerts of an app are not sent; None: of what belongs to no app."""
+    """Names of the intervals in which alerts of an app are not sent; None: alerts that belong to no app."""
     return [interval_name(window) for window in windows if not window.apps or app in window.apps]
 
 

@@ -1,8 +1,8 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The templates of alert messages. files/messages/crowsnest.tmpl is how they look, words.yml beside it what they say.
+"""The templates of alert messages. files/messages/crowsnest.tmpl is their layout, words.yml next to it their texts.
 
-Here is made what depends on the declaration: the words of its language, its time zone, and which dashboard an alert
+This file makes what depends on the declaration: the texts in its language, its time zone, and which dashboard an alert
 leads to. Functions of templates: https://prometheus.io/docs/alerting/latest/notifications/#functions
 """
 
@@ -19,17 +19,17 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 
 Markup = Literal["slack", "discord", "plain", "ascii"]
 _MESSAGES = FILES / "messages"
-# {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that sum up keep few of them.
+# {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
 _PAGES_OF_RULES = {"stack": ("stack.yml", "metabase.yml"), "probes": ("probes.yml",)}
 
 
 def title(markup: Markup) -> str:
-    """What a receiver's configuration names to get the title."""
+    """The template that gives a receiver the title."""
     return f'{{{{ template "crowsnest.title.{markup}" . }}}}'
 
 
 def text(markup: Markup) -> str:
-    """What a receiver's configuration names to get everything below the title."""
+    """The template that gives a receiver everything below the title."""
     return f'{{{{ template "crowsnest.text.{markup}" . }}}}'
 
 
@@ -67,7 +67,9 @@ def _named(declaration: Declaration) -> str:
 
 def _mapping(words: Mapping[str, Any]) -> str:
     """`{"since": "Since: "}` → `(dict "since" "Since: ")`."""
-    pairs = (f"{_quoted(key)} {_mapping(it) if isinstance(it, dict) else _quoted(it)}" for key, it in words.items())
+    pairs = (
+        f"{_quoted(key)} {_mapping(text) if isinstance(text, dict) else _quoted(text)}" for key, text in words.items()
+    )
     return f"(dict {' '.join(pairs)})"
 
 
@@ -105,9 +107,9 @@ def _is_one_of(label: str, values: Iterable[str]) -> str:
     return f"match {_quoted(pattern)} .Labels.{label}"
 
 
-def _quoted(words: str) -> str:
+def _quoted(text: str) -> str:
     """As a constant in a template: https://pkg.go.dev/text/template#hdr-Arguments"""
-    return json.dumps(words, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _alerts(files: Iterable[str]) -> list[str]:

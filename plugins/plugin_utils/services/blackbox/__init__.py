@@ -1,3 +1,3 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The blackbox exporter: how apps are asked from outside."""
+"""The blackbox exporter: how apps are probed from outside."""

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked from outside the apps: blackbox.yml and its secret files, as pure functions of the declared apps."""
+"""How apps are probed from outside: blackbox.yml and its secret files, as pure functions of the declared apps."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
 
-# The module of whatever is asked without anything of its own.
+# The module of probes without options of their own.
 USUAL = "http"
-# Headers that blackbox exporter takes from no file, as they are no secrets to it.
+# Headers that blackbox exporter takes in the configuration only, as it does not regard them as secrets.
 _IN_THE_CLEAR = ("host", "user-agent")
 
 
 class Probe(NamedTuple):
-    """One address that is asked.
+    """One address that is probed.
 
-    `name` is the label `probe`, `module` the name of the module of blackbox.yml, `http` what that says under `http`.
+    `name` is the label `probe`, `module` the name of the module of blackbox.yml, `http` what it has under `http`.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Probe(NamedTuple):
 
 
 def probes(app: App) -> Iterator[Probe]:
-    """Everything that is asked of an app. Apps that are asked in the usual way share modules."""
+    """All probes of an app. Apps without options of their own share modules."""
     asked, own = _asked(app), "" if app.as_usual else f"{app.name}/"
     if app.url:
         yield Probe("url", f"{own}{USUAL}", app.url, asked | _accepted(app))
@@ -74,7 +74,7 @@ def _asked(app: App) -> dict[str, Any]:
         if name not in clear and name.lower() != "authorization"
     }
     schemes = [found[1] for name in values if (found := _authorization(name, values[name]))]
-    credentials = [{"type": it, "credentials_file": _secret_path(app, "authorization")} for it in schemes]
+    credentials = [{"type": scheme, "credentials_file": _secret_path(app, "authorization")} for scheme in schemes]
     return {
         **({"basic_auth": login} if app.username else {}),
         **({"authorization": credentials[0]} if credentials else {}),
@@ -91,7 +91,7 @@ def _authorization(name: str, value: str) -> re.Match[str] | None:
 
 
 def _accepted(app: App) -> dict[str, list[int]]:
-    """The status codes that are well, if not the usual ones; what judges a component has its own."""
+    """The accepted status codes, if not the usual ones; probes of components have their own."""
     ranges = [status.partition("-") for status in app.own_status]
     codes = {code for first, _, last in ranges for code in range(int(first), int(last or first) + 1)}
     return {"valid_status_codes": sorted(codes)} if codes else {}

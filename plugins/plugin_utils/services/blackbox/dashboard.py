@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Dashboard "Probes": the apps as they look from outside, by blackbox exporter."""
+"""Dashboard "Probes": the apps as seen from outside by blackbox exporter."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _APPS = 'job="probe", app=~"$app"'
 
 
 def probed_apps(context: Context) -> list[App]:
-    """The apps that are asked from outside; none where blackbox exporter does not run."""
+    """The apps that are probed from outside; none where blackbox exporter does not run."""
     if "blackbox" not in context.services:
         return []
     return [app for app in context.declaration.apps if app.url or app.health.basic or app.health.components]
@@ -47,7 +47,7 @@ def probes(context: Context) -> Dashboard:
         uid="probes",
         title="Probes",
         folder=FOLDER_OPERATIONS,
-        description="What users meet: addresses, health endpoints, certificates, asked every 30 s from the server.",
+        description="What users meet: addresses, health endpoints, certificates, probed every 30 s from the server.",
         rows=(
             Row("Now", (success(_APPS), status_codes(_APPS), certificates('app=~"$app"'))),
             Row("Over time", (availability(_APPS), success_history(_APPS))),
@@ -108,7 +108,7 @@ def certificates(selector: str) -> Panel:
 
 
 def availability(selector: str) -> Panel:
-    """Share of good answers over the time that is looked at."""
+    """Share of good answers over the chosen time."""
     return Panel(
         "Availability",
         "Share of probes that were answered well in the chosen time (top right). Less than you promised: "

@@ -33,7 +33,7 @@ _STABLE_DASHBOARDS = f"{MOUNT_IN_CONTAINER}/{DASHBOARDS}"
 # How long a changed dashboard takes to appear at most, in seconds. With 10 or less Grafana does not poll but watches
 # the directory, and never sees that the links in it lead to other files: https://github.com/grafana/grafana/issues/115416
 DASHBOARD_POLL_SECONDS = 15
-# Kinds of provisioning for which we have no file; each missing folder is an error in the log at every start.
+# Kinds of provisioning without a file of crowsnest's; each missing folder is an error in the log at every start.
 NOT_PROVISIONED = ("alerting", "plugins")
 
 Ini = Mapping[str, Mapping[str, str]]
@@ -70,7 +70,7 @@ def grafana_ini(context: Context) -> dict[str, dict[str, str]]:
         # Rules live in Prometheus: Grafana evaluates none of its own, and its pages for rules, alerts and silences show
         # those of Prometheus and Alertmanager.
         "unified_alerting": {"enabled": "true", "execute_alerts": "false"},
-        # Nothing of it calls home.
+        # No part of it calls home.
         "analytics": {
             "reporting_enabled": "false",
             "check_for_updates": "false",
@@ -82,15 +82,15 @@ def grafana_ini(context: Context) -> dict[str, dict[str, str]]:
         "public_dashboards": {"enabled": "false"},
         "cloud_migration": {"enabled": "false"},
         "plugins": _plugins(context.declaration.grafana_plugins),
-        # That a user is locked is only said at level info.
+        # Grafana logs the lock of a user only at level info.
         "log": {"mode": "console", "level": "warn", "filters": "authn.service:info"},
         "metrics": {"enabled": "true"},
         **_smtp(context.declaration),
     }
 
 
-# Grafana fetches these apps from grafana.com at its start unless told not to; with plugins of one's own it cannot be
-# told so for all at once: https://github.com/grafana/grafana/blob/main/pkg/setting/setting_plugins.go
+# Grafana fetches these apps from grafana.com at its start unless switched off; with declared plugins they cannot be
+# switched off all at once: https://github.com/grafana/grafana/blob/main/pkg/setting/setting_plugins.go
 _FETCHED_BY_ITSELF = (
     "grafana-advisor-app",
     "grafana-exploretraces-app",
@@ -101,7 +101,7 @@ _FETCHED_BY_ITSELF = (
 
 
 def _plugins(declared: Mapping[str, str]) -> dict[str, str]:
-    """Without declared plugins grafana.com is not asked, not even for the keys of their signatures.
+    """Without declared plugins grafana.com is not contacted, not even for the keys of their signatures.
 
     Declared ones are fetched in the background: with `preinstall_sync` Grafana ends when grafana.com does not answer.
     """
@@ -167,7 +167,7 @@ def datasources(context: Context) -> dict[str, Any]:
     )
     return {
         "apiVersion": 1,
-        "prune": True,  # a data source of ours that is no longer here disappears
+        "prune": True,  # a data source of crowsnest's that is no longer here disappears
         "datasources": [
             {
                 "name": "Prometheus",
@@ -220,12 +220,12 @@ def folder_uid(folder: str) -> str:
 
 
 def dashboard_path(dashboard: Dashboard) -> str:
-    """Where a dashboard lies in the release."""
+    """Path of a dashboard in the release."""
     return f"{DASHBOARDS}/{dashboard.folder.lower()}/{dashboard.uid}.json"
 
 
 def start_digest(texts: Iterable[str], secrets: Mapping[str, str]) -> str:
-    """A digest of everything that Grafana reads only at its start, keyed so that it tells nothing of a password."""
+    """A digest of everything that Grafana reads only at its start, keyed so that it reveals no password."""
     key = secrets["secrets/secret_key"].encode()
     content = "\0".join([*texts, *(f"{name}={secret}" for name, secret in sorted(secrets.items()))])
     return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()[:16]

@@ -32,7 +32,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 
 
 def _container(context: Context, _planned: Planned) -> Container:
-    """Paths only, as its image sets them in the same way; everything else stands in grafana.ini.
+    """Only paths, as its image sets them in the same way; everything else is in grafana.ini.
 
     What it reads only at its start is summed up in a label.
     """
@@ -52,25 +52,25 @@ def _container(context: Context, _planned: Planned) -> Container:
 
 
 def _read_at_start(context: Context) -> Files:
-    shown = dashboards(context)
+    provided = dashboards(context)
     return {
         "grafana.ini": HEADER + grafana.ini_text(grafana.grafana_ini(context)),
         "provisioning/datasources/crowsnest.yml": yaml_text(grafana.datasources(context)),
-        "provisioning/dashboards/crowsnest.yml": yaml_text(grafana.dashboard_providers(shown)),
+        "provisioning/dashboards/crowsnest.yml": yaml_text(grafana.dashboard_providers(provided)),
         **{f"provisioning/{kind}/crowsnest.yml": yaml_text({"apiVersion": 1}) for kind in grafana.NOT_PROVISIONED},
     }
 
 
 def _start_digest(context: Context) -> str:
-    """Not of the admin's password, which is set anew while Grafana runs."""
+    """Without the admin's password, which can be changed while Grafana runs."""
     secrets = grafana.grafana_secrets(context.declaration, "", context.secret("grafana_secret_key"))
     return grafana.start_digest(_read_at_start(context).values(), secrets)
 
 
 def _files(context: Context) -> Files:
     timezone = context.declaration.timezone
-    shown = {grafana.dashboard_path(each): dashboard_json(each, timezone) for each in dashboards(context)}
-    return {**_read_at_start(context), **shown}
+    files = {grafana.dashboard_path(item): dashboard_json(item, timezone) for item in dashboards(context)}
+    return {**_read_at_start(context), **files}
 
 
 def _secret_files(context: Context) -> Files:
@@ -91,9 +91,9 @@ def _objects(context: Context) -> dict[str, Any]:
 def _expected(context: Context) -> OfServices:
     # As long as Grafana's: four scrapes, so that a rate finds two samples even when one scrape is lost.
     window = f"{4 * duration_seconds(context.declaration.scrape_interval)}s"
-    shown = dashboards(context)
+    expected = dashboards(context)
     return {
-        "dashboards": {each.uid: each.title for each in shown},
+        "dashboards": {dashboard.uid: dashboard.title for dashboard in expected},
         "queries": [
             {
                 "dashboard": query.dashboard,
@@ -102,8 +102,8 @@ def _expected(context: Context) -> OfServices:
                 "empty": query.empty,
                 "app": query.app,
             }
-            for each in shown
-            for query in queries(each, window)
+            for dashboard in expected
+            for query in queries(dashboard, window)
         ],
     }
 
@@ -111,7 +111,7 @@ def _expected(context: Context) -> OfServices:
 GRAFANA = Service(
     name="grafana",
     port=3000,
-    # Not measured by us: the official image cannot be had in the laboratory. The limit leaves room for Grafana's
+    # Not measured: the official image cannot be had in the laboratory. The limit leaves room for Grafana's
     # command line, a second process in the container, which sets a new password; plugins are processes as well.
     need_mib=200,
     limit_mib=512,

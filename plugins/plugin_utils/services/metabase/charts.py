@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Our charts in Metabase's words: `display` and `visualization_settings` of a question. Pure.
+"""crowsnest's charts in Metabase's terms: `display` and `visualization_settings` of a question. Pure.
 
 Keys name columns of the answer, see frontend/src/metabase/visualizations in https://github.com/metabase/metabase:
 lib/settings/column.ts (column_settings), lib/settings/series.ts, visualizations/Scalar, visualizations/PieChart.
@@ -48,8 +48,8 @@ def _places(question: Question) -> dict[str, Any]:
 
 
 def _column(column: str, question: Question) -> dict[str, Any]:
-    words = column.replace("_", " ")
-    title = {"column_title": words[:1].upper() + words[1:]}
+    spaced = column.replace("_", " ")
+    title = {"column_title": spaced[:1].upper() + spaced[1:]}
     if question.currency is None or column not in question.y:
         return title
     style = {"number_style": "currency", "currency": question.currency, "currency_style": "symbol"}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metabase's settings as variables of its container: pure functions of the plan and the declaration.
 
-What is set here is fixed: Metabase shows it to its administrators, and lets nobody change it.
+What is set here is fixed: Metabase shows it to its administrators, but nobody can change it.
 Names: https://www.metabase.com/docs/latest/configuring-metabase/environment-variables
 """
 
@@ -43,7 +43,7 @@ def metabase_secrets(context: Context) -> dict[str, str]:
     return {
         ENVIRONMENT_FILE: "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()),
         "secrets/admin_password": context.secret("metabase_admin_password"),
-        # Nothing reads it there; it is where a second person finds it.
+        # No program reads it there; a second person finds it there.
         "secrets/encryption_key": key,
     }
 
@@ -71,24 +71,24 @@ def _settings(context: Context) -> dict[str, str]:
         "MB_ENABLE_PUBLIC_SHARING": "false",
         "MB_LOAD_SAMPLE_CONTENT": "false",
         "MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE": str(_pool(declared)),
-        # Nothing of it calls home.
+        # No part of it calls home.
         "MB_ANON_TRACKING_ENABLED": "false",
         "MB_CHECK_FOR_UPDATES": "false",
     }
 
 
 def _pool(declared: Declaration) -> int:
-    """Connections for each app; the role is limited for all that lead to one server together."""
+    """Connections for each app; the role's limit is for all apps with a database on one server together."""
     servers = Counter(LOOPBACK.sub("127.0.0.1", app.database.address) for app in declared.apps if app.database)
     return max(1, METABASE_CONNECTIONS // max(servers.values(), default=1))
 
 
 def _database(context: Context) -> dict[str, str]:
-    """Where Metabase keeps its own data: a declared server, else the container beside it."""
-    given = context.declaration.metabase_database
-    if given:
-        host, port = host_and_port(given.address)
-        name, user, password = given.name, given.user, given.password.get_secret_value()
+    """Where Metabase keeps its own data: a declared server, else the container next to it."""
+    declared = context.declaration.metabase_database
+    if declared:
+        host, port = host_and_port(declared.address)
+        name, user, password = declared.name, declared.user, declared.password.get_secret_value()
     else:
         host, port = "127.0.0.1", context.services["metabase_database"].port
         name, user, password = "metabase", "metabase", context.secret("metabase_database_password")

@@ -23,10 +23,10 @@ Result = Mapping[str, Any]
 # An entry of `databases`.
 Place = Mapping[str, Any]
 
-# More than this says nothing more to a person.
+# More than this does not help a person.
 SHOWN = 5
 
-# The other way in for an administrator who is to log in over the socket.
+# The other way for an administrator who would log in over the socket.
 DECLARE = "declare `admin_user` and `admin_password`, for a container those of its POSTGRES_USER and POSTGRES_PASSWORD"
 _PEER = "let the system user postgres log in over the socket without a password (`peer` in pg_hba.conf)"
 
@@ -35,7 +35,7 @@ _PEER = "let the system user postgres log in over the socket without a password 
 class Advice:
     """What to do when the answer matches `pattern`.
 
-    `socket` is what to do instead when the system user postgres was to log in over the socket; DECLARE is added to it,
+    `socket` is what to do instead when the system user postgres had to log in over the socket; DECLARE is added to it,
     and stands alone when it is empty.
     """
 
@@ -44,7 +44,7 @@ class Advice:
     socket: str | None = None
 
 
-# What sudo, su, PostgreSQL and its client library say. The first ones are of the way to the system user postgres.
+# What sudo, su, PostgreSQL and its client library say. The first ones concern becoming the system user postgres.
 ADVICE = (
     Advice(
         "unknown user|su: user .* does not exist|despite connecting as a privileged user",
@@ -81,46 +81,46 @@ def databases(declared: Declaration) -> list[dict[str, Any]]:
     """Option `database_reader_databases`: each database once; apps that share one share its reader and its schemas."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for app in declared.apps:
-        if given := app.database:
-            place = LOOPBACK.sub("127.0.0.1", given.address)  # its names all mean this host
-            made = found.setdefault((place, given.name), _database(app.name, given))
-            made["schemas"] += [schema for schema in given.schemas if schema not in made["schemas"]]
+        if database := app.database:
+            address = LOOPBACK.sub("127.0.0.1", database.address)  # its names all mean this host
+            entry = found.setdefault((address, database.name), _database(app.name, database))
+            entry["schemas"] += [schema for schema in database.schemas if schema not in entry["schemas"]]
     return list(found.values())
 
 
-def _database(app: str, given: Database) -> dict[str, Any]:
+def _database(app: str, database: Database) -> dict[str, Any]:
     """Without an administrator the system user postgres logs in over the socket."""
-    host, port = host_and_port(given.address)
+    host, port = host_and_port(database.address)
     return {
         "app": app,
         "host": host,
         "port": port,
-        "dbname": given.name,
+        "dbname": database.name,
         "schemas": [],
-        "admin_user": given.admin_user or "postgres",
-        "admin_password": given.admin_password.get_secret_value() if given.admin_password else "",
+        "admin_user": database.admin_user or "postgres",
+        "admin_password": database.admin_password.get_secret_value() if database.admin_password else "",
         "reader": READER,
         "connections": READER_CONNECTIONS,
     }
 
 
 def rows(result: Result, kind: str) -> list[Mapping[str, Any]]:
-    """The rows of this kind of an answer."""
+    """The rows of this kind in an answer."""
     return [row for row in result.get("query_result") or [] if row["kind"] == kind]
 
 
 def answered(result: Result) -> bool:
-    """Whether the task ran and PostgreSQL did what it was asked."""
+    """Whether the task ran and PostgreSQL did what the task requested."""
     return "query_result" in result or "queries" in result
 
 
 def unready_apps(asked: Iterable[Result]) -> list[str]:
-    """Apps in whose database the reader could not log in, or is not as declared, or that were not asked."""
+    """Apps in whose database the reader could not log in, or is not as declared, or that were not queried."""
     return [result["item"] for result in asked if not answered(result) or rows(result, "wrong")]
 
 
 def answered_apps(results: Iterable[Result]) -> list[str]:
-    """Apps whose database did what it was asked."""
+    """Apps whose database did what the task requested."""
     return [result["item"] for result in results if answered(result)]
 
 
@@ -131,11 +131,11 @@ def reader_outcome(
     granted: Sequence[Result] = (),
     asked_again: Sequence[Result] = (),
 ) -> dict[str, Any]:
-    """What the role's tasks brought; their results are given in order, as far as they ran.
+    """The outcome of the role's tasks, from their results in order, as far as they ran.
 
     {"unready": apps that lack their reader at first, "logged_in", "made", "granted": apps whose database did what that
     step asked, "failed", "notes": [{"app", "message"}]}: where the reader is not as declared and why, and what every
-    role may do in a database, which is not ours to change.
+    role may do in a database, which crowsnest does not change.
     """
     steps = [{result["item"]: result for result in results} for results in (asked, made, granted, asked_again)]
     failed, notes = [], []
@@ -157,7 +157,7 @@ def reader_outcome(
 
 
 def place(database: Place) -> str:
-    """Where this is, for a person."""
+    """A database's name and address, for a person."""
     return f"database {database['dbname']} at {database['host']}:{database['port']}"
 
 
@@ -166,25 +166,25 @@ def failure(database: Place, made: Result, granted: Result, asked_again: Result)
     start = f"{database['reader']} cannot read all that is declared in {place(database)}"
     for result, user in ((made, "admin_user"), (granted, "admin_user"), (asked_again, "reader")):
         if not answered(result):
-            said = error(result)
+            message = error(result)
             by_socket = user == "admin_user" and not database["admin_password"]
-            todo = _todo(said, database[user], by_socket)
-            return f"{start}. The answer to {database[user]}: {said}. {todo}, then run again."
+            todo = _todo(message, database[user], by_socket)
+            return f"{start}. The answer to {database[user]}: {message}. {todo}, then run again."
     wrong = rows(asked_again, "wrong")
     refused = sorted({line for line in granted["query_result"][0]["refused"].splitlines() if line})
     sentences = some([row["sentence"] for row in wrong])
     return " ".join(
         [
             f"{database['reader']} is not as declared in {place(database)}: {sentences}.",
-            *([f"PostgreSQL said to {database['admin_user']}: {some(refused)}."] if refused else []),
+            *([f"PostgreSQL answered {database['admin_user']}: {some(refused)}."] if refused else []),
             remedy([row["repair"] for row in wrong if row["repair"]]),
         ]
     )
 
 
-def _todo(said: str, user: str, by_socket: bool) -> str:
+def _todo(message: str, user: str, by_socket: bool) -> str:
     """What to do about an answer, as the beginning of a sentence."""
-    found = next((it for it in ADVICE if re.search(it.pattern, said)), Advice("", "put this right"))
+    found = next((advice for advice in ADVICE if re.search(advice.pattern, message)), Advice("", "put this right"))
     text = found.text if not by_socket or found.socket is None else found.socket
     ways = [text.format(user=user), *([DECLARE] if by_socket else [])]
     todo = "; or ".join(way for way in ways if way)
@@ -195,7 +195,7 @@ def remedy(statements: list[str]) -> str:
     """What a person can do about rows that remain."""
     if not statements:
         return "Put this right in the database or in the declaration, then run again."
-    return f"Run as a superuser, or as the owner: {some([f'{it};' for it in statements], ' ')}"
+    return f"Run as a superuser, or as the owner: {some([f'{statement};' for statement in statements], ' ')}"
 
 
 def note(database: Place, found: list[Mapping[str, Any]]) -> str:
@@ -206,29 +206,29 @@ def note(database: Place, found: list[Mapping[str, Any]]) -> str:
 
 
 def some(texts: list[str], between: str = "; ") -> str:
-    """The first ones, and how many more there are."""
+    """The first texts, and how many more there are."""
     more = [f"and {len(texts) - SHOWN} more"] if len(texts) > SHOWN else []
     return between.join([*texts[:SHOWN], *more])
 
 
 def error(result: Result) -> str:
-    """The words of whoever refused, on one line and without a final period.
+    """The message of the program that refused, on one line and without a final period.
 
-    PostgreSQL's: the modules put the whole SQL before them, and libpq's words on where it connected, which the place
-    says. Where the module could not even start, those of sudo or su; Ansible itself only says that it got no answer.
+    It is PostgreSQL's: the modules put the whole SQL before it, and libpq where it connected, which the sentence names
+    already. Where the module could not start, it is that of sudo or su; Ansible itself only reports no answer.
     """
-    said = str(result.get("msg", "the task did not run"))
-    if "deserialization failed" in said:
-        said = _first_words(result) or said
-    said = said.rpartition(", query list: ")[0].rpartition("}: ")[2] or said
-    said = re.sub("^(Task failed: |Module failed: |unable to connect to database: )+", "", " ".join(said.split()))
-    said = re.sub("^connection failed: connection to server (at|on socket) .*? failed: ", "", said)
-    said = said.partition(" Is the server running ")[0]
-    return said.removeprefix("FATAL: ").replace(" DETAIL: ", ". ").strip().rstrip(".")
+    message = str(result.get("msg", "the task did not run"))
+    if "deserialization failed" in message:
+        message = _first_lines(result) or message
+    message = message.rpartition(", query list: ")[0].rpartition("}: ")[2] or message
+    message = re.sub("^(Task failed: |Module failed: |unable to connect to database: )+", "", " ".join(message.split()))
+    message = re.sub("^connection failed: connection to server (at|on socket) .*? failed: ", "", message)
+    message = message.partition(" Is the server running ")[0]
+    return message.removeprefix("FATAL: ").replace(" DETAIL: ", ". ").strip().rstrip(".")
 
 
-def _first_words(result: Result) -> str:
-    """What a program said in place of the module's answer, without the prompt that Ansible gives sudo."""
+def _first_lines(result: Result) -> str:
+    """What a program printed in place of the module's answer, without the prompt that Ansible gives sudo."""
     for stream in ("module_stderr", "module_stdout"):
         text = re.sub(r"\[sudo via ansible, key=\w+\] password:", "\n", str(result.get(stream, "")))
         if lines := list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())):

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What Metabase shall hold for the apps, as options of the module `metabase`. Pure.
+"""What Metabase must hold for the apps, as options of the module `metabase`. Pure.
 
 Each app with a database has a collection, a database and one dashboard. Keys are made of the names of app and
 question, so a question that is renamed is a new one.
@@ -31,9 +31,9 @@ Fields = dict[str, Any]
 READER = "crowsnest_ro"
 # Connections that the reader may have at once on a server, for all programs together.
 READER_CONNECTIONS = 10
-# Those of Metabase: a run needs one for itself, to see whether the reader is as declared.
+# Connections for Metabase: a run needs one itself, to check whether the reader is as declared.
 METABASE_CONNECTIONS = READER_CONNECTIONS - 1
-# Those that a verification takes of Metabase's: people use it as well.
+# How many of Metabase's connections a verification takes: people use Metabase at the same time.
 VERIFY_CONNECTIONS = METABASE_CONNECTIONS // 3
 DASHBOARD = "Business"
 # The columns of a dashboard's grid.
@@ -43,7 +43,7 @@ PERIOD, _FIRST_PERIOD = "period", "past30days~"
 
 
 class App(Protocol):
-    """What is asked of `declaration.App` here."""
+    """The part of `declaration.App` that is used here."""
 
     @property
     def name(self) -> str:
@@ -51,11 +51,11 @@ class App(Protocol):
 
     @property
     def database(self) -> Database | None:
-        """Its database, if it has one that may be asked."""
+        """Its database, if it has one that may be queried."""
 
     @property
     def business(self) -> Business:
-        """What is shown of it."""
+        """What Metabase shows of it."""
 
 
 def objects(
@@ -65,21 +65,21 @@ def objects(
 
     `questions` is {name of the app: its questions in order}. The databases hold the password of `crowsnest_ro`.
     """
-    shown = [app for app in apps if app.database]
-    with_answers = [app for app in shown if questions[app.name]]
+    with_database = [app for app in apps if app.database]
+    with_answers = [app for app in with_database if questions[app.name]]
     return {
-        "collections": [_collection(app.name) for app in shown],
-        "databases": [_database(app.name, app.database, reader_password) for app in shown if app.database],
-        "questions": [_question(app.name, ready) for app in shown for ready in questions[app.name]],
+        "collections": [_collection(app.name) for app in with_database],
+        "databases": [_database(app.name, app.database, reader_password) for app in with_database if app.database],
+        "questions": [_question(app.name, ready) for app in with_database for ready in questions[app.name]],
         "dashboards": [_dashboard(app.name, questions[app.name]) for app in with_answers],
-        "subscriptions": [each for app in with_answers for each in _subscriptions(app.name, app.business)],
+        "subscriptions": [fields for app in with_answers for fields in _subscriptions(app.name, app.business)],
         "groups": sorted({group for user in users for group in user.groups}),
         "users": [_user(user) for user in users],
     }
 
 
 def _key(app: str, name: str) -> str:
-    """`shop/Revenue+per+day`: the module takes neither blanks nor brackets, and two names never have one key."""
+    """`shop/Revenue+per+day`: the module takes neither spaces nor brackets, and two names never share a key."""
     special = r"[%+()\[\]\s]"
     return f"{app}/" + re.sub(special, lambda found: "+" if found[0] == " " else f"%{ord(found[0]):02X}", name)
 
@@ -110,10 +110,10 @@ def _question(app: str, ready: Ready) -> Fields:
 
 
 def first_parameters(question: Mapping[str, Any]) -> list[Fields]:
-    """What the dashboard sends along when it is opened: https://www.metabase.com/docs/latest/api#tag/apicard"""
+    """The parameters that the dashboard sends when it is opened: https://www.metabase.com/docs/latest/api#tag/apicard"""
     target = ["dimension", ["template-tag", PERIOD]]
-    shown = {"type": "date/all-options", "target": target, "value": _FIRST_PERIOD}
-    return [shown] if PERIOD in question["filters"] else []
+    period = {"type": "date/all-options", "target": target, "value": _FIRST_PERIOD}
+    return [period] if PERIOD in question["filters"] else []
 
 
 def _kind(tag: str) -> str:
@@ -139,7 +139,7 @@ def _filter(tag: str) -> Fields:
 
 
 def _places(questions: Sequence[Ready]) -> Iterator[tuple[str, dict[str, int]]]:
-    """(name, place) of each; a row holds what is of one size, as much as fits."""
+    """(name, place) of each question; a row holds as many of one size as fit."""
     row, col, before = 0, 0, (0, 0)
     for ready in questions:
         width, height = ready.size
@@ -150,26 +150,27 @@ def _places(questions: Sequence[Ready]) -> Iterator[tuple[str, dict[str, int]]]:
 
 
 def _subscriptions(app: str, business: Business) -> Iterator[Fields]:
-    """A second one of the same kind has a number in its key, by which it is found again."""
+    """A second subscription of one kind has a number in its key, which identifies it from run to run."""
     seen: Counter[str] = Counter()
-    for each in business.subscriptions:
-        kind = f"{each.every}/{each.channel or 'e-mail'}"
+    for subscription in business.subscriptions:
+        kind = f"{subscription.every}/{subscription.channel or 'e-mail'}"
         seen[kind] += 1
         number = f"/{seen[kind]}" if seen[kind] > 1 else ""
-        name = f"{app}: {DASHBOARD}, every {each.every}"
-        yield {"key": f"{app}/{kind}{number}", "name": name, "dashboard": _key(app, DASHBOARD), **_delivery(each)}
+        name = f"{app}: {DASHBOARD}, every {subscription.every}"
+        fields = {"key": f"{app}/{kind}{number}", "name": name, "dashboard": _key(app, DASHBOARD)}
+        yield {**fields, **_delivery(subscription)}
 
 
-def _delivery(each: Subscription) -> Fields:
+def _delivery(subscription: Subscription) -> Fields:
     return {
-        **({"channel": each.channel} if each.channel else {"emails": each.to}),
-        "every": each.every,
-        "at": each.at,
-        "weekday": each.short_weekday,
-        "skip_if_empty": each.skip_if_empty,
+        **({"channel": subscription.channel} if subscription.channel else {"emails": subscription.to}),
+        "every": subscription.every,
+        "at": subscription.at,
+        "weekday": subscription.short_weekday,
+        "skip_if_empty": subscription.skip_if_empty,
     }
 
 
 def _user(user: MetabaseUser) -> Fields:
-    """Metabase keeps addresses in small letters."""
+    """Metabase keeps addresses in lower case."""
     return {**user.model_dump(), "email": user.email.lower()}

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The questions of an app: the starter ones of files/business, replaced and followed by the team's own."""
+"""The questions of an app: the starter questions of files/business, replaced and followed by the team's own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def starter() -> dict[str, StarterQuestion]:
 
 
 def read_sql(question: Question, folder: Path) -> str:
-    """The SQL, without a semicolon; that of a file without the comment at its top. Raises OSError and ValueError."""
+    """The SQL, without a semicolon; without the comment at the top of a file. Raises OSError and ValueError."""
     text = question.sql or ""
     if question.file is not None:
         text = re.sub(r"\A(\s*--.*(\n|\Z))+", "", (folder / question.file).read_text(encoding="utf-8"))
@@ -54,20 +54,20 @@ def questions(business: Business, inventory_dir: Path) -> list[Ready]:
     first = starter() if business.starter else {}
     return [
         *(
-            _ready(in_place_of(own[name], given), inventory_dir, given.size)
+            _ready(in_place_of(own[name], original), inventory_dir, original.size)
             if name in own
-            else _ready(given, STARTER, given.size)
-            for name, given in first.items()
+            else _ready(original, STARTER, original.size)
+            for name, original in first.items()
         ),
         *(_ready(question, inventory_dir) for name, question in own.items() if name not in first),
     ]
 
 
-def in_place_of(question: Question, given: Question) -> Question:
-    """The team's question; drawn as the starter one when it does not say how."""
+def in_place_of(question: Question, original: Question) -> Question:
+    """The team's question; drawn like the original starter question when it declares no chart."""
     if question.chart is not None:
         return question
-    return question.model_copy(update={key: getattr(given, key) for key in ("chart", "x", "y", "currency", "gaps")})
+    return question.model_copy(update={key: getattr(original, key) for key in ("chart", "x", "y", "currency", "gaps")})
 
 
 def _ready(question: Question, folder: Path, size: tuple[int, int] | None = None) -> Ready:

@@ -33,7 +33,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.q
 
 
 def _wanted(declaration: Declaration) -> bool:
-    """Without a database to ask it would only cost memory."""
+    """Without a database to query, Metabase would only cost memory."""
     if declaration.metabase is None:
         return any(app.database for app in declaration.apps)
     return declaration.metabase
@@ -64,7 +64,7 @@ def _container(context: Context, planned: Planned) -> Container:
 
 
 def _database_container(_context: Context, planned: Planned) -> Container:
-    """https://hub.docker.com/_/postgres; by default its image lets in everybody on loopback without a password."""
+    """https://hub.docker.com/_/postgres; by default its image lets everybody on loopback in without a password."""
     return Container(
         command=[
             *("postgres", "-c", "listen_addresses=127.0.0.1"),
@@ -111,7 +111,7 @@ def _expected(context: Context) -> OfServices:
 METABASE = Service(
     name="metabase",
     port=3002,
-    # Not measured by us, as Grafana. Classes, compiled code and threads of a Java program of this size.
+    # Not measured, as Grafana is not. Classes, compiled code and threads of a Java program of this size.
     need_mib=320,
     limit_mib=512,
     wanted=_wanted,

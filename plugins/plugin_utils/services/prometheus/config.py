@@ -22,7 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
 APP_SAMPLE_LIMIT = 20_000
 PROBE_INTERVAL = "30s"
-# How a page is read that does not say what it is, as many apps send text/html or nothing at all.
+# How a page without a usable content type is read: many apps send text/html or nothing at all.
 _TEXT = {"fallback_scrape_protocol": "PrometheusText0.0.4"}
 
 
@@ -56,11 +56,11 @@ def scrape_timeout(interval: str) -> str:
 
 
 def _marked(disabled: Sequence[str]) -> list[dict[str, Any]]:
-    """What tells crowsnest's own alerts from all others; the name of a disabled one may be that of a team's alert."""
-    ours = "|".join(name for name in alert_names() if name not in disabled)
+    """Marks crowsnest's own alerts; a team's alert may have the name of a disabled one."""
+    own = "|".join(name for name in alert_names() if name not in disabled)
     return [
         {"regex": OWN_LABEL, "action": "labeldrop"},
-        {"source_labels": ["alertname"], "regex": ours, "target_label": OWN_LABEL, "replacement": OWN_VALUE},
+        {"source_labels": ["alertname"], "regex": own, "target_label": OWN_LABEL, "replacement": OWN_VALUE},
     ]
 
 
@@ -87,7 +87,7 @@ def _stack_jobs(context: Context) -> list[dict[str, Any]]:
 def _stack_job(context: Context, scrape: Scrape, name: str, containers: Sequence[Planned]) -> dict[str, Any]:
     # Kuma takes one of its API keys as the password, whoever the user is.
     login = {"username": "crowsnest", "password_file": f"{KEYS_IN_CONTAINER}/{name}"}
-    kept = {"source_labels": ["__name__"], "regex": scrape.kept, "action": "keep"}
+    keep = {"source_labels": ["__name__"], "regex": scrape.kept, "action": "keep"}
     further = scrape.relabel(context) if scrape.relabel else []
     return {
         "job_name": name,
@@ -97,7 +97,7 @@ def _stack_job(context: Context, scrape: Scrape, name: str, containers: Sequence
         "static_configs": [
             _targets(context, f"127.0.0.1:{planned.port}", host=context.server) for planned in containers
         ],
-        **({"metric_relabel_configs": [kept, *further]} if scrape.kept else {}),
+        **({"metric_relabel_configs": [keep, *further]} if scrape.kept else {}),
     }
 
 
@@ -174,7 +174,7 @@ def _service_probe_job(context: Context, port: int) -> dict[str, Any]:
 
 
 def _through_blackbox(port: int) -> list[dict[str, Any]]:
-    """What was a target becomes what blackbox exporter asks."""
+    """The target becomes the address that blackbox exporter probes."""
     return [
         {"source_labels": ["__address__"], "target_label": "__param_target"},
         {"source_labels": ["__param_target"], "target_label": "instance"},

@@ -15,14 +15,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
-# have it silence others: what a team's rules or other programs send is never mistaken for ours.
+# have it silence others: alerts of a team's rules or of other programs are never mistaken for crowsnest's.
 OWN_LABEL, OWN_VALUE = "crowsnest_alert", "true"
 
 
 def rule_files(context: Context) -> dict[str, str]:
     """{"rules/host.yml": text, …}; a profile's recording rules only when an app uses that profile.
 
-    A file of the team's own ends with .yml whatever it was called, as prometheus.yml loads rules/*.yml.
+    The team's own files end with .yml whatever their names were, as prometheus.yml loads rules/*.yml.
     """
     declared = context.declaration
     profiles = {f"profile_{app.framework}.yml" for app in declared.apps}
@@ -76,7 +76,7 @@ def alert_names() -> list[str]:
 
 
 def stepped_alerts() -> list[str]:
-    """Names of the alerts with several severities. Each severity of them has the condition of the lower ones in it."""
+    """Names of the alerts with several severities. Each severity includes the condition of the lower ones."""
     steps = Counter(name for name, _ in {(str(rule["alert"]), rule["labels"]["severity"]) for rule in _alerts()})
     return sorted(name for name, count in steps.items() if count > 1)
 

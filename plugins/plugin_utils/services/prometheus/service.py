@@ -34,7 +34,7 @@ def _container(context: Context, planned: Planned) -> Container:
             f"--storage.tsdb.retention.size={context.plan.retention_size_mib}MB",  # Prometheus counts in powers of two
             f"--web.listen-address=127.0.0.1:{planned.port}",
             f"--web.external-url={planned.external_url}",
-            "--web.route-prefix=/",  # a proxy takes the path of the external URL off
+            "--web.route-prefix=/",  # a proxy removes the path of the external URL
             "--web.enable-lifecycle",
         ],
         volumes=[f"{KEYS_DIRECTORY}:{KEYS_IN_CONTAINER}:ro"] if keys else [],

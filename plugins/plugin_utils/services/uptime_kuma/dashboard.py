@@ -33,7 +33,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import ALERTING_PATH
 
-# What looks at something by itself: groups only sum up, jobs report themselves.
+# Monitors that check something themselves: groups only combine others, jobs report themselves.
 _LOOKING = 'monitor_type!~"push|group"'
 _CHOSEN = 'monitor_name=~"$monitor"'
 _JOBS = f'monitor_type="push", monitor_name!~"{ALERTING_PATH}.*"'
@@ -41,7 +41,7 @@ _AVAILABLE = "app:available:ratio5m"
 # One value of app:available:ratio5m stands for this many minutes.
 _MINUTES = 5
 _FEW_DATA = "Uptime Kuma has measured the apps for less than five minutes."
-_STARTED = "Uptime Kuma was started less than two minutes ago and has not looked yet."
+_STARTED = "Uptime Kuma was started less than two minutes ago and has not checked anything yet."
 
 
 def watched_apps(context: Context) -> list[App]:
@@ -94,8 +94,8 @@ def _down() -> Panel:
 def _monitors() -> Panel:
     return Panel(
         "Monitors",
-        "What each monitor says now. Pending: it failed and is looked at again, wait a minute. Down: open it in Uptime "
-        "Kuma, which says why; alert MonitorDown has the runbook.",
+        "What each monitor reports now. Pending: it failed and is checked again, wait a minute. Down: open it in "
+        "Uptime Kuma, which says why; alert MonitorDown has the runbook.",
         "stat",
         (_states(f"{_LOOKING}, {_CHOSEN}"),),
         values=MONITOR_STATES,
@@ -107,8 +107,8 @@ def _monitors() -> Panel:
 def _alerting_path() -> Panel:
     return Panel(
         "Alerting path",
-        "Whether Uptime Kuma finds Prometheus and Alertmanager well, and hears the alert that always fires. Down: "
-        "other alerts may not leave, so Uptime Kuma tells people itself; look at the dashboard Monitoring stack.",
+        "Whether Uptime Kuma finds Prometheus and Alertmanager healthy, and hears the alert that always fires. Down: "
+        "other alerts may not leave, so Uptime Kuma notifies people itself; look at the dashboard Monitoring stack.",
         "stat",
         (_states(f'monitor_type!="group", monitor_name=~"{ALERTING_PATH}.*"'),),
         values=MONITOR_STATES,
@@ -121,7 +121,7 @@ def _alerting_path() -> Panel:
 
 
 def _share(days: int) -> str:
-    """The mean over the last days, also of an app that moved to another host in between."""
+    """The mean over the last days, even of an app that moved to another host in between."""
     over, of = (f"sum by (app) ({how}_over_time({_AVAILABLE}[{days}d]))" for how in ("sum", "count"))
     return f"{over} / {of}"
 
@@ -228,7 +228,7 @@ def _response_times() -> Panel:
 
 
 def _jobs() -> Panel:
-    """The last state of two days: after a start Uptime Kuma says nothing of a job before it reports or is late."""
+    """The last state of two days: after its start Kuma exports nothing about a job until it reports or is late."""
     last = f"last_over_time(monitor_status{{{_JOBS}, {_CHOSEN}}}[2d])"
     return Panel(
         "Scheduled jobs",
@@ -255,5 +255,5 @@ def _certificates() -> Panel:
         base="red",
         thresholds=certificate_left("MonitorCertificateExpiry"),
         width=12,
-        empty="No monitor looks at an address that begins with https.",
+        empty="No monitor checks an address that begins with https.",
     )

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Uptime Kuma watches: the monitors of the apps, of the alerting path, and the team's own. Pure.
 
-A monitor is a mapping as the module `uptime_kuma` takes it: `key` finds it again, `group` and `notifications` name
-other keys, the rest are Kuma's own fields. Some of them are secret: tokens, passwords, headers.
+A monitor is a mapping as the module `uptime_kuma` takes it: `key` identifies it from run to run, `group` and
+`notifications` name other keys, the rest are Kuma's own fields. Some of them are secret: tokens, passwords, headers.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
 
 Fields = dict[str, Any]
 
-# One look a minute, and a second one half a minute after a failure: a blip is no outage.
+# One check a minute, and a second one half a minute after a failure: a blip is not an outage.
 _PACE = {"interval": 60, "maxretries": 1, "retryInterval": 30}
 # Alertmanager reports every minute; two reports in a row may get lost.
 _HEARTBEAT_SECONDS = 150
-# Told again after so many looks, that is every ten minutes, as Alertmanager does with what is critical.
+# A notification is repeated after so many checks: every ten minutes, as Alertmanager does for critical alerts.
 _RESEND_BEATS = 10
 ALERTING_PATH = "Alerting path"
 ALERTING_KEY = "crowsnest/alerting-path"
@@ -59,9 +59,9 @@ def monitors(context: Context) -> list[Fields]:
     watched = [
         *(monitor for app in declaration.apps for monitor in app_monitors(app)),
         *alerting_path(context, notifications.names(declaration)),
-        *(own_monitor(each, declaration) for each in declaration.monitors),
+        *(own_monitor(monitor, declaration) for monitor in declaration.monitors),
     ]
-    return [_with_token(context, each) if each["type"] == "push" else each for each in watched]
+    return [_with_token(context, monitor) if monitor["type"] == "push" else monitor for monitor in watched]
 
 
 def _with_token(context: Context, monitor: Fields) -> Fields:
@@ -69,8 +69,8 @@ def _with_token(context: Context, monitor: Fields) -> Fields:
 
 
 def docker_hosts(declaration: Declaration) -> list[Fields]:
-    """The engines that are asked for containers."""
-    engines = sorted({each.engine for each in declaration.monitors if isinstance(each, DockerMonitor)})
+    """The engines that are queried about containers."""
+    engines = sorted({monitor.engine for monitor in declaration.monitors if isinstance(monitor, DockerMonitor)})
     return [{"name": engine, "dockerType": "tcp", "dockerDaemon": engine} for engine in engines]
 
 
@@ -78,7 +78,7 @@ def docker_hosts(declaration: Declaration) -> list[Fields]:
 
 
 def app_monitors(app: App) -> list[Fields]:
-    """A group named as the app, and in it everything that can be asked from outside; nothing when there is nothing."""
+    """A group named as the app, and in it everything that can be checked from outside; empty when there is nothing."""
     return [monitor for monitor, _ in _with_probes(app)]
 
 
@@ -106,9 +106,9 @@ def _with_probes(app: App) -> list[tuple[Fields, str]]:
 
 
 def _parts(app: App) -> Iterator[tuple[Fields, str]]:
-    """Each monitor, with the name of the probe of blackbox exporter that asks the same thing, or an empty text.
+    """Each monitor, with the name of the blackbox exporter's probe of the same thing, or an empty text.
 
-    A port has the probe of the component of its name, so that one fault of both is told once.
+    A port has the probe of the component of its name, so that one fault of both is reported once.
     """
     if app.url:
         yield _of(app, "website", "website", _app_http(app, app.url)), "url"
@@ -161,7 +161,7 @@ def _component(app: App, component: str) -> Fields:
 
 
 def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
-    """Watches what sends all other alerts, so Kuma tells the receivers of this one group itself, once for all of it."""
+    """Watches what sends all other alerts, so Kuma itself notifies the receivers of this one group, once for it all."""
     return [
         {
             "key": ALERTING_KEY,
@@ -198,12 +198,13 @@ def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
 
 def group_key(declaration: Declaration, name: str) -> str:
     """Key of the group of this name: a declared one, or an app."""
-    declared = {each.name: own_key(each.id or each.name) for each in declaration.monitors if each.type == "group"}
+    groups = [monitor for monitor in declaration.monitors if monitor.type == "group"]
+    declared = {group.name: own_key(group.id or group.name) for group in groups}
     return declared.get(name, name)
 
 
 def own_monitor(monitor: Monitor, declaration: Declaration) -> Fields:
-    """A declared monitor in Kuma's words."""
+    """A declared monitor in Kuma's terms."""
     seconds = duration_seconds(monitor.interval)
     return {
         "key": own_key(monitor.id or monitor.name),
@@ -242,8 +243,12 @@ def _own_fields(monitor: Monitor) -> Fields:
         case KeywordMonitor():
             return {**_own_http(monitor), "keyword": monitor.keyword, "invertKeyword": monitor.absent}
         case JsonMonitor():
-            how = {"jsonPath": monitor.query, "jsonPathOperator": monitor.operator, "expectedValue": monitor.expected}
-            return {**_own_http(monitor), **how}
+            condition = {
+                "jsonPath": monitor.query,
+                "jsonPathOperator": monitor.operator,
+                "expectedValue": monitor.expected,
+            }
+            return {**_own_http(monitor), **condition}
         case _:
             return _own_http(monitor)
 

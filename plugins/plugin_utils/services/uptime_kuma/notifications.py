@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The receivers of alerts as notifications of Uptime Kuma, which tells them only what Alertmanager cannot. Pure."""
+"""The receivers of alerts as notifications of Uptime Kuma, which sends them only what Alertmanager cannot. Pure."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 
 
 def able(receivers: Sequence[Receiver]) -> list[Receiver]:
-    """Those that Kuma can tell; it knows no way to Amazon SNS without a gateway."""
-    return [each for each in receivers if each.type != "sns"]
+    """The receivers that Kuma can notify; it cannot reach Amazon SNS without a gateway."""
+    return [receiver for receiver in receivers if receiver.type != "sns"]
 
 
 def names(declaration: Declaration) -> list[str]:
-    """Names of the receivers that are told when the alerting path itself is broken: those of critical alerts."""
-    return [receiver_name(each) for each in able(declaration.receivers) if "critical" in each.severities]
+    """Names of the receivers that are notified when the alerting path itself is broken: those of critical alerts."""
+    return [receiver_name(item) for item in able(declaration.receivers) if "critical" in item.severities]
 
 
 def notifications(declaration: Declaration) -> list[dict[str, Any]]:
     """One notification per receiver, as the module `uptime_kuma` takes it; `key` is its name, secrets are in it."""
     return [
-        {"key": receiver_name(each), "name": receiver_name(each), "isDefault": False, **_options(each)}
-        for each in able(declaration.receivers)
+        {"key": receiver_name(item), "name": receiver_name(item), "isDefault": False, **_options(item)}
+        for item in able(declaration.receivers)
     ]
 
 
@@ -64,4 +64,4 @@ def _options(receiver: Receiver) -> dict[str, Any]:
                 "smtpTo": ", ".join(receiver.to),
                 **login,
             }
-    raise ValueError(f"Uptime Kuma has no way to {receiver.type}")
+    raise ValueError(f"Uptime Kuma cannot notify a receiver of type {receiver.type}")

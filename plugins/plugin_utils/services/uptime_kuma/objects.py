@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that Uptime Kuma shall hold, as the options of the module `uptime_kuma`. Pure."""
+"""Everything that Uptime Kuma must hold, as the options of the module `uptime_kuma`. Pure."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def objects(context: Context) -> dict[str, Any]:
         "docker_hosts": monitors.docker_hosts(declaration),
         "monitors": watched,
         "maintenances": [
-            maintenance(each, declaration.timezone, watched, [page["slug"] for page in pages])
-            for each in declaration.maintenance
+            maintenance(window, declaration.timezone, watched, [page["slug"] for page in pages])
+            for window in declaration.maintenance
         ],
         "status_pages": pages,
     }
 
 
 def settings(context: Context) -> Fields:
-    """Kuma's own names. It looks for no updates, since images.yml decides."""
+    """Settings by Kuma's own names. It does not check for updates, as images.yml decides."""
     return {
         "serverTimezone": context.declaration.timezone,
         "keepDataPeriodDays": context.declaration.uptime_kuma_keep_days,
@@ -52,14 +52,17 @@ def settings(context: Context) -> Fields:
 
 
 def maintenance(window: Maintenance, timezone: str, watched: list[Fields], slugs: list[str]) -> Fields:
-    """A window in Kuma's words; it holds for what is in the groups of the named apps, or for everything.
+    """A window in Kuma's terms; it covers what is in the groups of the named apps, or everything.
 
     Not for groups and push monitors: a report within a window is one of maintenance, after which Kuma calls the monitor
     down at once (beat() of server/model/monitor.js); Alertmanager keeps silent about them. Nor for the alerting path.
     """
-    looking = [each for each in watched if each["type"] not in ("group", "push") and each.get("group") != ALERTING_KEY]
-    outer = {each["key"]: each.get("group") for each in watched}
-    names = [each["key"] for each in looking if not window.apps or set(_groups(each, outer)) & set(window.apps)]
+    others = [monitor for monitor in watched if monitor.get("group") != ALERTING_KEY]
+    checked = [monitor for monitor in others if monitor["type"] not in ("group", "push")]
+    outer = {monitor["key"]: monitor.get("group") for monitor in watched}
+    names = [
+        monitor["key"] for monitor in checked if not window.apps or set(_groups(monitor, outer)) & set(window.apps)
+    ]
     return {
         "key": window.title,
         "title": window.title,
@@ -98,7 +101,7 @@ def _time(clock: str) -> dict[str, int]:
 
 def status_pages(context: Context, watched: list[Fields]) -> list[Fields]:
     """The pages; one without anything to show is left out."""
-    keys = {each["name"]: each["key"] for each in watched}
+    keys = {monitor["name"]: monitor["key"] for monitor in watched}
     pages = [
         (page, page.groups if page.groups is not None else _app_groups(context, keys))
         for page in context.declaration.status_pages
@@ -108,9 +111,9 @@ def status_pages(context: Context, watched: list[Fields]) -> list[Fields]:
 
 def _app_groups(context: Context, keys: Mapping[str, str]) -> list[StatusGroup]:
     """What the public may know of each app: whether its address and its health endpoint answer."""
-    shown = {app.name: [f"{app.name}: {part}" for part in ("website", "health")] for app in context.declaration.apps}
-    there = {app: [name for name in names if name in keys] for app, names in shown.items()}
-    return [StatusGroup(name=app, monitors=names) for app, names in there.items() if names]
+    public = {app.name: [f"{app.name}: {part}" for part in ("website", "health")] for app in context.declaration.apps}
+    present = {app: [name for name in names if name in keys] for app, names in public.items()}
+    return [StatusGroup(name=app, monitors=names) for app, names in present.items() if names]
 
 
 def _status_page(page: StatusPage, groups: list[StatusGroup], keys: Mapping[str, str]) -> Fields:
@@ -123,6 +126,6 @@ def _status_page(page: StatusPage, groups: list[StatusGroup], keys: Mapping[str,
         "domainNameList": page.domains,
         "showCertificateExpiry": page.certificates,
         "showPoweredBy": False,
-        "groups": [{"name": each.name, "monitors": [keys[name] for name in each.monitors]} for each in groups],
+        "groups": [{"name": group.name, "monitors": [keys[name] for name in group.monitors]} for group in groups],
         "incident": page.incident.model_dump() if page.incident else None,
     }

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses at which jobs and Alertmanager report to Uptime Kuma that they live.
+"""Addresses at which jobs and Alertmanager report to Uptime Kuma that they are alive.
 
 The token in an address is derived from one generated key, so that it is known before Kuma has the monitor.
 """
@@ -29,7 +29,7 @@ def job_key(app: App, job: Job) -> str:
 
 
 def push_token(push_key: str, monitor_key: str) -> str:
-    """The token of a push monitor: letters and digits that nobody guesses without the key."""
+    """The token of a push monitor: letters and digits that nobody can guess without the key."""
     return hmac.new(push_key.encode(), monitor_key.encode(), hashlib.sha256).hexdigest()[:_TOKEN_LENGTH]
 
 
@@ -39,21 +39,21 @@ def push_url(context: Context, monitor_key: str) -> str:
 
 
 def own_key(name: str) -> str:
-    """Key of a monitor that the team declares itself; no app, whatever its name, has such a part."""
+    """Key of a monitor that the team declares itself; no app's monitor can have such a key."""
     return f"crowsnest/extra/{in_key(name)}"
 
 
 def in_key(name: str) -> str:
-    """Brackets are written in another way: Kuma's description of a monitor has its key between brackets."""
+    """The name with its brackets encoded: Kuma's description of a monitor has its key between brackets."""
     return name.translate(_IN_KEYS)
 
 
 def own_urls(context: Context) -> dict[str, str]:
     """{"secrets/push/import": url}: a file for each push monitor that the team declares itself, named as its id."""
     return {
-        f"secrets/push/{each.id or each.name}": push_url(context, own_key(each.id or each.name))
-        for each in context.declaration.monitors
-        if each.type == "push"
+        f"secrets/push/{monitor.id or monitor.name}": push_url(context, own_key(monitor.id or monitor.name))
+        for monitor in context.declaration.monitors
+        if monitor.type == "push"
     }
 
 

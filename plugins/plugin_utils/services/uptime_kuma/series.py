@@ -15,9 +15,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
 def monitor_labels(context: Context) -> list[dict[str, Any]]:
     """Labels `app`, `host` and `probe` as the job `probe` has them, one rule for each value of a label.
 
-    The names are exact: a monitor that somebody makes by hand gets none of them, whatever it is called.
+    The names are exact: a monitor that somebody makes by hand gets none of them, whatever its name.
 
-    Kuma's other labels go: ids that change when a monitor is made again, addresses with what may be secret in them, and
+    Kuma's other labels go: ids that change when a monitor is made again, addresses that may hold secrets, and
     one for each tag, which comes and goes.
     """
     monitors: dict[tuple[str, str], list[str]] = {}

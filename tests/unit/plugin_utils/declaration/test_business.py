@@ -78,14 +78,14 @@ def test_a_right_value_is_taken(declared: dict[str, Any]) -> None:
 
 
 HOST_AND_PORT = "host:port as the server reaches it, such as 127.0.0.1:5432"
-TOGETHER = "`admin_user` and `admin_password` together, or neither"
-REMOTE = "`admin_user` and `admin_password` beside an `address` that is not the server's loopback"
-ONE_TEXT = "`sql` or `file`, one of them"
-WITH_CHART = "`chart` beside `x`, `y` and `currency`"
-CURRENCY = "`y` beside `currency`: the columns that are sums"
+TOGETHER = "Set `admin_user` and `admin_password` together, or neither"
+REMOTE = "An `address` that is not the server's loopback needs `admin_user` and `admin_password`"
+ONE_TEXT = "Set either `sql` or `file`"
+WITH_CHART = "`x`, `y` and `currency` need `chart`"
+CURRENCY = "`currency` needs `y`: the columns with sums of money"
 IDENTIFIER = "a name in PostgreSQL: any text of at most 63 bytes (21 Korean letters)"
 COLUMN = "schema.table.column, such as public.shop_order.placed_at"
-ONE_WAY = "`to` or `channel`, one of them"
+ONE_WAY = "Set either `to` or `channel`"
 OWN_GROUP = "a group of your own; everybody is in All Users, and `admin: true` makes an administrator"
 MISSING, UNKNOWN_KEY, PATTERN = "Field required", "Extra inputs are not permitted", "String should match pattern"
 
@@ -114,16 +114,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (question(title="a"), UNKNOWN_KEY),
     # how a question is drawn
     (drawn("combo"), "'line', 'bar', 'area', 'row', 'pie', 'number' or 'table'"),
-    *((drawn(chart), f"`x` and `y` beside `chart: {chart}`") for chart in ("line", "bar", "area", "row")),
-    *((drawn(chart, x="day"), f"`x` and `y` beside `chart: {chart}`") for chart in ("line", "bar", "area", "row")),
-    *((drawn(chart, y="a"), f"`x` and `y` beside `chart: {chart}`") for chart in ("line", "bar", "area", "row")),
-    (drawn("line", x=["a", "b", "c"], y="d"), "at most two columns in `x`"),
+    *((drawn(chart), f"`chart: {chart}` needs `x` and `y`") for chart in ("line", "bar", "area", "row")),
+    *((drawn(chart, x="day"), f"`chart: {chart}` needs `x` and `y`") for chart in ("line", "bar", "area", "row")),
+    *((drawn(chart, y="a"), f"`chart: {chart}` needs `x` and `y`") for chart in ("line", "bar", "area", "row")),
+    (drawn("line", x=["a", "b", "c"], y="d"), "`x` takes at most two columns"),
     *(
-        (drawn("pie", **columns), "one `x` and one `y` beside `chart: pie`")
+        (drawn("pie", **columns), "`chart: pie` needs one `x` and one `y`")
         for columns in ({}, {"x": "a"}, {"y": "a"}, {"x": ["a", "b"], "y": "c"}, {"x": "a", "y": ["b", "c"]})
     ),
-    *((drawn(chart, x="day"), f"no `x` beside `chart: {chart}`") for chart in ("number", "table")),
-    (drawn("number", y=["a", "b"]), "at most one `y` beside `chart: number`"),
+    *((drawn(chart, x="day"), f"`chart: {chart}` takes no `x`") for chart in ("number", "table")),
+    (drawn("number", y=["a", "b"]), "`chart: number` takes at most one `y`"),
     (drawn("line", x="day", y=""), IDENTIFIER),
     *((question(chart=None, **keys), WITH_CHART) for keys in ({"x": "a"}, {"y": "a"}, {"currency": "KRW"})),
     *((drawn(chart, currency="KRW"), CURRENCY) for chart in ("number", "table")),
@@ -142,10 +142,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     *((subscription(channel=text), PATTERN) for text in ("", "sales", "#", "# sales", "##a", "#a@b")),
     (subscription(channel="#a", every="minute"), "'hour', 'day', 'week' or 'month'"),
     *((subscription(channel="#a", at=hour), "equal to") for hour in (-1, 24)),
-    (subscription(channel="#a", every="hour", at=9), "no `at` beside `every: hour`"),
+    (subscription(channel="#a", every="hour", at=9), "`every: hour` takes no `at`"),
     (subscription(channel="#a", every="week", weekday="mon"), "'monday', 'tuesday'"),
     *(
-        (subscription(channel="#a", every=every, weekday="monday"), "`every: week` beside `weekday`")
+        (subscription(channel="#a", every=every, weekday="monday"), "`weekday` needs `every: week`")
         for every in ("hour", "day", "month")
     ),
     # users

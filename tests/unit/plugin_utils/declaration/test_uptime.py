@@ -91,14 +91,14 @@ def test_a_right_value_is_taken(declared: dict[str, Any]) -> None:
 
 
 INTERVAL = "a duration from 20s, which is Uptime Kuma's shortest, to 24d"
-JOB = "`every` and `grace` of 20s to 24d together, which are Uptime Kuma's bounds"
-STATUS = "a status such as 204, or a hundred of them such as 200-299"
+JOB = "`every` and `grace` must add up to 20s to 24d, which are Uptime Kuma's bounds"
+STATUS = "a status such as 204, or a range of a hundred such as 200-299"
 HOSTNAME = "a host name or an IP address, without a port"
 ENGINE = "tcp://host:port, http://host:port or https://host:port of a Docker engine"
 MOMENT = 'a day and a time such as "2026-12-01 02:00", or a time of day such as "02:00"'
-ORDER = "`start` before `end`, both with a day or both without"
-OVERNIGHT = "`weekdays` for a window over midnight, or an `end` later than `start`"
-WEAK = "12 to 128 characters of at least two kinds: small letters, capitals, digits, others"
+ORDER = "`start` must be before `end`, both with a day or both without"
+OVERNIGHT = "A window over midnight takes `weekdays`; `days_of_month` needs an `end` later than `start`"
+WEAK = "12 to 128 characters of at least two kinds: lower-case letters, capitals, digits, others"
 MISSING, UNKNOWN_KEY, PATTERN = "Field required", "Extra inputs are not permitted", "String should match pattern"
 
 # (declared, words of the refusal)
@@ -154,7 +154,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (job(grace="0s"), "a duration longer than zero"),
     (
         {"apps": [{"name": "shop", "jobs": [{"name": "a", "every": "1d"}, {"name": "a", "every": "1h"}]}]},
-        "each name of `jobs` once",
+        "List each name in `jobs` once",
     ),
     # TCP ports of an app
     ({"apps": [{"name": "shop", "tcp": {"database": "5432"}}]}, "host:port as the server reaches it"),
@@ -172,9 +172,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (window(start="2026-12-02 02:00", end="2026-12-01 03:00"), ORDER),
     (window(start="2026-12-01 02:00", end="03:00"), ORDER),
     (window(start="02:00", end="2026-12-01 03:00"), ORDER),
-    (window(**NIGHT, weekdays="monday", days_of_month=[1]), "`weekdays` or `days_of_month`, not both"),
-    (window(**ONCE, weekdays="monday"), "times of day such as 02:00 beside `weekdays` and `days_of_month`"),
-    (window(**ONCE, days_of_month=[1]), "times of day such as 02:00 beside `weekdays` and `days_of_month`"),
+    (window(**NIGHT, weekdays="monday", days_of_month=[1]), "Set `weekdays` or `days_of_month`, not both"),
+    (window(**ONCE, weekdays="monday"), "`weekdays` and `days_of_month` need times of day such as 02:00"),
+    (window(**ONCE, days_of_month=[1]), "`weekdays` and `days_of_month` need times of day such as 02:00"),
     (window(**NIGHT, weekdays="mon:fri"), "a day or a range such as monday:friday"),
     (window(**NIGHT, days_of_month=[0]), "greater than or equal to 1"),
     (window(**NIGHT, days_of_month=[32]), "less than or equal to 31"),

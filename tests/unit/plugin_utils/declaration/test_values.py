@@ -96,7 +96,7 @@ def test_a_url_has_its_scheme_in_small_letters_whatever_is_written() -> None:
 # --- logins ---
 
 IN_FIELDS = "Put it in `username` and `password`."
-OPENED, PORT = "Leave it out: whoever opens the address logs in there.", "Leave it out: nobody logs in"
+OPENED, PORT = "Leave it out: people log in when they open the address.", "Leave it out: checking a port needs no login"
 DATABASE = "Put it in the keys for the user and the password."
 # Every place that takes an address: a declaration with this login in front of the host, and the way out.
 PLACES: dict[str, tuple[Callable[[str], dict[str, Any]], str]] = {
@@ -108,7 +108,7 @@ PLACES: dict[str, tuple[Callable[[str], dict[str, Any]], str]] = {
     ),
     "apps[0] (shop).metrics[0]": (
         lambda it: shop(metrics=[f"{it}h:80/m"]),
-        "Leave it out: metrics are read without one",
+        "Leave it out: metrics are read without a login",
     ),
     "apps[0] (shop).tcp.queue": (lambda it: shop(tcp={"queue": f"{it}h:80"}), PORT),
     "apps[0] (shop).database.address": (lambda it: shop(database={"name": "a", "address": f"{it}h:5432"}), DATABASE),
@@ -116,7 +116,7 @@ PLACES: dict[str, tuple[Callable[[str], dict[str, Any]], str]] = {
         lambda it: {"metabase_database": {"address": f"postgres://{it}h/shop", "password": "x"}},
         DATABASE,
     ),
-    "registry_mirrors[0]": (lambda it: {"registry_mirrors": [f"https://{it}h"]}, "Leave it out: Docker asks mirrors"),
+    "registry_mirrors[0]": (lambda it: {"registry_mirrors": [f"https://{it}h"]}, "Leave it out: Docker uses mirrors"),
     "external_urls.grafana": (lambda it: {"external_urls": {"grafana": f"https://{it}h/"}}, OPENED),
     "runbook_url": (lambda it: {"runbook_url": f"https://{it}h/"}, OPENED),
     "receivers[0] (email).smarthost": (
@@ -133,7 +133,7 @@ PLACES: dict[str, tuple[Callable[[str], dict[str, Any]], str]] = {
         for kind, key, form, more, way_out in (
             ("http", "url", "https://{}h/", {}, IN_FIELDS),
             ("port", "address", "{}h:80", {}, PORT),
-            ("docker", "engine", "tcp://{}h:2375", {"container": "a"}, "Leave it out: Uptime Kuma asks Docker engines"),
+            ("docker", "engine", "tcp://{}h:2375", {"container": "a"}, "Leave it out: Uptime Kuma uses Docker engines"),
         )
     },
 }

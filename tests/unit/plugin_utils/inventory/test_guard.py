@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.guard import inventory_mistakes
 
 GROUPS = {"server": ["web1"], "monitored": ["web1", "lab2"], "all": ["web1", "lab2", "other"]}
-NO_SERVER = "./crowsnest new NAME makes an inventory; inventories/example is one to read."  # how to go on
+NO_SERVER = "./crowsnest new NAME makes an inventory; inventories/example shows one."  # how to go on
 
 
 def mistakes(
@@ -32,11 +32,11 @@ def mistakes(
 
 # (groups): the sentence
 INVENTORIES: list[tuple[dict[str, list[str]], str]] = [
-    ({}, f"The inventory needs a group `server` with exactly one host, it has 0. {NO_SERVER}"),
-    ({"monitored": ["web1"]}, f"The inventory needs a group `server` with exactly one host, it has 0. {NO_SERVER}"),
+    ({}, f"The inventory needs a group `server` with exactly one host; it has 0. {NO_SERVER}"),
+    ({"monitored": ["web1"]}, f"The inventory needs a group `server` with exactly one host; it has 0. {NO_SERVER}"),
     (
         {"server": ["web1", "web2"], "monitored": ["web1", "web2"]},
-        f"The inventory needs a group `server` with exactly one host, it has 2: web1, web2. {NO_SERVER}",
+        f"The inventory needs a group `server` with exactly one host; it has 2: web1, web2. {NO_SERVER}",
     ),
     (
         {"server": ["web1"], "monitored": ["web2"]},
@@ -88,8 +88,9 @@ def test_a_setting_of_some_hosts_is_refused_and_named(
     variables: dict[str, dict[str, Any]], refused: dict[str, str]
 ) -> None:
     assert mistakes(variables=variables) == [
-        f"{name}: its value for {hosts} is not that of the server web1, so it is set in host_vars, in hosts.yml or in "
-        "group_vars of a single group. A setting holds for all hosts: move it to group_vars/all."
+        f"{name}: its value for {hosts} differs from that of the server web1, so it is set in host_vars, in hosts.yml "
+        f"or in "
+        "group_vars of a single group. A setting applies to all hosts: move it to group_vars/all."
         for name, hosts in refused.items()
     ]
 

@@ -88,25 +88,25 @@ def test_what_fits_together_is_taken(find: Find, declared: dict[str, Any]) -> No
 
 
 def reads(found: str) -> list[str]:
-    return [f"{STOCK}: a question only reads, but {found}. Allowed: SQL that begins with SELECT or WITH."]
+    return [f"{STOCK}: a question may only read, but {found}. Allowed: SQL that begins with SELECT or WITH."]
 
 
 BRACKETS = (
-    f"{STOCK}: Metabase takes {{{{…}}}} for a filter and [[…]] for a part with a filter in it, and something here is "
-    "neither. Allowed: each closed, and a blank between the brackets of arrays."
+    f"{STOCK}: Metabase reads {{{{…}}}} as a filter and [[…]] as a part with a filter in it, and something here is "
+    "neither. Close each of them, and put a space between the brackets of nested arrays."
 )
-NO_COLUMN = "of which no column is known."
-HOW = "Allowed: its column, as in {period: public.shop_order.placed_at}."
+NO_COLUMN = "but `filters` names no column for it."
+HOW = "Add its column, as in {period: public.shop_order.placed_at}."
 RELATIVE = "Relative paths start at the inventory's folder."
 STARTERS = ", ".join(starter())
-ONLY = "is missing. Only a question that replaces a starter one is drawn as that one."
+ONLY = "is missing. Only a question that replaces a starter question takes over its chart."
 REGION = {"filters": {"region": "a.b.c"}}
 # Of each: declared, the lines.
 LINES: list[tuple[dict[str, Any], list[str]]] = [
     # the database
     (
         {"apps": [{"name": "shop", "business": {"starter": False}}]},
-        [f"{AT}: the app has no `database` that could be asked. Allowed: beside `database`."],
+        [f"{AT}: the app has no `database` to query. Needs `database` in the same app."],
     ),
     (
         {"apps": [{"name": "shop", "database": DATABASE, "host": "web2"}]},
@@ -146,29 +146,33 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
         [f"{STOCK}.file: 'empty.sql' is empty (FOLDER/empty.sql). Allowed: a file with SQL in it."],
     ),
     (asking(from_file("binary.sql")), [f"{STOCK}.file: 'binary.sql' is not text in UTF-8 (FOLDER/binary.sql)."]),
-    (asking(from_file("delete.sql")), reads("it begins with 'DELETE'")),
+    (asking(from_file("delete.sql")), reads("the SQL begins with 'DELETE'")),
     # SQL
     *(
-        (asking(stock(f"{word} shop_order")), reads(f"it begins with {word!r}"))
+        (asking(stock(f"{word} shop_order")), reads(f"the SQL begins with {word!r}"))
         for word in ("DELETE", "insert", "Update", "TRUNCATE", "selects", "EXPLAIN")
     ),
-    *((asking(stock(sql)), reads("it has no first word")) for sql in ("-- SELECT 1", " ", "/* SELECT")),
-    (asking(stock("-- SELECT\nDROP TABLE a")), reads("it begins with 'DROP'")),
+    *((asking(stock(sql)), reads("the SQL has no first word")) for sql in ("-- SELECT 1", " ", "/* SELECT")),
+    (asking(stock("-- SELECT\nDROP TABLE a")), reads("the SQL begins with 'DROP'")),
     # filters
     (
         asking(stock("SELECT 1 WHERE {{regoin}}", **REGION)),
         [
-            f"{STOCK}.filters: the SQL has {{{{regoin}}}}, {NO_COLUMN} Did you mean `region`? {HOW}",
-            f"{STOCK}.filters.region: the SQL has no {{{{region}}}}. Write `[[AND {{{{region}}}}]]`, or take it out.",
+            f"{STOCK}.filters: the SQL uses {{{{regoin}}}}, {NO_COLUMN} Did you mean `region`? {HOW}",
+            f"{STOCK}.filters.region: the SQL does not use {{{{region}}}}. Write `[[AND {{{{region}}}}]]` into it, or "
+            f"remove the filter.",
         ],
     ),
     (
         asking(stock("SELECT 1 WHERE {{period}} AND {{#12}}")),
-        [f"{STOCK}.filters: the SQL has {{{{{tag}}}}}, {NO_COLUMN} {HOW}" for tag in ("period", "#12")],
+        [f"{STOCK}.filters: the SQL uses {{{{{tag}}}}}, {NO_COLUMN} {HOW}" for tag in ("period", "#12")],
     ),
     (
         asking(stock("SELECT 1 -- {{region}}", **REGION)),
-        [f"{STOCK}.filters.region: the SQL has no {{{{region}}}}. Write `[[AND {{{{region}}}}]]`, or take it out."],
+        [
+            f"{STOCK}.filters.region: the SQL does not use {{{{region}}}}. "
+            f"Write `[[AND {{{{region}}}}]]` into it, or remove the filter."
+        ],
     ),
     *(
         (asking(stock(f"SELECT {{{{region}}}} {rest}", **REGION)), [BRACKETS])
@@ -177,21 +181,18 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     # subscriptions
     (
         sent({"to": ["a@example.com"]}, receivers=[SLACK]),
-        [
-            f"{AT}.subscriptions[0].to: no server for e-mail is known. "
-            "Allowed: beside a receiver of type email, which has one."
-        ],
+        [f"{AT}.subscriptions[0].to: no mail server is known. Needs a receiver of type email, which names one."],
     ),
     (
         sent({"to": ["a@example.com"]}, {"channel": "#sales"}, receivers=[EMAIL, SLACK]),
         [
             f"{AT}.subscriptions[1].channel: Metabase needs a token of its own for Slack, as a webhook cannot choose a "
-            "channel. Allowed: beside `crowsnest_metabase_slack_token`."
+            "channel. Needs `crowsnest_metabase_slack_token`."
         ],
     ),
     (
         {**asking(starter=False, subscriptions=[{"channel": "#a"}]), "metabase_slack_token": "x"},
-        [f"{AT}.subscriptions: there is no question to send. Allowed: beside `questions`, or with `starter`."],
+        [f"{AT}.subscriptions: there is no question to send. Needs `questions`, or `starter: true`."],
     ),
     # users
     (
@@ -205,15 +206,15 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {**users("A@example.com"), "receivers": [EMAIL], "metabase_admin_email": "a@Example.com"},
         [
-            "crowsnest_metabase_users[0].email: 'a@example.com' is the first account already, as "
-            "`crowsnest_metabase_admin_email` says. Allowed: another one there, or nothing here."
+            "crowsnest_metabase_users[0].email: 'a@example.com' is already the first account "
+            "(`crowsnest_metabase_admin_email`). Give that account another address, or remove this entry."
         ],
     ),
     (
         {**users("a@example.com"), "receivers": [SLACK]},
         [
-            "crowsnest_metabase_users: Metabase sends people the link to their first password, and no server for "
-            "e-mail is known. Allowed: beside a receiver of type email, which has one."
+            "crowsnest_metabase_users: Metabase e-mails people the link to their first password, and no mail server "
+            "is known. Needs a receiver of type email, which names one."
         ],
     ),
     # secrets that would be more than one line of the file that compose reads
@@ -221,7 +222,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
         (
             declared,
             [
-                f"{path}: the given value (not shown: it may hold a secret) cannot be handed to Metabase. Allowed: one "
+                f"{path}: the given value (not shown: it may hold a secret) cannot be passed to Metabase. Allowed: one "
                 "line."
             ],
         )

@@ -28,10 +28,10 @@ def app(**keys: Any) -> dict[str, Any]:
 
 RECEIVER_TYPES = "slack, discord, webhook, email, sns"
 HIDDEN = "the given value (not shown: it may hold a secret)"
-A_LIST, WHICH_ALERTS = "does not fit. Allowed: a list.", "Names of crowsnest's alerts that should not exist."
+A_LIST, WHICH_ALERTS = "does not fit. Allowed: a list.", "Names of crowsnest's own alerts to leave out."
 URL = "a full URL such as https://shop.example.com/"
 TARGET = "host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000"
-WHERE_METRICS = "Where metrics are read: host:port/path as `curl` on that host reaches it. Path: /metrics."
+WHERE_METRICS = "Where metrics are read: host:port/path as `curl` on that host reaches it. Default path: /metrics."
 
 # The line that a declaration (names without crowsnest_) gives.
 LINES: list[tuple[dict[str, Any], str]] = [
@@ -60,7 +60,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(url="shop.example.com"),
         f"crowsnest_apps[0] (shop).url: 'shop.example.com' does not fit. Allowed: {URL}. "
-        "The public address; probed, with its certificate.",
+        "The public address; it is probed, and its certificate is checked.",
     ),
     (
         app(metrics=["8000"]),
@@ -78,7 +78,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         app(metrics=["127.0.0.1:8000/metrics", ":8000"]),
-        "crowsnest_apps[0] (shop).metrics[1]: ':8000' is the page that crowsnest_apps[0] (shop).metrics[0] names. "
+        "crowsnest_apps[0] (shop).metrics[1]: ':8000' is already declared as crowsnest_apps[0] (shop).metrics[0]. "
         "Allowed: each page once.",
     ),
     (
@@ -89,17 +89,17 @@ LINES: list[tuple[dict[str, Any], str]] = [
         app(thresholds={"down_for": "5x"}),
         "crowsnest_apps[0] (shop).thresholds.down_for: '5x' does not fit. Allowed: a duration: whole numbers with "
         "y, w, d, h, m, s in this order, such as 30s, 5m, 1h30m or 15d. "
-        "How long an app must be unreachable before the critical alert.",
+        "How long an app must be unreachable before it fires.",
     ),
     (
         app(thresholds={"error_ratio": 5}),
         "crowsnest_apps[0] (shop).thresholds.error_ratio: 5 does not fit. Allowed: less than or equal to 1. "
-        "Share of answers with a 5xx status that is too much.",
+        "Share of answers with a 5xx status above which it fires.",
     ),
     (
         {"repeat_after": "5m"},
         "crowsnest_repeat_after: '5m' does not fit. Allowed: a duration of at least 10m: the same alert is not "
-        "repeated sooner. An alert that goes on is repeated no sooner than this; lower severities later.",
+        "repeated sooner. An alert that keeps firing is repeated no sooner than this; lower severities later.",
     ),
     (
         {"timezone": "Seoul"},
@@ -125,56 +125,56 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"environment": datetime.date(2026, 1, 1)},  # what YAML makes of an unquoted 2026-01-01
         "crowsnest_environment: '2026-01-01' does not fit. Allowed: text of the form ^[a-z][a-z0-9-]{0,39}$. "
-        "Label `environment` on every series; never mixed.",
+        "Label `environment` on every series; it keeps environments apart.",
     ),
     (
         {"repeat_after": 600},
         "crowsnest_repeat_after: 600 does not fit. Allowed: text, in quotes if it looks like something else. "
-        "An alert that goes on is repeated no sooner than this; lower severities later.",
+        "An alert that keeps firing is repeated no sooner than this; lower severities later.",
     ),
     (
         {"uptime_kuma_admin_password": "onlysmallletters"},
         f"crowsnest_uptime_kuma_admin_password: {HIDDEN} does not fit. Allowed: 12 to 128 "
-        "characters of at least two kinds: small letters, capitals, digits, others. Password of Uptime Kuma's user "
-        "admin. Default: made once, in the inventory's folder secrets/.",
+        "characters of at least two kinds: lower-case letters, capitals, digits, others. Password of Uptime Kuma's "
+        "user "
+        "admin. Default: generated once, in the inventory's folder secrets/.",
     ),
     # a mail relay without TLS
     (
         {"receivers": [{**MAIL, "smarthost": "localhost:25"}]},
-        "crowsnest_receivers[0] (email): its keys do not fit together. Allowed: `require_tls: false` beside "
-        "localhost:25 when this relay offers no TLS, else `require_tls: true`.",
+        "crowsnest_receivers[0] (email): its keys do not fit together. localhost:25 needs `require_tls: false` when "
+        "this relay offers no TLS, else `require_tls: true`.",
     ),
     (
         {"receivers": [{**MAIL, "smarthost": "mail.example.com:25", "require_tls": False, "password": "hush"}]},
-        "crowsnest_receivers[0] (email): its keys do not fit together. Allowed: `require_tls: false` without a "
-        "password, or with a relay on the server itself such as localhost:25: a password is not sent over the network "
+        "crowsnest_receivers[0] (email): its keys do not fit together. `require_tls: false` needs a relay on the "
+        "server itself such as localhost:25, or no password: a password is not sent over the network "
         "without TLS.",
     ),
     (
         {"receivers": [{**MAIL, "smarthost": "mail.example.com:465", "require_tls": False}]},
-        "crowsnest_receivers[0] (email): its keys do not fit together. "
-        "Allowed: no `require_tls: false` beside port 465, which begins with TLS.",
+        "crowsnest_receivers[0] (email): its keys do not fit together. Port 465 begins with TLS and takes no "
+        "`require_tls: false`.",
     ),
     # what belongs together
     (
         app(health={"basic": "/health/"}),
-        "crowsnest_apps[0] (shop): its keys do not fit together. "
-        "Allowed: `url`, or a full URL instead of a path in `health`.",
+        "crowsnest_apps[0] (shop): its keys do not fit together. A path in `health` needs `url`; a full URL does not.",
     ),
     (
         app(thresholds={"latency_p95_medium_seconds": 3}),
-        "crowsnest_apps[0] (shop).thresholds: its keys do not fit together. "
-        "Allowed: latency_p95_medium_seconds smaller than latency_p95_high_seconds.",
+        "crowsnest_apps[0] (shop).thresholds: its keys do not fit together. `latency_p95_medium_seconds` must be less "
+        "than `latency_p95_high_seconds`.",
     ),
     (
         app(health={"detailed": "http://127.0.0.1/d"}),
-        "crowsnest_apps[0] (shop).health: its keys do not fit together. "
-        "Allowed: `components` beside `detailed`: the names of the components in its answer.",
+        "crowsnest_apps[0] (shop).health: its keys do not fit together. `detailed` needs `components`: the names of "
+        "the components in its answer.",
     ),
     (
         app(health={"detailed": "http://127.0.0.1/d", "components": ["Database", "database"]}),
-        "crowsnest_apps[0] (shop).health: its keys do not fit together. Allowed: each component once, and none called "
-        "answer, health, url, website: these are probes of their own.",
+        "crowsnest_apps[0] (shop).health: its keys do not fit together. List each component once, and none called "
+        "answer, health, url, website: other probes have these names.",
     ),
     # hosts
     (
@@ -214,8 +214,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         app(host="web2", jobs=[{"name": "backup", "every": "1d"}]),
-        "crowsnest_apps[0] (shop).jobs[0] (backup): Uptime Kuma listens on the server's loopback, where a job on web2 "
-        "cannot report. Allowed: jobs of apps on the server.",
+        "crowsnest_apps[0] (shop).jobs[0] (backup): Uptime Kuma listens on the server's loopback, which a job on web2 "
+        "cannot reach. Allowed: jobs of apps on the server.",
     ),
     # receivers
     (
@@ -256,15 +256,15 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"ports": {"prometheus": 9093}},
-        "crowsnest_ports.prometheus: 9093 is the port of alertmanager. Allowed: a free one.",
+        "crowsnest_ports.prometheus: 9093 is also the port of alertmanager. Allowed: a free one.",
     ),
     (
         {"ports": {"blackbox": 9100}},
-        "crowsnest_ports.blackbox: 9100 is the port of node_exporter. Allowed: a free one.",
+        "crowsnest_ports.blackbox: 9100 is also the port of node_exporter. Allowed: a free one.",
     ),
     (
         {"ports": {"node_exporter": 9090}},
-        "crowsnest_ports.node_exporter: 9090 is the port of prometheus. Allowed: a free one.",
+        "crowsnest_ports.node_exporter: 9090 is also the port of prometheus. Allowed: a free one.",
     ),
     (
         {"disabled_alerts": ["HostDwn"]},
@@ -313,7 +313,7 @@ def test_a_metrics_page_belongs_to_one_app_and_is_read_once(case: tuple[str | No
         for name, host, target in (("shop", *case[:2]), ("blog", *case[2:]))
     ]
     refusal = (
-        f"crowsnest_apps[1] (blog).metrics[0]: {case[3]!r} is the page that crowsnest_apps[0] (shop).metrics[0] names. "
+        f"crowsnest_apps[1] (blog).metrics[0]: {case[3]!r} is already declared as crowsnest_apps[0] (shop).metrics[0]. "
         "Allowed: each page once."
     )
     assert mistakes(apps=apps) == ([refusal] if PAGES[case] else [])
@@ -360,12 +360,12 @@ def test_a_wrong_secret_is_not_shown(declared: dict[str, Any]) -> None:
 OWN_RULES: list[tuple[bytes | None, str]] = [
     (b"groups: []", ""),
     (None, "No such file or directory ({path}). Relative paths start at the inventory's folder."),
-    (b"rules: []", "has no list `groups`. Allowed: a rule file of Prometheus."),
-    (b"groups: {}", "has no list `groups`. Allowed: a rule file of Prometheus."),
+    (b"rules: []", "has no list `groups`. Allowed: a Prometheus rule file."),
+    (b"groups: {}", "has no list `groups`. Allowed: a Prometheus rule file."),
     (b"groups: [", "is not YAML: "),
     (b"groups: \xe9", "is not YAML: "),
     (b"groups: 2026-13-01", "is not YAML: "),
-    (b"", "has no list `groups`. Allowed: a rule file of Prometheus."),
+    (b"", "has no list `groups`. Allowed: a Prometheus rule file."),
     (b"groups: [5, {rules: 5}, {rules: [5, {record: a}, {alert: [5]}, {alert: OrdersStopped}]}]", ""),
     (
         b"groups: [{rules: [{alert: HostDown}, {alert: HostDown}]}]",

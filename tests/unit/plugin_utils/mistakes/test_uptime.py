@@ -54,11 +54,11 @@ def test_what_fits_together_is_taken(declared: dict[str, Any]) -> None:
 
 
 MADE = (
-    "names of apps, alone or with a colon, and 'Alerting path' are for monitors that crowsnest makes. "
+    "names of apps, alone or before a colon, and 'Alerting path' are reserved for the monitors that crowsnest makes. "
     "Allowed: another name."
 )
-GROUP_KINDS = "Allowed, apps with something to watch and monitors of `type: group`"
-CIRCLE = "leads back to itself. Allowed: groups within groups, without a circle."
+GROUP_KINDS = "Allowed (apps with something to watch, monitors of `type: group`)"
+CIRCLE = "leads back to itself. Allowed: groups within groups, without a cycle."
 # (declared, the lines)
 LINES: list[tuple[dict[str, Any], list[str]]] = [
     # names and ids
@@ -72,8 +72,8 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"monitors": [ping("a", id="x"), ping("b", id="x")]},
         [
-            f"crowsnest_monitors[{index}] ({name}).id: 'x' is declared 2 times. Allowed: each once; "
-            "without `id` it is the name."
+            f"crowsnest_monitors[{index}] ({name}).id: 'x' is declared 2 times. Allowed: each id once; without `id`, "
+            f"the name is the id."
             for index, name in enumerate("ab")
         ],
     ),
@@ -87,8 +87,8 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"monitors": [ping(tags={"crowsnest": "a"})]},
         [
-            "crowsnest_monitors[0] (Office).tags.crowsnest: a mark, or a label of the monitor's metrics. "
-            "Allowed: other tags."
+            "crowsnest_monitors[0] (Office).tags.crowsnest: is reserved for crowsnest's mark and for labels of "
+            "metrics. Allowed: other tags."
         ],
     ),
     # groups
@@ -126,7 +126,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {"monitors": [ping(notifications=["phone"])]},
-        ["crowsnest_monitors[0] (Office).notifications[0]: Uptime Kuma cannot tell 'phone', a receiver of type sns."],
+        ["crowsnest_monitors[0] (Office).notifications[0]: Uptime Kuma cannot notify 'phone', a receiver of type sns."],
     ),
     (
         {"receivers": [], "monitors": [ping(notifications=["slack"])]},
@@ -148,7 +148,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"status_pages": [page("shop: website"), page("shop: website")]},
         [
-            f"crowsnest_status_pages[{index}] (status).slug: 'status' is declared 2 times. Allowed: each once."
+            f"crowsnest_status_pages[{index}] (status).slug: 'status' is declared 2 times. Allowed: each slug once."
             for index in (0, 1)
         ],
     ),

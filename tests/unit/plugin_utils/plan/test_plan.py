@@ -71,8 +71,8 @@ def test_services_are_switched_off_from_the_last_one_on(plan: MakePlan) -> None:
 def test_a_host_too_small_for_what_is_needed_is_refused_with_advice(plan: MakePlan) -> None:
     made = plan(total_mib=445, used_mib=200)
     assert made.refusals == [
-        "memory: 163 MiB are missing for prometheus, alertmanager. Take a larger bundle (1 GB is the smallest "
-        "that fits beside an app), or stop what uses the memory: `ps aux --sort -rss | head` on the host shows it."
+        "memory: 163 MiB are missing for prometheus, alertmanager. Choose a larger bundle (1 GB is the smallest that "
+        "fits next to an app), or stop what uses the memory: `ps aux --sort -rss | head` on the host shows it."
     ]
 
 
@@ -186,7 +186,7 @@ def test_the_size_in_force_stays_while_there_is_room_for_it(plan: MakePlan, free
 def test_a_full_disk_is_refused_with_advice(plan: MakePlan) -> None:
     assert plan(disk_mib=19_500, free_mib=900).refusals == [
         "disk: 900 MiB are free below /var/lib, 3072 MiB are needed (512 MiB of them for metrics). "
-        "Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), take a larger disk, "
+        "Free space (`docker system df`, `du -xh --max-depth=2 / | sort -h | tail`), use a larger disk, "
         "or declare a smaller crowsnest_retention_size_mib."
     ]
 
@@ -224,8 +224,8 @@ def test_an_engine_that_is_there_must_have_a_compose_with_include(plan: MakePlan
 
 def test_an_old_compose_is_refused_with_the_package_to_install(plan: MakePlan) -> None:
     assert plan(docker="20.10.24", compose="1.29.2").refusals == [
-        "Docker 20.10.24 is there with Compose 1.29.2; crowsnest keeps the engine and needs Compose 2.20 or newer. "
-        "`apt-get install docker-compose-plugin` (engine from Docker), `docker-compose-v2` (Ubuntu) "
+        "Docker 20.10.24 is installed with Compose 1.29.2; crowsnest keeps the engine and needs Compose 2.20 or newer. "
+        "Install the package `docker-compose-plugin` (engine from Docker), `docker-compose-v2` (Ubuntu) "
         "or `docker-compose` (Debian 13)."
     ]
 
@@ -277,7 +277,7 @@ def test_the_table_says_whose_flags_are_replaced_and_where_they_are_kept(plan: M
     made = context_of(files={"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'})
     (line,) = [line for line in plan_table(made) if "replaced" in line]
     assert line == (
-        'replaced on web1: your flags of node exporter, ARGS="--collector.systemd" - '
+        'replaced on web1: your node exporter flags, ARGS="--collector.systemd" - '
         "/etc/default/prometheus-node-exporter is kept with a date in its name; what you still need goes into "
         "node_exporter_flags or crowsnest_textfile_directory"
     )
@@ -335,8 +335,8 @@ def test_an_operating_system_it_is_not_made_for_is_refused(facts: Callable[..., 
     seen = {"web1": facts(), "web2": old}
     made = make_plan(Declaration(), "web1", {"web1": "", "web2": "10.0.0.2"}, seen, REGISTRY, IMAGES)
     assert made.refusals == [
-        "web2 runs ubuntu 20.04. crowsnest is made for debian 12, 13; ubuntu 22.04, 24.04. Upgrade the host, or take "
-        "it out of the inventory."
+        "web2 runs ubuntu 20.04. crowsnest supports debian 12, 13; ubuntu 22.04, 24.04. Upgrade the host, or remove "
+        "it from the inventory."
     ]
 
 
@@ -448,13 +448,13 @@ def test_a_larger_heap_must_fit_while_metabase_runs(plan: MakePlan, heap: int, r
     )
     assert bool(made.refusals) == refused
     if refused:
-        assert made.refusals[0].startswith("memory: metabase would get a heap of 3000 MiB, now it has 768, and ")
+        assert made.refusals[0].startswith("memory: metabase would get a heap of 3000 MiB instead of 768, and ")
 
 
 def test_a_metabase_that_nobody_asks_for_any_more_is_named(plan: MakePlan) -> None:
     running = {**EVERYTHING, "metabase": 900, "metabase_database": 30}
     made = plan({}, total_mib=3900, own=running, **DOCKER, node_exporter=True)
     assert made.switched_off == {
-        "metabase": "nobody asks for it any more; its data stay in /var/lib/crowsnest/metabase_database"
+        "metabase": "nothing declares it any more; its data stays in /var/lib/crowsnest/metabase_database"
     }
     assert plan({}, total_mib=3900, own=EVERYTHING, **DOCKER, node_exporter=True).switched_off == {}

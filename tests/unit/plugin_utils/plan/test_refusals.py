@@ -23,7 +23,11 @@ ENGINES: dict[str, tuple[dict[str, Any], str, str]] = {
     "Podman that answers as an engine": ({"kind": "podman", "version": "4.9.3"}, "is Podman's", "podman-docker"),
     "the snap": ({"kind": "snap"}, "may not read /opt", "snap remove docker"),
     "rootless": ({"kind": "rootless"}, "without root", "systemctl enable --now docker"),
-    "another host": ({"endpoint": "tcp://10.0.0.9:2375"}, "speaks to tcp://10.0.0.9:2375", "unset DOCKER_HOST"),
+    "another host": (
+        {"endpoint": "tcp://10.0.0.9:2375"},
+        "uses the engine at tcp://10.0.0.9:2375",
+        "unset DOCKER_HOST",
+    ),
     "a user's": (
         {"endpoint": "unix:///run/user/1000/docker.sock"},
         "/run/user/1000",
@@ -54,11 +58,11 @@ def test_the_engine_of_the_host_itself_is_taken(facts: Facts, endpoint: str) -> 
     assert engine(facts, endpoint=endpoint) == []
 
 
-# What a kernel can limit: what is missing, as it is told.
+# What a kernel can limit: what is missing, as the refusal words it.
 CONTROLLERS = {
     ("cpu", "memory", "pids"): "",
-    ("cpu", "pids"): "cannot limit memory (cgroups), so a service could take all of it. Add `cgroup_enable=memory` to",
-    ("cpu",): "cannot limit memory and pids (cgroups), so a service could take all of it. Add `cgroup_enable=memory "
+    ("cpu", "pids"): "cannot limit memory (cgroups), so one service could use up all. Add `cgroup_enable=memory` to",
+    ("cpu",): "cannot limit memory and pids (cgroups), so one service could use up all. Add `cgroup_enable=memory "
     "cgroup_enable=pids` to",
 }
 
@@ -95,7 +99,7 @@ def test_a_folder_that_cannot_be_written_is_told_where_it_is_needed(
     folders, server = case
     refusals = host_refusals({"h": facts() | {"read_only": list(folders)}}, {} if server else {"h": "10.0.0.2"})
     assert bool(refusals) == bool(READ_ONLY[case])
-    assert all(refusal.startswith(f"h: nothing can be written to {READ_ONLY[case]}, as") for refusal in refusals)
+    assert all(refusal.startswith(f"h: the run cannot write to {READ_ONLY[case]}, as") for refusal in refusals)
 
 
 # (node exporter, version of Docker, ensurepip, whether it is the server): whether packages are missing.
@@ -126,7 +130,7 @@ NODE_EXPORTER_UNITS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "started by hand": (
         {"own_start": "/etc/systemd/system/prometheus-node-exporter.service.d/flags.conf"},
         [
-            "flags.conf starts node exporter in a way of its own",
+            "flags.conf starts node exporter in its own way",
             "the flags in /etc/default/prometheus-node-exporter have no effect",
             "Remove ExecStart from /etc/systemd/system/prometheus-node-exporter.service.d/flags.conf",
             "node_exporter_flags",

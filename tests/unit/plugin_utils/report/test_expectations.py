@@ -216,8 +216,8 @@ def test_a_port_that_the_run_itself_closed_is_no_fault(facts: Facts) -> None:
 def test_a_host_that_does_not_answer_is_a_fault(expect: Callable[..., dict[str, Any]]) -> None:
     checks = expect({}, hosts=("web1", "web2"), silent=("web2",))["checks"]
     assert [(check["status"], check["detail"]) for check in checks if check["area"] == "hosts"] == [
-        ("FAIL", "web2 was not looked at: it does not answer over SSH"),
-        ("PASS", "1 of 2 looked at"),
+        ("FAIL", "web2 was not checked: it does not answer over SSH"),
+        ("PASS", "1 of 2 checked"),
     ]
 
 
@@ -316,7 +316,7 @@ def test_what_is_open_is_said(context: MakeContext, facts: Facts) -> None:
     (check,) = module.port_checks(
         context(), {"web1": facts(ports={"443": ["::"], "22": ["0.0.0.0"], "5432": ["127.0.0.1"]})}
     )
-    assert check["detail"] == "only declared ones can be reached from outside: 22, 443"
+    assert check["detail"] == "only declared ports can be reached from outside: 22, 443"
 
 
 # --- the report ---
@@ -396,7 +396,7 @@ def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, An
 
 
 def test_a_host_without_the_stack_is_one_sentence() -> None:
-    assert verify_report({}) == ["The stack does not run here yet, so there is nothing to ask."]
+    assert verify_report({}) == ["The stack does not run here yet, so there is nothing to check."]
 
 
 def test_what_other_tasks_could_not_do_is_a_fault_unless_it_is_the_apps(

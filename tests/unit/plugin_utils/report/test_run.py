@@ -120,7 +120,7 @@ TOLD: list[tuple[list[dict[str, Any]], bool]] = [
     ([{"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/x"}], True),
 ]
 NOBODY = (
-    "Uptime Kuma can tell nobody when the alerting path is broken: declare a receiver of critical alerts of "
+    "Uptime Kuma can notify nobody when the alerting path is broken: declare a receiver of critical alerts of "
     "type slack, discord, email or webhook."
 )
 
