@@ -78,7 +78,7 @@ def test_the_search_begins_again_at_the_lowest_ports(monkeypatch: pytest.MonkeyP
 
 
 def test_when_everything_is_taken_the_way_out_is_named() -> None:
-    with pytest.raises(LabError, match=r"taken on this machine\. Remove a lab"):
+    with pytest.raises(LabError, match=r"in use on this machine\. Remove a lab"):
         ports.choose("demo", 1, ["10.0.0.0/8"])
 
 

@@ -38,7 +38,7 @@ def test_a_lab_that_comes_up_waits_for_another_one_even_if_a_third_is_removed(
     with state.alone():
         state.remove("third")
         assert "waiting" not in capsys.readouterr().out
-        with pytest.raises(LabError, match="Another lab is being prepared"), state.alone():
+        with pytest.raises(LabError, match="Another lab is still being prepared"), state.alone():
             pytest.fail("two labs are prepared at once")
         assert "waiting for it" in capsys.readouterr().out
     with state.alone():

@@ -117,7 +117,7 @@ def test_refused_validation_leaves_the_old_owner(tmp_path: Path, capsys: pytest.
     ("params", "words"),
     [
         ({"validate": "nonexistent-program %s"}, ["cannot run nonexistent-program", "install the program"]),
-        ({"validate": "true"}, ["put %s where"]),
+        ({"validate": "true"}, ["write %s where"]),
         ({"validate": "true 'open %s"}, ["No closing quotation"]),
         ({"validate": "touch %s/extra"}, ["changed the files it checked"]),
         ({"owner": "nobody-yet"}, ["there is no user 'nobody-yet'", "create it"]),

@@ -115,7 +115,7 @@ def symlink(place: Path) -> None:
             Path.mkdir,
             "app/current exists and is not the symlink that this module manages; move it away (mv ",
         ),
-        ("app/other.yml", Path.touch, "app holds other files and was not created by this module; give a directory"),
+        ("app/other.yml", Path.touch, "app holds other files and was not created by this module; use a directory"),
     ],
 )
 def test_a_place_that_is_not_ours_is_refused(tmp_path: Path, place: str, make: object, words: str) -> None:
@@ -157,7 +157,9 @@ def test_a_hanging_run_is_named_after_a_while(tmp_path: Path, monkeypatch: pytes
     handle = os.open(path, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        with pytest.raises(ConfigDirectoryError, match=r"app: another run has held it for 0\.2 s; look for a hanging"):
+        with pytest.raises(
+            ConfigDirectoryError, match=r"app: another run has held it for 0\.2 s; check this host for a hanging"
+        ):
             apply(path, release("two"), 3, None)
     finally:
         os.close(handle)

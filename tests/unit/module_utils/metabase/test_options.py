@@ -109,7 +109,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
     ),
     "no password of a database": ("databases.0", {"password": ""}, "databases[0] (Shop).password: is missing"),
     "port": ("databases.0", {"port": 70000}, "databases[0] (Shop).port: 70000 is not between 1 and 65535"),
-    "a key with a blank": ("collections.0", {"key": "my shop"}, "collections[0] (my shop).key: my shop is not a word"),
+    "a key with a blank": ("collections.0", {"key": "my shop"}, "collections[0] (my shop).key: my shop is not a text"),
     "an unknown parent": (
         "collections.1",
         {"parent": "b"},
