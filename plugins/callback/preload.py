@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Loads before Ansible forks what every task needs."""
+"""Loads what every task needs before Ansible forks."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from ansible.plugins.loader import (
     test_loader,
 )
 
-# Ansible runs each task in a fork of itself. What is imported here is there in all of them.
+# Ansible runs each task in a fork of itself. What is imported here is loaded in all of them.
 from ansible_collections.crowsnest.core.plugins.plugin_utils import facts_to_read as facts_to_read
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters as filters
 
 DOCUMENTATION = r"""
 name: preload
 type: aggregate
-short_description: Loads once what would be loaded in every task
+short_description: Loads once what every task would load
 version_added: 0.1.0
 author: crowsnest contributors
 description:
-  - Says nothing. Without it each task that uses a filter of this collection spends 0.35 s on loading it, each task
+  - Prints nothing. Without it each task that uses a filter of this collection spends 0.35 s on loading it, each task
     0.03 s on Ansible's own filters and tests, and each module 0.1 s on parsing what Ansible ships with all modules.
 """
 
@@ -61,7 +61,7 @@ def load_plugins() -> None:
 def parse_module_library() -> None:
     """Keeps the syntax trees of the 50 files that Ansible ships with every module; the module `ping` needs no others.
 
-    Ansible has no public way to this. A version without these two functions packs its modules as if we did nothing.
+    Ansible has no public API for this. A version without these functions packs its modules as usual.
     """
     names = ("_compile_module_ast", "recursive_finder", "_builder")
     parse, pack, builder = (getattr(module_common, name, None) for name in names)
@@ -83,7 +83,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_NEEDS_ENABLED = True
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """By now the folders are known in which a playbook may have plugins of its own."""
+        """By now the folders of a playbook's own plugins are known."""
         load_plugins()
         parse_module_library()
         gc.freeze()  # the forks need not look through all this for garbage, which would also copy it

@@ -10,12 +10,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.d
 
 DOCUMENTATION = r"""
 name: database_reader_outcome
-short_description: What the tasks of the role database_reader brought
+short_description: The outcome of the tasks of the role database_reader
 version_added: 0.1.0
 author: crowsnest contributors
 positional: asked, made, granted, asked_again
 description:
-  - Makes sentences for people of what PostgreSQL answered to the tasks of the role C(database_reader).
+  - Turns PostgreSQL's answers to the tasks of the role C(database_reader) into sentences for people.
 options:
   _input:
     description: The variable C(database_reader_databases).
@@ -23,7 +23,7 @@ options:
     elements: dict
     required: true
   asked:
-    description: Results of asking each database as its reader.
+    description: Results of querying each database as its reader.
     type: list
     elements: dict
     required: true
@@ -38,7 +38,7 @@ options:
     elements: dict
     default: []
   asked_again:
-    description: Results of asking again.
+    description: Results of querying again.
     type: list
     elements: dict
     default: []
@@ -54,8 +54,8 @@ RETURN = r"""
 _value:
   description:
     - C(unready), apps whose database has no reader as declared; C(logged_in), C(made) and C(granted), apps whose
-      database did what the step asked.
-    - C(failed) and C(notes), each a list of C(app) and C(message). Notes tell what every role may do in a database.
+      database did what the step requested.
+    - C(failed) and C(notes), each a list of C(app) and C(message). Notes name what every role may do in a database.
   type: dict
 """
 

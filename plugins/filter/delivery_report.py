@@ -14,7 +14,7 @@ short_description: Deliveries as lines of text
 version_added: 0.1.0
 author: crowsnest contributors
 description:
-  - Says for each severity and kind of receiver what was delivered, and the words of a refusal.
+  - Reports for each severity and kind of receiver what was delivered, and the text of a refusal.
 options:
   _input:
     description: The C(deliveries) returned by M(crowsnest.core.alertmanager_test_alerts).

@@ -16,7 +16,7 @@ author: crowsnest contributors
 positional: hostvars, limited
 description:
   - Gives the options of the module P(crowsnest.core.verify#module). Everything is derived with the functions that make
-    the configuration, so it cannot say anything else.
+    the configuration, so the two cannot differ.
 options:
   _input:
     description: The text C(context) that the filter P(crowsnest.core.plan#filter) gives.
@@ -27,13 +27,13 @@ options:
     type: dict
     required: true
   limited:
-    description: The run was told to leave out hosts, so that a host without facts is no fault.
+    description: C(--limit) left out hosts, so that a host without facts is not a fault.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Check that everything runs as declared
+- name: Check whether everything is as declared
   crowsnest.core.verify:
     expected: "{{ (context | crowsnest.core.expectations(hostvars)).expected }}"
 """

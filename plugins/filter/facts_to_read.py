@@ -10,11 +10,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.facts_to_read impor
 
 DOCUMENTATION = r"""
 name: facts_to_read
-short_description: Files and units whose state says what is left to do on a host
+short_description: Files and units whose state shows what is left to do on a host
 version_added: 0.1.0
 author: crowsnest contributors
 description:
-  - Names what the module M(crowsnest.core.host_facts) reads besides what it always reads.
+  - Names what the module M(crowsnest.core.host_facts) reads in addition to what it always reads.
 options:
   _input:
     description: The groups of the host.

@@ -18,7 +18,7 @@ version_added: 0.1.0
 author: crowsnest contributors
 positional: hostvars, in_this_run, tags, sources
 description:
-  - One sentence for each mistake that would otherwise make a run do less than the inventory says, without a word.
+  - One sentence for each mistake that would otherwise silently make a run do less than the inventory declares.
 options:
   _input:
     description: Ansible's C(groups).

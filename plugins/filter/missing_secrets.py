@@ -10,7 +10,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import miss
 
 DOCUMENTATION = r"""
 name: missing_secrets
-short_description: Secrets that planned services need and nobody gave
+short_description: Secrets that planned services need and that do not exist yet
 version_added: 0.1.0
 author: crowsnest contributors
 description:

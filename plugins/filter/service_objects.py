@@ -10,12 +10,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import serv
 
 DOCUMENTATION = r"""
 name: service_objects
-short_description: What a service shall hold that has only an API
+short_description: What a service must hold that is configured through its API
 version_added: 0.1.0
 author: crowsnest contributors
 positional: name
 description:
-  - Gives the options of the module that speaks to its API, which masks what is secret in them.
+  - Gives the options of the module that uses its API, which masks what is secret in them.
 options:
   _input:
     description: The text C(context) that the filter P(crowsnest.core.plan#filter) gives.

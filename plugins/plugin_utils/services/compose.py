@@ -44,10 +44,10 @@ def service_files(context: Context, name: str) -> Files:
 
 def validation(context: Context, name: str) -> str:
     """The command by which a program of the image checks a staged configuration at %s; empty when it has none."""
-    planned, words = context.services[name], context.definition(name).validate
-    if not words:
+    planned, command = context.services[name], context.definition(name).validate
+    if not command:
         return ""
-    program, arguments = words[0], words[1:]
+    program, arguments = command[0], command[1:]
     return " ".join(
         [
             f"docker run --rm --pull never --network none --userns host --user {planned.user}:{planned.user}",
@@ -62,7 +62,7 @@ def _container(planned: Planned, own: Container, data: bool) -> dict[str, Any]:
     configuration = [f"{planned.config_directory}:{MOUNT_IN_CONTAINER}:ro"] if own.configured else []
     data_volume = [f"{planned.data_directory}:{DATA_IN_CONTAINER}"] if data else []
     memory = {"GOMEMLIMIT": f"{int(planned.limit_mib * GO_MEMORY_SHARE)}MiB"} if own.go else {}
-    command = [word.replace("$", "$$") for word in own.command]  # compose fills in variables
+    command = [argument.replace("$", "$$") for argument in own.command]  # compose fills in variables
     return {
         "image": planned.image,
         **({"command": command} if command else {}),

@@ -34,16 +34,16 @@ class Probe(NamedTuple):
 
 def probes(app: App) -> Iterator[Probe]:
     """All probes of an app. Apps without options of their own share modules."""
-    asked, own = _asked(app), "" if app.as_usual else f"{app.name}/"
+    request, own = _asked(app), "" if app.as_usual else f"{app.name}/"
     if app.url:
-        yield Probe("url", f"{own}{USUAL}", app.url, asked | _accepted(app))
+        yield Probe("url", f"{own}{USUAL}", app.url, request | _accepted(app))
     if app.health.basic:
-        yield Probe("health", f"{own}{USUAL}", urljoin(app.url or "", app.health.basic), asked | _accepted(app))
+        yield Probe("health", f"{own}{USUAL}", urljoin(app.url or "", app.health.basic), request | _accepted(app))
     if app.health.detailed:
         detailed, names = urljoin(app.url or "", app.health.detailed), app.health.components
-        yield Probe("answer", f"{app.name}/answer", detailed, asked | health.answer_judged(names))
+        yield Probe("answer", f"{app.name}/answer", detailed, request | health.answer_judged(names))
         for name in names:
-            yield Probe(name, f"{own}component_{name}", detailed, asked | health.component_judged(name))
+            yield Probe(name, f"{own}component_{name}", detailed, request | health.component_judged(name))
 
 
 def blackbox_config(apps: Sequence[App]) -> dict[str, Any]:

@@ -89,23 +89,23 @@ def _database_secrets(context: Context) -> Files:
 def _objects(context: Context) -> dict[str, Any]:
     """Options of the module `metabase`."""
     planned, declared = context.services["metabase"], context.declaration
-    asked = {app.name: questions(app.business, context.inventory_dir) for app in declared.apps}
+    ready = {app.name: questions(app.business, context.inventory_dir) for app in declared.apps}
     return {
         "url": planned.url,
         "key_file": f"{planned.config_directory}/api_key",
         "admin": admin(declared, context.secret("metabase_admin_password")),
         "site": {"name": declared.metabase_site_name, "locale": declared.language},
-        **objects(declared.apps, asked, declared.metabase_users, context.secret("database_reader_password")),
+        **objects(declared.apps, ready, declared.metabase_users, context.secret("database_reader_password")),
     }
 
 
 def _expected(context: Context) -> OfServices:
     held = _objects(context)
-    asked: list[Question] = [
-        {"key": each["key"], "app": each["collection"], "name": each["name"], "parameters": first_parameters(each)}
-        for each in held["questions"]
+    expected: list[Question] = [
+        {"key": item["key"], "app": item["collection"], "name": item["name"], "parameters": first_parameters(item)}
+        for item in held["questions"]
     ]
-    return {"business": {"key_file": held["key_file"], "connections": VERIFY_CONNECTIONS, "questions": asked}}
+    return {"business": {"key_file": held["key_file"], "connections": VERIFY_CONNECTIONS, "questions": expected}}
 
 
 METABASE = Service(
@@ -129,9 +129,9 @@ METABASE = Service(
     health_path="/api/health",
     expected=_expected,
     unasked="questions",
-    page=Page(2, "what the business earns, in numbers that anybody can ask for"),
+    page=Page(2, "what the business earns, in numbers that anybody can query"),
     login=Login("Metabase", lambda declaration: declaration.metabase_admin_email),
-    without="; there are no numbers of the business (4 GB of memory fit it beside an app)",
+    without="; there are no numbers of the business (with 4 GB of memory it fits next to an app)",
 )
 METABASE_DATABASE = Service(
     name="metabase_database",

@@ -31,7 +31,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
 
 
 def _container(_context: Context, planned: Planned) -> Container:
-    """SQLite, so that nobody is asked at its start.
+    """SQLite, so that its start needs no setup by hand.
 
     https://github.com/louislam/uptime-kuma/wiki/Environment-Variables
     """
@@ -82,9 +82,10 @@ def _dashboards(context: Context) -> list[Dashboard]:
 
 def _expected(context: Context) -> OfServices:
     held = objects(context)
-    looking = [each for each in held["monitors"] if each["type"] != "push" and each.get("active", True)]
+    monitors = [monitor for monitor in held["monitors"] if monitor.get("active", True)]
+    checking = [monitor for monitor in monitors if monitor["type"] != "push"]
     return {
-        "monitors": [monitor["name"] for monitor in looking],
+        "monitors": [monitor["name"] for monitor in checking],
         "status_pages": [page["slug"] for page in held["status_pages"]],
     }
 
@@ -99,7 +100,7 @@ UPTIME_KUMA = Service(
     secret_files=_secret_files,
     generated_secrets=(GeneratedSecret("uptime_kuma_admin_password"), GeneratedSecret("uptime_kuma_push_key")),
     objects=_objects,
-    # Monitors look once a minute; Kuma logs a line for each question, and refuses more than 60 a minute.
+    # Monitors check once a minute; Kuma logs a line for each request, and refuses more than 60 a minute.
     scrape=Scrape(
         interval="30s",
         kept="monitor_(status|response_time|cert_days_remaining)|process_.+",

@@ -112,7 +112,7 @@ def test_what_a_monitored_host_has_is_what_counts_or_it_is_refused(server: dict[
 def test_of_many_hosts_a_few_are_named(hosts: int, shown: str) -> None:
     variables = {"web1": {}} | {f"h{number}": {"crowsnest_apps": []} for number in range(hosts)}
     (line,) = inventory_mistakes(GROUPS, variables, ["web1"], ["all"], [], bool)
-    assert f"its value for {shown}is not" in line
+    assert f"its value for {shown}differs" in line
 
 
 # (name, text): whether it looks like hosts

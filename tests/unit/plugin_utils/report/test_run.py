@@ -44,8 +44,8 @@ WAYS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("server", "way"), WAYS)
 def test_the_way_to_the_pages_is_a_command_that_works(context: MakeContext, server: dict[str, Any], way: str) -> None:
-    (line,) = (line for line in lines(context, {}, server) if line.startswith("They listen"))
-    assert line.removeprefix("They listen ").startswith(way)
+    (line,) = (line for line in lines(context, {}, server) if line.startswith("These pages listen"))
+    assert line.removeprefix("These pages listen ").startswith(way)
     assert line.endswith("deploy@203.0.113.10") == ("ansible_host" in server)
 
 

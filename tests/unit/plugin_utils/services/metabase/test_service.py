@@ -106,4 +106,4 @@ def test_mistakes_of_questions_are_found_with_all_others() -> None:
     wrong = {"crowsnest_apps": [{"name": "shop", "business": {"questions": [{"name": "a", "sql": "DROP TABLE a"}]}}]}
     found = declaration_mistakes(wrong, {"server": ["web1"], "monitored": ["web1"]}, "/nowhere")
     assert any("the app has no `database`" in line for line in found)
-    assert any("a question only reads" in line for line in found)
+    assert any("a question may only read" in line for line in found)
