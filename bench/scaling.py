@@ -59,6 +59,7 @@ def host_facts(number: int) -> HostFacts:
         "listeners": {},
         "published": [],
         "data": {},
+        "configurations": {},
         "python": {"version": "3.13", "ensurepip": True},
         "toolbox": "",
         "ping_groups": [0, 2147483647],

@@ -110,7 +110,7 @@ def test_a_collection_with_work_of_people_is_not_archived(ready: Double, run: Ru
     none = changed(collections=[], questions=[], dashboards=[], subscriptions=[])
     result = run(none)
     assert "archive collection Sales" not in result["changes"] and "archive collection Shop" not in result["changes"]
-    assert "holds what people made there (Orders)" in json.dumps(result["warnings"])
+    assert "holds what people created there (Orders)" in json.dumps(result["warnings"])
     assert not ready.ask("GET", f"card/{card['id']}")["archived"]
     settled(run, ready, none)
 

@@ -136,7 +136,7 @@ def test_a_column_that_is_not_there(metabase: Double, run: Runner) -> None:
         {
             "question": "shop/revenue",
             "message": "there is no column public.orders.gone in the database Shop (schema.table.column), as far as "
-            "Metabase sees it",
+            "Metabase can see",
         }
     ]
     assert len(metabase.one("dashboard", "The shop")["dashcards"]) == 1

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
+    COMPOSE_FILE,
+    NODE_EXPORTER_DEFAULTS,
+    PLAN_FILE,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.facts_to_read import facts_to_read
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import HOST_PROGRAMS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.definition import (
@@ -21,9 +26,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work 
     paths_of,
     units_of,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import METABASE_COMPOSE, PROMETHEUS_COMPOSE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import PROMETHEUS_YML
 
 PROGRAM = "/opt/crowsnest/container_metrics/container_metrics.py"
 TIMER, SERVICE = "crowsnest-container-metrics.timer", "crowsnest-container-metrics.service"
@@ -173,7 +176,7 @@ def test_systemd_understands_every_line(tmp_path: Path, name: str) -> None:
 
 
 def test_what_the_plan_reads_of_the_server_is_read() -> None:
-    assert {METABASE_COMPOSE, PROMETHEUS_COMPOSE, PROMETHEUS_YML} <= set(facts_to_read(["server"])["files"])
+    assert {COMPOSE_FILE, PLAN_FILE, NODE_EXPORTER_DEFAULTS} <= set(facts_to_read(["server"])["files"])
 
 
 def test_a_host_that_is_only_watched_is_asked_for_its_flags_only() -> None:
@@ -185,9 +188,7 @@ def test_what_a_run_decides_by_is_read_on_the_server() -> None:
         "files": [
             "/etc/default/prometheus-node-exporter",
             "/opt/crowsnest/compose.yaml",
-            "/opt/crowsnest/prometheus/current/prometheus.yml",
-            "/opt/crowsnest/prometheus/current/compose.yml",
-            "/opt/crowsnest/metabase/current/compose.yml",
+            "/opt/crowsnest/plan.json",
             PROGRAM,
             f"{UNITS}/{SERVICE}",
             f"{UNITS}/{TIMER}",
