@@ -36,7 +36,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The C(directory) of the project, C(files), C(data_directories) and C(reload).
+  description: C(files), C(data_directories) and C(reload).
   type: dict
 """
 

@@ -22,7 +22,6 @@ from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.re
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     COMPOSE_FILE,
-    CONFIG_ROOT,
     DATA_ROOT,
     KEYS_DIRECTORY,
     PLAN_FILE,
@@ -178,8 +177,8 @@ def service_objects(context: str, name: str) -> dict[str, Any]:
 def compose_project(context: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """What the role `stack` makes on the server, whose facts are `found`.
 
-    {"directory": folder of the project, "files": [{"path", "text", "mode"}] that are not as they should be,
-    "data_directories": [{"path", "user", "mode"}] that are not, "reload": services for the module `service_reload`}
+    {"files": [{"path", "text", "mode"}] and "data_directories": [{"path", "user", "mode"}] that are not as they should
+    be, "reload": services for the module `service_reload`}
     """
     held, found_files = context_of(context), plain(found["files"])  # not all facts: they are many
     files = {
@@ -187,7 +186,6 @@ def compose_project(context: str, found: Mapping[str, Any]) -> dict[str, Any]:
         PLAN_FILE: held.plan.to_keep().model_dump_json(indent=1) + "\n",
     }
     return {
-        "directory": CONFIG_ROOT,
         "files": [
             {"path": path, "text": text, "mode": "0600" if path == PLAN_FILE else "0644"}
             for path, text in files.items()
