@@ -7,6 +7,6 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def on_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the controller Ansible would show a module's warnings instead of returning them; those of others are not ours."""
+    """On the controller Ansible shows warnings instead of returning them; those of earlier tests do not count."""
     monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
     monkeypatch.setattr("ansible.module_utils.common.warnings._global_warnings", {})
