@@ -196,7 +196,7 @@ def test_a_team_s_own_questions_replace_and_follow_the_starter_ones(written: Any
 
 
 def test_an_app_with_other_tables_is_a_warning_and_no_fault(written: Any) -> None:
-    assert "depot: 11 of 11 questions are not there" in one_line(written.output)
+    assert "depot: 11 of 11 questions are missing" in one_line(written.output)
 
 
 def test_fewer_are_left_when_fewer_are_declared(reduced: Any, lab: Any, monitors: Any, fewer: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ def test_a_port_that_the_run_itself_closes_is_not_reported(lab: Any, hosts: dict
     hosts["lab2"].check_output("systemctl restart prometheus-node-exporter")
     run = lab.play(*BOTH)
     assert run.status == 0, run.output
-    assert "FAIL" not in run.output.partition("TASK [verify : Report")[2]
+    assert "FAIL" not in run.output.partition("TASK [verify : Show the report")[2]
 
 
 def test_the_engine_that_was_there_is_kept(lab: Any, server: Any) -> None:
@@ -79,7 +79,7 @@ def test_a_host_that_does_not_answer_is_reported_and_stops_nothing(lab: Any, eve
         # Everything was done for the others; the verification at the end says what is missing.
         assert run.recap["failed"] == 1
         assert "stack : Reload what runs" in run.output
-        words = " ".join(run.output.partition("TASK [verify : Report")[2].split())
+        words = " ".join(run.output.partition("TASK [verify : Show the report")[2].split())
         assert "FAIL hosts lab2 was not checked: it does not answer over SSH" in words
         eventually(lambda: _node_targets(lab) == {"lab1": "up", "lab2": "down"}, 60)
         assert lab.query(f'up{{host="lab2",instance="{lab.facts["hosts"][1]["address"]}:9100"}} == 0')
