@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from contexts import context_of
 from programs import answering, running, until
-from server_facts import FACTS
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import prometheus_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import (
     app_monitors,
@@ -69,13 +67,11 @@ def kuma(names: list[str]) -> type[BaseHTTPRequestHandler]:
 
 def config(port: int) -> dict[str, Any]:
     """prometheus.yml with the job of Uptime Kuma only, which asks this port without its key."""
-    addresses = {"web1": "127.0.0.1", "web2": "203.0.113.2"}
-    declared = {"crowsnest_scrape_interval": "1s", "crowsnest_apps": APPS}
-    made = prometheus_config(make_plan(declared, "web1", addresses, {"web1": FACTS}, images()))
-    (job,) = (job for job in made["scrape_configs"] if job["job_name"] == "uptime_kuma")
+    whole = prometheus_config(context_of({"scrape_interval": "1s", "apps": APPS}, hosts=("web1", "web2")))
+    (job,) = (job for job in whole["scrape_configs"] if job["job_name"] == "uptime_kuma")
     labels = job["static_configs"][0]["labels"]
     job |= {"scrape_interval": "1s", "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]}
-    return {"global": made["global"], "scrape_configs": [{name: job[name] for name in job if name != "basic_auth"}]}
+    return {"global": whole["global"], "scrape_configs": [{name: job[name] for name in job if name != "basic_auth"}]}
 
 
 def series(names: list[str], folder: Path) -> dict[str, dict[str, str]]:
