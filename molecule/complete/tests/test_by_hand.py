@@ -75,7 +75,7 @@ FAULTS = {
             f"python3 -c '{WRONG_PASSWORD}'",
             "docker restart crowsnest-grafana-1",
         ),
-        ("data source prometheus", "refuses the login"),
+        ("data source prometheus", "refuses Grafana's login"),
     ),
     "a deleted dashboard": Fault(
         (f"rm {CURRENT.format('grafana')}/dashboards/operations/host.json",), ("dashboards", "host")
