@@ -80,7 +80,9 @@ FAULTS = {
     "a deleted dashboard": Fault(
         (f"rm {CURRENT.format('grafana')}/dashboards/operations/host.json",), ("dashboards", "host")
     ),
-    "a lost key": Fault(("rm /var/lib/crowsnest/prometheus_keys/uptime_kuma",), ("services", "key for its metrics cannot be read")),
+    "a lost key": Fault(
+        ("rm /var/lib/crowsnest/prometheus_keys/uptime_kuma",), ("services", "key for its metrics cannot be read")
+    ),
     "a memory limit changed by hand": Fault(
         ("docker update --memory 300m --memory-swap 300m crowsnest-alertmanager-1",),
         ("containers", "alertmanager"),
