@@ -28,8 +28,9 @@ def service_image(name: str) -> str:
         client = engine.ensure()
         base, source = base_image.ensure(client, "trixie")
         if source == "packages":
-            base = debian_versions.bases(client, [name], base)[name]
-            return image_build.build(client, name, image_build.IMAGES / name, base)
+            folder = image_build.OF_ANOTHER_NAME.get(name, name)
+            base = debian_versions.bases(client, [folder], base)[folder]
+            return image_build.build(client, folder, image_build.IMAGES / folder, base)
     return str(yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))[name])
 
 

@@ -1,0 +1,78 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are whole or not there, and readable by root only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.names import PARTIAL
+
+
+def partial(path: Path) -> Path:
+    """Where a file is written until it is whole: `.NAME.partial` beside it."""
+    return path.with_name(f".{path.name}{PARTIAL}")
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Writes a file by one rename, after its content is on the disk. Raises OSError."""
+    begun = partial(path)
+    descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    commit(begun, path)
+
+
+def commit(begun: Path, path: Path) -> None:
+    """Gives a file its final name, and waits until the disk knows the name. Raises OSError."""
+    begun.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made if it is missing, with mode 0700 whatever the umask. Raises OSError."""
+    for each in [*reversed(path.parents), path]:
+        if not each.is_dir():
+            each.mkdir(exist_ok=True)
+            each.chmod(0o700)
+    return path
+
+
+def sweep(folder: Path) -> list[str]:
+    """Removes what an earlier run left half written; the names of it. Only under the lock."""
+    left = sorted(folder.glob(f".*{PARTIAL}"))
+    for path in left:
+        path.unlink(missing_ok=True)
+    return [path.name for path in left]
+
+
+@contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Only one run at a time; the kernel frees the lock however a run ends. Raises BackupError if it is held."""
+    private_folder(state)
+    with (state / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            other = file.read().strip() or "another run"
+            advice = "It frees the lock when it ends."
+            raise BackupError(
+                f"A backup, restore or drill is already at work on this host ({other}).", advice
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}")
+        file.flush()
+        yield

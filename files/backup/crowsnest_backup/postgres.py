@@ -1,0 +1,348 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How the programs of PostgreSQL are called for a database: in its container, on this host, or over the network.
+
+No shell takes part, passwords and names travel as environment variables, and a child ends when this program does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal, cast
+
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.settings import Database
+
+# Seconds that a server may take to accept a connection, and that the engine may take to answer.
+CONNECT_SECONDS, ENGINE_SECONDS = 10, 60
+# Every connection of this program says so, so that what an earlier run left behind is found.
+APPLICATION = "crowsnest-backup"
+# Where Debian and Ubuntu keep the programs of each major version, and the socket.
+PROGRAMS = Path("/usr/lib/postgresql")
+SOCKETS = "/var/run/postgresql"
+_LOOPBACK = re.compile(r"^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$")
+_SENTINEL = "crowsnest-backup: end of answer"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server and how its own programs are started.
+
+    `variables` are libpq's, the password among them. `folder`: where the programs are, empty for PATH. `container`:
+    where they run, or None. `image`: they run in a container of their own of this image, over the network.
+    `major` is the server's: pg_dump must be of the same.
+    """
+
+    kind: Literal["container", "host", "remote"]
+    variables: Mapping[str, str] = field(repr=False)
+    container: str | None = None
+    image: str | None = None
+    folder: str = ""
+    major: int = 0
+
+    def command(self, program: str, *words: str) -> list[str]:
+        """The whole command line of a program; it holds no secret. Start it with `environment`."""
+        dies_with_us = ["setpriv", "--pdeathsig", "KILL"]
+        # Without a value: it is that of our environment, and no variable where that has none.
+        passed = [word for name in (*self.variables, "PGDATABASE") for word in ("--env", name)]
+        if self.kind == "container":
+            return [*dies_with_us, "docker", "exec", "-i", *passed, str(self.container), program, *words]
+        if self.image:
+            contained = ["docker", "run", "--rm", "-i", "--network", "host", "--label", f"{APPLICATION}=client"]
+            return [*dies_with_us, *contained, *passed, "--entrypoint", program, self.image, *words]
+        if self.kind == "host":
+            dies_with_us += ["--reuid", "postgres", "--regid", "postgres", "--init-groups"]
+        return [*dies_with_us, str(Path(self.folder, program)) if self.folder else program, *words]
+
+    def environment(self, database: str = "") -> dict[str, str]:
+        """Environment of its programs. The database is a variable: as a word, a name with = would be an option."""
+        own = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "LC_ALL": "C.UTF-8", **self.variables}
+        return {**own, "PGDATABASE": database} if database else own
+
+    def start(self, program: str, *words: str, database: str = "", **streams: Any) -> subprocess.Popen[bytes]:
+        """Starts a program; `streams` are those of Popen. Raises BackupError when it is not installed."""
+        try:
+            return subprocess.Popen(self.command(program, *words), env=self.environment(database), cwd="/", **streams)
+        except FileNotFoundError as error:
+            raise BackupError(f"The program {error.filename} is not installed on this host.") from None
+
+    def run(self, program: str, *words: str, database: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+        """Runs a program to its end. Raises BackupError with its last words when it fails."""
+        try:
+            done = subprocess.run(
+                self.command(program, *words),
+                env=self.environment(database),
+                cwd="/",
+                text=True,
+                capture_output=True,
+                check=False,
+                **options,
+            )
+        except FileNotFoundError as error:
+            raise BackupError(f"The program {error.filename} is not installed on this host.") from None
+        if done.returncode:
+            raise BackupError(f"{program}: {reason(done.stderr)}")
+        return done
+
+
+def reason(stderr: str) -> str:
+    """What a program of PostgreSQL reported, on one line: its first error, and the detail that belongs to it."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    first = next((at for at, line in enumerate(lines) if re.search(r"\b(ERROR|FATAL|error|fatal):", line)), 0)
+    told = lines[first : first + 3]
+    text = " ".join(
+        [*told[:1], *(line for line in told[1:] if re.match(r"(pg_\w+: )?(DETAIL|detail|HINT|hint):", line))]
+    )
+    text = re.sub(r"^(psql|pg_\w+): |(<stdin>:\d+: )|(connection to server .*? failed: )", "", text)
+    return re.sub(r"^(error|ERROR|FATAL|fatal): +", "", text.strip()).rstrip(".") or "it ended without a reason"
+
+
+class Session:
+    """An open psql: one connection, asked one question after the other. Its answers are JSON, whatever names hold."""
+
+    def __init__(self, server: Server, database: str, name: str = APPLICATION) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the session
+        server = replace(server, variables={**server.variables, "PGAPPNAME": name})
+        psql = server.start(
+            "psql",
+            *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", "--set=ON_ERROR_STOP=1"),
+            database=database,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
+        self._psql, self._in, self._out = psql, cast(IO[bytes], psql.stdin), cast(IO[bytes], psql.stdout)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, sql: str) -> str:
+        """Runs a statement; what it printed. Raises BackupError with PostgreSQL's reason."""
+        try:
+            self._in.write(f"{sql}\n;\n\\echo {_SENTINEL}\n".encode())
+            self._in.flush()
+        except BrokenPipeError:
+            raise BackupError(self._why()) from None
+        lines: list[str] = []
+        for line in self._out:
+            text = line.decode(errors="replace").rstrip("\n")
+            if text == _SENTINEL:
+                return "\n".join(lines)
+            lines.append(text)
+        raise BackupError(self._why())
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """The rows of a query, as mappings."""
+        found = self.run(f"select coalesce(jsonb_agg(to_jsonb(q)), '[]')::text from (\n{query}\n) q")
+        return list(json.loads(found))
+
+    def value(self, query: str) -> Any:
+        """The only value of a query with one row and one column."""
+        (row,) = self.rows(query)
+        (value,) = row.values()
+        return value
+
+    def close(self) -> None:
+        """Ends the connection; what was not committed is rolled back."""
+        with suppress(BrokenPipeError):
+            self._in.close()
+        try:
+            self._psql.wait(10)
+        except subprocess.TimeoutExpired:
+            self._psql.kill()
+            self._psql.wait()
+        self._out.close()
+        self._errors.close()
+
+    def _why(self) -> str:
+        self._psql.wait()
+        self._errors.seek(0)
+        return reason(self._errors.read().decode(errors="replace"))
+
+
+def literal(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'" if "\\" not in text else " E'" + _escaped(text) + "'"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "''")
+
+
+def identifier(name: str) -> str:
+    """A name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+# --- where a database is ---
+
+
+def find(database: Database) -> Server:
+    """The server of a database, and the programs of its own major version. Raises BackupError with what is missing."""
+    container = database.container or (_publishing(database.port) if _LOOPBACK.match(database.host) else None)
+    if container:
+        return _asked(_in_container(container, database))
+    if _LOOPBACK.match(database.host) and database.user is None:
+        variables = {"PGHOST": SOCKETS, "PGPORT": str(database.port), "PGUSER": "postgres", **_limits()}
+        return _asked(Server("host", variables, folder=_newest_programs()))
+    return _over_network(database)
+
+
+def _limits() -> dict[str, str]:
+    return {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), "PGAPPNAME": APPLICATION}
+
+
+def _in_container(container: str, database: Database) -> Server:
+    """As the container's own administrator, over the socket in it."""
+    try:
+        (found,) = json.loads(docker("inspect", "--type", "container", container))
+    except BackupError:
+        advice = "Start it, or name another one as `container` of the app's `database`."
+        raise BackupError(f"There is no container {container} on this host.", advice) from None
+    if not found["State"]["Running"]:
+        raise BackupError(f"The container {container} does not run.", f"Start it: docker start {container}")
+    inside = dict(line.partition("=")[::2] for line in found["Config"]["Env"] or [])
+    user = database.user or inside.get("POSTGRES_USER") or "postgres"
+    password = {"PGPASSWORD": database.password} if database.password else {}
+    return Server("container", {"PGUSER": user, **password, **_limits()}, container=container)
+
+
+def _publishing(port: int) -> str | None:
+    """The running container that publishes a TCP port of this host; None where there is none, or no Docker."""
+    try:
+        names = docker("ps", "--filter", f"publish={port}/tcp", "--format", "{{.Names}}").split()
+    except BackupError:
+        return None
+    return names[0] if names else None
+
+
+def docker(*words: str) -> str:
+    """What docker prints. Raises BackupError."""
+    try:
+        done = subprocess.run(
+            ["docker", *words], capture_output=True, text=True, timeout=ENGINE_SECONDS, check=False, cwd="/"
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        raise BackupError("Docker does not answer on this host.") from None
+    if done.returncode:
+        raise BackupError(f"docker: {' '.join(done.stderr.split())}")
+    return done.stdout
+
+
+def _newest_programs() -> str:
+    found = sorted((path for path in PROGRAMS.glob("*/bin/psql")), key=lambda path: int(path.parts[-3]))
+    return str(found[-1].parent) if found else ""
+
+
+def _asked(server: Server) -> Server:
+    """The server with its major version; on a host, with the programs of that version."""
+    with Session(server, "postgres") as session:
+        major = int(session.value("select current_setting('server_version_num') as number")) // 10000
+    if server.kind == "host":
+        return replace(server, major=major, folder=_programs_of(major, server))
+    return replace(server, major=major)
+
+
+def _programs_of(major: int, server: Server) -> str:
+    own = PROGRAMS / str(major) / "bin"
+    if (own / "pg_dump").exists():
+        return str(own)
+    if _major_on_path("pg_dump") == major:
+        return ""
+    raise _no_client(major)
+
+
+def _major_on_path(program: str) -> int:
+    """Major version of a program on PATH; 0 where there is none."""
+    if shutil.which(program) is None:
+        return 0
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) (\d+)", told)
+    return int(found[1]) if found else 0
+
+
+def _no_client(major: int) -> BackupError:
+    return BackupError(
+        f"The server is PostgreSQL {major}, and this host has no pg_dump of that version.",
+        f"Install the package postgresql-client-{major}: in Debian and Ubuntu, or from apt.postgresql.org.",
+    )
+
+
+def _over_network(database: Database) -> Server:
+    """With the installed programs of the server's version, else with those of the official image."""
+    if database.user is None:
+        raise BackupError(
+            f"{database.name} is at {database.host}:{database.port}, where no container of this host is.",
+            "Declare `admin_user` and `admin_password`.",
+        )
+    variables = {
+        "PGHOST": database.host.strip("[]"),
+        "PGPORT": str(database.port),
+        "PGUSER": database.user,
+        "PGPASSWORD": database.password,
+        "PGSSLMODE": "require" if database.tls else "prefer",
+        **_limits(),
+    }
+    major = _major_over_network(variables)
+    server = Server("remote", variables, major=major)
+    try:
+        return replace(server, folder=_programs_of(major, server))
+    except BackupError as missing:
+        image = f"postgres:{major}"
+        try:
+            docker("image", "inspect", image)
+        except BackupError:
+            try:
+                docker("pull", "--quiet", image)
+            except BackupError:
+                raise missing from None
+        return replace(server, image=image)
+
+
+def _major_over_network(variables: Mapping[str, str]) -> int:
+    """Asked with the client library of this Python environment, as no program of any version may be installed."""
+    import psycopg
+
+    try:
+        with psycopg.connect(
+            host=variables["PGHOST"],
+            port=int(variables["PGPORT"]),
+            user=variables["PGUSER"],
+            password=variables["PGPASSWORD"],
+            sslmode=variables["PGSSLMODE"],
+            dbname="postgres",
+            connect_timeout=CONNECT_SECONDS,
+            application_name=APPLICATION,
+        ) as connection:
+            return connection.info.server_version // 10000
+    except psycopg.Error as error:
+        raise BackupError(reason(str(error))) from None
+
+
+def end_leftovers(session: Session, name: str = APPLICATION) -> int:
+    """Ends connections of an earlier run of this program that was killed; how many there were."""
+    ended = session.rows(
+        "select pg_terminate_backend(pid) as ended from pg_stat_activity"
+        f" where application_name = {literal(name)} and pid <> pg_backend_pid()"
+    )
+    return len(ended)
+
+
+def sql_list(values: Sequence[str]) -> str:
+    """Texts for an IN of SQL; never empty."""
+    return ", ".join(literal(value) for value in values) or "null"

@@ -1,0 +1,166 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the declaration says about the backups of this host, as `settings.json` and `secrets.json` hold it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from crowsnest_backup.errors import BackupError
+
+# The job for the stack's own state; an app cannot have this name.
+STACK = "stack"
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How many backups are kept of each kind: the newest of a day, of an ISO week, of a month. 0: none of that kind."""
+
+    daily: int
+    weekly: int
+    monthly: int
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where a database is. Without `container` the one that publishes the port, else this host, else over the network.
+
+    `user` None: over the socket, as the container's own administrator or the system user postgres.
+    """
+
+    name: str
+    host: str
+    port: int
+    container: str | None = None
+    user: str | None = None
+    password: str = field(default="", repr=False)
+    tls: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One nightly backup. `name` is that of the app, or STACK, which has no `database`.
+
+    `at`: hour:minute in the declared time zone. `remote`: a name in `Settings.remotes`, or None. `drill`: weekly,
+    monthly or never. `push_url`: requested after each success, empty where nothing listens.
+    """
+
+    name: str
+    at: str
+    keep: Keep
+    database: Database | None = None
+    remote: str | None = None
+    drill: str = "weekly"
+    push_url: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Object storage that speaks S3. Without `access_key` the host's role counts; `encrypt_to` are age recipients."""
+
+    name: str
+    bucket: str
+    region: str
+    endpoint_url: str | None = None
+    access_key: str | None = None
+    secret_key: str = field(default="", repr=False)
+    encrypt_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the state of the stack's services is on this host.
+
+    `sqlite`: {name in the archive: path of a database of SQLite}. `services`: compose services to stop for a restore,
+    `compose_file` the project's. `metabase`: Metabase's own database, None where there is none. `alertmanager`: its
+    URL. `secrets`: folders with secrets that are archived only where they can be encrypted. `blocks`: the folder of
+    Prometheus' blocks, None where metrics are not backed up.
+    """
+
+    compose_file: str
+    sqlite: Mapping[str, str]
+    services: tuple[str, ...]
+    alertmanager: str
+    metabase: Database | None = None
+    secrets: tuple[str, ...] = ()
+    blocks: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it. `directory` holds the backups, `state` what the program remembers; `metrics` is for node exporter.
+
+    `tries` and `pause_seconds`: how often a failed backup is tried in a row, and how long it waits in between.
+    """
+
+    environment: str
+    timezone: ZoneInfo
+    directory: Path
+    state: Path
+    metrics: Path
+    jobs: Mapping[str, Job]
+    remotes: Mapping[str, Remote]
+    stack: Stack | None = None
+    tries: int = 3
+    pause_seconds: int = 300
+
+    def job(self, name: str) -> Job:
+        """The job of this name. Raises BackupError with the names there are."""
+        if name in self.jobs:
+            return self.jobs[name]
+        names = ", ".join(self.jobs) or "none"
+        raise BackupError(f"Nothing named {name} is backed up on this host.", f"There are: {names}.")
+
+
+def read(folder: Path) -> Settings:
+    """The settings in this folder. Raises BackupError."""
+    try:
+        plain = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+        secrets = json.loads((folder / "secrets.json").read_text(encoding="utf-8"))
+        return _settings(plain, secrets)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        advice = "Run it as root. If that does not help, run `./crowsnest site` again."
+        raise BackupError(f"The settings in {folder} cannot be read: {error}.", advice) from None
+
+
+def _settings(plain: Mapping[str, Any], secrets: Mapping[str, Any]) -> Settings:
+    """`secrets` is {"databases": {job: password}, "remotes": {name: secret key}, "push_urls": {job: URL}}."""
+    jobs = {}
+    for row in plain["jobs"]:
+        name, found = row["name"], row["database"]
+        password = secrets["databases"].get(name, "")
+        database = Database(**found, password=password) if found else None
+        jobs[name] = Job(
+            **{**row, "keep": Keep(**row["keep"]), "database": database},
+            push_url=secrets["push_urls"].get(name, ""),
+        )
+    remotes = {}
+    for row in plain["remotes"]:
+        own = {**row, "encrypt_to": tuple(row.get("encrypt_to", ()))}
+        remotes[row["name"]] = Remote(**own, secret_key=secrets["remotes"].get(row["name"], ""))
+    return Settings(
+        environment=plain["environment"],
+        timezone=ZoneInfo(plain["timezone"]),
+        directory=Path(plain["directory"]),
+        state=Path(plain["state"]),
+        metrics=Path(plain["metrics"]),
+        jobs=jobs,
+        remotes=remotes,
+        stack=_stack(plain.get("stack"), secrets["databases"].get("metabase", "")),
+        tries=plain["tries"],
+        pause_seconds=plain["pause_seconds"],
+    )
+
+
+def _stack(row: Mapping[str, Any] | None, password: str) -> Stack | None:
+    if row is None:
+        return None
+    metabase = Database(**row["metabase"], password=password) if row.get("metabase") else None
+    return Stack(
+        **{**row, "metabase": metabase, "services": tuple(row["services"]), "secrets": tuple(row.get("secrets", ()))}
+    )

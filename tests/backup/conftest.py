@@ -1,0 +1,54 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Real servers for the tests of files/backup: one of each kind for all tests, a database of its own for each."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from crowsnest_backup import postgres
+from crowsnest_backup.settings import Database
+from postgres_servers import MakeDatabase, in_a_container, on_this_host
+
+
+@pytest.fixture(scope="session")
+def host_server() -> Iterator[Database]:
+    with on_this_host() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def container_server() -> Iterator[Database]:
+    with in_a_container() as database:
+        yield database
+
+
+@pytest.fixture(params=["host", "container"])
+def server(request: pytest.FixtureRequest) -> Database:
+    """Each test that takes it runs twice: PostgreSQL on the host and in a container."""
+    return request.getfixturevalue(f"{request.param}_server")
+
+
+@pytest.fixture
+def make_database(server: Database) -> Iterator[MakeDatabase]:
+    """A function that makes a database with these statements on the server; it is removed after the test."""
+    made: list[str] = []
+
+    def make(*statements: str, name: str = "") -> Database:
+        own = name or f"shop_{uuid.uuid4().hex[:8]}"
+        with postgres.Session(postgres.find(server), "postgres") as session:
+            session.run(f"create database {postgres.identifier(own)}")
+        made.append(own)
+        database = replace(server, name=own)
+        with postgres.Session(postgres.find(database), own) as session:
+            for statement in statements:
+                session.run(statement)
+        return database
+
+    yield make
+    with postgres.Session(postgres.find(server), "postgres") as session:
+        for own in made:
+            session.run(f"drop database if exists {postgres.identifier(own)} with (force)")

@@ -1,0 +1,97 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Two real servers as the backup meets them: the distribution's on this host, and PostgreSQL 17 in a container."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crowsnest_backup import postgres
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.settings import Database
+from programs import REPOSITORY, free_port, until
+
+MakeDatabase = Callable[..., Database]
+PASSWORD = r"pa:\@%*s' s"
+QUICK = ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_connections=60", "shared_buffers=32MB")
+
+
+@contextmanager
+def on_this_host() -> Iterator[Database]:
+    """The distribution's server as the system user postgres, with its socket where Debian puts it."""
+    programs = installed()
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        data, port, sockets = Path(place, "data"), free_port(), Path(postgres.SOCKETS)
+        data.mkdir()
+        shutil.chown(data, "postgres", "postgres")
+        if not sockets.is_dir():
+            sockets.mkdir()
+            shutil.chown(sockets, "postgres", "postgres")
+        as_postgres = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups"]
+
+        def call(program: str, *words: str) -> None:
+            command = [*as_postgres, str(programs / program), "-D", str(data), *words]
+            subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
+
+        call("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+        options = " ".join(["-h 127.0.0.1", f"-p {port}", f"-k {sockets}", *(f"-c {each}" for each in QUICK)])
+        call("pg_ctl", "-w", "-o", options, "-l", str(data / "log"), "start")
+        try:
+            yield Database("postgres", "127.0.0.1", port)
+        finally:
+            call("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+def installed() -> Path:
+    """Folder of the newest server programs; Debian's package is installed when there is none."""
+    if not list(postgres.PROGRAMS.glob("*/bin/initdb")):
+        subprocess.run(
+            ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "postgresql"],
+            check=True,
+            capture_output=True,
+            timeout=600,
+        )
+    return max(postgres.PROGRAMS.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])).parent
+
+
+@contextmanager
+def in_a_container(published: bool = True) -> Iterator[Database]:
+    """PostgreSQL 17 in a container whose administrator is `shop`; its port is on this host's loopback."""
+    sys.path.insert(0, str(REPOSITORY / "molecule"))
+    from lab import tools
+
+    name, port = f"crowsnest-test-{uuid.uuid4().hex[:8]}", free_port()
+    variables = {"POSTGRES_USER": "shop", "POSTGRES_DB": "shop", "POSTGRES_PASSWORD": PASSWORD}
+    passed = [word for key, value in variables.items() for word in ("--env", f"{key}={value}")]
+    ports = ["--publish", f"127.0.0.1:{port}:5432"] if published else []
+    image = tools.service_image("metabase_database")
+    settings = [word for each in QUICK for word in ("-c", each)]
+    subprocess.run(
+        ["docker", "run", "--detach", "--rm", "--name", name, *ports, *passed, image, "postgres", *settings],
+        check=True,
+        capture_output=True,
+    )
+    try:
+        database = Database("shop", "127.0.0.1", port, container=name)
+        until(lambda: _ready(database), 60)
+        yield database
+    finally:
+        subprocess.run(["docker", "rm", "--force", "--volumes", name], check=True, capture_output=True)
+
+
+def _ready(database: Database) -> bool:
+    """The official image starts its server twice; the second one listens on TCP as well."""
+    try:
+        server = postgres.find(database)
+        server.run("psql", "--host=127.0.0.1", "--command=select 1", database=database.name)
+    except BackupError:
+        return False
+    return True
