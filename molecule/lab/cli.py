@@ -42,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="all labs of this checkout, its registry, and the images that no other checkout uses",
     )
+    lose = commands.add_parser("lose", help="remove a host with all it holds; `up` then starts a fresh one")
+    lose.add_argument("name")
+    lose.add_argument("--host", default="lab1")
     execute = commands.add_parser("exec", help="run a command as root on a host: exec NAME [--host lab2] -- CMD")
     execute.add_argument("name")
     execute.add_argument("--host", default="lab1")
@@ -154,16 +157,34 @@ def _down(options: argparse.Namespace) -> None:
         laboratory.down(state.check_name(options.name))
 
 
-def _exec(options: argparse.Namespace) -> None:
-    hosts = {host["name"]: host for host in state.need(options.name)["hosts"]}
+def _host(options: argparse.Namespace) -> dict[str, Any]:
+    """The host that was named, as lab.json describes it."""
+    hosts: dict[str, dict[str, Any]] = {host["name"]: host for host in state.need(options.name)["hosts"]}
     if options.host not in hosts:
         raise LabError(f"There is no host {options.host} in this lab; its hosts are: {', '.join(hosts)}.")
+    return hosts[options.host]
+
+
+def _lose(options: argparse.Namespace) -> None:
+    laboratory.lose(_host(options))
+
+
+def _exec(options: argparse.Namespace) -> None:
+    container = _host(options)["container"]
     flags = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
-    os.execvp("docker", ["docker", "exec", *flags, hosts[options.host]["container"], *options.words])  # noqa: S606 the program takes over the terminal
+    os.execvp("docker", ["docker", "exec", *flags, container, *options.words])  # noqa: S606 the program takes over the terminal
 
 
 def _app(options: argparse.Namespace) -> None:
     app.run(state.need(options.name), options.action)
 
 
-COMMANDS = {"up": _up, "status": _status, "urls": _urls, "down": _down, "exec": _exec, "app": _app}
+COMMANDS = {
+    "up": _up,
+    "status": _status,
+    "urls": _urls,
+    "down": _down,
+    "lose": _lose,
+    "exec": _exec,
+    "app": _app,
+}

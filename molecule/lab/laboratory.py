@@ -25,6 +25,7 @@ from lab import (
     shell,
     ssh_access,
     state,
+    storage,
 )
 from lab.engine import NAME_LABEL, Client
 from lab.host_container import Host
@@ -66,6 +67,8 @@ def up(wish: Wish) -> dict[str, Any]:
         bases = {suite: base_image.ensure(client, suite) for suite in dict.fromkeys(["trixie", *wish.suites])}
         address = _prepare_images(client, wish, hosts, bases)
         registry.connect(network)
+        if wish.app:
+            storage.ensure(client, wish.name, network, bases["trixie"][0])
         lab = _describe(wish, hosts, bases["trixie"][1])
         state.save(lab)
     resolver = client.containers.run(bases["trixie"][0], ["cat", "/etc/resolv.conf"], remove=True).decode()
@@ -157,7 +160,7 @@ def _describe(wish: Wish, hosts: Sequence[Host], source: str) -> dict[str, Any]:
         "known_hosts": str(folder / "known_hosts"), "ssh_config": str(folder / "ssh_config"),
         "registry_mirror": f"http://{ports.registry_address(hosts[0].offset)}:5000",
         "image_source": source, "doubles": DOUBLES if source == "packages" else [],
-        "memory": {"limit_mib": wish.memory_mib},
+        "memory": {"limit_mib": wish.memory_mib}, "storage": storage.describe(hosts[0].offset),
         "hosts": [host.describe() for host in hosts],
     }  # fmt: skip
 
@@ -229,6 +232,14 @@ def _start_users_container(container: Client) -> None:
         code, text = host_container.output(container, command)
     if code != 0:
         raise LabError(f"The engine of the host can't run {image}: {text.splitlines()[-1] if text else code}")
+
+
+def lose(host: dict[str, Any]) -> None:
+    """Remove one host with everything on its disk, as when a server is lost; `up` then starts a fresh one."""
+    client = engine.ensure()
+    with step(f"Losing the host {host['name']}"):
+        client.containers.get(host["container"]).remove(force=True, v=True)
+        client.volumes.get(host["container"]).remove(force=True)
 
 
 def down(name: str) -> None:

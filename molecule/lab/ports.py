@@ -24,7 +24,15 @@ MAX_HOSTS = 50
 # The offset is added to every port of a lab. Each has a network of its own, too.
 OFFSETS = range(10000, 57000, 1000)
 # Where a lab begins to look for a free one: those that run at the same time lie apart.
-PREFERRED = {"demo": 10000, "default": 20000, "fleet": 30000, "bench": 40000, "complete": 50000, "role": 51000}
+PREFERRED = {
+    "demo": 10000,
+    "default": 20000,
+    "fleet": 30000,
+    "bench": 40000,
+    "complete": 50000,
+    "role": 51000,
+    "rescue": 45000,
+}
 
 
 def choose(name: str, hosts: int, subnets: Iterable[str]) -> int:
@@ -93,3 +101,8 @@ def gateway(offset: int) -> str:
 def registry_address(offset: int) -> str:
     """Address of the registry in the lab's network."""
     return address(offset, 2)
+
+
+def storage_address(offset: int) -> str:
+    """Address of the object storage in the lab's network."""
+    return address(offset, 3)
