@@ -184,7 +184,7 @@ _OWN = f'{OWN_LABEL}="{OWN_VALUE}"'
 # Every label that tells one thing from another on `stepped_alerts`. One that neither of two alerts has counts as equal.
 _THING = (
     *("alertname", "environment", "app", "host", "instance", "job"),
-    *("device", "fstype", "mountpoint", "monitor_name", "monitor_type"),
+    *("database", "device", "fstype", "mountpoint", "monitor_name", "monitor_type"),
 )
 
 

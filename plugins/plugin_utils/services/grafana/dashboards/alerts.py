@@ -100,6 +100,7 @@ def _with_page(context: Context, expr: str) -> str:
     with_metrics = [app.name for app in context.declaration.apps if app.metrics]
     if with_metrics:
         pages.append(("app-$1", "app", f"({'|'.join(with_metrics)})"))
+    pages.append(("backups", "alertname", "Backup.+"))
     if "uptime_kuma" in context.services:
         pages.append(("uptime", "monitor_name", ".+"))
     for page, label, pattern in pages:
