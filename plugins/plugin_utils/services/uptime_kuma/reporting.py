@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses at which jobs and Alertmanager report to Uptime Kuma that they are alive.
+"""Addresses at which jobs, backups and Alertmanager report to Uptime Kuma that they are alive.
 
 The token in an address is derived from one generated key, so that it is known before Kuma has the monitor.
 """
@@ -12,6 +12,7 @@ import hmac
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Job
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import BackupJob, backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 # The generated secret from which tokens are derived.
@@ -26,6 +27,23 @@ _TOKEN_LENGTH = 32
 def job_key(app: App, job: Job) -> str:
     """Key of the monitor of a job."""
     return f"{app.name}/job/{job.name}"
+
+
+def backup_key(job: BackupJob) -> str:
+    """Key of the monitor of a backup."""
+    return f"crowsnest/backup/{job.name}"
+
+
+def reporting_backups(context: Context) -> list[BackupJob]:
+    """Backups that report to Kuma: those of the server, as it listens on the server's loopback."""
+    if "uptime_kuma" not in context.services:
+        return []
+    return [job for job in backup_jobs(context.declaration, context.server) if job.host == context.server]
+
+
+def backup_urls(context: Context) -> dict[str, str]:
+    """{name of a backup: where it reports a success}."""
+    return {job.name: push_url(context, backup_key(job)) for job in reporting_backups(context)}
 
 
 def push_token(push_key: str, monitor_key: str) -> str:

@@ -39,7 +39,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
-        "Allowed: accepted_status, business, container, database, framework, headers, health, host, jobs, metrics, "
+        "Allowed: accepted_status, backup, business, container, database, framework, headers, health, host, jobs, metrics, "
         "name, password, tcp, thresholds, url, username, verify_tls.",
     ),
     (
@@ -120,7 +120,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(database="postgres://shop:hush@127.0.0.1/shop"),
         f"crowsnest_apps[0] (shop).database: {HIDDEN} does not fit. Allowed: a mapping. "
-        "Its PostgreSQL database, for Metabase to read.",
+        "Its PostgreSQL database: Metabase reads it, and it is backed up.",
     ),
     (
         {"environment": datetime.date(2026, 1, 1)},  # what YAML makes of an unquoted 2026-01-01
