@@ -90,7 +90,7 @@ def settings(context: Context, host: str) -> dict[str, Any]:
         "tries": declared.backup_tries,
         "pause_seconds": duration_seconds(declared.backup_pause),
         "jobs": [_job(job, declared) for job in jobs],
-        "remotes": _remotes(declared) if any(job.remote for job in jobs) else [],
+        "remotes": _remotes(declared),
         "stack": _stack(context) if any(job.name == STACK for job in jobs) else None,
     }
 
@@ -109,14 +109,7 @@ def _job(job: BackupJob, declared: Declaration) -> dict[str, Any]:
 def _app_database(name: str, declared: Declaration) -> dict[str, Any]:
     database = next(app.database for app in declared.apps if app.name == name and app.database)
     host, port = host_and_port(database.address)
-    return {
-        "name": database.name,
-        "host": host,
-        "port": port,
-        "container": database.container,
-        "user": database.admin_user,
-        "tls": database.ssl,
-    }
+    return _place(database.name, host, port, database.container, database.admin_user, database.ssl)
 
 
 def _remotes(declared: Declaration) -> list[dict[str, Any]]:
@@ -172,8 +165,10 @@ def _metabase_database(context: Context) -> dict[str, Any] | None:
     return _place("metabase", "127.0.0.1", port, container_name("metabase_database"), None)
 
 
-def _place(name: str, host: str, port: int, container: str | None, user: str | None) -> dict[str, Any]:
-    return {"name": name, "host": host, "port": port, "container": container, "user": user, "tls": False}
+def _place(
+    name: str, host: str, port: int, container: str | None, user: str | None, tls: bool = False
+) -> dict[str, Any]:
+    return {"name": name, "host": host, "port": port, "container": container, "user": user, "tls": tls}
 
 
 def secrets(context: Context, host: str) -> dict[str, Mapping[str, str]]:
