@@ -33,7 +33,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connectio
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import (
     declaration_mistakes as found_mistakes,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_hosts
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_hosts, jobs_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, in_force
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as verification
@@ -69,9 +69,8 @@ def plan(
 ) -> dict[str, Any]:
     """{"context", "services", "images", "registry_mirrors", "toolbox", "node_exporter", "table", "refusals"}.
 
-    That is what a run decided. `toolbox` are the hosts that need its libraries.
-
-    `context` is a text for the other filters, with the declaration and its secrets in it. The rest is for tasks.
+    That is what a run decided. `context` is a text for the other filters, with the declaration and its secrets in it.
+    The rest is for tasks; `toolbox` are the hosts that need the role's libraries.
     A host of `monitored` that did not answer has no `preflight_look`. The address of a host is its `private_address`,
     else what it reports itself, else (it does not answer) the one at which Prometheus has watched it so far, else the
     one for SSH.
@@ -208,6 +207,15 @@ def backup_program(context: str, host: str, found: Mapping[str, Any]) -> dict[st
         ],
         "packages": [] if found["cron"] else ["cron"],
     }
+
+
+def backup_call(variables: Mapping[str, Any], server: str, job: str) -> dict[str, Any]:
+    """{"hosts": that have this backup, or any when `job` is empty, "mistake": why there is none, or empty}."""
+    try:
+        jobs = jobs_of(declaration.read(plain(variables)), plain(server), plain(job))
+    except ValueError as mistake:
+        return {"hosts": [], "mistake": str(mistake)}
+    return {"hosts": list(dict.fromkeys(each.host for each in jobs)), "mistake": ""}
 
 
 def compose_project(context: str, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -88,6 +88,20 @@ def backup_hosts(declared: Declaration, server: str) -> list[str]:
     return list(dict.fromkeys(job.host for job in backup_jobs(declared, server)))
 
 
+def jobs_of(declared: Declaration, server: str, name: str) -> list[BackupJob]:
+    """The job of an app or of STACK, or all jobs when the name is empty. Raises ValueError with why there is none."""
+    jobs = backup_jobs(declared, server)
+    found = [job for job in jobs if name in ("", job.name)]
+    if found:
+        return found
+    known = ", ".join(job.name for job in jobs)
+    if not known:
+        raise ValueError("Nothing is backed up: no app has a `database`, and crowsnest_backup_stack is switched off.")
+    if name in (reasons := not_backed_up(declared)):
+        raise ValueError(f"{name} is not backed up: {reasons[name]}. What is: {known}.")
+    raise ValueError(f"{name} is not backed up: no app of this name has a `database`. What is: {known}.")
+
+
 def not_backed_up(declared: Declaration) -> dict[str, str]:
     """{app with a database: why it has no backup of its own}, where the declaration itself is the reason."""
     first = {_place(app): app.name for app in _firsts(declared.apps)}
