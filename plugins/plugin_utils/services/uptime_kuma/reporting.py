@@ -31,19 +31,7 @@ def job_key(app: App, job: Job) -> str:
 
 def backup_key(job: BackupJob) -> str:
     """Key of the monitor of a backup."""
-    return f"crowsnest/backup/{job.name}"
-
-
-def reporting_backups(context: Context) -> list[BackupJob]:
-    """Backups that report to Kuma: those of the server, as it listens on the server's loopback."""
-    if "uptime_kuma" not in context.services:
-        return []
-    return [job for job in backup_jobs(context.declaration, context.server) if job.host == context.server]
-
-
-def backup_urls(context: Context) -> dict[str, str]:
-    """{name of a backup: where it reports a success}."""
-    return {job.name: push_url(context, backup_key(job)) for job in reporting_backups(context)}
+    return f"{job.name}/backup"
 
 
 def push_token(push_key: str, monitor_key: str) -> str:
@@ -82,3 +70,15 @@ def job_urls(context: Context) -> dict[str, str]:
         for app in context.declaration.apps
         for job in app.jobs
     }
+
+
+def reporting_backups(context: Context) -> list[BackupJob]:
+    """The backups that report: those that the server makes, as Uptime Kuma listens on its loopback only."""
+    if "uptime_kuma" not in context.services:
+        return []
+    return [job for job in backup_jobs(context.declaration, context.server) if job.host == context.server]
+
+
+def backup_urls(context: Context) -> dict[str, str]:
+    """{"shop": url}: where each backup reports its success, by the name of its job."""
+    return {job.name: push_url(context, backup_key(job)) for job in reporting_backups(context)}
