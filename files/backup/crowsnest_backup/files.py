@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +55,7 @@ def sweep(folder: Path) -> list[str]:
     """Removes what an earlier run left half written; the names of it. Only under the lock."""
     left = sorted(folder.glob(f".*{PARTIAL}"))
     for path in left:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return [path.name for path in left]
 
 
