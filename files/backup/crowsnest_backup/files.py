@@ -71,20 +71,19 @@ def sweep(folder: Path) -> list[str]:
 
 
 @contextmanager
-def locked(state: Path) -> Iterator[None]:
-    """Only one run at a time; the kernel frees the lock however a run ends. Raises BackupError if it is held."""
-    private_folder(state)
-    with (state / "lock").open("a+") as file:
+def locked(state: Path, name: str = "lock", wait: bool = False) -> Iterator[None]:
+    """Only one at a time; the kernel frees the lock however a run ends. Raises BackupError if it is held."""
+    with (private_folder(state) / name).open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
-            other = file.read().strip() or "another run"
-            advice = "It frees the lock when it ends."
+            process = file.read().strip()
             raise BackupError(
-                f"A backup, restore or drill is already at work on this host ({other}).", advice
+                f"A backup, restore or drill is already at work on this host (process {process}).",
+                f"Wait until it has ended. If you cannot wait, end it: kill {process}",
             ) from None
         file.truncate(0)
-        file.write(f"process {os.getpid()}")
+        file.write(str(os.getpid()))
         file.flush()
         yield
