@@ -20,6 +20,7 @@ from programs import command, running
 # 2026-11-01 00:00 UTC
 START = 1793491200
 HOURS = 6
+END = START + HOURS * 3600 - 1
 
 
 @pytest.fixture

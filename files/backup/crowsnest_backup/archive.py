@@ -40,9 +40,9 @@ class Digested:
         self.bytes += len(data)
         return self._file.write(data)
 
-    def flush(self) -> None:
+    def tell(self) -> int:
         """As of a file."""
-        self._file.flush()
+        return self.bytes
 
 
 class Archive:
@@ -53,7 +53,7 @@ class Archive:
         self.file = Digested(self._file)
         self._gzip = igzip.IGzipFile("", "wb", _LEVEL, self.file, mtime=0)  # type: ignore[no-untyped-call]
         self.text = Digested(self._gzip)
-        self._tar = tarfile.open(fileobj=cast(IO[bytes], self.text), mode="w|")  # noqa: SIM115 - closed below
+        self._tar = tarfile.TarFile(mode="w", fileobj=cast(IO[bytes], self.text))
 
     def __enter__(self) -> Archive:
         return self
