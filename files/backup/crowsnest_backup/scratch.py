@@ -116,9 +116,9 @@ def sweep(state: Path) -> None:
             time.sleep(0.02)
         shutil.rmtree(folder)
     if shutil.which("docker"):
-        left = docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_LABEL}={state}").split()
-        if left:
-            docker("rm", "--force", "--volumes", *left)
+        containers = docker("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={state}").split()
+        if containers:
+            docker("rm", "--force", "--volumes", *containers)
 
 
 def _processes(folder: Path) -> list[int]:
