@@ -91,6 +91,10 @@ def drilled(settings: Settings, database: Database, dump: Path, manifest: Manife
         return drill.drill(settings, job, manifest, dump, told.append)
 
 
+def source(database: Database) -> scratch.Source:
+    return scratch.source(postgres.find(database))
+
+
 def traces(settings: Settings) -> list[str]:
     """What a drill left: its folder, its processes, its containers."""
     folder = settings.state / "drill"
@@ -259,7 +263,7 @@ def test_a_killed_drill_leaves_nothing_that_the_next_start_does_not_remove(
 
 
 def test_the_server_has_no_network_and_goes_first(server: Database, settings: Settings) -> None:
-    with scratch.cluster(settings.state, postgres.find(server)) as found, postgres.Session(found, "postgres") as session:
+    with scratch.cluster(settings.state, source(server)) as found, postgres.Session(found, "postgres") as session:
         session.run("create table line (told text)")
 
         def told(command: str) -> list[str]:
@@ -272,7 +276,7 @@ def test_the_server_has_no_network_and_goes_first(server: Database, settings: Se
 
 
 def test_a_container_for_a_drill_is_kept_small(container_server: Database, settings: Settings) -> None:
-    with scratch.cluster(settings.state, postgres.find(container_server)) as found:
+    with scratch.cluster(settings.state, source(container_server)) as found:
         asked = "{{json .HostConfig.Memory}} {{json .HostConfig.NanoCpus}} {{json .HostConfig.PidsLimit}} {{.Image}}"
         told = postgres.docker("inspect", "--format", asked, str(found.container)).split()
         live = postgres.docker("inspect", "--format", "{{.Image}}", str(container_server.container)).strip()
@@ -283,7 +287,7 @@ def test_libraries_that_an_extension_needs_are_preloaded(
     server: Database, settings: Settings, make_database: MakeDatabase, tmp_path: Path
 ) -> None:
     name = "pg_stat_statements"
-    with scratch.cluster(settings.state, postgres.find(server), [name]) as found:
+    with scratch.cluster(settings.state, source(server), [name]) as found:
         with postgres.Session(found, "postgres") as session:
             session.run(f"create extension {name}")
             assert session.value(f"select count(*) > 0 as works from {name}") is True
