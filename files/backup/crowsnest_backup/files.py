@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.names import PARTIAL
+from crowsnest_backup.names import MANIFEST, PARTIAL
 
 
 def partial(path: Path) -> Path:
@@ -22,6 +23,11 @@ def partial(path: Path) -> Path:
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Writes a file by one rename, after its content is on the disk. Raises OSError."""
+    commit(write_partial(path, content, mode), path)
+
+
+def write_partial(path: Path, content: bytes, mode: int = 0o600) -> Path:
+    """Writes all of a file to the disk, but under the name of a partial one, which is returned. Raises OSError."""
     begun = partial(path)
     descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
@@ -29,7 +35,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    commit(begun, path)
+    return begun
 
 
 @contextmanager
@@ -63,8 +69,15 @@ def private_folder(path: Path) -> Path:
 
 
 def sweep(folder: Path) -> list[str]:
-    """Removes what an earlier run left half written; the names of it. Only under the lock."""
+    """Removes what an earlier run left half written; the names of it. Only under the lock.
+
+    A manifest goes last: where it waits, without an older one, files of its backup may have their final names already.
+    """
     left = sorted(folder.glob(f".*{PARTIAL}"))
+    for path in [each for each in left if each.name.endswith(f"{MANIFEST}{PARTIAL}")]:
+        manifest = path.name.removeprefix(".").removesuffix(PARTIAL)
+        if not (folder / manifest).exists():
+            left = [*folder.glob(f"{glob.escape(manifest.removesuffix(MANIFEST))}.*"), *left]
     for path in left:
         path.unlink(missing_ok=True)
     return [path.name for path in left]
