@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.names import MANIFEST, PARTIAL
@@ -35,6 +36,17 @@ def write_partial(path: Path, content: bytes, mode: int = 0o600) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return begun
+
+
+@contextmanager
+def private(path: Path) -> Iterator[IO[bytes]]:
+    """A new file, readable by root only, that is on the disk when the block ends. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def commit(begun: Path, path: Path) -> None:
@@ -71,21 +83,24 @@ def sweep(folder: Path) -> list[str]:
     return [path.name for path in left]
 
 
+class HeldError(BackupError):
+    """Another process has the lock."""
+
+
 @contextmanager
-def locked(state: Path) -> Iterator[None]:
-    """Only one run at a time; the kernel frees the lock however a run ends. Raises BackupError if it is held."""
-    private_folder(state)
-    with (state / "lock").open("a+") as file:
+def locked(state: Path, name: str = "lock", wait: bool = False) -> Iterator[None]:
+    """Only one at a time; the kernel frees the lock however a run ends. Raises HeldError if it is held."""
+    with (private_folder(state) / name).open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
-            other = file.read().strip() or "another run"
-            advice = "It frees the lock when it ends."
-            raise BackupError(
-                f"A backup, restore or drill is already at work on this host ({other}).", advice
+            process = file.read().strip()
+            raise HeldError(
+                f"A backup, restore or drill is already at work on this host (process {process}).",
+                f"Wait until it has ended. If you cannot wait, end it: kill {process}",
             ) from None
         file.truncate(0)
-        file.write(f"process {os.getpid()}")
+        file.write(str(os.getpid()))
         file.flush()
         yield
