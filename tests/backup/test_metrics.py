@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from backups import job, manifest, utc
+from backups import exported, job, manifest, utc
 from crowsnest_backup import metrics
 from crowsnest_backup.state import State, Tried
 from programs import tool
@@ -16,14 +16,8 @@ SIZES = (900, 100, 200, 300, 400, 500, 600, 700, 77)
 BACKUPS = [manifest(NOW + timedelta(days=at), bytes=size) for at, size in enumerate(SIZES)]
 
 
-def lines(text: str) -> dict[str, float]:
-    """{metric and labels: value}, without the prefix."""
-    rows = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
-    return {name.removeprefix("crowsnest_backup_"): float(value) for name, _, value in rows}
-
-
 def test_before_the_first_backup() -> None:
-    found = lines(metrics.text(None, [(job(drill="never"), State(declared=NOW), [])]))
+    found = exported(metrics.text(None, [(job(drill="never"), State(declared=NOW), [])]))
     own = 'app="shop",database="shop"'
     assert found == {
         f"declared_timestamp_seconds{{{own}}}": NOW.timestamp(),
@@ -41,7 +35,7 @@ def test_of_a_job_that_is_well() -> None:
         drills=1, drill_seconds=12.5, old_bytes=7,
     )  # fmt: skip
     sent = [replace(each, remote={"offsite": {}}) for each in BACKUPS[:-1]]
-    found = lines(metrics.text(NOW, [(job(remote="offsite"), state, [*sent, BACKUPS[-1]])]))
+    found = exported(metrics.text(NOW, [(job(remote="offsite"), state, [*sent, BACKUPS[-1]])]))
     own = 'app="shop",database="shop"'
     newest, seconds = BACKUPS[-1], NOW.timestamp()
     assert found == {
@@ -92,7 +86,7 @@ def test_reasons_are_told_while_something_is_wrong() -> None:
         f'remote_ok{{{own},remote="offsite"}}': 0,
         f"corrupt{{{own}}}": 1,
     }
-    assert {name: value for name, value in lines(text).items() if name in expected} == expected
+    assert {name: value for name, value in exported(text).items() if name in expected} == expected
 
 
 def test_prometheus_reads_the_file(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from backups import BERLIN, SEOUL, manifest, utc
@@ -13,7 +13,7 @@ from crowsnest_backup.settings import Keep
 from hypothesis import given
 from hypothesis import strategies as st
 
-MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2027, 12, 31), timezones=st.just(timezone.utc))
+MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
 BACKUPS = st.lists(
     st.builds(
         lambda at, drilled: manifest(
@@ -30,7 +30,7 @@ KEEPS = st.builds(Keep, st.integers(0, 8), st.integers(0, 5), st.integers(0, 7))
 
 def nights(first: str, count: int) -> list[Manifest]:
     """A backup at 03:00 in Seoul in each of so many nights."""
-    start = datetime.fromisoformat(first).replace(hour=3, tzinfo=SEOUL).astimezone(timezone.utc)
+    start = datetime.fromisoformat(first).replace(hour=3, tzinfo=SEOUL).astimezone(UTC)
     return [manifest(start + timedelta(days=day)) for day in range(count)]
 
 

@@ -19,7 +19,6 @@ def test_what_is_remembered_comes_back(tmp_path: Path) -> None:
         remote="offsite",
         sent=Tried(NOW, None, "refused"),
         remote_kept=3,
-        checked=LATER,
         corrupt={"shop_test_20261128_030000": "cut off"},
         drill=Tried(NOW, NOW, "", "no memory"),
         drills=4,

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ SEOUL, BERLIN = ZoneInfo("Asia/Seoul"), ZoneInfo("Europe/Berlin")
 
 def utc(text: str) -> datetime:
     """A moment in UTC of `2026-11-28 03:00`."""
-    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def manifest(start: datetime, job: str = "shop", **changes: Any) -> Manifest:
@@ -78,3 +78,9 @@ def job(name: str = "shop", **changes: Any) -> Job:
 def stems(settings: Settings, name: str = "shop") -> list[str]:
     """Stems of the backups that are there, the oldest first."""
     return [each.stem for each in local.backups(settings, settings.jobs[name])]
+
+
+def exported(text: str) -> dict[str, float]:
+    """{metric and labels: value} of the file for node exporter, without the prefix."""
+    rows = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {name.removeprefix("crowsnest_backup_"): float(value) for name, _, value in rows}

@@ -84,16 +84,20 @@ def sweep(folder: Path) -> list[str]:
     return [path.name for path in left]
 
 
+class HeldError(BackupError):
+    """Another process has the lock."""
+
+
 @contextmanager
 def locked(state: Path, name: str = "lock", wait: bool = False) -> Iterator[None]:
-    """Only one at a time; the kernel frees the lock however a run ends. Raises BackupError if it is held."""
+    """Only one at a time; the kernel frees the lock however a run ends. Raises HeldError if it is held."""
     with (private_folder(state) / name).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
             process = file.read().strip()
-            raise BackupError(
+            raise HeldError(
                 f"A backup, restore or drill is already at work on this host (process {process}).",
                 f"Wait until it has ended. If you cannot wait, end it: kill {process}",
             ) from None

@@ -97,7 +97,7 @@ def samples(job: Job, state: State, backups: Sequence[Manifest]) -> Iterator[Sam
         **_of_the_newest(backups),
         **_of_drills(job, state),
         "declared_timestamp_seconds": state.declared.timestamp(),
-        "corrupt": len(state.corrupt),
+        "corrupt": len(_damaged(state, backups)),
         "kept_old_bytes": state.old_bytes,
     }
     yield from (Sample(name, own, value) for name, value in values.items() if value is not None)
@@ -149,9 +149,13 @@ def _infos(state: State, backups: Sequence[Manifest]) -> Iterator[tuple[str, dic
     }
     yield from ((name, {"why": why[:WHY_LENGTH]}) for name, why in reasons.items() if why)
     yield from (("info", {"file": each.file}) for each in backups[-1:])
-    files = {each.stem: each.file for each in backups}
-    for stem, why in state.corrupt.items():
-        yield "corrupt_info", {"file": files.get(stem, stem), "why": why[:WHY_LENGTH]}
+    for each in _damaged(state, backups):
+        yield "corrupt_info", {"file": each.file, "why": state.corrupt[each.stem][:WHY_LENGTH]}
+
+
+def _damaged(state: State, backups: Sequence[Manifest]) -> list[Manifest]:
+    """Those that failed when they were read back, and are still there."""
+    return [each for each in backups if each.stem in state.corrupt]
 
 
 def _of_places(own: Mapping[str, str], place: str, count: int, total: int) -> Iterator[Sample]:

@@ -9,57 +9,25 @@ from __future__ import annotations
 
 import time
 import traceback
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import Protocol
+from functools import partial
+from typing import TypeVar
 
 from crowsnest_backup import local, metrics, schedule
 from crowsnest_backup import state as states
+from crowsnest_backup.drill import Drilled, Skipped
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import locked, sweep, write_whole
+from crowsnest_backup.files import locked, write_whole
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.progress import Say, silent, size, span
 from crowsnest_backup.retention import Plan, ask_first, forbid, plan
 from crowsnest_backup.settings import Job, Settings
 from crowsnest_backup.state import State
+from crowsnest_backup.steps import Steps, Store
 
-# Seconds that a push monitor may take to answer.
-PUSH_SECONDS = 10
-
-
-class Store(Protocol):
-    """The backups of one job on a remote."""
-
-    def listed(self) -> list[Manifest]:
-        """All of them, the oldest first."""
-
-    def delete(self, stem: str) -> None:
-        """Removes one with all its versions."""
-
-    def clean(self) -> None:
-        """Removes half uploads."""
-
-
-@dataclass(frozen=True)
-class Steps:
-    """What each step does; the modules that do it are imported when it is done, as some need much memory."""
-
-    make: Callable[[Settings, Job, datetime, int, Say], Manifest]
-    check: Callable[[Path, Manifest], None]
-    sync: Callable[[Settings, Job, datetime, Say], object]
-    store: Callable[[Settings, Job], Store]
-    drill: Callable[[Settings, Job, Manifest, Path, Say], float]
-    choose: Callable[[Sequence[Manifest], int], Manifest]
-    old_bytes: Callable[[Job], int]
-    push: Callable[[str], None]
-
-
-class Skipped(BackupError):  # noqa: N818 - no error
-    """A drill that was put off: nothing is known of the backup."""
+T = TypeVar("T")
 
 
 def utc_now() -> datetime:
@@ -72,7 +40,7 @@ class Runner:
     """The steps with these settings. `say` tells what is being done, `tell` what was done."""
 
     settings: Settings
-    steps: Steps
+    steps: Steps = field(default_factory=Steps)
     say: Say = silent
     tell: Say = silent
     now: Callable[[], datetime] = utc_now
@@ -81,19 +49,21 @@ class Runner:
     # --- what cron starts ---
 
     def everything_due(self) -> bool:
-        """Does all that is due; False when a backup failed. Backups come first, whatever else there is to do."""
+        """Does all that is due; False when a backup failed. Raises HeldError while another one is at it.
+
+        Backups come first, whatever else there is to do.
+        """
         with locked(self.settings.state, "run"):
             jobs = list(self.settings.jobs.values())
             for job in jobs:
-                self._remember(job)
+                states.write(self.settings.state, job.name, self.state(job))
             made = [self.series(job) for job in jobs if self._backup_due(job)]
-            for step, due in (
-                (self.send, self._send_due),
-                (self.drill, self._drill_due),
-                (self.check, self._check_due),
-            ):
-                for job in filter(due, jobs):
-                    self._tell_failure(job, why_not(lambda job=job, step=step: step(job)))  # type: ignore[misc]
+            for job in filter(self._send_due, jobs):
+                self._told(job, partial(self.send, job))
+            for job in filter(self._drill_due, jobs):
+                self._told(job, partial(self.drill, job))
+            for job in jobs:
+                self.check(job, self._unread(job))
             states.write_end(self.settings.state, self.now())
             self.export()
         return all(made)
@@ -120,8 +90,10 @@ class Runner:
             return self._passed(schedule.AGAIN_DAYS, job, last.attempted)
         return self._passed(days, job, last.succeeded)
 
-    def _check_due(self, job: Job) -> bool:
-        return self._passed(schedule.CHECK_DAYS, job, self.state(job).checked)
+    def _unread(self, job: Job) -> list[Manifest]:
+        """Backups whose file was not read back for a week."""
+        found = local.backups(self.settings, job)
+        return [each for each in found if self._passed(schedule.CHECK_DAYS, job, datetime.fromisoformat(each.checked))]
 
     def _rested(self, last: datetime | None) -> bool:
         return schedule.rested(last, self.now())
@@ -136,9 +108,9 @@ class Runner:
             if attempt > 1:
                 self.say(f"{job.name}: waiting {span(self.settings.pause_seconds)} before try {attempt}")
                 self.sleep(self.settings.pause_seconds)
-            why = why_not(lambda attempt=attempt: self.backup(job, attempt))  # type: ignore[misc]
+            why = why_not(partial(self.backup, job, attempt))
             if not why:
-                self._tell_failure(job, why_not(lambda: self.prune(job)))
+                self._told(job, partial(self.prune, job))
                 return True
             self.tell(f"{job.name}: try {attempt} of {self.settings.tries} failed. {why}")
         self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now(), failed=why)))
@@ -149,14 +121,20 @@ class Runner:
     def backup(self, job: Job, attempt: int = 1) -> Manifest:
         """Makes a backup."""
         with locked(self.settings.state, wait=True):
-            sweep(local.folder(self.settings, job))
+            local.folder(self.settings, job)
+            self._told(job, lambda: self.steps.sweep(self.settings, job))
             made = self.steps.make(self.settings, job, self.now(), attempt, self.say)
             self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now())))
         rows = f", {made.rows:,} rows" if made.counts else ""
         self.tell(f"{job.name}: {made.file}, {size(made.bytes)}{rows}, in {span(made.seconds)}.")
         if job.push_url:
-            self._tell_failure(job, why_not(lambda: self.steps.push(job.push_url)))
+            self._told(job, lambda: self.steps.push(job.push_url))
+        self._told(job, lambda: self._measure(job))
         return made
+
+    def _measure(self, job: Job) -> None:
+        old = self.steps.old_bytes(job)
+        self._remember(job, lambda state: replace(state, old_bytes=old))
 
     def planned(self, job: Job) -> Plan:
         """What happens to the backups on this host at the next pruning."""
@@ -190,7 +168,7 @@ class Runner:
             self.steps.sync(self.settings, job, self.now(), self.say)
             store = self.steps.store(self.settings, job)
             kept = self._prune_remote(job, store, agreed)
-            store.clean()
+            store.clean(self.now())
             total = sum(each.bytes for each in kept)
             self._remember(job, lambda state: replace(state, remote_kept=len(kept), remote_bytes=total))
 
@@ -207,44 +185,49 @@ class Runner:
             store.delete(stem)
         return [each for each in listed if each.stem in planned.kept]
 
-    def check(self, job: Job) -> dict[str, str]:
-        """Reads every file on this host back; {stem: why} of those that are damaged. The lock is free in between."""
-        corrupt = {}
-        for backup in local.backups(self.settings, job):
+    def check(self, job: Job, backups: Sequence[Manifest]) -> dict[str, str]:
+        """Reads the files of these backups back; {stem: why} of those that are damaged. In between the lock is free."""
+        damaged = {}
+        for backup in backups:
             self.say(f"Checking {backup.file}")
             with locked(self.settings.state, wait=True):
-                why = self._damage(job, backup)
-            if why:
-                corrupt[backup.stem] = why
-                self.tell(f"{job.name}: {backup.file} is damaged. {why}")
-        self._remember(job, lambda state: replace(state, checked=self.now(), corrupt=corrupt))
-        return corrupt
+                if why := self._damage(job, backup):
+                    damaged[backup.stem] = why
+                    self.tell(f"{job.name}: {why}")
+        if backups:
+            sound = {each.stem for each in backups} - damaged.keys()
+            self._remember(job, lambda state: replace(state, corrupt=_without({**state.corrupt, **damaged}, sound)))
+        return damaged
 
     def _damage(self, job: Job, backup: Manifest) -> str:
+        """What is wrong with the file; empty when nothing is, or it was pruned in the meantime."""
         folder = local.folder(self.settings, job)
         if not (folder / backup.file).is_file():
-            return ""  # pruned in the meantime
+            return ""
         why = why_not(lambda: self.steps.check(folder, backup))
-        if not why:
-            replace(backup, checked=self.now().isoformat()).write(folder)
+        self._told(job, lambda: replace(backup, checked=self.now().isoformat()).write(folder))
         return why
 
-    def drill(self, job: Job) -> Manifest:
-        """Restores a backup into a server of its own and compares; the backup that is proven. Raises Skipped."""
+    def drill(self, job: Job) -> tuple[Manifest, Drilled]:
+        """Proves a backup by restoring it into a server of its own. Raises Skipped when that cannot be done now."""
+        if job.database is None:
+            raise BackupError(f"A drill restores a database, and {job.name} is none.")
         good, begun = self._good(job), self.now()
         if not good:
             raise BackupError(f"There is no backup of {job.name} to prove.", f"crowsnest-backup backup {job.name}")
         chosen = self.steps.choose(good, self.state(job).drills)
         folder = local.folder(self.settings, job)
 
-        def drill() -> None:
-            seconds = self.steps.drill(self.settings, job, chosen, folder / chosen.file, self.say)
+        def prove() -> Drilled:
+            drilled = self.steps.prove(self.settings, job, chosen, folder / chosen.file, self.say)
             replace(chosen, drilled=begun.isoformat()).write(folder)
+            seconds = sum(drilled.seconds.values())
             self._remember(job, lambda state: replace(state, drills=state.drills + 1, drill_seconds=seconds))
+            return drilled
 
-        self._try(job, "drill", drill)
-        self.tell(f"{job.name}: {chosen.file} was restored and compared: it is whole.")
-        return chosen
+        drilled = self._try(job, "drill", prove)
+        self.tell(f"{job.name}: {chosen.file} was restored in {span(sum(drilled.seconds.values()))}: it is whole.")
+        return chosen, drilled
 
     # --- what is remembered ---
 
@@ -252,16 +235,21 @@ class Runner:
         """What is remembered of a job."""
         return states.read(self.settings.state, job.name, self.now()).about(job.remote)
 
-    def _remember(self, job: Job, changed: Callable[[State], State] = lambda state: state) -> None:
-        states.write(self.settings.state, job.name, changed(self.state(job)))
-        self.export()
+    def _remember(self, job: Job, changed: Callable[[State], State]) -> None:
+        """Changes what is remembered, and exports it. That this fails undoes no backup: it is told."""
 
-    def _try(self, job: Job, name: str, step: Callable[[], None]) -> None:
+        def remember() -> None:
+            states.write(self.settings.state, job.name, changed(self.state(job)))
+            self.export()
+
+        self._told(job, remember)
+
+    def _try(self, job: Job, name: str, step: Callable[[], T]) -> T:
         """Does a step under the lock and remembers how it ended, as the field `name`. Raises what the step raises."""
         failed = skipped = ""
         try:
             with locked(self.settings.state, wait=True):
-                step()
+                return step()
         except Skipped as reason:
             skipped = str(reason)
             raise
@@ -277,8 +265,9 @@ class Runner:
         corrupt = self.state(job).corrupt
         return [each for each in local.backups(self.settings, job) if each.stem not in corrupt]
 
-    def _tell_failure(self, job: Job, why: str) -> None:
-        if why:
+    def _told(self, job: Job, step: Callable[[], object]) -> None:
+        """Does a step whose failure is told, and nothing else."""
+        if why := why_not(step):
             self.tell(f"{job.name}: {why}")
 
     def export(self) -> None:
@@ -286,6 +275,10 @@ class Runner:
         jobs = [(job, self.state(job), local.backups(self.settings, job)) for job in self.settings.jobs.values()]
         text = metrics.text(states.ended(self.settings.state), jobs)
         write_whole(self.settings.metrics / metrics.FILE, text.encode(), mode=0o644)
+
+
+def _without(found: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
+    return {key: value for key, value in found.items() if key not in keys}
 
 
 def why_not(step: Callable[[], object]) -> str:
@@ -310,13 +303,3 @@ def sentence(error: Exception) -> str:
     if isinstance(error, BackupError):
         return str(error)
     return f"A mistake of this program: {type(error).__name__}. Its trace is in the log."
-
-
-def push(url: str) -> None:
-    """Tells a push monitor that all is well. Raises BackupError; the URL is a secret, so it is in no message."""
-    try:
-        with urllib.request.urlopen(url, timeout=PUSH_SECONDS) as answer:  # noqa: S310 - declared, of our own Kuma
-            answer.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or type(error).__name__
-        raise BackupError(f"The backup was made, but its push monitor did not answer: {reason}.") from None

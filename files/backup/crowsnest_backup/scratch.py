@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -52,36 +53,50 @@ _ON_HOST = (
 _IN_CONTAINER = (
     *("--network", "none", "--memory", str(MEMORY), "--memory-swap", str(MEMORY), "--cpus", "0.5"),
     *("--cpu-shares", "2", "--pids-limit", "100", "--oom-score-adj", "1000"),
-    *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+    *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--no-healthcheck"),
 )
 # A container that nobody removed ends by itself.
 _LONGEST_SECONDS = 86400
 _LABEL = f"{APPLICATION}-drill"
 
 
-def image_of(live: Server) -> str | None:
-    """The image to restore into: that of the live server's container, by its id, for it has the same extensions."""
+@dataclass(frozen=True)
+class Source:
+    """What a server for a drill runs from: an image, or else the server programs in a folder of this host."""
+
+    major: int
+    image: str = ""
+    folder: str = ""
+
+    def __str__(self) -> str:
+        return f"the image {self.image}" if self.image else f"the programs in {self.folder}"
+
+
+def source(live: Server) -> Source:
+    """What the live server runs from: it has the same extensions and locales. Raises BackupError when there is none."""
     if live.container:
-        return docker("inspect", "--type", "container", "--format", "{{.Image}}", live.container).strip()
-    return live.image
-
-
-def programs_of(live: Server) -> str | None:
-    """The folder with the server programs of the live server's version on this host; None where they are missing."""
-    folders = (live.folder, str(postgres.PROGRAMS / str(live.major) / "bin"))
-    return next((folder for folder in folders if folder and Path(folder, "initdb").exists()), None)
+        inspected = docker("inspect", "--type", "container", "--format", "{{.Image}}", live.container)
+        return Source(live.major, image=inspected.strip())
+    for folder in (live.folder, str(postgres.PROGRAMS / str(live.major) / "bin")):
+        if Path(folder, "initdb").exists():
+            return Source(live.major, folder=folder)
+    if live.image:
+        return Source(live.major, image=live.image)
+    raise BackupError(
+        f"This host has no server programs of PostgreSQL {live.major}.",
+        f"Install the package postgresql-{live.major}, or Docker with the image postgres:{live.major}.",
+    )
 
 
 @contextmanager
-def cluster(state: Path, live: Server, libraries: Sequence[str] = ()) -> Iterator[Server]:
+def cluster(state: Path, of: Source, libraries: Sequence[str] = ()) -> Iterator[Server]:
     """A running server without databases of its own, for the time of the block; its administrator is `postgres`.
 
     `libraries` are preloaded. Only under the lock, as `sweep` begins it. Raises BackupError when it does not start.
     """
     sweep(state)
     try:
-        image = image_of(live)
-        server, data, limits = _contained(state, live, image) if image else _hosted(state, live)
+        server, data, limits = _contained(state, of) if of.image else _hosted(state, of)
         options = ("--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C")
         server.run("initdb", *options, f"--pgdata={data}")
         settings = {
@@ -116,9 +131,9 @@ def sweep(state: Path) -> None:
             time.sleep(0.02)
         shutil.rmtree(folder)
     if shutil.which("docker"):
-        left = docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_LABEL}={state}").split()
-        if left:
-            docker("rm", "--force", "--volumes", *left)
+        containers = docker("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={state}").split()
+        if containers:
+            docker("rm", "--force", "--volumes", *containers)
 
 
 def _processes(folder: Path) -> list[int]:
@@ -141,21 +156,21 @@ def _variables(sockets: str) -> dict[str, str]:
     }
 
 
-def _contained(state: Path, live: Server, image: str) -> tuple[Server, str, Sequence[str]]:
+def _contained(state: Path, of: Source) -> tuple[Server, str, Sequence[str]]:
     """In a container without the image's own start, which may run scripts; its data is in the container's own layer."""
     container = docker(
-        *("run", "--detach", "--label", f"{_LABEL}={state}", *_IN_CONTAINER),
-        *("--user", "postgres", "--entrypoint", "sleep", image, str(_LONGEST_SECONDS)),
+        *("run", "--detach", "--name", f"{_LABEL}-{os.getpid()}", "--label", f"{_LABEL}={state}", *_IN_CONTAINER),
+        *("--user", "postgres", "--entrypoint", "sleep", of.image, str(_LONGEST_SECONDS)),
     ).strip()
-    return Server("container", _variables("/tmp"), container=container, major=live.major), "/tmp/drill", ()  # noqa: S108
+    return Server("container", _variables("/tmp"), container=container, major=of.major), "/tmp/drill", ()  # noqa: S108
 
 
-def _hosted(state: Path, live: Server) -> tuple[Server, str, Sequence[str]]:
+def _hosted(state: Path, of: Source) -> tuple[Server, str, Sequence[str]]:
     """As the system user postgres, which may pass through the state's folder to its own, and see nothing else in it."""
     folder = private_folder(state / "drill")
     shutil.chown(folder, "postgres", "postgres")
     state.chmod(state.stat().st_mode | 0o001)
-    server = Server("host", _variables(str(folder)), folder=programs_of(live) or "", major=live.major)
+    server = Server("host", _variables(str(folder)), folder=of.folder, major=of.major)
     return server, str(folder / "data"), _ON_HOST
 
 

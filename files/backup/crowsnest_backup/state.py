@@ -36,9 +36,9 @@ class Tried:
 class State:
     """Of one job. `declared`: when it was first seen. `backup`: the last series of tries. `pruned`: on this host.
 
-    `remote`: name of the remote that `sent` (upload and pruning there), `remote_kept` (backups) and `remote_bytes` are
-    about. `checked`: when every kept file was last read back; `corrupt`: {stem: why} of those that failed. `drill`: the last drill, `drills`
-    how many went well, `drill_seconds` how long the last took. `old_bytes`: size of databases that swaps kept.
+    `remote`: the one that `sent` (upload and pruning there), `remote_kept` (backups) and `remote_bytes` are about.
+    `corrupt`: {stem: why} of files that failed when they were read back. `drill`: the last one, `drills`: how many went
+    well, `drill_seconds`: how long the last took. `old_bytes`: size of the databases that swaps kept.
     """
 
     declared: datetime
@@ -48,7 +48,6 @@ class State:
     sent: Tried = field(default_factory=Tried)
     remote_kept: int = 0
     remote_bytes: int = 0
-    checked: datetime | None = None
     corrupt: Mapping[str, str] = field(default_factory=dict)
     drill: Tried = field(default_factory=Tried)
     drills: int = 0
@@ -67,9 +66,14 @@ def read(folder: Path, name: str, now: datetime) -> State:
     try:
         found = json.loads(_path(folder, name).read_bytes())
         tried = {key: _tried(found[key]) for key in ("backup", "pruned", "sent", "drill")}
-        moments = {key: _moment(found[key]) for key in ("declared", "checked")}
         known = {each.name for each in fields(State)}
-        return State(**{**{key: value for key, value in found.items() if key in known}, **tried, **moments})
+        return State(
+            **{
+                **{key: value for key, value in found.items() if key in known},
+                **tried,
+                "declared": datetime.fromisoformat(found["declared"]),
+            }
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return State(declared=now)
 
