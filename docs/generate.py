@@ -322,6 +322,7 @@ _FILES = {
     "app": "Apps",
     "probes": "Addresses and health endpoints",
     "uptime": "Monitors of Uptime Kuma",
+    "backup": "Backups",
     "metabase": "Metabase",
     "stack": "The monitoring itself",
 }

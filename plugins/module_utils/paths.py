@@ -22,6 +22,10 @@ TOOLBOX_PYTHON = f"{TOOLBOX}/current/bin/python"
 # Keys that a running service issues for Prometheus: a file named after the service.
 KEYS_DIRECTORY = f"{DATA_ROOT}/prometheus_keys"
 
+# Backups, in a folder for each environment; the command that makes and restores them.
+BACKUPS = "/var/backups/crowsnest"
+BACKUP_COMMAND = "/usr/local/bin/crowsnest-backup"
+
 # The file from which the package of Debian and Ubuntu reads node exporter's flags.
 NODE_EXPORTER_DEFAULTS = "/etc/default/prometheus-node-exporter"
 # Where the Docker engine listens; the plan refuses an engine that is elsewhere.

@@ -83,6 +83,8 @@ host:
     ping_groups: [0, 2147483647]
     units: {crowsnest-container-metrics.timer: {active: true, enabled: true, stale: false}}
     files: {/etc/default/prometheus-node-exporter: ARGS=""}
+    cron: true
+    backups: {production/shop: [4180213, 4183007]}
 """
 
 from ansible.module_utils.basic import AnsibleModule

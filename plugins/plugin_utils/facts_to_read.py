@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
+    BACKUP_COMMAND,
     COMPOSE_FILE,
     NODE_EXPORTER_DEFAULTS,
     PLAN_FILE,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import HOST_PROGRAMS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.backup import CRON_FILE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import paths_of, units_of
 
-EVERY_HOST_FILES = (NODE_EXPORTER_DEFAULTS,)
+EVERY_HOST_FILES = (NODE_EXPORTER_DEFAULTS, BACKUP_COMMAND, CRON_FILE)
 SERVER_FILES = (
     COMPOSE_FILE,
     PLAN_FILE,

@@ -28,10 +28,12 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Kept
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import backup as crowsnest_backup
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import (
     declaration_mistakes as found_mistakes,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_hosts, jobs_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, in_force
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as verification
@@ -65,9 +67,10 @@ def plan(
     inventory_dir: str,
     secrets_directory: str,
 ) -> dict[str, Any]:
-    """{"context", "services", "images", "registry_mirrors", "node_exporter", "table", "refusals"}: what a run decided.
+    """{"context", "services", "images", "registry_mirrors", "toolbox", "node_exporter", "table", "refusals"}.
 
-    `context` is a text for the other filters, with the declaration and its secrets in it. The rest is for tasks.
+    That is what a run decided. `context` is a text for the other filters, with the declaration and its secrets in it.
+    The rest is for tasks; `toolbox` are the hosts that need the role's libraries.
     A host of `monitored` that did not answer has no `preflight_look`. The address of a host is its `private_address`,
     else what it reports itself, else (it does not answer) the one at which Prometheus has watched it so far, else the
     one for SSH.
@@ -93,6 +96,7 @@ def plan(
         "services": list(decided.services),
         "images": {name: service.image for name, service in decided.services.items()},
         "registry_mirrors": declared.registry_mirrors,
+        "toolbox": list(dict.fromkeys([*_with_modules(decided), *backup_hosts(declared, server)])),
         "node_exporter": {
             "addresses": decided.hosts,
             "port": decided.node_exporter_port,
@@ -102,6 +106,11 @@ def plan(
         "refusals": decided.refusals,
         "table": plan_table(Context(decided, declared, REGISTRY)),
     }
+
+
+def _with_modules(plan: Plan) -> list[str]:
+    """The server, where modules speak to an API by a library."""
+    return [plan.server] if {"uptime_kuma", "metabase"} & set(plan.services) else []
 
 
 @lru_cache(maxsize=1)
@@ -172,6 +181,41 @@ def service_objects(context: str, name: str) -> dict[str, Any]:
     if make_objects is None:
         raise ValueError(f"{name} has no API to configure")
     return make_objects(held)
+
+
+def backup_program(context: str, host: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What the role `backup` makes on a host, whose facts are `found`.
+
+    {"path", "files", "secrets", "release": as those of `service_directory`, "starters": [{"path", "text", "mode"}] that
+    are not as they should be, "packages": those that are missing}. Nothing where no backup is made and none was.
+    """
+    held, host = context_of(context), plain(host)
+    there = crowsnest_backup.DIRECTORY in found["configurations"]
+    if not there and host not in backup_hosts(held.declaration, held.server):
+        return {"release": "", "starters": [], "packages": []}
+    files, secrets = crowsnest_backup.program_files(held, host), crowsnest_backup.program_secrets(held, host)
+    found_files = plain(found["files"])
+    return {
+        "path": crowsnest_backup.DIRECTORY,
+        "files": files,
+        "secrets": secrets,
+        "release": make_release(files, secrets, "", "0", MODE, DIRECTORY_MODE).identity,
+        "starters": [
+            {"path": path, "text": text, "mode": mode}
+            for path, (text, mode) in crowsnest_backup.starter_files().items()
+            if found_files.get(path) != text
+        ],
+        "packages": [] if found["cron"] else ["cron"],
+    }
+
+
+def backup_call(variables: Mapping[str, Any], server: str, job: str) -> dict[str, Any]:
+    """{"hosts": that have this backup, or any when `job` is empty, "mistake": why there is none, or empty}."""
+    try:
+        jobs = jobs_of(declaration.read(plain(variables)), plain(server), plain(job))
+    except ValueError as mistake:
+        return {"hosts": [], "mistake": str(mistake)}
+    return {"hosts": list(dict.fromkeys(each.host for each in jobs)), "mistake": ""}
 
 
 def compose_project(context: str, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,15 @@ from pydantic import BaseModel, SecretStr
 
 # What a model asks for beside its secrets, by its name; a discriminator among it is the model's own.
 REQUIRED: dict[str, dict[str, Any]] = {
-    "App": {"name": "shop", "url": "https://shop.example.com/", "metrics": [":8000"], "username": "kim"},
+    "App": {
+        "name": "shop",
+        "url": "https://shop.example.com/",
+        "metrics": [":8000"],
+        "username": "kim",
+        "backup": {"remote": "own"},
+    },
     "Database": {"name": "shop", "admin_user": "postgres"},
+    "BackupRemote": {"bucket": "backups", "region": "ap-northeast-2", "access_key": "kim"},
     "MetabaseDatabase": {"address": "10.0.0.9:5432"},
     "SlackReceiver": {"type": "slack"},
     "DiscordReceiver": {"type": "discord"},
@@ -63,7 +70,8 @@ class AllSecrets:
         if origin is list:
             return [self._value(each, f"{place}[{number}]") for number, each in enumerate(alternatives(inner[0]))]
         if origin is dict:
-            return {"X-Own": self._value(inner[0], f"{place}.X-Own")}
+            key = "X-Own" if inner[0] is SecretStr else "own"
+            return {key: self._value(inner[0], f"{place}.{key}")}
         return self._value(inner[0], place)
 
     def _secret(self, place: str) -> str:

@@ -38,9 +38,11 @@ def command(program: str, folder: Path, **environment: str) -> list[str]:
 def tool(program: str) -> Tool:
     """A function that runs promtool or amtool in a folder, which it may only read, without a network."""
 
-    def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        called = _found(program) or _contained(program, folder, "--network", "none", rights="ro")
-        return subprocess.run([*called, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    def run(folder: Path, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        called = _found(program) or _contained(program, folder, "--network", "none", "--interactive", rights="ro")
+        return subprocess.run(
+            [*called, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False, input=stdin or ""
+        )
 
     return run
 

@@ -33,6 +33,7 @@ def host_facts(
     listeners: Mapping[str, Mapping[str, Any]] | None = None,
     address: str = "172.26.3.4",
     files: Mapping[str, str] | None = None,
+    backups: Mapping[str, Sequence[int]] | None = None,
 ) -> HostFacts:
     """What module host_facts says of a host. `own` is {service of ours that runs: its MiB}.
 
@@ -81,6 +82,8 @@ def host_facts(
         "ping_groups": [0, 2147483647],
         "units": {},
         "files": dict(files or {}),
+        "cron": True,
+        "backups": {name: list(sizes) for name, sizes in (backups or {}).items()},
     }
 
 

@@ -253,11 +253,13 @@ def test_an_unreadable_webhook_file_is_refused(new):
 
 
 def test_questions_can_be_answered_from_a_pipe(new):
-    answers = ["192.0.2.9", "", "2222", "", "Europe/Berlin", "", "shop", "https://shop.test/", "django", ":8000", ""]
-    done = new(stdin="\n".join([*answers, ""]))
+    answers = ["192.0.2.9", "", "2222", "", "Europe/Berlin", "", "shop", "https://shop.test/", "django", ":8000"]
+    done = new(stdin="\n".join([*answers, "shop", "shop-db-1", "", ""]))
     assert done.returncode == 0, done.stderr
     assert written(new.folder)["crowsnest_timezone"] == "Europe/Berlin"
-    assert written(new.folder)["crowsnest_apps"][0]["framework"] == "django"
+    (shop,) = written(new.folder)["crowsnest_apps"]
+    assert shop["framework"] == "django"
+    assert shop["database"] == {"name": "shop", "container": "shop-db-1"}
     assert hosts(new.folder)["server"]["hosts"]["web1"]["ansible_port"] == 2222
 
 

@@ -74,6 +74,8 @@ def test_what_tells_two_things_apart_is_on_the_alert_at_every_severity(name: str
 
 # The alert that silences, another alert, and whether that one is silent. H and A: a host and an app of the case's own.
 HOST, APP = {"host": "H"}, {"app": "A"}
+JOB = {**HOST, **APP}
+LATE = {"alertname": "BackupLate", **JOB, **OWN}
 CAUSES: list[tuple[Labels, Labels, bool]] = [
     ({"alertname": "HostDown", **HOST}, {"alertname": "HostDiskFilling", **HOST, **OWN}, True),
     ({"alertname": "HostDown", **HOST}, {"alertname": "QueueTooLong", **HOST}, True),
@@ -90,6 +92,14 @@ CAUSES: list[tuple[Labels, Labels, bool]] = [
     ({"alertname": "AppDown", **APP}, {"alertname": "JobSilent", **APP, **OWN}, False),
     ({"alertname": "ContainerOutOfMemory", **HOST}, {"alertname": "HostOutOfMemoryKill", **HOST, **OWN}, True),
     ({"alertname": "ContainerOutOfMemory"}, {"alertname": "HostOutOfMemoryKill", **OWN}, False),
+    ({"alertname": "BackupFailed", **JOB}, {**LATE, "severity": "high"}, True),
+    ({"alertname": "BackupFailed", **JOB}, {**LATE, "severity": "high", "app": "other"}, False),
+    ({"alertname": "BackupNotRunning", **HOST}, {**LATE, "severity": "high"}, True),
+    ({"alertname": "BackupLate", **JOB}, {"alertname": "BackupFailed", **JOB, **OWN}, True),
+    ({"alertname": "BackupLate", **JOB}, {"alertname": "BackupNotRunning", **HOST, **OWN}, True),
+    ({"alertname": "BackupLate", **JOB}, {"alertname": "BackupDrillFailed", **JOB, **OWN}, False),
+    ({"alertname": "BackupCorrupt", **JOB}, {"alertname": "BackupDrillFailed", **JOB, **OWN}, True),
+    ({"alertname": "BackupDone", **JOB}, {**LATE, "severity": "high"}, False),
 ]
 
 

@@ -356,6 +356,7 @@ PAGES: dict[str, str] = {
     "stack": "AlertingPathAlive Alertmanager.+ Prometheus.+ Metabase.+ MonitorsMissing ContainerNotRunning",
     "probes": "Probe.+ Certificate.+",
     "uptime": "MonitorDown MonitorCertificateExpiry JobSilent",
+    "backups": "Backup.+",
     "app-shop": "App.+",
     "host": "Host.+ NodeExporterDown Container(OutOfMemory|Restarting|MemoryHigh|MetricsStale)",
 }

@@ -29,11 +29,13 @@ HEALTH = {"basic": "/health/", "detailed": "/detailed/", "components": ["databas
 DECLARED: dict[str, Any] = {
     "environment": "staging",
     "metabase": True,
+    "backup_remotes": {"offsite": {"bucket": "shop-backups", "region": "ap-northeast-2"}},
+    "backup_stack": {"remote": "offsite"},
     "apps": [
         {"name": name, "framework": name, "url": "https://shop.example.com/", "metrics": [":8000"], "health": HEALTH}
         for name in ("django", "fastapi", "generic")
     ]
-    + [{"name": "express", "framework": "prom_client", "metrics": [":3000"]}],
+    + [{"name": "express", "framework": "prom_client", "metrics": [":3000"], "database": {"name": "express"}}],
 }
 # A value for each label that a selector says nothing exact of: the first one that its matchers take.
 WORDS = ("", "x", "1", "500", "200", "a/b", "eth0", "vda", "idle", "ext4")

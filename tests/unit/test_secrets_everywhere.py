@@ -33,7 +33,10 @@ def outputs(declared: dict[str, Any], folder: str = "/nowhere") -> tuple[Outputs
         "project": filters.compose_project(context, {"files": {}, "data": {}}),
         **{name: {**made, "secrets": sorted(made["secrets"])} for name, made in directories.items()},
     }
+    program = filters.backup_program(context, "web1", hostvars["web1"]["preflight_look"]["host"])
+    shown["backup"] = {**program, "secrets": sorted(program["secrets"])}
     hidden = {
+        "backup files": program["secrets"],
         "database_reader": filters.database_reader(context),
         **{f"{name} files": made["secrets"] for name, made in directories.items()},
         **{

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.names import PARTIAL
+from crowsnest_backup.names import MANIFEST, PARTIAL
 
 
 def partial(path: Path) -> Path:
@@ -21,6 +24,11 @@ def partial(path: Path) -> Path:
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Writes a file by one rename, after its content is on the disk. Raises OSError."""
+    commit(write_partial(path, content, mode), path)
+
+
+def write_partial(path: Path, content: bytes, mode: int = 0o600) -> Path:
+    """Writes all of a file to the disk, but under the name of a partial one, which is returned. Raises OSError."""
     begun = partial(path)
     descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
@@ -28,7 +36,18 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    commit(begun, path)
+    return begun
+
+
+@contextmanager
+def private(path: Path) -> Iterator[IO[bytes]]:
+    """A new file, readable by root only, that is on the disk when the block ends. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def commit(begun: Path, path: Path) -> None:
@@ -51,28 +70,38 @@ def private_folder(path: Path) -> Path:
 
 
 def sweep(folder: Path) -> list[str]:
-    """Removes what an earlier run left half written; the names of it. Only under the lock."""
+    """Removes what an earlier run left half written; the names of it. Only under the lock.
+
+    A manifest goes last: where it waits, without an older one, files of its backup may have their final names already.
+    """
     left = sorted(folder.glob(f".*{PARTIAL}"))
+    for path in [each for each in left if each.name.endswith(f"{MANIFEST}{PARTIAL}")]:
+        manifest = path.name.removeprefix(".").removesuffix(PARTIAL)
+        if not (folder / manifest).exists():
+            left = [*folder.glob(f"{glob.escape(manifest.removesuffix(MANIFEST))}.*"), *left]
     for path in left:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return [path.name for path in left]
 
 
+class HeldError(BackupError):
+    """Another process has the lock."""
+
+
 @contextmanager
-def locked(state: Path) -> Iterator[None]:
-    """Only one run at a time; the kernel frees the lock however a run ends. Raises BackupError if it is held."""
-    private_folder(state)
-    with (state / "lock").open("a+") as file:
+def locked(state: Path, name: str = "lock", wait: bool = False) -> Iterator[None]:
+    """Only one at a time; the kernel frees the lock however a run ends. Raises HeldError if it is held."""
+    with (private_folder(state) / name).open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
-            other = file.read().strip() or "another run"
-            advice = "It frees the lock when it ends."
-            raise BackupError(
-                f"A backup, restore or drill is already at work on this host ({other}).", advice
+            process = file.read().strip()
+            raise HeldError(
+                f"A backup, restore or drill is already at work on this host (process {process}).",
+                f"Wait until it has ended. If you cannot wait, end it: kill {process}",
             ) from None
         file.truncate(0)
-        file.write(f"process {os.getpid()}")
+        file.write(str(os.getpid()))
         file.flush()
         yield

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import write_whole
+from crowsnest_backup.files import commit, partial, write_partial, write_whole
 from crowsnest_backup.names import MANIFEST
 
 FORMAT = 1
@@ -25,8 +25,9 @@ class Manifest:
     `stem` is its name without an ending, `file` the name of its file; `what` the real name of the database, or "stack".
     `started` and `finished` are UTC in ISO 8601. `server` is what a restore must know of the database: `version` and
     `dump_version` as text, `major`, `system_identifier`, `encoding`, `provider`, `collate`, `ctype`, `icu_locale`,
-    `owner`, `acl`, `comment`, `settings` (SQL of ALTER DATABASE and ALTER ROLE … IN DATABASE), `extensions`
-    ({name: version}), `roles` (names that the dump mentions).
+    `owner`, `comment`, `acl` (SQL of REVOKE and GRANT), `settings` (SQL of ALTER DATABASE and ALTER ROLE … IN
+    DATABASE), `extensions` ({name: version}), `roles` (names that the dump mentions). Statements of `acl` and
+    `settings` call the database :"database", a variable of psql, as a restored one may have another name.
     `counts`: {"schema.table": rows} of the dump's own snapshot. `sql_bytes` and `sql_sha256` are of the text,
     `bytes` and `sha256` of the file. `attempts`: the try that succeeded, from 1.
     `checked`: when the file was last read back whole. `drilled`: when it was last restored and compared, or None.
@@ -74,6 +75,18 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Puts it beside its backup, by one rename. Raises OSError."""
         write_whole(folder / f"{self.stem}{MANIFEST}", self.text().encode())
+
+
+def publish(folder: Path, manifest: Manifest, *names: str) -> None:
+    """Gives the files of a backup, of which the partial ones are whole, their names, and at last the manifest its.
+
+    An end in between leaves the manifest's partial file, by which files.sweep knows the others. Raises OSError.
+    """
+    path = folder / f"{manifest.stem}{MANIFEST}"
+    waiting = write_partial(path, manifest.text().encode())
+    for name in names:
+        commit(partial(folder / name), folder / name)
+    commit(waiting, path)
 
 
 def parse(text: str | bytes, source: str) -> Manifest:

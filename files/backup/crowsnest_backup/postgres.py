@@ -103,19 +103,24 @@ def reason(stderr: str) -> str:
     text = " ".join(
         [*told[:1], *(line for line in told[1:] if re.match(r"(pg_\w+: )?(DETAIL|detail|HINT|hint):", line))]
     )
-    text = re.sub(r"^(psql|pg_\w+): |(<stdin>:\d+: )|(connection to server .*? failed: )", "", text)
+    text = re.sub(r"^(psql|pg_\w+): ?|(<stdin>:\d+: )|(connection to server .*? failed: )", "", text)
     return re.sub(r"^(error|ERROR|FATAL|fatal): +", "", text.strip()).rstrip(".") or "it ended without a reason"
 
 
 class Session:
-    """An open psql: one connection, asked one question after the other. Its answers are JSON, whatever names hold."""
+    """An open psql: one connection, asked one question after the other. Its answers are JSON, whatever names hold.
 
-    def __init__(self, server: Server, database: str, name: str = APPLICATION) -> None:
+    `at_end` are statements that psql runs when nobody asks any more, also when this program was killed: the psql in a
+    container lives on, and sees the end of its input.
+    """
+
+    def __init__(self, server: Server, database: str, name: str = APPLICATION, at_end: Sequence[str] = ()) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the session
-        server = replace(server, variables={**server.variables, "PGAPPNAME": name})
+        server = replace(server, variables={**server.variables, "PGAPPNAME": name, "PGCLIENTENCODING": "UTF8"})
         psql = server.start(
             "psql",
             *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", "--set=ON_ERROR_STOP=1"),
+            *("--file=-", *(f"--command={statement}" for statement in at_end)),
             database=database,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -334,11 +339,12 @@ def _major_over_network(variables: Mapping[str, str]) -> int:
         raise BackupError(reason(str(error))) from None
 
 
-def end_leftovers(session: Session, name: str = APPLICATION) -> int:
-    """Ends connections of an earlier run of this program that was killed; how many there were."""
+def end_leftovers(session: Session) -> int:
+    """Ends connections to the same database of an earlier run that was killed; how many there were."""
     ended = session.rows(
         "select pg_terminate_backend(pid) as ended from pg_stat_activity"
-        f" where application_name = {literal(name)} and pid <> pg_backend_pid()"
+        f" where starts_with(application_name, {literal(APPLICATION)}) and datname = current_database()"
+        " and pid <> pg_backend_pid()"
     )
     return len(ended)
 

@@ -76,16 +76,17 @@ class Remote:
 class Stack:
     """Where the state of the stack's services is on this host.
 
-    `sqlite`: {name in the archive: path of a database of SQLite}. `services`: compose services to stop for a restore,
-    `compose_file` the project's. `metabase`: Metabase's own database, None where there is none. `alertmanager`: its
-    URL. `secrets`: folders with secrets that are archived only where they can be encrypted. `blocks`: the folder of
-    Prometheus' blocks, None where metrics are not backed up.
+    `sqlite`: {compose service: path of its database of SQLite}, `compose_file` that of the project. `folders`: {name in
+    the archive, which begins with the compose service: path of a folder with files of people}. `alertmanager`: its URL.
+    `metabase`: Metabase's own database, None where there is none. `secrets`: files and folders with secrets that are
+    archived only where they can be encrypted. `blocks`: the folder of Prometheus' blocks, None where metrics are not
+    backed up.
     """
 
     compose_file: str
     sqlite: Mapping[str, str]
-    services: tuple[str, ...]
     alertmanager: str
+    folders: Mapping[str, str] = field(default_factory=dict)
     metabase: Database | None = None
     secrets: tuple[str, ...] = ()
     blocks: str | None = None
@@ -129,7 +130,10 @@ def read(folder: Path) -> Settings:
 
 
 def _settings(plain: Mapping[str, Any], secrets: Mapping[str, Any]) -> Settings:
-    """`secrets` is {"databases": {job: password}, "remotes": {name: secret key}, "push_urls": {job: URL}}."""
+    """`secrets` is {"databases": {job: password}, "remotes": {name: secret key}, "push_urls": {job: URL}}.
+
+    The job STACK has the password of Metabase's own database.
+    """
     jobs = {}
     for row in plain["jobs"]:
         name, found = row["name"], row["database"]
@@ -151,7 +155,7 @@ def _settings(plain: Mapping[str, Any], secrets: Mapping[str, Any]) -> Settings:
         metrics=Path(plain["metrics"]),
         jobs=jobs,
         remotes=remotes,
-        stack=_stack(plain.get("stack"), secrets["databases"].get("metabase", "")),
+        stack=_stack(plain.get("stack"), secrets["databases"].get(STACK, "")),
         tries=plain["tries"],
         pause_seconds=plain["pause_seconds"],
     )
@@ -161,6 +165,4 @@ def _stack(row: Mapping[str, Any] | None, password: str) -> Stack | None:
     if row is None:
         return None
     metabase = Database(**row["metabase"], password=password) if row.get("metabase") else None
-    return Stack(
-        **{**row, "metabase": metabase, "services": tuple(row["services"]), "secrets": tuple(row.get("secrets", ()))}
-    )
+    return Stack(**{**row, "metabase": metabase, "secrets": tuple(row.get("secrets", ()))})

@@ -43,7 +43,13 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import (
     Python,
     Unit,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.paths import CONFIG_ROOT, DATA_ROOT, DOCKER_SOCKET, TOOLBOX
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
+    BACKUPS,
+    CONFIG_ROOT,
+    DATA_ROOT,
+    DOCKER_SOCKET,
+    TOOLBOX,
+)
 
 # The compose project of crowsnest's own containers.
 PROJECT = "crowsnest"
@@ -91,6 +97,8 @@ def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) 
         "ping_groups": ping_groups(),
         "units": own_units.result(),
         "files": {path: read(path) for path in files if Path(path).is_file()},
+        "cron": cron(),
+        "backups": backups(),
     }
 
 
@@ -238,6 +246,19 @@ def python() -> Python:
 def toolbox(path: str = TOOLBOX) -> str:
     """Name of the Python environment of the role toolbox; "" when something is left to do, even if only to tidy up."""
     return "" if python_environment.leftovers(Path(path)) else python_environment.in_force(Path(path))
+
+
+def cron(programs: str = "/usr/sbin:/usr/bin", units: str = "/lib/systemd/system") -> bool:
+    """Whether a cron is installed: Debian's own, cronie, or systemd-cron, which has a unit and no program."""
+    return any(shutil.which(name, path=programs) for name in ("cron", "crond")) or Path(units, "cron.target").exists()
+
+
+def backups(path: str = BACKUPS) -> dict[str, list[int]]:
+    """{"production/shop": [bytes of each backup, the oldest first]}; their names sort by time."""
+    found: dict[str, list[int]] = {}
+    for file in sorted(Path(path).glob("*/*/*.gz")):
+        found.setdefault(f"{file.parts[-3]}/{file.parts[-2]}", []).append(file.stat().st_size)
+    return found
 
 
 def ping_groups(path: str = "/proc/sys/net/ipv4/ping_group_range") -> list[int]:

@@ -156,7 +156,8 @@ class HostFacts(TypedDict):
     `data` is {data folder: "user:group:mode"}, `configurations` {configuration directory: identity of the release it
     holds in every respect}, `toolbox` the name of the Python environment of that role, or empty; `ping_groups` is
     [first, last], `units` {name of a requested unit: its state}, `files` {path: text} of the requested files that
-    exist.
+    exist. `cron`: a program runs what /etc/cron.d says. `backups` is {"environment/job": bytes of each backup, the
+    oldest first}.
     """
 
     os: OperatingSystem
@@ -181,3 +182,5 @@ class HostFacts(TypedDict):
     ping_groups: list[int]
     units: dict[str, Unit]
     files: dict[str, str]
+    cron: bool
+    backups: dict[str, list[int]]

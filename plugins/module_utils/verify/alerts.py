@@ -23,6 +23,10 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
 )
 
 HEARTBEAT_ALERT = "AlertingPathAlive"
+# It tells of a success (files/rules/backup.yml).
+NOTICE_ALERT = "BackupDone"
+# Alerts of crowsnest's own that are no faults.
+NO_FAULTS = (HEARTBEAT_ALERT, NOTICE_ALERT)
 DELIVERY_ALERT = "AlertmanagerNotificationsFailing"
 _SEVERITIES = ("critical", "high", "medium", "low")
 
@@ -123,7 +127,7 @@ def active_alerts(groups: Sequence[RuleGroup], apps: Collection[str], hosts: Col
             alert.labels.get("app", "") in ("", *apps) and alert.labels.get("host", "") in ("", *hosts)
         )
         thing = frozenset(label for label in alert.labels.items() if label[0] != "severity")
-        if not undeclared and alert.name != HEARTBEAT_ALERT:
+        if not undeclared and alert.name not in NO_FAULTS:
             found.setdefault((alert.name, thing), alert)
     return list(found.values())
 

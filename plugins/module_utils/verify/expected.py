@@ -83,6 +83,14 @@ class Query(TypedDict):
     app: str
 
 
+class Backup(TypedDict):
+    """A nightly backup: its app, or `stack`; the host that makes it; whether backups are proven by a drill."""
+
+    app: str
+    host: str
+    drill: bool
+
+
 class Line(TypedDict):
     """A `Check` as it is passed between the controller and the host, and in the report."""
 
@@ -126,6 +134,7 @@ class Expected(OfServices):
     services: dict[str, Service]
     compose: ComposeProject
     grafana_plugins: dict[str, str]
+    backups: list[Backup]
     checks: list[Line]
 
 

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the metrics report: probes, delivery of alerts, certificates, disks, memory, clocks.
+"""What the metrics report: probes, delivery of alerts, certificates, disks, memory, clocks, backups.
 
 Pure: the answers to `questions` and the alerts go in, checks come out. The alerts decide what is too much (alerts.py).
 Python 3.9, standard library.
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.http import Answer, Sample, ServiceError
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import DELIVERY_ALERT, Alert, area_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.backups import BACKUP_QUESTIONS, backup_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
     PASS,
@@ -66,6 +67,7 @@ def questions(window_seconds: int) -> dict[str, str]:
         "disk": "host:filesystem_used:percent",
         "memory": "host:memory_used:percent",
         "skew": "host:clock_ahead:seconds",
+        **BACKUP_QUESTIONS,
     }
 
 
@@ -247,4 +249,5 @@ _CHECKS: tuple[tuple[str, tuple[str, ...], Callable[..., list[Check]]], ...] = (
     ("disk", ("disk",), disk_checks),
     ("memory", ("memory",), memory_checks),
     ("clock", ("skew",), clock_checks),
+    ("backups", tuple(BACKUP_QUESTIONS), lambda now, *answers: backup_checks(now.expected["backups"], *answers)),
 )

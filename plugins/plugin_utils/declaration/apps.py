@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import Backup, Switch
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpOptions, Job
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
@@ -101,7 +102,12 @@ class App(HttpOptions):
         {}, description="TCP ports it needs, such as {database: 127.0.0.1:5432}; each is watched by Uptime Kuma."
     )
     jobs: list[Job] = Field([], description="Scheduled jobs that report each success.")
-    database: Database | None = Field(None, description="Its PostgreSQL database, for Metabase to read.")
+    database: Database | None = Field(
+        None, description="Its PostgreSQL database: Metabase reads it, and it is backed up."
+    )
+    backup: Annotated[Backup | None, Switch] = Field(
+        Backup(), description="When its database is backed up; `false`: never. It has an effect only with `database`."
+    )
     business: Business = Field(Business(), description="What Metabase shows of its data; needs `database`.")
     thresholds: Thresholds = Field(Thresholds(), description="When its alerts fire.")
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Title
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     LOOPBACK,
+    Container,
     DatabaseAddress,
     Email,
     Strict,
@@ -71,7 +72,7 @@ Group = Annotated[Title, AfterValidator(_group)]
 
 
 class Database(Strict):
-    """The app's PostgreSQL. The run creates a role in it, `crowsnest_ro`, that can only read."""
+    """The app's PostgreSQL. It is backed up, and Metabase reads it by a role that the run creates, `crowsnest_ro`."""
 
     address: DatabaseAddress = Field(
         "127.0.0.1:5432",
@@ -79,7 +80,12 @@ class Database(Strict):
         "loopback.",
     )
     name: DatabaseName = Field(description="Name of the database.")
-    schemas: list[Identifier] = Field(["public"], min_length=1, description="Schemas that may be read.")
+    container: Container | None = Field(
+        None,
+        description="Name of its container on the app's host, in whose own programs a backup is made. Default: the one "
+        "that publishes the port of `address` on the host's loopback, or none.",
+    )
+    schemas: list[Identifier] = Field(["public"], min_length=1, description="Schemas that Metabase may read.")
     admin_user: Identifier | None = Field(
         None,
         description="A role that may create roles. Default: the run becomes the system user postgres on the server.",

@@ -15,6 +15,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import (
+    BackupRemote,
+    StackBackup,
+    Switch,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import (
     DatabaseName,
     Identifier,
@@ -32,6 +37,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
     Image,
     MirrorUrl,
     Name,
+    Part,
     Password,
     Port,
     SecretUrl,
@@ -85,6 +91,12 @@ def _not_too_weak(password: SecretStr) -> SecretStr:
     if sum(bool(re.search(kind, password.get_secret_value())) for kind in kinds) < 2:
         raise ValueError("12 to 128 characters of at least two kinds: lower-case letters, capitals, digits, others")
     return password
+
+
+def _backup_pause(text: str) -> str:
+    if duration_seconds(text) > 3600:
+        raise ValueError("a duration of at most 1h: an hour after a failed series the next one begins")
+    return text
 
 
 class MetabaseDatabase(Strict):
@@ -145,6 +157,19 @@ class Declaration(Strict):
     )
     metabase_database: MetabaseDatabase | None = Field(
         None, description="Where Metabase keeps its own data. Default: a PostgreSQL of its own, in a container."
+    )
+    backup_remotes: dict[Part, BackupRemote] = Field(
+        {}, description="Object storage that backups are copied to, by the name that a `remote` gives."
+    )
+    backup_stack: Annotated[StackBackup | None, Switch] = Field(
+        StackBackup(), description="When the state of the stack itself is backed up on the server; `false`: never."
+    )
+    backup_notices: bool = Field(
+        True, description="Whether each successful backup is told to the receivers; failures always are."
+    )
+    backup_tries: int = Field(3, ge=1, le=10, description="How often a failed backup is tried in a row.")
+    backup_pause: Annotated[Duration, AfterValidator(_backup_pause)] = Field(
+        "5m", description="How long it waits between these tries."
     )
     grafana_plugins: dict[
         Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+-]*$")]

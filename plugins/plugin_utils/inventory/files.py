@@ -33,12 +33,19 @@ def declared(answers: Mapping[str, str]) -> dict[str, Any]:
     metrics = [target.strip() for target in answers["metrics"].split(",") if target.strip()]
     variables["crowsnest_apps"] = []
     if answers["app_name"]:
-        variables["crowsnest_apps"] = [{key: value for key, value in app.items() if value} | {"metrics": metrics}]
+        own = {key: value for key, value in app.items() if value} | {"metrics": metrics}
+        variables["crowsnest_apps"] = [own | _database(answers)]
     variables["crowsnest_receivers"] = []
     if answers["slack_webhook"]:
         receiver = {"type": "slack", "webhook_url": answers["slack_webhook"], "channel": answers["slack_channel"]}
         variables["crowsnest_receivers"] = [receiver]
     return variables
+
+
+def _database(answers: Mapping[str, str]) -> dict[str, Any]:
+    """The key `database` of the app, or nothing."""
+    keys = {"name": answers["database"], "container": answers["database_container"]}
+    return {"database": {key: value for key, value in keys.items() if value}} if answers["database"] else {}
 
 
 def write(folder: Path, name: str, answers: Mapping[str, str]) -> None:
@@ -103,6 +110,8 @@ def apps_text(text: str, answers: Mapping[str, str]) -> str:
         return _commented_out(text, "crowsnest_apps")
     for key in ("name", "framework", "url", "metrics"):
         text = _set(text, key, apps[0][key]) if apps[0].get(key) else _without(text, key)
+    for key, value in apps[0].get("database", {}).items():
+        text = _below(text, "database", key, value)
     return text
 
 
@@ -125,6 +134,12 @@ def _set(text: str, key: str, value: Any) -> str:
 def _uncommented(text: str, key: str, value: Any) -> str:
     """The first `# key: …` becomes a setting with this value."""
     return re.sub(rf"(?m)^( *)# {key}: .*$", lambda found: f"{found[1]}{key}: {_scalar(value)}", text, count=1)
+
+
+def _below(text: str, parent: str, key: str, value: Any) -> str:
+    """The commented `parent:` with its commented `key: …` become a mapping with this value."""
+    text = re.sub(rf"(?m)^( *)# {parent}:$", rf"\1{parent}:", text, count=1)
+    return re.sub(rf"(?m)^( *)#   {key}: .*$", lambda found: f"{found[1]}  {key}: {_scalar(value)}", text, count=1)
 
 
 def _without(text: str, key: str) -> str:

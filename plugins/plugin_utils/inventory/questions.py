@@ -51,6 +51,20 @@ QUESTIONS = (
         "crowsnest_apps.metrics",
         "app_name",
     ),
+    Question(
+        "database",
+        "Name of its PostgreSQL database, to back it up every night (empty: none)",
+        "",
+        "crowsnest_apps.database.name",
+        "app_name",
+    ),
+    Question(
+        "database_container",
+        "Container of that database (empty: the one on port 5432, or PostgreSQL on the host itself)",
+        "",
+        "crowsnest_apps.database.container",
+        "database",
+    ),
     Question("slack_webhook", "Slack webhook (not shown; empty: no alerts yet)", "", "crowsnest_receivers.webhook_url"),
     Question("slack_channel", "Slack channel", "#alerts", "crowsnest_receivers.channel", "slack_webhook"),
 )

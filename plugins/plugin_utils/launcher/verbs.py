@@ -76,6 +76,35 @@ VERBS = (
     ),
     Verb("verify", options=(Option("--json", "verify_json", "print only the report, as JSON", report=True),)),
     Verb(
+        "backup",
+        words=(Word("APP", "backup_app", "name of an app, or stack (default: everything)", required=False),),
+        options=(Option("--list", "backup_list", "show the backups there are"),),
+        section=WATCH,
+        examples=(("backup --list -i inventories/production", "what can be restored"),),
+    ),
+    Verb(
+        "restore",
+        words=(Word("APP", "restore_app", "name of an app, or stack for the state of the stack", required=False),),
+        options=(
+            Option("--stack", "restore_stack", "the same as stack"),
+            Option("--backup", "restore_backup", "which one, as backup --list names it (default: the newest)", "NAME"),
+            Option("--from", "restore_from", "local, or the name of a remote (default: local)", "WHERE"),
+            Option("--identity", "restore_identity", "file here with the secret key of an encrypted backup", "FILE"),
+            Option("--as", "restore_as", "restore into a new database of this name, and ask nothing", "NAME"),
+            Option("--swap", "restore_swap", "put it in the place of the live one (default; asks before)"),
+            Option("--yes", "restore_yes", "do not ask"),
+        ),
+        section=WATCH,
+        examples=(
+            ("restore shop -i inventories/production", "restore the newest backup of shop, and ask before it is used"),
+        ),
+    ),
+    Verb(
+        "drill",
+        words=(Word("APP", "drill_app", "name of an app (default: every database)", required=False),),
+        options=(Option("--evidence", "drill_evidence", "write a page that proves it, on this machine", "FILE"),),
+    ),
+    Verb(
         "test",
         "Runs the tests of crowsnest.",
         words=(Word("GROUP", "groups", "lint, unit, rules, molecule or all (default)", required=False, many=True),),

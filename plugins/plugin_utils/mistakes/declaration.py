@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.backup import backup_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.business import business_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.references import (
@@ -37,5 +38,6 @@ def declaration_mistakes(
         *uptime_mistakes(variables),
         *own_rule_mistakes(entries(variables.get("crowsnest_rule_files")), entries(disabled), inventory_dir),
         *business_mistakes(variables, groups, inventory_dir),
+        *backup_mistakes(variables),
     ]
     return [" ".join(line.splitlines()) for line in lines]

@@ -144,16 +144,21 @@ def _step(place: Place, part: str | int, value: Any) -> Any:
     elif get_origin(annotation) is dict and part != "[key]":
         place.annotation, place.description = get_args(annotation)[1], ""
     if part != "[key]":  # the mistake is in the key before it
-        name = part if part in known or _can_be_shown(part, model, place) else HIDDEN_KEY
+        inner = value.get(part) if isinstance(value, dict) else None
+        name = part if part in known or _can_be_shown(part, model, place, inner) else HIDDEN_KEY
         place.path += f".{name}" if place.path else PREFIX + name
     return value.get(part) if isinstance(value, dict) else None
 
 
-def _can_be_shown(key: str, model: type[BaseModel] | None, place: Place) -> bool:
-    """A key that a model does not know may be a secret in the wrong place, unless it is a plain word or a typo."""
+def _can_be_shown(key: str, model: type[BaseModel] | None, place: Place, value: Any) -> bool:
+    """A key that a model does not know may be a secret in the wrong place, unless it is a plain word or a typo.
+
+    So may a name without the mapping that belongs to it.
+    """
     if model:
         return bool(nearest(key, list(model.model_fields)) or re.fullmatch("[A-Za-z_]{1,40}", key))
-    return is_name(key) and not (holds_secret(place.annotation) and " " in key)
+    misplaced = " " in key or (_alternatives(place.annotation) and not isinstance(value, dict))
+    return is_name(key) and not (holds_secret(place.annotation) and misplaced)
 
 
 def _bare(annotation: Any) -> Any:

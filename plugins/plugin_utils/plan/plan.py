@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Disk, HostFacts
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS, data_directory
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_sizes, mib_to_come
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.memory import (
     fit,
     heap_refusals,
@@ -76,7 +77,9 @@ def make_plan(
     services, switched_off = fit(candidates, needs, available, running)
     required = [planned for planned in candidates if needs[planned.service].needed]
     port = declaration.ports.get(NODE_EXPORTER, NODE_EXPORTER_PORT)
-    size = declaration.retention_size_mib or _retention_size(here["disk"], before.retention_size_mib)
+    backups = backup_sizes(declaration, server, facts)
+    to_come = mib_to_come(declaration, server, backups)
+    size = declaration.retention_size_mib or _retention_size(here["disk"], before.retention_size_mib, to_come)
     return Plan(
         server=server,
         hosts=hosts,
@@ -85,6 +88,7 @@ def make_plan(
         services=services,
         switched_off=switched_off | _no_longer_wanted(needs, declaration, running),
         retention_size_mib=size,
+        backups=backups,
         memory_rows=[*rows, *((service.name, -service.need_mib) for service in services.values())],
         refusals=[
             *missing_memory(required, available, running),
@@ -147,13 +151,13 @@ def _planned(
         )
 
 
-def _retention_size(disk: Disk, in_force_mib: int) -> int:
-    """MiB that metrics may take, from the disk of /var/lib.
+def _retention_size(disk: Disk, in_force_mib: int, backups_mib: int) -> int:
+    """MiB that metrics may take, from the disk of /var/lib, on which backups will take so much more.
 
     What is in force stays while the disk has room for it, so that images that are pulled and logs that grow do not
     recreate Prometheus.
     """
-    room = disk["free_mib"] + disk["own_mib"]
+    room = max(disk["free_mib"] + disk["own_mib"] - backups_mib, 0)
     allowed = min(DISK_SHARE_OF_TOTAL * disk["total_mib"], DISK_SHARE_OF_FREE * room)
     size = max((step for step in SIZE_STEPS_MIB if step <= allowed), default=SIZE_STEPS_MIB[0])
     return in_force_mib if size < in_force_mib <= DISK_SHARE_IN_FORCE * room else size

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import PLAN_FILE, config_directory, data_directory
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import BackupSize
 
 
 class Planned(BaseModel):
@@ -65,7 +66,7 @@ class Plan(BaseModel):
 
     `hosts` maps a monitored host to the address at which the server reaches its exporters (its own on loopback),
     `switched_off` a service to the reason; `memory_rows` explain the sum. `replaced_flags` maps a host to the flags
-    that the team gave its node exporter, which the run replaces.
+    that the team gave its node exporter, which the run replaces. `backups` maps a backup that exists to its sizes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,6 +78,7 @@ class Plan(BaseModel):
     switched_off: dict[str, str]
     retention_size_mib: int
     memory_rows: list[tuple[str, int]]
+    backups: dict[str, BackupSize] = {}
     refusals: list[str]
 
     def host_of(self, app: App) -> str:

@@ -22,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import (
     compose_file,
@@ -58,10 +59,14 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
     return {
         "host": context.server,
         "hosts": list(context.plan.hosts),
-        "apps": [app.name for app in context.declaration.apps],
+        "apps": [*(app.name for app in context.declaration.apps), STACK],
         "services": {name: _service(context, name) for name in context.services},
         "compose": {"path": COMPOSE_FILE, "sha256": digest(yaml_text(compose_file(context)))},
         "grafana_plugins": dict(context.declaration.grafana_plugins),
+        "backups": [
+            {"app": job.name, "host": job.host, "drill": job.drill != "never"}
+            for job in backup_jobs(context.declaration, context.server)
+        ],
         **of_services,
         "checks": [
             *_host_checks(context, unseen, limited),

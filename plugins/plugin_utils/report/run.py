@@ -14,6 +14,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connectio
     left_out,
     ssh_command,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import (
+    MIB,
+    BackupSize,
+    backup_jobs,
+    not_backed_up,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
@@ -41,8 +47,32 @@ def plan_table(context: Context) -> list[str]:
         "",
         *_columns([(label, f"{mib:+d} MiB") for label, mib in context.plan.memory_rows] + [("left", f"{left:+d} MiB")]),
         "",
+        *_backups(context),
         f"Metrics are kept {context.declaration.retention} or {size} MiB, whichever is reached first.",
     ]
+
+
+def _backups(context: Context) -> list[str]:
+    """What is backed up where, and how much of the disk that takes; sizes are known once there is a backup."""
+    declared, sizes = context.declaration, context.plan.backups
+    rows = [
+        (
+            job.name,
+            job.host,
+            f"{job.at} {declared.timezone}",
+            str(job.keep.total),
+            job.remote or "",
+            *(_sizes(sizes[job.name]) if job.name in sizes else ("not yet", "", "")),
+        )
+        for job in backup_jobs(declared, context.server)
+    ]
+    table = _columns([("BACKUP", "HOST", "AT", "KEPT", "COPIED TO", "NEWEST", "ALL", "AT MOST"), *rows]) if rows else []
+    return [*table, *(f"not backed up: {app} - {why}" for app, why in not_backed_up(declared).items()), ""]
+
+
+def _sizes(size: BackupSize) -> tuple[str, str, str]:
+    newest, now, at_most = (f"{number / MIB:.1f} MiB" for number in (size.newest, size.now, size.at_most))
+    return newest, now, at_most
 
 
 def _replaced(host: str, flags: str) -> str:
@@ -66,6 +96,7 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
         *_status_pages(context),
         "",
         *_alerts(context, inventory),
+        *_restorable(context, inventory),
         *(
             f"{name} is switched off: {reason}{context.registry[name].without if name in context.registry else ''}"
             for name, reason in context.plan.switched_off.items()
@@ -132,6 +163,15 @@ def _alerts(context: Context, inventory: str) -> list[str]:
     if not declaration.heartbeat_url:
         lines.append("Nothing outside notices when alerting itself dies: declare crowsnest_heartbeat_url.")
     return lines
+
+
+def _restorable(context: Context, inventory: str) -> list[str]:
+    """What is backed up nightly, and how to see what can be restored."""
+    names = ", ".join(job.name for job in backup_jobs(context.declaration, context.server))
+    left = [f"{app} is not backed up: {why}." for app, why in not_backed_up(context.declaration).items()]
+    if not names:
+        return ["Nothing is backed up.", *left]
+    return [f"Backed up every night: {names}. What can be restored: ./crowsnest backup --list {inventory}", *left]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -127,6 +127,8 @@ class Service(Needs):
     `files` and `secret_files` are its configuration; the compose fragment is added to them. `stable`: a folder among
     them whose files keep their paths in all releases. `validate`: the command of a program of its image that checks a
     configuration before it comes into force, the program first (empty: the image's entry point).
+    `sqlite` and `folders` are what a backup of the stack holds of it, below its folder for data: a database of SQLite,
+    and folders with files of people.
     `objects`: options of the module that speaks to its API, where it has one.
     `scrape`: how Prometheus reads it; None when it exports nothing. `health_path`: where blackbox exporter probes
     it then; empty when it speaks no HTTP.
@@ -143,6 +145,8 @@ class Service(Needs):
     stable: str = ""
     validate: Sequence[str] = ()
     generated_secrets: Sequence[GeneratedSecret] = ()
+    sqlite: str = ""
+    folders: Sequence[str] = ()
     objects: Callable[[Context], dict[str, Any]] | None = None
     scrape: Scrape | None = Scrape()
     health_path: str = ""

@@ -126,6 +126,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "apps": ["shop"],
         "dashboards": {},
         "grafana_plugins": {},
+        "backups": [],
         "monitors": [],
         "status_pages": [],
         "business": {"key_file": "", "connections": 1, "questions": []},

@@ -8,8 +8,10 @@ Secrets are never in alertmanager.yml: each is a file of its own that the config
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import HEARTBEAT_ALERT, NOTICE_ALERT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SEVERITIES,
     DiscordReceiver,
@@ -40,9 +42,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
     push_url,
 )
 
-# The alert that always fires (files/rules/stack.yml).
-HEARTBEAT_ALERT = "AlertingPathAlive"
-
 # What is promised per severity: critical at once, high within 1 hour, medium within 4 hours, low in office hours.
 # wait: time to gather alerts of a group; interval: time until its changes are sent; repeat: for what keeps firing.
 _PROMISES: dict[Severity, dict[str, str]] = {
@@ -70,8 +69,9 @@ def alertmanager_config(context: Context) -> dict[str, Any]:
             *time_intervals(declaration.maintenance, declaration.timezone),
         ],
         "receivers": [
-            *({"name": severity, **_integrations(declaration, severity)} for severity in SEVERITIES),
+            *({"name": severity, **_integrations(_wanting(declaration, severity))} for severity in SEVERITIES),
             {"name": "heartbeat", **_heartbeat(context)},
+            {"name": "notice", **_integrations(_told_of_successes(declaration), send_resolved=False)},
         ],
     }
 
@@ -132,6 +132,14 @@ def _route(declaration: Declaration) -> dict[str, Any]:
                 "group_wait": "1s",
                 "routes": [{"matchers": [f'severity="{name}"'], "receiver": name} for name in SEVERITIES],
             },
+            # At any hour, once: it is over long before it would be repeated.
+            {
+                "matchers": [f'alertname="{NOTICE_ALERT}"', _OWN],
+                "receiver": "notice",
+                "group_by": ["..."],
+                "group_wait": "1s",
+                "repeat_interval": "24h",
+            },
             *(_severity_route(severity, declaration) for severity in SEVERITIES),
             *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
         ],
@@ -171,10 +179,12 @@ def _promise(severity: Severity, declaration: Declaration) -> dict[str, str]:
     }
 
 
+# What Prometheus gives to crowsnest's own alerts only.
+_OWN = f'{OWN_LABEL}="{OWN_VALUE}"'
 # Every label that tells one thing from another on `stepped_alerts`. One that neither of two alerts has counts as equal.
 _THING = (
     *("alertname", "environment", "app", "host", "instance", "job"),
-    *("device", "fstype", "mountpoint", "monitor_name", "monitor_type"),
+    *("database", "device", "fstype", "mountpoint", "monitor_name", "monitor_type"),
 )
 
 
@@ -183,7 +193,7 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
 
     A source must have the label that has to be equal: where both lack it, everything would be the same thing.
     """
-    own, stepped = f'{OWN_LABEL}="{OWN_VALUE}"', f'alertname=~"{"|".join(stepped_alerts())}"'
+    own, stepped = _OWN, f'alertname=~"{"|".join(stepped_alerts())}"'
     return [
         # A host that is down silences what runs on it.
         {
@@ -204,6 +214,8 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
             "target_matchers": [own, 'alertname="HostOutOfMemoryKill"'],
             "equal": ["host"],
         },
+        # Why there is no backup, until two nights are missing: then that counts.
+        *_backup_inhibit_rules(),
         # The same alert on the same thing at a higher severity: the lower condition holds whenever the higher one does.
         *(
             {
@@ -213,6 +225,27 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
             }
             for rank, severity in enumerate(SEVERITIES[:-1])
         ),
+    ]
+
+
+def _backup_inhibit_rules() -> list[dict[str, Any]]:
+    """Each fault of a backup is told once: by the alert that names its cause. HOST and APP must be those of both."""
+    late, high, critical = 'alertname="BackupLate"', 'severity="high"', 'severity="critical"'
+    job, host = ["host", "app"], ["host"]
+    pairs: list[tuple[list[str], list[str], list[str]]] = [
+        (['alertname="BackupFailed"'], [late, high], job),
+        (['alertname="BackupNotRunning"'], [late, high], host),
+        ([late, critical], ['alertname="BackupFailed"'], job),
+        ([late, critical], ['alertname="BackupNotRunning"'], host),
+        (['alertname="BackupCorrupt"'], ['alertname="BackupDrillFailed"'], job),
+    ]
+    return [
+        {
+            "source_matchers": [_OWN, *source, *(f'{label}!=""' for label in equal)],
+            "target_matchers": [_OWN, *target],
+            "equal": equal,
+        }
+        for source, target, equal in pairs
     ]
 
 
@@ -234,12 +267,24 @@ def _heartbeat(context: Context) -> dict[str, Any]:
     return {"webhook_configs": webhooks} if webhooks else {}
 
 
-def _integrations(declaration: Declaration, severity: Severity) -> dict[str, list[dict[str, Any]]]:
-    """{"slack_configs": […], …} of all receivers that want this severity."""
+def _wanting(declaration: Declaration, severity: Severity) -> list[Receiver]:
+    return [receiver for receiver in declaration.receivers if severity in receiver.severities]
+
+
+def _told_of_successes(declaration: Declaration) -> list[Receiver]:
+    """Those that get even alerts of severity low, and that people read when they like.
+
+    Not SNS, which may ring a phone at night, and not a webhook, behind which a pager may open an incident.
+    """
+    read = (SlackReceiver, DiscordReceiver, EmailReceiver)
+    return [receiver for receiver in _wanting(declaration, "low") if isinstance(receiver, read)]
+
+
+def _integrations(receivers: Iterable[Receiver], **options: Any) -> dict[str, list[dict[str, Any]]]:
+    """{"slack_configs": […], …} of the receivers, each with these options."""
     integrations: dict[str, list[dict[str, Any]]] = {}
-    for receiver in declaration.receivers:
-        if severity in receiver.severities:
-            integrations.setdefault(f"{receiver.type}_configs", []).append(_integration(receiver))
+    for receiver in receivers:
+        integrations.setdefault(f"{receiver.type}_configs", []).append({**_integration(receiver), **options})
     return integrations
 
 

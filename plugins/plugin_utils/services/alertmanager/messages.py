@@ -20,7 +20,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 Markup = Literal["slack", "discord", "plain", "ascii"]
 _MESSAGES = FILES / "messages"
 # {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
-_PAGES_OF_RULES = {"stack": ("stack.yml", "metabase.yml"), "probes": ("probes.yml",)}
+_PAGES_OF_RULES = {
+    "stack": ("stack.yml", "metabase.yml"),
+    "probes": ("probes.yml",),
+    "backups": ("backup.yml",),
+}
 
 
 def title(markup: Markup) -> str:

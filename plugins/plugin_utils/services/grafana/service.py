@@ -121,6 +121,7 @@ GRAFANA = Service(
     secret_files=_secret_files,
     stable=grafana.DASHBOARDS,
     generated_secrets=(GeneratedSecret("grafana_admin_password"), GeneratedSecret("grafana_secret_key")),
+    sqlite="grafana.db",
     objects=_objects,
     scrape=Scrape(
         kept="process_.+|go_memstats_.+|grafana_build_info|grafana_stat_totals?_.+|grafana_stat_active_.+"

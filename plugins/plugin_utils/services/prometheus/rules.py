@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import NOTICE_ALERT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
@@ -29,6 +31,7 @@ def rule_files(context: Context) -> dict[str, str]:
     static = {name: file for name, file in static_rules().items() if name in profiles or "profile_" not in name}
     groups = {name: file["groups"] for name, file in static.items()}
     groups["app.yml"] = app_rule_groups(declared.apps, declared.language)
+    groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},
         **{
@@ -51,8 +54,23 @@ def rule_counts(files: Mapping[str, str]) -> dict[str, int]:
     }
 
 
+def _declared_backups(context: Context) -> dict[str, Any]:
+    """Records how many backups are declared on each host, so that a host that makes none is noticed."""
+    jobs = Counter(job.host for job in backup_jobs(context.declaration, context.server))
+    rules = [
+        {
+            "record": "backup:jobs:count",
+            "expr": f"vector({count})",
+            "labels": {"host": host, "environment": context.declaration.environment},
+        }
+        for host, count in jobs.items()
+    ]
+    return {"name": "backup_declared", "rules": rules}
+
+
 def _finished(groups: Sequence[Mapping[str, Any]], context: Context) -> list[dict[str, Any]]:
-    disabled = context.declaration.disabled_alerts
+    declared = context.declaration
+    disabled = [*declared.disabled_alerts, *([] if declared.backup_notices else [NOTICE_ALERT])]
     return [
         {**group, "rules": [_rule(rule, context) for rule in group["rules"] if rule.get("alert") not in disabled]}
         for group in groups

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What Uptime Kuma watches: the monitors of the apps, of the alerting path, and the team's own. Pure.
+"""What Uptime Kuma watches: the monitors of the apps, the backups, the alerting path, and the team's own. Pure.
 
 A monitor is a mapping as the module `uptime_kuma` takes it: `key` identifies it from run to run, `group` and
 `notifications` name other keys, the rest are Kuma's own fields. Some of them are secret: tokens, passwords, headers.
@@ -29,16 +29,20 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime 
     PushMonitor,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds, host_and_port
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import BackupJob
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
     HEARTBEAT_KEY,
     PUSH_KEY,
+    backup_key,
     in_key,
     job_key,
     own_key,
     push_token,
+    reporting_backups,
 )
 
 Fields = dict[str, Any]
@@ -58,6 +62,7 @@ def monitors(context: Context) -> list[Fields]:
     declaration = context.declaration
     watched = [
         *(monitor for app in declaration.apps for monitor in app_monitors(app)),
+        *backup_monitors(context),
         *alerting_path(context, notifications.names(declaration)),
         *(own_monitor(monitor, declaration) for monitor in declaration.monitors),
     ]
@@ -121,12 +126,17 @@ def _parts(app: App) -> Iterator[tuple[Fields, str]]:
         fields = {"type": "port", "hostname": host, "port": port, **_PACE}
         yield _of(app, f"tcp/{name}", f"{name} port", fields), name if name in app.health.components else ""
     for job in app.jobs:
-        push = {"type": "push", "interval": job.silent_seconds, "maxretries": 0, "retryInterval": 60}
+        push = _push(job.silent_seconds)
         yield _of(app, job_key(app, job).removeprefix(f"{app.name}/"), f"job {job.name}", push), ""
 
 
 def _of(app: App, key: str, name: str, fields: Fields) -> Fields:
     return {"key": f"{app.name}/{key}", "name": f"{app.name}: {name}", "group": app.name, **fields}
+
+
+def _push(seconds: int) -> Fields:
+    """Down when no report has come for this long."""
+    return {"type": "push", "interval": seconds, "maxretries": 0, "retryInterval": 60}
 
 
 def _http(url: str) -> Fields:
@@ -157,6 +167,36 @@ def _component(app: App, component: str) -> Fields:
     return {**_app_http(app, urljoin(app.url or "", app.health.detailed or "")), **health.component_in_kuma(component)}
 
 
+# --- the backups ----------------------------------------------------------------------------------------------------
+
+# Their probe: BackupLate reports one that is silent, so JobSilent does not (files/rules/uptime.yml).
+_BACKUP = "backup"
+
+
+def backup_monitors(context: Context) -> list[Fields]:
+    """One for each backup of the server, in the group of its app if that has one; down when BackupLate would say so."""
+    groups = {app.name for app in context.declaration.apps if app_monitors(app)}
+    seconds = int(threshold("BackupLate", "high") * 3600)
+    return [
+        {
+            "key": backup_key(job),
+            "name": _backup_name(job),
+            **({"group": job.name} if job.name in groups else {}),
+            **_push(seconds),
+        }
+        for job in reporting_backups(context)
+    ]
+
+
+def backup_labels(context: Context) -> dict[str, dict[str, str]]:
+    """As `series_labels`, for the monitors of backups; all of them are of the server."""
+    return {_backup_name(job): {"app": job.name, "probe": _BACKUP} for job in reporting_backups(context)}
+
+
+def _backup_name(job: BackupJob) -> str:
+    return f"{job.name}: backup"
+
+
 # --- the alerting path ----------------------------------------------------------------------------------------------
 
 
@@ -176,10 +216,7 @@ def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
             "key": HEARTBEAT_KEY,
             "name": f"{ALERTING_PATH}: heartbeat",
             "group": ALERTING_KEY,
-            "type": "push",
-            "interval": _HEARTBEAT_SECONDS,
-            "maxretries": 0,
-            "retryInterval": 60,
+            **_push(_HEARTBEAT_SECONDS),
         },
         *(
             {

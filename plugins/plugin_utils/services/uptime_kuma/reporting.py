@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses at which jobs and Alertmanager report to Uptime Kuma that they are alive.
+"""Addresses at which jobs, backups and Alertmanager report to Uptime Kuma that they are alive.
 
 The token in an address is derived from one generated key, so that it is known before Kuma has the monitor.
 """
@@ -12,6 +12,7 @@ import hmac
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Job
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import BackupJob, backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 # The generated secret from which tokens are derived.
@@ -26,6 +27,11 @@ _TOKEN_LENGTH = 32
 def job_key(app: App, job: Job) -> str:
     """Key of the monitor of a job."""
     return f"{app.name}/job/{job.name}"
+
+
+def backup_key(job: BackupJob) -> str:
+    """Key of the monitor of a backup."""
+    return f"{job.name}/backup"
 
 
 def push_token(push_key: str, monitor_key: str) -> str:
@@ -64,3 +70,15 @@ def job_urls(context: Context) -> dict[str, str]:
         for app in context.declaration.apps
         for job in app.jobs
     }
+
+
+def reporting_backups(context: Context) -> list[BackupJob]:
+    """The backups that report: those that the server makes, as Uptime Kuma listens on its loopback only."""
+    if "uptime_kuma" not in context.services:
+        return []
+    return [job for job in backup_jobs(context.declaration, context.server) if job.host == context.server]
+
+
+def backup_urls(context: Context) -> dict[str, str]:
+    """{"shop": url}: where each backup reports its success, by the name of its job."""
+    return {job.name: push_url(context, backup_key(job)) for job in reporting_backups(context)}

@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import series_labels
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import (
+    backup_labels,
+    series_labels,
+)
 
 
 def monitor_labels(context: Context) -> list[dict[str, Any]]:
@@ -21,7 +24,7 @@ def monitor_labels(context: Context) -> list[dict[str, Any]]:
     one for each tag, which comes and goes.
     """
     monitors: dict[tuple[str, str], list[str]] = {}
-    for name, labels in series_labels(context.declaration.apps).items():
+    for name, labels in {**series_labels(context.declaration.apps), **backup_labels(context)}.items():
         for label in labels.items():
             monitors.setdefault(label, []).append(name)
     return [

@@ -99,6 +99,8 @@ UPTIME_KUMA = Service(
     container=_container,
     secret_files=_secret_files,
     generated_secrets=(GeneratedSecret("uptime_kuma_admin_password"), GeneratedSecret("uptime_kuma_push_key")),
+    sqlite="kuma.db",
+    folders=("upload",),  # icons of status pages
     objects=_objects,
     # Monitors check once a minute; Kuma logs a line for each request, and refuses more than 60 a minute.
     scrape=Scrape(

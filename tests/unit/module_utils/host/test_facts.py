@@ -231,6 +231,32 @@ def test_a_host_without_a_toolbox_has_none(tmp_path: Path) -> None:
     assert host_facts.toolbox(str(tmp_path / "none")) == ""
 
 
+CRONS = {"usr/sbin/cron": True, "usr/sbin/crond": True, "units/cron.target": True, "usr/sbin/anacron": False}
+
+
+@pytest.mark.parametrize("file", CRONS)
+def test_whether_a_cron_is_installed_is_seen(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).touch(mode=0o755)
+    assert host_facts.cron(str(tmp_path / "usr/sbin"), str(tmp_path / "units")) is CRONS[file]
+
+
+def test_backups_are_sized_by_job_the_oldest_first(tmp_path: Path) -> None:
+    sizes = {
+        "production/shop/shop_production_20261127_030000.sql.gz": 5,
+        "production/shop/shop_production_20261126_030000.sql.gz": 4,
+        "production/shop/shop_production_20261127_030000.json": 100,
+        "production/shop/.shop_production_20261128_030000.sql.gz.partial": 100,
+        "production/stack/stack_production_20261127_030000.tar.gz": 7,
+        "notes.gz": 1,
+    }
+    for name, size in sizes.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    assert host_facts.backups(str(tmp_path)) == {"production/shop": [4, 5], "production/stack": [7]}
+    assert host_facts.backups(str(tmp_path / "none")) == {}
+
+
 @pytest.mark.parametrize("found", [True, False])
 def test_whether_python_can_make_environments_is_seen(monkeypatch: pytest.MonkeyPatch, found: bool) -> None:
     monkeypatch.setattr(host_facts.importlib.util, "find_spec", lambda name: name if found else None)

@@ -27,9 +27,10 @@ def active(*alerts: dict[str, Any], file: str = "host.yml") -> list[Alert]:
     return module.active_alerts(groups(*alerts, file=file), ["shop"], ["web1", "web2"])
 
 
-def test_alerts_that_fire_are_lines_the_worst_first_but_for_the_heartbeat() -> None:
+def test_alerts_that_fire_are_lines_the_worst_first_but_for_what_is_no_fault() -> None:
     found = active(
         alert("AlertingPathAlive", severity="none"),
+        alert("BackupDone", app="shop", host="web1", severity="none"),
         alert("HostCpuHigh", "pending", host="web1", severity="medium"),
         alert("AppLatencyHigh", app="shop", host="web1", severity="medium"),
         alert("HostDown", host="web2", severity="critical"),

@@ -20,6 +20,7 @@ EXPECTED = {
     "heartbeat": True,
     "certificates": {},
     "hosts": ["web1", "web2"],
+    "backups": [{"app": "shop", "host": "web1", "drill": True}],
     "targets": [TARGET, {"app": "shop", "probe": "redis"}, {"app": "", "probe": ""}],
 }
 # Answers of a host on which all is well.
@@ -31,6 +32,8 @@ WELL: dict[str, Answer] = {
     "disk": [Sample({"host": "web1", "mountpoint": "/"}, 41.2), Sample({"host": "web2", "mountpoint": "/"}, 7.0)],
     "memory": [Sample({"host": "web1"}, 61.0)],
     "skew": [Sample({"host": "web1"}, -0.2)],
+    "backup ages": [Sample({"app": "shop", "host": "web1"}, 5 * 3600)],
+    "backup proofs": [Sample({"app": "shop", "host": "web1"}, 2 * DAY)],
 }
 
 
@@ -55,6 +58,7 @@ def test_a_host_on_which_all_is_well_passes() -> None:
         "PASS disk: 2 file system(s), the fullest is web1 / at 41 %",
         "PASS memory: at most 61 % used, on web1",
         "PASS clock: 1 host(s), at most 0.2 s from the server's clock",
+        "PASS backups: shop: 5 h ago, proven 2 d ago",
     ]
 
 

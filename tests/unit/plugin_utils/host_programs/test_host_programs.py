@@ -179,14 +179,21 @@ def test_what_the_plan_reads_of_the_server_is_read() -> None:
     assert {COMPOSE_FILE, PLAN_FILE, NODE_EXPORTER_DEFAULTS} <= set(facts_to_read(["server"])["files"])
 
 
-def test_a_host_that_is_only_watched_is_asked_for_its_flags_only() -> None:
-    assert facts_to_read(["monitored"]) == {"files": ["/etc/default/prometheus-node-exporter"], "units": []}
+OF_BACKUPS = ["/usr/local/bin/crowsnest-backup", "/etc/cron.d/crowsnest-backup"]
+
+
+def test_a_host_that_is_only_watched_is_asked_for_its_flags_and_for_what_starts_backups() -> None:
+    assert facts_to_read(["monitored"]) == {
+        "files": ["/etc/default/prometheus-node-exporter", *OF_BACKUPS],
+        "units": [],
+    }
 
 
 def test_what_a_run_decides_by_is_read_on_the_server() -> None:
     assert facts_to_read(["monitored", "server"]) == {
         "files": [
             "/etc/default/prometheus-node-exporter",
+            *OF_BACKUPS,
             "/opt/crowsnest/compose.yaml",
             "/opt/crowsnest/plan.json",
             PROGRAM,

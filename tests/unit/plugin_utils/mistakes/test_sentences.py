@@ -15,6 +15,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import R
 GROUPS = {"server": ["web1"], "monitored": ["web1", "web2"]}
 SECRET = "https://hooks.slack.com/services/T0/B0/hush"
 SLACK = {"type": "slack", "webhook_url": SECRET}
+REMOTE = {"bucket": "backups", "region": "ap-northeast-2"}
 MAIL = {"type": "email", "to": ["a@example.com"], "sender": "a@example.com"}
 
 
@@ -39,8 +40,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
-        "Allowed: accepted_status, business, container, database, framework, headers, health, host, jobs, metrics, "
-        "name, password, tcp, thresholds, url, username, verify_tls.",
+        "Allowed: accepted_status, backup, business, container, database, framework, headers, health, host, jobs, "
+        "metrics, name, password, tcp, thresholds, url, username, verify_tls.",
     ),
     (
         app(thresholds={"zzz": 1}),
@@ -120,7 +121,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(database="postgres://shop:hush@127.0.0.1/shop"),
         f"crowsnest_apps[0] (shop).database: {HIDDEN} does not fit. Allowed: a mapping. "
-        "Its PostgreSQL database, for Metabase to read.",
+        "Its PostgreSQL database: Metabase reads it, and it is backed up.",
     ),
     (
         {"environment": datetime.date(2026, 1, 1)},  # what YAML makes of an unquoted 2026-01-01
@@ -236,6 +237,52 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"receivers": [SLACK, SLACK]},
         "crowsnest_receivers: 2 receivers are called 'slack'. Give each a `name` of its own.",
+    ),
+    # backups
+    (
+        app(backup={"remote": "offsite"}, database={"name": "shop"}),
+        "crowsnest_apps[0] (shop).backup.remote: 'offsite' is not in crowsnest_backup_remotes. "
+        "Allowed: none, as crowsnest_backup_remotes is empty.",
+    ),
+    (
+        {"backup_remotes": {"offsite": REMOTE}, "backup_stack": {"remote": "ofsite"}},
+        "crowsnest_backup_stack.remote: 'ofsite' is not in crowsnest_backup_remotes. Did you mean `offsite`? "
+        "Allowed: offsite.",
+    ),
+    (
+        app(backup={"at": "02:00"}),
+        "crowsnest_apps[0] (shop).backup: the app has no `database` to back up. Needs `database` in the same app.",
+    ),
+    (
+        app(backup=None),
+        "crowsnest_apps[0] (shop).backup: an empty value does not fit. Allowed: a mapping, or `false` for no backup. "
+        "When its database is backed up; `false`: never. It has an effect only with `database`.",
+    ),
+    (
+        app(name="stack", database={"name": "shop"}),
+        "crowsnest_apps[0] (stack).name: the backup of the stack's own state has this name. Allowed: another name, or "
+        "`backup: false`.",
+    ),
+    (
+        app(database={"name": "shop"}, backup={"keep": {"daily": 0, "weekly": 0, "monthly": 0}}),
+        "crowsnest_apps[0] (shop).backup.keep: its keys do not fit together. At least one of `daily`, `weekly` and "
+        "`monthly` must be more than 0.",
+    ),
+    (
+        {"backup_remotes": {"offsite": {**REMOTE, "access_key": "kim"}}},
+        "crowsnest_backup_remotes.offsite: its keys do not fit together. Set `access_key` and `secret_key` together, "
+        "or neither.",
+    ),
+    (
+        {"backup_remotes": {"offsite": {**REMOTE, "encrypt_to": ["AGE-SECRET-KEY-1QQQ"]}}},
+        f"crowsnest_backup_remotes.offsite.encrypt_to[0]: {HIDDEN} is a secret key. Give the public key, which begins "
+        "with age1, and keep the secret one off your hosts. Public keys of age. What is copied there can be read only "
+        "with one of their secret keys, which no host has.",
+    ),
+    (
+        {"backup_pause": "2h"},
+        "crowsnest_backup_pause: '2h' does not fit. Allowed: a duration of at most 1h: an hour after a failed series "
+        "the next one begins. How long it waits between these tries.",
     ),
     # services and alerts
     (

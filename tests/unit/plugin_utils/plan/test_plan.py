@@ -377,6 +377,9 @@ def test_the_table_shows_services_memory_and_disk() -> None:
         "alertmanager                    -35 MiB",
         "left                            +17 MiB",
         "",
+        "BACKUP  HOST  AT                KEPT  COPIED TO  NEWEST   ALL  AT MOST",
+        "stack   web1  03:00 Asia/Seoul  17               not yet",
+        "",
         "Metrics are kept 92d or 8192 MiB, whichever is reached first.",
     ]
 

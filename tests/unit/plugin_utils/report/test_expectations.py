@@ -118,7 +118,7 @@ def test_receivers_heartbeat_and_certificates_are_as_declared(expect: Callable[.
     found = expect({"apps": [SHOP], "receivers": [SLACK], "heartbeat_url": "https://hc.example/secret-of-heartbeat"})
     assert (found["receivers"], found["heartbeat"]) == ({"slack": ["team"]}, True)
     assert found["certificates"] == {"shop": "https://shop.example.com/"}
-    assert (found["hosts"], found["apps"]) == (["web1"], ["shop"])
+    assert (found["hosts"], found["apps"]) == (["web1"], ["shop", "stack"])
     bare = expect({"apps": [{**SHOP, "url": "http://shop.example.com/"}]})
     assert (bare["receivers"], bare["heartbeat"], bare["certificates"]) == ({}, False, {})
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import NO_FAULTS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import probed_apps
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
@@ -18,28 +19,26 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     any_is_bad,
 )
 
-# The dead man's switch always fires.
-EVERY_ALERT = 'alertname!="AlertingPathAlive"'
+_EVERY_FAULT = f'alertname!~"{"|".join(NO_FAULTS)}"'
 _ROW_NAME = "{{severity}} {{alertname}} {{thing}}"
 _STATES: dict[float, tuple[str, Color]] = {1: ("pending", "yellow"), 2: ("firing", "red")}
 
 
-def firing_count(selector: str = EVERY_ALERT) -> Panel:
-    """How many alerts fire; `selector` is PromQL's, without braces."""
+def firing_count(only: str = "") -> Panel:
+    """How many alerts fire; `only` chooses some of them, as PromQL's selector without braces."""
     return any_is_bad(
         "Firing alerts",
         "How many alerts fire now. Not 0: open each one's dashboard from the table of firing alerts, critical ones "
         "first, and follow its runbook.",
-        (Query(f'count(ALERTS{{alertstate="firing", {selector}}}) or vector(0)'),),
+        (Query(f'count(ALERTS{{alertstate="firing", {_faults(only)}}}) or vector(0)'),),
         width=4,
     )
 
 
-def firing_table(context: Context, selector: str = EVERY_ALERT) -> Panel:
+def firing_table(context: Context, only: str = "") -> Panel:
     """Each alert that fires, with a link to the dashboard that shows its cause."""
-    firing = (
-        f'ALERTS_FOR_STATE{{{selector}}} * 1000 and ignoring (alertstate) ALERTS{{alertstate="firing", {selector}}}'
-    )
+    faults = _faults(only)
+    firing = f'ALERTS_FOR_STATE{{{faults}}} * 1000 and ignoring (alertstate) ALERTS{{alertstate="firing", {faults}}}'
     return Panel(
         "Alerts firing now",
         "Each alert that fires, since when, and the dashboard that shows why: click the row. Then do what the "
@@ -62,9 +61,10 @@ def firing_table(context: Context, selector: str = EVERY_ALERT) -> Panel:
     )
 
 
-def alert_history(selector: str = EVERY_ALERT) -> Panel:
+def alert_history(only: str = "") -> Panel:
     """When each alert was pending and when it fired."""
-    states = f'2 * ALERTS{{alertstate="firing", {selector}}} or ALERTS{{alertstate="pending", {selector}}}'
+    faults = _faults(only)
+    states = f'2 * ALERTS{{alertstate="firing", {faults}}} or ALERTS{{alertstate="pending", {faults}}}'
     return Panel(
         "Alert history",
         "When each alert was pending (yellow) and firing (red). One that flaps: change its threshold in the "
@@ -76,6 +76,10 @@ def alert_history(selector: str = EVERY_ALERT) -> Panel:
         values=_STATES,
         empty="No alert was pending or firing in this time.",
     )
+
+
+def _faults(only: str) -> str:
+    return f"{_EVERY_FAULT}, {only}" if only else _EVERY_FAULT
 
 
 def _with_thing(expr: str) -> str:
@@ -96,6 +100,7 @@ def _with_page(context: Context, expr: str) -> str:
     with_metrics = [app.name for app in context.declaration.apps if app.metrics]
     if with_metrics:
         pages.append(("app-$1", "app", f"({'|'.join(with_metrics)})"))
+    pages.append(("backups", "alertname", "Backup.+"))
     if "uptime_kuma" in context.services:
         pages.append(("uptime", "monitor_name", ".+"))
     for page, label, pattern in pages:

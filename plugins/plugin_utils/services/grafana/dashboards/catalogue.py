@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.app import app_dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.backups import backups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import host
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.overview import overview
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
@@ -18,6 +19,7 @@ def dashboards(context: Context) -> list[Dashboard]:
         overview(context),
         host(context),
         stack(context),
+        *backups(context),
         *(dashboard for service in context.running for dashboard in service.dashboards(context)),
         *(app_dashboard(context, app) for app in context.declaration.apps if app.metrics),
     ]

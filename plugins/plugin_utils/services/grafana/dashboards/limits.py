@@ -33,6 +33,19 @@ def certificate_left(alert: str) -> tuple[Threshold, ...]:
     return Threshold(threshold(alert, "medium"), "yellow"), Threshold(RENEWED_DAYS, "green")
 
 
+def backup_age() -> tuple[Threshold, ...]:
+    """Colours of the age of a backup in seconds: one for each severity of its alert."""
+    return (
+        Threshold(threshold("BackupLate", "high") * 3600, "yellow"),
+        Threshold(threshold("BackupLate", "critical") * 3600, "red"),
+    )
+
+
+def backup_run_age() -> tuple[Threshold, ...]:
+    """Colours of the time since cron's last run in seconds: red where the alert begins."""
+    return (Threshold(threshold("BackupNotRunning", "high") * 3600, "red"),)
+
+
 def too_many_errors(limits: Thresholds) -> tuple[Threshold, ...]:
     """Colours of a share of errors, 0 to 1: red where the app's alert begins, yellow at a fifth of it."""
     return Threshold(limits.error_ratio / 5, "yellow"), Threshold(limits.error_ratio, "red")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import Thresholds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import probed_apps
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
@@ -36,6 +37,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     PROBES_OF_SERIES,
     SECONDS,
     SHARE,
+    TO_BACKUPS,
     TO_STACK,
     TO_UPTIME,
     UP,
@@ -77,6 +79,7 @@ def overview(context: Context) -> Dashboard:
         rows=tuple(rows),
         links=(
             TO_STACK,
+            *([TO_BACKUPS] if backup_jobs(context.declaration, context.server) else []),
             *([TO_UPTIME] if "uptime_kuma" in context.services else []),
             runbook_link(context.declaration.runbook_url),
         ),

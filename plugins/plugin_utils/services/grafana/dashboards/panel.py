@@ -195,6 +195,7 @@ def percent_bars(
 KEEP_TIME = "${__url_time_range}"
 TO_OVERVIEW = Link("Overview", "/d/overview")
 TO_STACK = Link("Monitoring stack", "/d/stack")
+TO_BACKUPS = Link("Backups", "/d/backups")
 TO_PROBES = Link("Probes", "/d/probes")
 TO_UPTIME = Link("Uptime", "/d/uptime")
 APP_OF_SERIES = Link("Dashboard of ${__field.labels.app}", f"/d/app-${{__field.labels.app}}?{KEEP_TIME}")

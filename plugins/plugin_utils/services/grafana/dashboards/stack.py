@@ -368,9 +368,9 @@ def _alerting() -> Row:
             ),
             Panel(
                 "Alerts and silences",
-                "Alerts that Alertmanager holds (the dead man's switch is always one), how many of them are "
-                "suppressed, and the silences in force. A silence nobody remembers hides alerts: expire it on the "
-                "page Silences of Alertmanager.",
+                "Alerts that Alertmanager holds (the dead man's switch is always one, a backup made just now "
+                "another), how many of them are suppressed, and the silences in force. A silence nobody remembers "
+                "hides alerts: expire it on the page Silences of Alertmanager.",
                 "timeseries",
                 (
                     Query('sum(alertmanager_alerts{state="active"})', "active alerts"),

@@ -317,7 +317,10 @@ def test_each_value_of_a_label_needs_one_rule(rules: Callable[..., Any]) -> None
     asked = {"detailed": "http://127.0.0.1/d", "components": ["database"]}
     apps = [{"name": name, "host": "web2", "health": asked} for name in ("shop", "blog")]
     made = [(rule["target_label"], rule["replacement"]) for rule in rules(*apps) if "target_label" in rule]
-    assert sorted(made) == [("app", "blog"), ("app", "shop"), ("host", "web2"), ("probe", "database")]
+    assert sorted(made) == [
+        *(("app", "blog"), ("app", "shop"), ("app", "stack")),
+        *(("host", "web2"), ("probe", "backup"), ("probe", "database")),
+    ]
     assert (relabelled(rules(*apps), {**OF_MONITOR, "monitor_name": "blog: database"}) or {})["probe"] == "database"
 
 

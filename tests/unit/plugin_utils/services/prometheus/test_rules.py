@@ -41,14 +41,14 @@ def test_a_profile_is_written_when_an_app_has_it(context: MakeContext, framework
 
 
 def test_rules_that_do_not_depend_on_apps_are_always_there() -> None:
-    names = ("containers", "host", "metabase", "probes", "stack", "uptime", "app")
+    names = ("backup", "containers", "host", "metabase", "probes", "stack", "uptime", "app")
     assert {f"rules/{name}.yml" for name in names} <= set(ALWAYS)
 
 
 def test_no_rule_is_lost_on_the_way(context: MakeContext) -> None:
     static = [rule for file in static_rules().values() for group in file["groups"] for rule in group["rules"]]
     apps = [{"name": name.replace("_", "-"), "framework": name} for name in ("django", "fastapi", "prom_client")]
-    written = list(rules_in(rule_files(context({"apps": apps}))))
+    written = list(rules_in(rule_files(context({"apps": apps, "backup_stack": False}))))
     assert sorted(rule["expr"] for rule in written) == sorted(rule["expr"] for rule in static)
 
 
@@ -87,6 +87,26 @@ def test_a_disabled_alert_is_gone_at_every_severity_and_nothing_else(context: Ma
     after = list(rules_in(rule_files(context({"apps": APPS, "disabled_alerts": disabled}))))
     assert after == [rule for rule in before if rule.get("alert") not in disabled]
     assert len(before) - len(after) == 3
+
+
+def test_each_host_with_backups_is_known_with_the_number_of_its_jobs(context: MakeContext) -> None:
+    login = {"address": "10.0.0.2:5432", "admin_user": "postgres", "admin_password": "hush"}
+    apps = [
+        {"name": "shop", "database": {"name": "shop"}},
+        {"name": "blog", "host": "web2", "database": {"name": "blog", **login}},
+    ]
+    rules = rules_in(rule_files(context({"apps": apps, "environment": "staging"}, hosts=["web1", "web2"])))
+    found = {rule["labels"]["host"]: rule for rule in rules if rule.get("record") == "backup:jobs:count"}
+    assert {host: (rule["expr"], rule["labels"]["environment"]) for host, rule in found.items()} == {
+        "web1": ("vector(2)", "staging"),
+        "web2": ("vector(1)", "staging"),
+    }
+
+
+def test_successes_are_told_unless_that_is_switched_off(context: MakeContext) -> None:
+    for notices in (True, False):
+        rules = rules_in(rule_files(context({"backup_notices": notices})))
+        assert ("BackupDone" in {rule.get("alert") for rule in rules}) == notices
 
 
 def test_own_rule_files_are_copied_to_the_letter_where_prometheus_loads_them(

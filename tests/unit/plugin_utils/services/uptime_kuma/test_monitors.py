@@ -15,6 +15,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import (
     alerting_path,
     app_monitors,
+    backup_monitors,
     docker_hosts,
     monitors,
     own_monitor,
@@ -123,6 +124,33 @@ def test_the_group_comes_first_and_the_parts_in_the_order_in_which_people_read_t
 
 def test_an_app_of_which_nothing_can_be_asked_has_no_group() -> None:
     assert app_monitors(App(name="worker", metrics=[":8000"])) == []
+
+
+# --- the backups ---
+
+OWN: dict[str, Any] = {"name": "shop", "database": {"name": "shop"}}
+LOGIN = {"address": "10.0.0.2:5432", "admin_user": "postgres", "admin_password": "hush"}
+
+
+def backups(context: MakeContext, *apps: dict[str, Any], **declared: Any) -> list[dict[str, Any]]:
+    return backup_monitors(context({"apps": list(apps), **declared}, hosts=["web1", "web2"], secrets=SECRETS))
+
+
+def test_each_backup_of_the_server_is_down_when_the_alert_would_call_it_late(context: MakeContext) -> None:
+    push = {"type": "push", "interval": 26 * 3600, "maxretries": 0, "retryInterval": 60}
+    assert backups(context, {**OWN, **URL}) == [
+        {"key": "shop/backup", "name": "shop: backup", "group": "shop", **push},
+        {"key": "stack/backup", "name": "stack: backup", **push},
+    ]
+
+
+def test_a_backup_of_an_app_without_a_group_stands_alone(context: MakeContext) -> None:
+    assert ["group" in each for each in backups(context, OWN, backup_stack=False)] == [False]
+
+
+def test_what_another_host_backs_up_cannot_report_to_the_server(context: MakeContext) -> None:
+    apps = [{**OWN, "backup": False}, {"name": "blog", "host": "web2", "database": {"name": "blog", **LOGIN}}]
+    assert keys(backups(context, *apps)) == ["stack/backup"]
 
 
 # --- the alerting path ---
@@ -336,10 +364,10 @@ def test_each_docker_engine_is_a_host_once() -> None:
 # --- all together ---
 
 
-def test_apps_come_first_then_the_alerting_path_then_the_teams_own(context: MakeContext) -> None:
+def test_apps_come_first_then_backups_the_alerting_path_and_the_teams_own(context: MakeContext) -> None:
     assert keys(monitors(context({"apps": [SHOP], "monitors": [PING]}, secrets=SECRETS))) == [
         *("shop", "shop/website", "shop/health", "shop/component/database", "shop/component/redis"),
-        *("shop/tcp/database", "shop/job/backup"),
+        *("shop/tcp/database", "shop/job/backup", "stack/backup"),
         *(f"crowsnest/alerting-path{part}" for part in ("", "/heartbeat", "/prometheus", "/alertmanager")),
         "crowsnest/extra/Office",
     ]
@@ -350,7 +378,7 @@ def test_what_reports_by_itself_has_a_token_of_its_own_and_nothing_else_has_one(
     found = monitors(context({"apps": [SHOP], "monitors": own}, secrets=SECRETS))
     assert {each["key"]: each["pushToken"] for each in found if "pushToken" in each} == {
         key: push_token(KEY, key)
-        for key in ("shop/job/backup", "crowsnest/alerting-path/heartbeat", "crowsnest/extra/Cron")
+        for key in ("shop/job/backup", "stack/backup", "crowsnest/alerting-path/heartbeat", "crowsnest/extra/Cron")
     }
 
 
@@ -360,4 +388,4 @@ def test_no_name_of_an_app_takes_the_key_of_something_else(context: MakeContext,
     names = ["website", "health", "tcp/database", "job/backup", "heartbeat", "extra/website"]
     entries = [{**PING, "name": name} for name in names]
     found = keys(monitors(context({"apps": [shop], "monitors": entries}, secrets=SECRETS)))
-    assert len(found) == len(set(found)) == 7 + 4 + len(names)
+    assert len(found) == len(set(found)) == 7 + 1 + 4 + len(names)

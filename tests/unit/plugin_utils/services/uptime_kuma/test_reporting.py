@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.setting
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
     HEARTBEAT_KEY,
+    backup_urls,
     job_key,
     job_urls,
     own_key,
@@ -66,6 +68,17 @@ def test_without_jobs_there_are_no_files(context: MakeContext) -> None:
 def test_a_job_is_watched_under_the_key_of_its_address() -> None:
     app = App.model_validate({"name": "shop", "jobs": [BACKUP]})
     assert job_key(app, app.jobs[0]) == "shop/job/backup"
+
+
+def test_each_backup_of_the_server_has_an_address(context: MakeContext) -> None:
+    planned = context({"apps": [{"name": "shop", "database": {"name": "shop"}}]}, secrets=SECRETS)
+    assert backup_urls(planned) == {name: push_url(planned, f"{name}/backup") for name in ("shop", "stack")}
+
+
+def test_where_uptime_kuma_has_no_room_backups_report_nowhere(context: MakeContext) -> None:
+    planned = context({}, secrets=SECRETS)
+    services = {name: each for name, each in planned.services.items() if name != "uptime_kuma"}
+    assert backup_urls(replace(planned, plan=planned.plan.model_copy(update={"services": services}))) == {}
 
 
 # Id or name of a monitor of the team's own: its file, one in one folder whatever the name

@@ -29,7 +29,10 @@ SHOP: dict[str, Any] = {
     "metrics": [":8000"],
     "container": "shop-web-1",
     "health": HEALTH,
+    "database": {"name": "shop"},
+    "backup": {"remote": "offsite"},
 }
+REMOTES = {"offsite": {"bucket": "shop-backups", "region": "ap-northeast-2"}}
 API: dict[str, Any] = {"name": "api", "framework": "fastapi", "host": "web2", "metrics": [":8100"]}
 NODE: dict[str, Any] = {"name": "node-app", "framework": "prom_client", "metrics": [":3000"]}
 GENERIC: dict[str, Any] = {"name": "other", "metrics": [":9000"]}
@@ -55,13 +58,15 @@ LABELS = {
         "thing",
     ),
     *("monitor_name", "monitor_type", "container", "project", "service"),
+    *("database", "place", "remote"),
 }
 
 
 @pytest.fixture
 def full(context: MakeContext) -> Context:
     """A plan with everything."""
-    return context({"apps": APPS, "environment": "staging"}, hosts=["web1", "web2"], total_mib=8000)
+    declared = {"apps": APPS, "environment": "staging", "backup_remotes": REMOTES, "metabase": False}
+    return context(declared, hosts=["web1", "web2"], total_mib=8000)
 
 
 def panels(dashboard: Dashboard) -> Iterator[Panel]:
@@ -97,6 +102,7 @@ def test_addresses_never_change(full: Context) -> None:
         "overview": ("Overview", ""),
         "host": ("Operations", ""),
         "stack": ("Operations", ""),
+        "backups": ("Operations", ""),
         "probes": ("Operations", ""),
         "uptime": ("Operations", ""),
         "app-shop": ("Development", "shop"),
@@ -104,6 +110,19 @@ def test_addresses_never_change(full: Context) -> None:
         "app-node-app": ("Development", "node-app"),
         "app-other": ("Development", "other"),
     }
+
+
+def rows_of_backups(context: Context) -> list[str]:
+    return [row.title for each in dashboards(context) if each.uid == "backups" for row in each.rows]
+
+
+def test_backups_are_shown_where_there_are_any_and_what_is_declared_of_them(
+    full: Context, context: MakeContext
+) -> None:
+    always = ["Now", "Size and time", "Kept", "Disk"]
+    assert rows_of_backups(context({"backup_stack": False})) == []
+    assert rows_of_backups(context({})) == always
+    assert rows_of_backups(full) == [*always[:3], "Copies", "Drills", "Disk"]
 
 
 def test_titles_differ_within_a_folder_and_within_a_dashboard(full: Context) -> None:
@@ -115,7 +134,7 @@ def test_titles_differ_within_a_folder_and_within_a_dashboard(full: Context) -> 
 
 def test_without_apps_nothing_of_apps_is_asked(context: MakeContext) -> None:
     made = {each.uid: each for each in dashboards(context({}))}
-    assert set(made) == {"overview", "host", "stack", "uptime"}
+    assert set(made) == {"overview", "host", "stack", "backups", "uptime"}
     for uid in ("overview", "uptime"):
         assert not re.search(r"app:|probe_|job=\"(app|probe)\"", asked(made[uid]))
 
@@ -164,6 +183,7 @@ def test_availability_is_shown_for_apps_with_an_address_or_a_health_endpoint(
 # Where a text sends its reader: a program on the host, a page, a dashboard.
 LEADS = re.compile(
     r"\b(docker|journalctl|systemctl|curl|top|ss|ps|iotop|ip|redis-cli|certbot|timedatectl|resolvectl|nginx) -?\w"
+    r"|\bcrowsnest-backup \w"
     r"|\b(top|EXPLAIN|django-debug-toolbar|pg_stat_\w+|playbooks/\w+|docs/\w+)\b"
     r"|\bpages? [A-Z]|\brunbook\b|\bdashboard\b|\bclick\b"
 )

@@ -1,0 +1,72 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Prometheus' finished blocks: never changed, only replaced, so that hard links hold their content still.
+
+The newest two to three hours are in its head, which is left out:
+https://prometheus.io/docs/prometheus/latest/storage/#on-disk-layout
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.files import commit, private_folder
+from crowsnest_backup.names import PARTIAL
+from crowsnest_backup.placing import begin
+
+# A ULID; folders of blocks that are being made or removed have an ending.
+_BLOCK = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+_TRIES = 5
+
+
+@contextmanager
+def linked(data: Path) -> Iterator[Path]:
+    """A folder with links to all blocks, on the same disk as theirs. Raises BackupError, OSError."""
+    place = data.parent / f".{data.name}.links{PARTIAL}"
+    try:
+        _link(data, place)
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def place(archived: Path, data: Path) -> int:
+    """Copies the blocks that Prometheus, which must not run, does not have yet; how many. Raises OSError."""
+    lacking = [block for block in _finished(archived) if not (data / block.name).exists()]
+    for block in lacking:
+        commit(begin(block, data / block.name), data / block.name)
+    return len(lacking)
+
+
+def _link(data: Path, place: Path) -> None:
+    """All blocks of one moment: a compaction in between replaces some by another."""
+    for _ in range(_TRIES):
+        shutil.rmtree(place, ignore_errors=True)
+        private_folder(place)
+        blocks = _finished(data)
+        try:
+            for block in blocks:
+                _link_files(block, place / block.name)
+        except FileNotFoundError:
+            continue
+        if _finished(data) == blocks:
+            return
+    raise BackupError("Prometheus replaces its blocks all the time, so they cannot be archived.")
+
+
+def _link_files(folder: Path, place: Path) -> None:
+    place.mkdir()
+    for path in folder.iterdir():
+        if path.is_dir():
+            _link_files(path, place / path.name)
+        else:
+            (place / path.name).hardlink_to(path)
+
+
+def _finished(data: Path) -> list[Path]:
+    return sorted(path for path in data.iterdir() if _BLOCK.fullmatch(path.name) and (path / "meta.json").is_file())

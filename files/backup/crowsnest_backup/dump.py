@@ -1,0 +1,250 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One backup of a database: dumped in one snapshot with the rows that are counted there, read back, then named.
+
+psql exports the snapshot and counts; it stays open while pg_dump reads the same snapshot.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import hashlib
+import os
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import IO, Any, cast
+
+from isal import isal_zlib
+
+from crowsnest_backup import postgres
+from crowsnest_backup.check import BLOCK, GZIP, read_back
+from crowsnest_backup.counts import counted, differing
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.facts import facts, roles_sql
+from crowsnest_backup.files import partial, private_folder, write_partial
+from crowsnest_backup.guard import ENDLESS, guarded
+from crowsnest_backup.manifest import Manifest, manifests, publish
+from crowsnest_backup.names import DUMP, ROLES, stem
+from crowsnest_backup.postgres import APPLICATION, Server, Session
+from crowsnest_backup.settings import Database, Job, Settings
+from crowsnest_backup.stream import Stream
+
+Say = Callable[[str], None]
+
+
+# Seconds that a dump waits for a table that another session has locked.
+LOCK_SECONDS = 60
+# Bytes that stay free on the disk: a full one stops the database, too.
+RESERVE = 256 << 20
+# isa-l has the levels 0 to 3; with 2 text becomes as small as with zlib's 6.
+_LEVEL = 2
+# A backup is compared with so many earlier ones; less than half or more than twice their size is told.
+_EARLIER = 7
+_MB = 10**6
+# Progress is told whenever so many bytes more have been read.
+_SAID = 64 * BLOCK
+
+
+@dataclass(frozen=True)
+class Content:
+    """A dump on the disk: its text, size and SHA-256; what a restore must know of the database; SQL of its roles."""
+
+    text: Stream
+    bytes: int
+    sha256: str
+    facts: Mapping[str, Any]
+    roles: str
+
+
+def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) -> Manifest:
+    """Makes a backup of a job's database: all of it, or nothing.
+
+    `now` is when it is begun, `attempt` which try this is, from 1. Raises BackupError with the cause.
+    """
+    begun = time.monotonic()
+    database = cast(Database, job.database)
+    server = postgres.find(database)
+    folder = private_folder(settings.directory / settings.environment / job.name)
+    name = stem(database.name, settings.environment, now)
+    file, roles = folder / f"{name}{DUMP}", folder / f"{name}{ROLES}"
+    try:
+        content = _dumped(server, database.name, partial(file), say)
+        manifest = Manifest(
+            stem=name,
+            file=file.name,
+            app=job.name,
+            what=database.name,
+            environment=settings.environment,
+            started=now.isoformat(),
+            finished=now.isoformat(),
+            server={**content.facts, "dump_version": content.text.written_by},
+            counts=content.text.rows,
+            sql_bytes=content.text.bytes,
+            sql_sha256=content.text.sha256,
+            bytes=content.bytes,
+            sha256=content.sha256,
+            attempts=attempt,
+            checked=now.isoformat(),
+        )
+        say("reading the file back")
+        read_back(partial(file), manifest)
+        ended = (now + timedelta(seconds=time.monotonic() - begun)).isoformat()
+        manifest = replace(manifest, finished=ended, checked=ended)
+        write_partial(roles, content.roles.encode())
+        publish(folder, manifest, file.name, roles.name)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+    finally:
+        for each in (file, roles):
+            partial(each).unlink(missing_ok=True)
+    earlier = [each.bytes for each in manifests(folder) if each.stem < name]
+    if warning := implausible(manifest.bytes, earlier):
+        say(warning)
+    return manifest
+
+
+def _dumped(server: Server, database: str, path: Path, say: Say) -> Content:
+    """Dumps a database to this file, as one snapshot shows it. Raises BackupError, OSError."""
+    name = f"{APPLICATION} {uuid.uuid4().hex[:12]}"
+    ours = replace(server, variables={**server.variables, "PGAPPNAME": name})
+    try:
+        with guarded(server, database, name), Session(ours, database, name) as session:
+            snapshot = _snapshot(session)
+            say("counting rows")
+            known, counts = facts(session), counted(session)
+            roles = roles_sql(session, known["roles"])
+            text = Stream(_codec(known["encoding"]))
+            size, sha256 = _packed(ours, database, snapshot, text, path, say)
+    except BackupError as error:
+        raise (_locked(server, database) if "lock timeout" in error.message else error) from None
+    if not text.whole:
+        raise BackupError("What pg_dump wrote has no end, although it reported success.")
+    if differences := differing(counts, text.rows):
+        raise BackupError(f"The dump does not hold the rows of its own snapshot: {'; '.join(differences)}.")
+    return Content(text, size, sha256, known, roles)
+
+
+def _snapshot(session: Session) -> str:
+    """Begins a transaction that sees nothing change any more; the name of its snapshot, as long as it is open."""
+    session.run(ENDLESS)
+    session.run(f"set lock_timeout = '{LOCK_SECONDS}s'; begin isolation level repeatable read read only")
+    return str(session.value("select pg_export_snapshot() as name"))
+
+
+def _packed(server: Server, database: str, snapshot: str, text: Stream, path: Path, say: Say) -> tuple[int, str]:
+    """Writes what pg_dump gives to a file, gzipped: its size and SHA-256. Raises BackupError, OSError."""
+    words = [f"--snapshot={snapshot}", f"--lock-wait-timeout={LOCK_SECONDS}s", "--no-password"]
+    with tempfile.TemporaryFile() as errors, _created(path) as file:
+        pg_dump = server.start("pg_dump", *words, database=database, stdout=subprocess.PIPE, stderr=errors)
+        with pg_dump:
+            try:
+                size, sha256 = _written(cast(IO[bytes], pg_dump.stdout), text, file, say)
+            except BaseException:
+                pg_dump.kill()
+                raise
+        if pg_dump.returncode:
+            errors.seek(0)
+            raise _failed(pg_dump.returncode, errors.read().decode(errors="replace"), server.variables["PGUSER"])
+    return size, sha256
+
+
+def _created(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb", buffering=0)
+
+
+def _written(source: IO[bytes], text: Stream, file: IO[bytes], say: Say) -> tuple[int, str]:
+    """Reads all text and writes it as one member of gzip: size and SHA-256 of the file. Raises BackupError, OSError."""
+    packer, sha256, size = isal_zlib.compressobj(_LEVEL, wbits=GZIP), hashlib.sha256(), 0
+
+    def write(packed: bytes) -> int:
+        sha256.update(packed)
+        return file.write(packed)
+
+    while block := source.read(BLOCK):
+        text.feed(block)
+        size += write(packer.compress(block))
+        _leave_room(file)
+        if text.bytes % _SAID == 0:
+            say(f"dumping, {text.bytes // _MB} MB")
+    size += write(packer.flush())
+    os.fsync(file.fileno())
+    return size, sha256.hexdigest()
+
+
+def _leave_room(file: IO[bytes]) -> None:
+    """Raises BackupError when the disk is nearly full."""
+    disk = os.fstatvfs(file.fileno())
+    if disk.f_bavail * disk.f_frsize < RESERVE:
+        raise BackupError(
+            f"The disk has less than {RESERVE // _MB} MB left, and the backup is not finished.",
+            "Make room, or keep fewer backups (`keep`): a full disk would stop the database as well.",
+        )
+
+
+def _codec(encoding: str) -> str:
+    """Python's name of an encoding of PostgreSQL, in which tables' names are written; UTF-8 where it has none."""
+    try:
+        return codecs.lookup(encoding.replace("WIN", "cp")).name
+    except LookupError:
+        return "utf-8"
+
+
+def implausible(size: int, earlier: Sequence[int]) -> str:
+    """A warning when a backup is less than half or more than twice as large as the last ones; else empty."""
+    if not earlier:
+        return ""
+    usual = median(earlier[-_EARLIER:])
+    if usual / 2 <= size <= usual * 2:
+        return ""
+    return f"The backup has {size / _MB:.1f} MB; usual are {usual / _MB:.1f} MB. Is the data as it should be?"
+
+
+# --- what went wrong ---
+
+# A part of what pg_dump reports, and what to do. ROLE stands for the role that the backup connects as.
+_ADVICE = {
+    "large object": "Make it a member of the role that owns the large objects: GRANT owner TO ROLE.",
+    "row-level security": "Let it read every row: ALTER ROLE ROLE BYPASSRLS.",
+    "permission denied": "Let it read everything: GRANT pg_read_all_data TO ROLE.",
+}
+
+
+def _failed(status: int, stderr: str, role: str) -> BackupError:
+    """Why pg_dump failed, connected as this role."""
+    if not stderr.strip():
+        return BackupError(f"pg_dump was ended from outside (status {status}).")
+    why = postgres.reason(stderr)
+    advice = next((told.replace("ROLE", role) for part, told in _ADVICE.items() if part in why), "")
+    return BackupError(f"pg_dump: {why}.", advice)
+
+
+_LOCKS = """
+select l.relation::regclass::text as table, l.pid, coalesce(nullif(a.application_name, ''), a.usename, '?') as who
+from pg_locks l join pg_stat_activity a using (pid)
+where l.mode = 'AccessExclusiveLock' and l.granted and l.locktype = 'relation' and a.datname = current_database()
+order by a.xact_start limit 1
+"""
+
+
+def _locked(server: Server, database: str) -> BackupError:
+    """Which table could not be read as another session has locked it."""
+    with Session(server, database) as session:
+        held = session.rows(_LOCKS)
+    which = "".join(f": {row['table']} by process {row['pid']} of PostgreSQL ({row['who']})" for row in held)
+    return BackupError(
+        f"A table was locked for more than {LOCK_SECONDS} seconds{which}.",
+        "Run migrations at another time than backups; a transaction that was forgotten: pg_terminate_backend.",
+    )
+
+
+def _cannot_write(folder: Path, error: OSError) -> BackupError:
+    advice = "Make room, or keep fewer backups (`keep`)." if error.errno == errno.ENOSPC else ""
+    return BackupError(f"The backup cannot be written to {folder}: {error.strerror}.", advice)

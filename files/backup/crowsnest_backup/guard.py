@@ -1,0 +1,72 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Ends the connections of a dump: when the app waits for them too long, and when this program is there no more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.postgres import Server, Session, end_leftovers, literal
+
+# Seconds that another session may wait for a lock of the dump, and between two looks.
+PATIENCE_SECONDS, LOOK_SECONDS = 30, 5
+# A server may end what is idle or takes long; a dump is both.
+ENDLESS = """
+select set_config(name, '0', false) from pg_settings where name in
+  ('statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')
+"""
+# Since PostgreSQL 14 it is known how long a session has waited; before, nobody counts as waiting.
+_WAITING = """
+select l.pid, coalesce(l.relation::regclass::text, 'the database') as what
+from (select *, (to_jsonb(l) ->> 'waitstart')::timestamptz as since from pg_locks l where not granted) l
+where clock_timestamp() - since > interval '{seconds} s'
+  and exists (select from pg_stat_activity a where a.pid = any(pg_blocking_pids(l.pid)) and application_name = {name})
+limit 1
+"""
+
+
+@contextmanager
+def guarded(server: Server, database: str, name: str) -> Iterator[None]:
+    """Guards the connections whose application_name is `name` for the time of the block.
+
+    Its own psql ends them when it sees the end of its input, so that a dump in a container does not go on after a
+    SIGKILL of this program. Raises BackupError instead of the block's when it has ended them for a waiting session.
+    """
+    end = f"select pg_terminate_backend(pid) from pg_stat_activity where application_name = {literal(name)}"
+    waiting = _WAITING.format(seconds=PATIENCE_SECONDS, name=literal(name))
+    told: list[BackupError] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        try:
+            while not over.wait(LOOK_SECONDS):
+                for row in session.rows(waiting):
+                    told.append(_gave_way(**row))
+                    session.run(end)
+                    return
+        except BackupError:
+            # Without its connection nothing is guarded; what became of the server, the dump tells itself.
+            return
+
+    with Session(server, database, at_end=[end]) as session:
+        end_leftovers(session)
+        session.run(ENDLESS)
+        watching = threading.Thread(target=watch, daemon=True)
+        watching.start()
+        try:
+            yield
+        except BackupError as error:
+            raise (told or [error])[0] from None
+        finally:
+            over.set()
+            watching.join()
+
+
+def _gave_way(pid: int, what: str) -> BackupError:
+    return BackupError(
+        f"The backup gave way: process {pid} of PostgreSQL waited for {what} for {PATIENCE_SECONDS} seconds.",
+        "Run migrations at another time than backups.",
+    )

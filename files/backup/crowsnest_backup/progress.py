@@ -1,0 +1,92 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees while something is done: on a terminal one line with the time it takes, else a line per step."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+# Tells what is being done, in one short fragment such as `Dumping shop: 120 MB`.
+Say = Callable[[str], None]
+# A log gets at most one fragment in so many seconds.
+QUIET_SECONDS = 10
+_CLEAR = "\r\x1b[K"
+
+
+def silent(_fragment: str) -> None:
+    """Tells nothing."""
+
+
+class Progress:
+    """Tells on standard error, for the time of a `with` block.
+
+    On a terminal, what is being done is one line with the time since the start, written anew each second.
+    """
+
+    def __init__(self) -> None:
+        self._stream, self._terminal = sys.stderr, sys.stderr.isatty()
+        self._begun, self._doing = time.monotonic(), ""
+        self._told = self._begun - QUIET_SECONDS
+        self._over = threading.Event()
+        self._ticking = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> Progress:
+        if self._terminal:
+            self._ticking.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        if self._terminal:
+            self._ticking.join()
+            self._write(_CLEAR)
+
+    def say(self, fragment: str) -> None:
+        """What is being done now."""
+        self._doing = fragment
+        if self._terminal:
+            self._show()
+        elif time.monotonic() - self._told >= QUIET_SECONDS:
+            self._told = time.monotonic()
+            self._write(f"{fragment}\n")
+
+    def tell(self, line: str) -> None:
+        """A line that stays."""
+        self._write(f"{_CLEAR * self._terminal}{line}\n")
+
+    def _tick(self) -> None:
+        while not self._over.wait(1):
+            self._show()
+
+    def _show(self) -> None:
+        self._write(f"{_CLEAR}[{elapsed(time.monotonic() - self._begun)}] {self._doing}")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def elapsed(seconds: float) -> str:
+    """`1:05` for 65 seconds, `1:00:05` for an hour more."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(count: float) -> str:
+    """`1.2 MB`: bytes for a person."""
+    if count < 1000:
+        return f"{count:.0f} B"
+    power, unit = next((each for each in ((10**9, "GB"), (10**6, "MB")) if count >= each[0]), (10**3, "kB"))
+    return f"{count / power:.1f} {unit}"
+
+
+def span(seconds: float) -> str:
+    """`3.2 s`, `65 s`, `5 min`, `7 h`, `3 days`: a duration for a person, from two of a unit on."""
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    length, unit = next((each for each in ((86400, "days"), (3600, "h")) if seconds >= 2 * each[0]), (60, "min"))
+    return f"{seconds / length:.0f} {unit}"

@@ -1,0 +1,305 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What is done to jobs, in which order, and what a failure of one step means for the others.
+
+A backup that was made stays made: what fails after it is told and remembered, and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from functools import partial
+from typing import TypeVar
+
+from crowsnest_backup import local, metrics, schedule
+from crowsnest_backup import state as states
+from crowsnest_backup.drill import Drilled, Skipped
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.files import locked, write_whole
+from crowsnest_backup.manifest import Manifest
+from crowsnest_backup.progress import Say, silent, size, span
+from crowsnest_backup.retention import Plan, ask_first, forbid, plan
+from crowsnest_backup.settings import Job, Settings
+from crowsnest_backup.state import State
+from crowsnest_backup.steps import Steps, Store
+
+T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """The steps with these settings. `say` tells what is being done, `tell` what was done."""
+
+    settings: Settings
+    steps: Steps = field(default_factory=Steps)
+    say: Say = silent
+    tell: Say = silent
+    now: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], None] = time.sleep
+
+    # --- what cron starts ---
+
+    def everything_due(self) -> bool:
+        """Does all that is due; False when a backup failed. Raises HeldError while another one is at it.
+
+        Backups come first, whatever else there is to do.
+        """
+        with locked(self.settings.state, "run"):
+            jobs = list(self.settings.jobs.values())
+            for job in jobs:
+                states.write(self.settings.state, job.name, self.state(job))
+            made = [self.series(job) for job in jobs if self._backup_due(job)]
+            for job in filter(self._send_due, jobs):
+                self._told(job, partial(self.send, job))
+            for job in filter(self._drill_due, jobs):
+                self._told(job, partial(self.drill, job))
+            for job in jobs:
+                self.check(job, self._unread(job))
+            states.write_end(self.settings.state, self.now())
+            self.export()
+        return all(made)
+
+    def _backup_due(self, job: Job) -> bool:
+        now, state = self.now(), self.state(job)
+        failed = state.backup.attempted if state.backup.failed else None
+        starts = [each.start for each in local.backups(self.settings, job) if each.start <= now]
+        return schedule.backup_due(job.at, self.settings.timezone, max(starts, default=None), failed, now)
+
+    def _send_due(self, job: Job) -> bool:
+        """Whether the remote lacks a backup, and the last upload did not just fail."""
+        if job.remote is None or (self.state(job).sent.failed and not self._rested(self.state(job).sent.attempted)):
+            return False
+        return any(job.remote not in each.remote for each in self._good(job))
+
+    def _drill_due(self, job: Job) -> bool:
+        days, last = schedule.DRILL_DAYS.get(job.drill), self.state(job).drill
+        if days is None or job.database is None or not self._good(job):
+            return False
+        if last.skipped:
+            return self._rested(last.attempted)
+        if last.failed:
+            return self._passed(schedule.AGAIN_DAYS, job, last.attempted)
+        return self._passed(days, job, last.succeeded)
+
+    def _unread(self, job: Job) -> list[Manifest]:
+        """Backups whose file was not read back for a week."""
+        found = local.backups(self.settings, job)
+        return [each for each in found if self._passed(schedule.CHECK_DAYS, job, datetime.fromisoformat(each.checked))]
+
+    def _rested(self, last: datetime | None) -> bool:
+        return schedule.rested(last, self.now())
+
+    def _passed(self, days: int, job: Job, last: datetime | None) -> bool:
+        return schedule.passed(days, job.at, self.settings.timezone, last, self.now())
+
+    def series(self, job: Job) -> bool:
+        """Tries a backup as often as declared; whether one was made. The lock is free while it waits."""
+        why = ""
+        for attempt in range(1, self.settings.tries + 1):
+            if attempt > 1:
+                self.say(f"{job.name}: waiting {span(self.settings.pause_seconds)} before try {attempt}")
+                self.sleep(self.settings.pause_seconds)
+            why = why_not(partial(self.backup, job, attempt))
+            if not why:
+                self._told(job, partial(self.prune, job))
+                return True
+            self.tell(f"{job.name}: try {attempt} of {self.settings.tries} failed. {why}")
+        self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now(), failed=why)))
+        return False
+
+    # --- one step of one job; each raises BackupError, and is remembered ---
+
+    def backup(self, job: Job, attempt: int = 1) -> Manifest:
+        """Makes a backup."""
+        with locked(self.settings.state, wait=True):
+            local.folder(self.settings, job)
+            self._told(job, lambda: self.steps.sweep(self.settings, job))
+            made = self.steps.make(self.settings, job, self.now(), attempt, self.say)
+            self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now())))
+        rows = f", {made.rows:,} rows" if made.counts else ""
+        self.tell(f"{job.name}: {made.file}, {size(made.bytes)}{rows}, in {span(made.seconds)}.")
+        if job.push_url:
+            self._told(job, lambda: self.steps.push(job.push_url))
+        self._told(job, lambda: self._measure(job))
+        return made
+
+    def _measure(self, job: Job) -> None:
+        old = self.steps.old_bytes(job)
+        self._remember(job, lambda state: replace(state, old_bytes=old))
+
+    def planned(self, job: Job) -> Plan:
+        """What happens to the backups on this host at the next pruning."""
+        found = local.backups(self.settings, job)
+        return plan(found, job.keep, self.settings.timezone, self.state(job).corrupt)
+
+    def planned_remotely(self, job: Job, listed: Sequence[Manifest]) -> Plan:
+        """The same for the remote, which has `listed`. What this host keeps would be sent again, so it stays."""
+        here = [each.stem for each in local.backups(self.settings, job)]
+        return plan(listed, job.keep, self.settings.timezone, elsewhere=here)
+
+    def prune(self, job: Job, agreed: bool = False) -> None:
+        """Deletes what is not kept on this host; `agreed`: a person wants it, whatever failed or how many go."""
+
+        def prune() -> None:
+            found, planned = local.backups(self.settings, job), self.planned(job)
+            forbid(job.name, found, self.now())
+            if not agreed:
+                ask_first(job.name, planned, self.state(job).backup.failed)
+            for stem in planned.deleted:
+                local.delete(local.folder(self.settings, job), stem)
+
+        self._try(job, "pruned", prune)
+
+    def send(self, job: Job, agreed: bool = False) -> None:
+        """Sends what the remote of the job lacks, and deletes what is not kept there."""
+        if job.remote is None:
+            raise BackupError(f"The backups of {job.name} have no remote.", "Declare one as `backup: {remote: NAME}`.")
+
+        def send() -> None:
+            self.steps.sync(self.settings, job, self.now(), self.say)
+            store = self.steps.store(self.settings, job)
+            kept = self._prune_remote(job, store, agreed)
+            store.clean(self.now())
+            total = sum(each.bytes for each in kept)
+            self._remember(job, lambda state: replace(state, remote_kept=len(kept), remote_bytes=total))
+
+        self._try(job, "sent", send)
+
+    def _prune_remote(self, job: Job, store: Store, agreed: bool) -> list[Manifest]:
+        """Deletes what is not kept on the remote; what it then has."""
+        listed = store.listed()
+        planned = self.planned_remotely(job, listed)
+        forbid(job.name, listed, self.now())
+        if not agreed:
+            ask_first(job.name, planned, "")
+        for stem in planned.deleted:
+            store.delete(stem)
+        return [each for each in listed if each.stem in planned.kept]
+
+    def check(self, job: Job, backups: Sequence[Manifest]) -> dict[str, str]:
+        """Reads the files of these backups back; {stem: why} of those that are damaged. In between the lock is free."""
+        damaged = {}
+        for backup in backups:
+            self.say(f"Checking {backup.file}")
+            with locked(self.settings.state, wait=True):
+                if why := self._damage(job, backup):
+                    damaged[backup.stem] = why
+                    self.tell(f"{job.name}: {why}")
+        if backups:
+            sound = {each.stem for each in backups} - damaged.keys()
+            self._remember(job, lambda state: replace(state, corrupt=_without({**state.corrupt, **damaged}, sound)))
+        return damaged
+
+    def _damage(self, job: Job, backup: Manifest) -> str:
+        """What is wrong with the file; empty when nothing is, or it was pruned in the meantime."""
+        folder = local.folder(self.settings, job)
+        if not (folder / backup.file).is_file():
+            return ""
+        why = why_not(lambda: self.steps.check(folder, backup))
+        self._told(job, lambda: replace(backup, checked=self.now().isoformat()).write(folder))
+        return why
+
+    def drill(self, job: Job) -> tuple[Manifest, Drilled]:
+        """Proves a backup by restoring it into a server of its own. Raises Skipped when that cannot be done now."""
+        if job.database is None:
+            raise BackupError(f"A drill restores a database, and {job.name} is none.")
+        good, begun = self._good(job), self.now()
+        if not good:
+            raise BackupError(f"There is no backup of {job.name} to prove.", f"crowsnest-backup backup {job.name}")
+        chosen = self.steps.choose(good, self.state(job).drills)
+        folder = local.folder(self.settings, job)
+
+        def prove() -> Drilled:
+            drilled = self.steps.prove(self.settings, job, chosen, folder / chosen.file, self.say)
+            replace(chosen, drilled=begun.isoformat()).write(folder)
+            seconds = sum(drilled.seconds.values())
+            self._remember(job, lambda state: replace(state, drills=state.drills + 1, drill_seconds=seconds))
+            return drilled
+
+        drilled = self._try(job, "drill", prove)
+        self.tell(f"{job.name}: {chosen.file} was restored in {span(sum(drilled.seconds.values()))}: it is whole.")
+        return chosen, drilled
+
+    # --- what is remembered ---
+
+    def state(self, job: Job) -> State:
+        """What is remembered of a job."""
+        return states.read(self.settings.state, job.name, self.now()).about(job.remote)
+
+    def _remember(self, job: Job, changed: Callable[[State], State]) -> None:
+        """Changes what is remembered, and exports it. That this fails undoes no backup: it is told."""
+
+        def remember() -> None:
+            states.write(self.settings.state, job.name, changed(self.state(job)))
+            self.export()
+
+        self._told(job, remember)
+
+    def _try(self, job: Job, name: str, step: Callable[[], T]) -> T:
+        """Does a step under the lock and remembers how it ended, as the field `name`. Raises what the step raises."""
+        failed = skipped = ""
+        try:
+            with locked(self.settings.state, wait=True):
+                return step()
+        except Skipped as reason:
+            skipped = str(reason)
+            raise
+        except Exception as error:
+            failed = sentence(error)
+            raise
+        finally:
+            self._remember(
+                job, lambda state: replace(state, **{name: getattr(state, name).after(self.now(), failed, skipped)})
+            )
+
+    def _good(self, job: Job) -> list[Manifest]:
+        corrupt = self.state(job).corrupt
+        return [each for each in local.backups(self.settings, job) if each.stem not in corrupt]
+
+    def _told(self, job: Job, step: Callable[[], object]) -> None:
+        """Does a step whose failure is told, and nothing else."""
+        if why := why_not(step):
+            self.tell(f"{job.name}: {why}")
+
+    def export(self) -> None:
+        """Writes the file for node exporter."""
+        jobs = [(job, self.state(job), local.backups(self.settings, job)) for job in self.settings.jobs.values()]
+        text = metrics.text(states.ended(self.settings.state), jobs)
+        write_whole(self.settings.metrics / metrics.FILE, text.encode(), mode=0o644)
+
+
+def _without(found: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
+    return {key: value for key, value in found.items() if key not in keys}
+
+
+def why_not(step: Callable[[], object]) -> str:
+    """Why a step failed, as a sentence; empty when it went well.
+
+    A mistake of this program must not keep the other jobs from their backup: its trace goes to standard error.
+    """
+    try:
+        step()
+    except (BackupError, OSError) as error:
+        return sentence(error)
+    except Exception as error:  # noqa: BLE001 - see above
+        traceback.print_exc()
+        return sentence(error)
+    return ""
+
+
+def sentence(error: Exception) -> str:
+    """What happened, for a person."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    if isinstance(error, BackupError):
+        return str(error)
+    return f"A mistake of this program: {type(error).__name__}. Its trace is in the log."

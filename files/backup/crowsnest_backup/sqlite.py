@@ -1,0 +1,106 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Databases of SQLite: copied while their service writes to them, checked, and put back.
+
+A copy of the file alone lacks what is still in its -wal, and a -wal that stays beside a restored file is replayed
+over it: https://www.sqlite.org/howtocorrupt.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.files import commit
+from crowsnest_backup.placing import begin
+
+# Seconds that a writer may hold the database against us.
+BUSY_SECONDS = 60
+# What belongs to a database besides its file. The shared memory is made of the rest.
+_LOGS, _SHARED_MEMORY = ("-wal", "-journal"), "-shm"
+# All but SQLite's own.
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
+# How Uptime Kuma notes that its data is in another kind of database.
+_OTHER_ENGINE = "db-config.json"
+
+
+def copy(source: Path, target: Path) -> dict[str, int]:
+    """Writes the database, as of one moment, to a file that does not exist yet; {table: rows} of the copy.
+
+    Raises BackupError.
+    """
+    refuse_other_engine(source)
+    if source.is_symlink() or not source.is_file():
+        raise BackupError(f"There is no database at {source}.", "Its service makes it when it first starts.")
+    # Not read-only: SQLite may have to make the -wal anew. It gives it to the owner of the database.
+    with _opened(source, "mode=rw") as connection:
+        connection.execute("VACUUM INTO ?", (str(target),))
+    return check(target)
+
+
+def check(path: Path) -> dict[str, int]:
+    """{table: rows} of a database that nobody writes to. Raises BackupError when it is damaged or has no tables."""
+    with _opened(path, "mode=ro&immutable=1") as connection:
+        (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if verdict != "ok":
+            raise BackupError(f"{path.name} is damaged: {' '.join(verdict.split())}.")
+        counts = {name: _rows(connection, name) for (name,) in connection.execute(_TABLES).fetchall()}
+    if not counts:
+        raise BackupError(f"{path.name} has no tables.")
+    return counts
+
+
+def refuse_other_engine(database: Path) -> None:
+    """Raises BackupError when the service beside whose file this is keeps its data elsewhere.
+
+    https://github.com/louislam/uptime-kuma/wiki/Environment-Variables
+    """
+    try:
+        engine = json.loads(database.with_name(_OTHER_ENGINE).read_text(encoding="utf-8"))["type"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    if engine != "sqlite":
+        raise BackupError(
+            f"The service of {database.parent} keeps its data in {engine}, not in SQLite ({_OTHER_ENGINE} says so).",
+            "Only SQLite is backed up for it.",
+        )
+
+
+def place(source: Path, target: Path, stamp: str) -> Path | None:
+    """Puts a database where its service, which must not run, finds it. Raises OSError.
+
+    It belongs to the owner of the folder. What was there is kept beside it, under the returned name.
+    """
+    begun = begin(source, target)
+    kept = target.with_name(f"{target.name}.before_{stamp}")
+    # Everything is kept before anything is removed: after a crash in between, a second try finds all of it.
+    for ending in ("", *_LOGS):
+        with suppress(FileNotFoundError):
+            os.link(f"{target}{ending}", f"{kept}{ending}", follow_symlinks=False)
+    for ending in (*_LOGS, _SHARED_MEMORY):
+        Path(f"{target}{ending}").unlink(missing_ok=True)
+    commit(begun, target)
+    return kept if kept.exists() else None
+
+
+@contextmanager
+def _opened(path: Path, how: str) -> Iterator[sqlite3.Connection]:
+    """Raises BackupError with SQLite's reason."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            yield connection
+    except sqlite3.Error as error:
+        raise BackupError(f"SQLite reports of {path}: {error}.") from None
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> int:
+    quoted = table.replace('"', '""')
+    (count,) = connection.execute(f'SELECT count(*) FROM "{quoted}"').fetchone()
+    return int(count)

@@ -1,0 +1,175 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The state of the stack's services comes back out of an archive of `stack`.
+
+All that can fail is done before a service is stopped. What was there is kept beside it, under a name with the time.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from crowsnest_backup import blocks, local, silences, sqlite, swap
+from crowsnest_backup.archive import unpack
+from crowsnest_backup.check import check
+from crowsnest_backup.counts import differing, key
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.manifest import Manifest, manifests
+from crowsnest_backup.names import PARTIAL
+from crowsnest_backup.placing import replace_folder
+from crowsnest_backup.postgres import find
+from crowsnest_backup.progress import Say
+from crowsnest_backup.restore import restore as restore_database
+from crowsnest_backup.settings import STACK, Database, Job, Settings, Stack
+from crowsnest_backup.stack import (
+    BLOCKS,
+    METABASE,
+    SECRETS,
+    SILENCES,
+    declared,
+    metabase_job,
+    name_in_archive,
+    require_room,
+)
+
+# How long the services may take to stop or start, in seconds; each gets a minute of compose.
+COMPOSE_SECONDS = 600
+
+
+def restore(settings: Settings, manifest: Manifest, archive: Path, now: datetime, say: Say) -> list[str]:
+    """Puts everything of the archive in place that this host has a service for; sentences about it for people.
+
+    Raises BackupError.
+    """
+    stack, job = declared(settings), settings.job(STACK)
+    check(archive.parent, manifest)
+    folder = local.folder(settings, job)
+    require_room(folder, 2 * manifest.sql_bytes)  # unpacked, and in its place where that is on the same disk
+    try:
+        with tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=folder) as place:
+            work = Path(place)
+            say("unpacking")
+            unpack(archive, work)
+            _check_databases(stack, manifest, work)
+            lost = _lost_silences(stack, work, now)
+            loaded = _load_metabase(settings, job, stack, work, now, say)
+            with _stopped(stack, _services(stack, work), say):
+                told = _swap_metabase(stack.metabase, loaded, now, say) if stack.metabase and loaded else []
+                told += _place(stack, work, now)
+            for silence in lost:
+                silences.post(stack.alertmanager, silence)
+            return [*told, f"Silences that are in force again: {len(lost)}.", *_left(stack, work, archive)]
+    except OSError as error:
+        raise BackupError(f"The state of the stack cannot be restored: {error}.") from None
+
+
+def _services(stack: Stack, work: Path) -> list[str]:
+    """Compose services whose state is in the archive and that are declared on this host."""
+    known = [*stack.sqlite, *(name.partition("/")[0] for name in stack.folders)]
+    known += [METABASE] if stack.metabase else []
+    known += [BLOCKS] if stack.blocks else []
+    return [name for name in dict.fromkeys(known) if (work / name).is_dir()]
+
+
+def _found(stack: Stack, work: Path) -> Iterator[tuple[str, Path, Path]]:
+    """(service, database in the archive, where it belongs)."""
+    for service, path in stack.sqlite.items():
+        copy = work / name_in_archive(service, path)
+        if copy.is_file():
+            yield service, copy, Path(path)
+
+
+def _check_databases(stack: Stack, manifest: Manifest, work: Path) -> None:
+    for service, copy, target in _found(stack, work):
+        sqlite.refuse_other_engine(target)
+        if not target.parent.is_dir():
+            raise BackupError(f"There is no folder {target.parent}.", "Run `./crowsnest site` first.")
+        found = {key(service, table): rows for table, rows in sqlite.check(copy).items()}
+        wanted = {name: rows for name, rows in manifest.counts.items() if name.startswith(f"{service}.")}
+        if differences := differing(wanted, found):
+            raise BackupError(f"The archived database of {service} is another one: {'; '.join(differences)}.")
+
+
+@contextmanager
+def _stopped(stack: Stack, services: Sequence[str], say: Say) -> Iterator[None]:
+    """They do not run in the block, and run again after it however it ends."""
+    if not services:  # compose would take none for all
+        yield
+        return
+    say(f"stopping {', '.join(services)}")
+    try:
+        _compose(stack, "stop", services)
+        yield
+    finally:
+        say(f"starting {', '.join(services)}")
+        _compose(stack, "start", services)
+
+
+def _compose(stack: Stack, verb: str, services: Sequence[str]) -> None:
+    command = ["docker", "compose", "-f", stack.compose_file, verb, *services]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPOSE_SECONDS, check=False, cwd="/")
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        raise BackupError("Docker does not answer on this host.") from None
+    if done.returncode:
+        raise BackupError(f"docker compose {verb}: {' '.join(done.stderr.split())}.")
+
+
+def _place(stack: Stack, work: Path, now: datetime) -> list[str]:
+    """Databases of SQLite, folders and blocks, while their services do not run."""
+    stamp, told = now.strftime("%Y%m%d_%H%M%S"), []
+    for service, copy, target in _found(stack, work):
+        kept = sqlite.place(copy, target, stamp)
+        told.append(f"{service} has its database back{f'; the one before is {kept}' if kept else ''}.")
+    for name, path in stack.folders.items():
+        if (work / name).is_dir():
+            replace_folder(work / name, Path(path), Path(f"{path}.before_{stamp}"))
+            told.append(f"{name} is back.")
+    return told + _blocks(stack, work)
+
+
+def _load_metabase(settings: Settings, job: Job, stack: Stack, work: Path, now: datetime, say: Say) -> str | None:
+    """The name of a new database with what is archived, beside the live one; None where there is nothing to do."""
+    archived = manifests(work / METABASE)
+    if not (stack.metabase and archived):
+        return None
+    dumped, new = archived[-1], swap.dated(stack.metabase.name, swap.RESTORED, now)
+    restore_database(settings, metabase_job(job, stack), dumped, work / METABASE / dumped.file, new, False, say)
+    return new
+
+
+def _swap_metabase(live: Database, new: str, now: datetime, say: Say) -> list[str]:
+    kept = swap.swap(find(live), live.name, new, now, say)
+    return [f"metabase has its database back{f'; the one before is called {kept}' if kept else ''}."]
+
+
+def _blocks(stack: Stack, work: Path) -> list[str]:
+    if stack.blocks is None or not (work / BLOCKS).is_dir():
+        return []
+    return [f"Blocks of metrics that Prometheus has again: {blocks.place(work / BLOCKS, Path(stack.blocks))}."]
+
+
+def _lost_silences(stack: Stack, work: Path, now: datetime) -> list[silences.Silence]:
+    """Those that are not in force and have not ended."""
+    archived = json.loads((work / SILENCES).read_text(encoding="utf-8"))
+    return silences.lacking(archived, silences.read(stack.alertmanager), now)
+
+
+def _left(stack: Stack, work: Path, archive: Path) -> list[str]:
+    """What a person can do with the rest."""
+    told = []
+    if (work / SECRETS).is_file():
+        command = f"tar -xzOf {archive} {SECRETS} | age -d -i KEY_FILE | tar -xvf -"
+        told.append(f"The secrets in it are left alone; whoever has the key unpacks them here: {command}")
+    known = {*_services(stack, work), Path(SILENCES).parent.name}
+    return told + [
+        f"{path.name} does not run here: its part is left in the archive."
+        for path in sorted(work.iterdir())
+        if path.is_dir() and path.name not in known
+    ]

@@ -1,0 +1,90 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import subprocess
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from crowsnest_backup.archive import Archive, unpack
+from crowsnest_backup.errors import BackupError
+
+NOW = datetime(2026, 11, 28, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """An archive with a folder, a large file and some bytes."""
+    folder = tmp_path / "upload"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "한글 '\".png").write_bytes(b"logo")
+    (folder / "link").symlink_to("/etc/shadow")
+    (tmp_path / "large.db").write_bytes(bytes(range(256)) * 40_000)
+    with Archive(tmp_path / "one.tar.gz") as archive:
+        archive.add("uptime_kuma/upload", folder)
+        archive.add("grafana/grafana.db", tmp_path / "large.db")
+        archive.add_bytes("alertmanager/silences.json", b"[]", NOW)
+        archive.add("not/there", tmp_path / "nothing")
+    content = (tmp_path / "one.tar.gz").read_bytes()
+    assert (archive.file.bytes, archive.file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    text = gzip.decompress(content)
+    assert (archive.text.bytes, archive.text.sha256) == (len(text), hashlib.sha256(text).hexdigest())
+    return tmp_path / "one.tar.gz"
+
+
+def test_what_went_in_comes_out(written: Path, tmp_path: Path) -> None:
+    unpack(written, tmp_path / "out")
+    found = {str(path.relative_to(tmp_path / "out")): path.read_bytes() for path in tmp_path.glob("out/**/*.*")}
+    assert found == {
+        "uptime_kuma/upload/deep/한글 '\".png": b"logo",
+        "grafana/grafana.db": (tmp_path / "large.db").read_bytes(),
+        "alertmanager/silences.json": b"[]",
+    }
+
+
+def test_a_person_opens_it_with_tar(written: Path, tmp_path: Path) -> None:
+    (tmp_path / "by-hand").mkdir()
+    subprocess.run(["tar", "-xzf", written, "-C", tmp_path / "by-hand"], check=True)
+    assert (tmp_path / "by-hand/grafana/grafana.db").read_bytes() == (tmp_path / "large.db").read_bytes()
+    assert (tmp_path / "by-hand/grafana/grafana.db").stat().st_mode & 0o777 == 0o600
+    assert written.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("end", [5, 300, -1])
+def test_a_file_that_was_cut_is_refused(end: int, written: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.tar.gz").write_bytes(written.read_bytes()[:end])
+    with pytest.raises(BackupError, match=r"cut\.tar\.gz is damaged"):
+        unpack(tmp_path / "cut.tar.gz", tmp_path / "out")
+
+
+def hostile(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "/etc/passwd"
+    return member
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        hostile("../outside"),
+        hostile("a/../../outside"),
+        hostile("/tmp/outside"),
+        hostile("."),
+        hostile("link", tarfile.SYMTYPE),
+        hostile("device", tarfile.CHRTYPE),
+    ],
+    ids=lambda member: member.name,
+)
+def test_a_name_that_leads_outside_is_refused(member: tarfile.TarInfo, tmp_path: Path) -> None:
+    path = tmp_path / "in" / "hostile.tar.gz"
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz") as tar:
+        tar.addfile(member, io.BytesIO())
+    with pytest.raises(BackupError, match="which no backup does"):
+        unpack(path, path.parent / "out")
+    assert [each for each in tmp_path.rglob("*") if each.name == "outside"] == []
