@@ -70,7 +70,7 @@ class AllSecrets:
         if origin is list:
             return [self._value(each, f"{place}[{number}]") for number, each in enumerate(alternatives(inner[0]))]
         if origin is dict:
-            key = "X-Own" if inner[0] is SecretStr else "own"
+            key = "own" if isinstance(inner[0], type) and issubclass(inner[0], BaseModel) else "X-Own"
             return {key: self._value(inner[0], f"{place}.{key}")}
         return self._value(inner[0], place)
 

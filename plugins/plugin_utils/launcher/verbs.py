@@ -78,7 +78,10 @@ VERBS = (
     Verb(
         "backup",
         words=(Word("APP", "backup_app", "name of an app, or stack (default: everything)", required=False),),
-        options=(Option("--list", "backup_list", "show the backups there are"),),
+        options=(
+            Option("--list", "backup_list", "show the backups there are"),
+            Option("--from", "backup_from", "with --list: name of a remote (default: those on the host)", "WHERE"),
+        ),
         section=WATCH,
         examples=(("backup --list -i inventories/production", "what can be restored"),),
     ),
@@ -88,10 +91,11 @@ VERBS = (
         options=(
             Option("--stack", "restore_stack", "the same as stack"),
             Option("--backup", "restore_backup", "which one, as backup --list names it (default: the newest)", "NAME"),
-            Option("--from", "restore_from", "local, or the name of a remote (default: local)", "WHERE"),
+            Option("--from", "restore_from", "local, or name of a remote (default: local where one is left)", "WHERE"),
             Option("--identity", "restore_identity", "file here with the secret key of an encrypted backup", "FILE"),
             Option("--as", "restore_as", "restore into a new database of this name, and ask nothing", "NAME"),
             Option("--swap", "restore_swap", "put it in the place of the live one (default; asks before)"),
+            Option("--create-roles", "restore_create_roles", "create the roles that the server lacks"),
             Option("--yes", "restore_yes", "do not ask"),
         ),
         section=WATCH,

@@ -218,7 +218,7 @@ def test_a_stack_as_declared_passes(run_module: Run, expected: Expected) -> None
     assert misfits(expected, Expected) + misfits(report, Report) + misfits(sample, Report) == []
     assert {it["area"] for it in report["checks"]} == {
         *("ports", "containers", "files", "configuration", "targets", "rules", "alertmanager", "alerts"),
-        *("delivery", "heartbeat", "certificates", "disk", "memory", "clock", "panels"),
+        *("delivery", "heartbeat", "certificates", "disk", "memory", "clock", "backups", "panels"),
     }
 
 

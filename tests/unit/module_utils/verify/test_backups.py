@@ -33,7 +33,7 @@ CASES: dict[str, tuple[list[Backup], list[Sample], list[Sample], list[Sample], l
         [SHOP], [Sample({"app": "shop", "host": "old"}, HOUR)], [], [], [f"WARN shop is not backed up: {NOT_YET}"]
     ),
     "not declared any more": ([STACK], [Sample(OF_SHOP, HOUR)], [], [], [f"WARN stack is not backed up: {NOT_YET}"]),
-    "nothing": ([], [], [], [], ["WARN nothing is backed up"]),
+    "nothing": ([], [], [], [], ["PASS none: no app has a `database`, and the stack's own backup is switched off"]),
 }  # fmt: skip
 
 
