@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 # Tells what is being done, in one short fragment such as `Dumping shop: 120 MB`.
 Say = Callable[[str], None]
-# A log gets at most one fragment in so many seconds.
+# A log gets one fragment in so many seconds at most, and none of what takes less.
 QUIET_SECONDS = 10
 _CLEAR = "\r\x1b[K"
 
@@ -29,8 +29,8 @@ class Progress:
     def __init__(self) -> None:
         self._stream, self._terminal = sys.stderr, sys.stderr.isatty()
         self._begun, self._doing = time.monotonic(), ""
-        self._told = self._begun - QUIET_SECONDS
-        self._over = threading.Event()
+        self._told = self._begun
+        self._over, self._asking = threading.Event(), False
         self._ticking = threading.Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Progress:
@@ -57,9 +57,20 @@ class Progress:
         """A line that stays."""
         self._write(f"{_CLEAR * self._terminal}{line}\n")
 
+    def ask(self, question: str) -> bool | None:
+        """Whether a person answers `yes`; None without a terminal."""
+        if not (self._terminal and sys.stdin.isatty()):
+            return None
+        self._asking = True
+        self._write(f"{_CLEAR}{question} [yes/no] ")
+        answer = sys.stdin.readline().strip()
+        self._asking = False
+        return answer == "yes"
+
     def _tick(self) -> None:
         while not self._over.wait(1):
-            self._show()
+            if not self._asking:
+                self._show()
 
     def _show(self) -> None:
         self._write(f"{_CLEAR}[{elapsed(time.monotonic() - self._begun)}] {self._doing}")

@@ -78,11 +78,11 @@ class Runner:
         """Whether the remote lacks a backup, and the last upload did not just fail."""
         if job.remote is None or (self.state(job).sent.failed and not self._rested(self.state(job).sent.attempted)):
             return False
-        return any(job.remote not in each.remote for each in self._good(job))
+        return any(job.remote not in each.remote for each in self.good(job))
 
     def _drill_due(self, job: Job) -> bool:
         days, last = schedule.DRILL_DAYS.get(job.drill), self.state(job).drill
-        if days is None or job.database is None or not self._good(job):
+        if days is None or job.database is None or not self.good(job):
             return False
         if last.skipped:
             return self._rested(last.attempted)
@@ -129,10 +129,11 @@ class Runner:
         self.tell(f"{job.name}: {made.file}, {size(made.bytes)}{rows}, in {span(made.seconds)}.")
         if job.push_url:
             self._told(job, lambda: self.steps.push(job.push_url))
-        self._told(job, lambda: self._measure(job))
+        self._told(job, lambda: self.measure(job))
         return made
 
-    def _measure(self, job: Job) -> None:
+    def measure(self, job: Job) -> None:
+        """Remembers the size of the databases that restores replaced and kept."""
         old = self.steps.old_bytes(job)
         self._remember(job, lambda state: replace(state, old_bytes=old))
 
@@ -212,7 +213,7 @@ class Runner:
         """Proves a backup by restoring it into a server of its own. Raises Skipped when that cannot be done now."""
         if job.database is None:
             raise BackupError(f"A drill restores a database, and {job.name} is none.")
-        good, begun = self._good(job), self.now()
+        good, begun = self.good(job), self.now()
         if not good:
             raise BackupError(f"There is no backup of {job.name} to prove.", f"crowsnest-backup backup {job.name}")
         chosen = self.steps.choose(good, self.state(job).drills)
@@ -261,7 +262,8 @@ class Runner:
                 job, lambda state: replace(state, **{name: getattr(state, name).after(self.now(), failed, skipped)})
             )
 
-    def _good(self, job: Job) -> list[Manifest]:
+    def good(self, job: Job) -> list[Manifest]:
+        """Backups on this host that are not known to be damaged, the oldest first."""
         corrupt = self.state(job).corrupt
         return [each for each in local.backups(self.settings, job) if each.stem not in corrupt]
 

@@ -1,24 +1,23 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The single steps of a run. Each imports what it needs when it is done: that is much memory for some."""
+"""The single steps of a run."""
 
 from __future__ import annotations
 
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from crowsnest_backup import files, local
+from crowsnest_backup import check, drill, dump, files, local, postgres, restore, scratch, swap
+from crowsnest_backup.drill import Drilled
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import Job, Settings
-
-if TYPE_CHECKING:
-    from crowsnest_backup.drill import Drilled
 
 # Seconds that a push monitor may take to answer.
 PUSH_SECONDS = 10
@@ -30,6 +29,9 @@ class Store(Protocol):
     def listed(self) -> list[Manifest]:
         """All of them, the oldest first."""
 
+    def fetch(self, stem: str, folder: Path, identity: Path | None = None) -> Path:
+        """Puts one with its manifest into a folder; the path of its file."""
+
     def delete(self, stem: str) -> None:
         """Removes one with all its versions."""
 
@@ -38,36 +40,27 @@ class Store(Protocol):
 
 
 def sweep(settings: Settings, job: Job) -> None:
-    """Removes what a killed run left. Raises BackupError, OSError."""
-    from crowsnest_backup import restore, scratch
-
+    """Removes what a killed run left. Raises OSError; the backup that follows tells why a server does not answer."""
     files.sweep(local.folder(settings, job))
-    scratch.sweep(settings.state)
-    if job.database:
-        restore.sweep(settings, job)
+    with suppress(BackupError):
+        scratch.sweep(settings.state)
+    with suppress(BackupError):
+        if job.database:
+            restore.sweep(settings, job)
 
 
 def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) -> Manifest:
     """Makes a backup. Raises BackupError."""
-    if job.database is None:
-        from crowsnest_backup import stack
+    if job.database:
+        return dump.make(settings, job, now, attempt, say)
+    from crowsnest_backup import stack
 
-        return stack.make(settings, job, now, attempt, say)
-    from crowsnest_backup import dump
-
-    return dump.make(settings, job, now, attempt, say)
-
-
-def check(folder: Path, manifest: Manifest) -> None:
-    """Reads a backup's file back. Raises BackupError when it is damaged."""
-    from crowsnest_backup import check
-
-    check.check(folder, manifest)
+    return stack.make(settings, job, now, attempt, say)
 
 
 def sync(settings: Settings, job: Job, now: datetime, say: Say) -> list[Manifest]:
     """Sends what the remote lacks; what was sent. Raises BackupError."""
-    from crowsnest_backup import remote
+    from crowsnest_backup import remote  # boto3 takes more memory than all the rest, and is not always needed
 
     return remote.sync(settings, job, now, say)
 
@@ -79,24 +72,8 @@ def store(settings: Settings, job: Job) -> Store:
     return remote.find(settings, job)
 
 
-def choose(backups: Sequence[Manifest], drills: int) -> Manifest:
-    """The backup to prove next."""
-    from crowsnest_backup import drill
-
-    return drill.choose(backups, drills)
-
-
-def prove(settings: Settings, job: Job, manifest: Manifest, dump: Path, say: Say) -> Drilled:
-    """Restores a backup into a server of its own and compares. Raises BackupError; Skipped when it cannot be done."""
-    from crowsnest_backup import drill
-
-    return drill.drill(settings, job, manifest, dump, say)
-
-
 def old_bytes(job: Job) -> int:
     """Size of the databases that restores of this job replaced and kept. Raises BackupError."""
-    from crowsnest_backup import postgres, swap
-
     if job.database is None:
         return 0
     with postgres.Session(postgres.find(job.database), "postgres") as session:
@@ -119,10 +96,10 @@ class Steps:
 
     sweep: Callable[[Settings, Job], None] = sweep
     make: Callable[[Settings, Job, datetime, int, Say], Manifest] = make
-    check: Callable[[Path, Manifest], None] = check
+    check: Callable[[Path, Manifest], None] = check.check
     sync: Callable[[Settings, Job, datetime, Say], list[Manifest]] = sync
     store: Callable[[Settings, Job], Store] = store
-    choose: Callable[[Sequence[Manifest], int], Manifest] = choose
-    prove: Callable[[Settings, Job, Manifest, Path, Say], Drilled] = prove
+    choose: Callable[[Sequence[Manifest], int], Manifest] = drill.choose
+    prove: Callable[[Settings, Job, Manifest, Path, Say], Drilled] = drill.drill
     old_bytes: Callable[[Job], int] = old_bytes
     push: Callable[[str], None] = push

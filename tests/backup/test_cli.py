@@ -1,0 +1,283 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The program as it is called on a host, with real databases."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backups import exported, manifest, put, utc
+from crowsnest_backup import postgres
+from crowsnest_backup.settings import Database
+from postgres_servers import MakeDatabase
+from programs import REPOSITORY
+
+ORDERS = ("create table orders (id int primary key)", "insert into orders select generate_series(1, 40)")
+PASSWORD = "s3cret-of-the-database"
+
+
+@dataclass
+class Host:
+    """A host with one job, shop."""
+
+    folder: Path
+    database: Database
+
+    def declare(self, **job: Any) -> None:
+        """Writes the settings; `job` are changes to the job."""
+        database = {key: value for key, value in asdict(self.database).items() if key != "password"}
+        keep = {"daily": 7, "weekly": 4, "monthly": 6}
+        row = {"name": "shop", "at": "03:00", "keep": keep, "database": database, "remote": None, "drill": "never"}
+        plain = {
+            "environment": "test",
+            "timezone": "Asia/Seoul",
+            "directory": str(self.folder / "backups"),
+            "state": str(self.folder / "state"),
+            "metrics": str(self.folder / "metrics"),
+            "tries": 2,
+            "pause_seconds": 0,
+            "jobs": [{**row, **job}],
+            "remotes": [],
+            "stack": None,
+        }
+        secrets = {"databases": {"shop": self.database.password}, "remotes": {}, "push_urls": {}}
+        (self.folder / "metrics").mkdir(exist_ok=True)
+        (self.folder / "settings.json").write_text(json.dumps(plain))
+        (self.folder / "secrets.json").write_text(json.dumps(secrets))
+
+    def command(self, verb: str, *words: str) -> list[str]:
+        return [sys.executable, "-B", "-m", "crowsnest_backup", verb, "--settings", str(self.folder), *words]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {**os.environ, "PYTHONPATH": str(REPOSITORY / "files" / "backup")}
+
+    def call(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Calls the program without a terminal."""
+        done = subprocess.run(
+            self.command(*words), env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def json(self, *words: str, status: int = 0) -> Any:
+        return json.loads(self.call(*words, "--json", status=status).stdout)
+
+    def on_a_terminal(self, *words: str, answer: str) -> str:
+        """What a person sees who answers a question."""
+        process, terminal = pty.fork()
+        if process == 0:
+            os.execvpe(sys.executable, self.command(*words), self.environment)
+        seen, end = b"", time.monotonic() + 60
+        with suppress(OSError):  # EIO: the program has ended
+            while time.monotonic() < end:
+                seen += os.read(terminal, 65536)
+                if b"[yes/no] " in seen and answer:
+                    os.write(terminal, answer.encode() + b"\n")
+                    answer = ""
+        os.close(terminal)
+        assert os.waitpid(process, 0)[1] == 0, seen.decode()
+        return seen.decode()
+
+    def sql(self, statement: str, database: str = "") -> Any:
+        name = database or self.database.name
+        with postgres.Session(postgres.find(self.database), name) as session:
+            return session.value(statement) if statement.startswith("select") else session.run(statement)
+
+    def orders(self, database: str = "") -> int:
+        return int(self.sql("select count(*) as rows from orders", database))
+
+    def metrics(self) -> dict[str, float]:
+        return exported((self.folder / "metrics" / "crowsnest_backup.prom").read_text())
+
+    def files(self) -> list[Path]:
+        return sorted((self.folder / "backups" / "test" / "shop").iterdir())
+
+
+@pytest.fixture
+def host(make_database: MakeDatabase, tmp_path: Path) -> Iterator[Host]:
+    made = Host(tmp_path, make_database(*ORDERS))
+    made.declare()
+    yield made
+    with postgres.Session(postgres.find(made.database), "postgres") as session:
+        start = postgres.literal(made.database.name)
+        for row in session.rows(f"select datname from pg_database where starts_with(datname, {start})"):
+            session.run(f"drop database {postgres.identifier(row['datname'])} with (force)")
+
+
+def test_a_night_and_a_day(host: Host) -> None:
+    host.call("run")
+    names = [path.name for path in host.files()]
+    stem = names[0].removesuffix(".json")
+    assert names == [f"{stem}.json", f"{stem}.roles.sql", f"{stem}.sql.gz"]
+    own = f'app="shop",database="{host.database.name}"'
+    assert host.metrics()[f"ok{{{own}}}"] == 1
+    assert host.metrics()[f"rows{{{own}}}"] == 40
+    host.call("run")
+    assert len(host.files()) == 3
+    assert host.call("check").stderr == "shop: 1 of 1 backups are whole.\n"
+    assert stem in host.call("list").stdout
+    assert host.json("list")[0]["counts"] == {"public.orders": 40}
+    (job,) = host.json("status")["jobs"]
+    assert (job["file"], job["rows"], job["problems"], job["kept"]) == (f"{stem}.sql.gz", 40, [], {"local": 1})
+    assert host.call("status").stdout.startswith("shop: well, last good ")
+
+
+def test_only_root_may_read_what_it_writes(host: Host) -> None:
+    os.umask(0o000)
+    try:
+        host.call("run")
+    finally:
+        os.umask(0o022)
+    assert {oct(path.stat().st_mode)[-3:] for path in host.files()} == {"600"}
+    folders = [host.folder / "backups", host.folder / "backups" / "test" / "shop", host.folder / "state"]
+    assert {oct(path.stat().st_mode)[-3:] for path in folders} == {"700"}
+    assert oct((host.folder / "metrics" / "crowsnest_backup.prom").stat().st_mode)[-3:] == "644"
+
+
+def test_a_failed_night_is_told_without_a_trace(host: Host) -> None:
+    host.call("run")
+    lost = host.database.name
+    host.sql(f'alter database "{lost}" rename to "{lost}_gone"', "postgres")
+    done = host.call("backup", status=1)
+    assert done.stderr == f'shop: database "{lost}" does not exist\n' or "does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(host.files()) == 3
+
+
+def test_a_restore_without_a_terminal_stops_before_the_swap(host: Host) -> None:
+    host.call("backup", "shop")
+    host.sql("delete from orders where id > 7")
+    done = host.call("restore", "shop")
+    assert host.orders() == 7
+    (command,) = [line for line in done.stdout.splitlines() if "crowsnest-backup swap" in line]
+    words = command.partition("crowsnest-backup ")[2].split()
+    assert host.orders(words[2]) == 40
+    swapped = host.call(*words)
+    assert host.orders() == 40
+    (back,) = [line for line in swapped.stdout.splitlines() if "To go back:" in line]
+    host.call(*back.partition("crowsnest-backup ")[2].split())
+    assert host.orders() == 7
+
+
+@pytest.mark.parametrize(("answer", "rows"), [("yes", 40), ("no", 7), ("y", 7)])
+def test_a_person_is_asked_before_the_swap(answer: str, rows: int, host: Host) -> None:
+    host.call("backup", "shop")
+    host.sql("delete from orders where id > 7")
+    seen = host.on_a_terminal("restore", "shop", answer=answer)
+    assert "40 rows in 1 tables" in seen or "40 rows" in seen
+    assert host.orders() == rows
+    assert ("is kept as" in seen) == (answer == "yes")
+
+
+def test_a_database_that_is_gone_is_back_after_one_command(host: Host) -> None:
+    host.call("backup", "shop")
+    host.sql(f"drop database {postgres.identifier(host.database.name)} with (force)", "postgres")
+    done = host.call("restore", "shop")
+    assert host.orders() == 40
+    assert f"{host.database.name} is there again" in done.stdout
+
+
+def test_a_swap_on_request_needs_no_terminal(host: Host) -> None:
+    host.call("backup", "shop")
+    host.sql("delete from orders")
+    done = host.json("restore", "shop", "--swap", "--yes")
+    assert (host.orders(), host.orders(done["kept"])) == (40, 0)
+    own = f'app="shop",database="{host.database.name}"'
+    assert host.metrics()[f"kept_old_bytes{{{own}}}"] > 1e6
+
+
+def test_an_older_backup_under_a_name_of_its_own(host: Host) -> None:
+    (first,) = host.json("backup", "shop")
+    host.sql("insert into orders values (41)")
+    time.sleep(1.1)  # names tell seconds
+    host.call("backup", "shop")
+    name = f"{host.database.name}_look"
+    for given in (first["stem"], first["file"]):
+        done = host.json("restore", "shop", "--backup", given, "--as", name)
+        assert (done["swapped"], host.orders(name), host.orders()) == (False, 40, 41)
+        host.sql(f"drop database {name}", "postgres")
+
+
+def test_the_newest_that_is_whole_is_restored(host: Host) -> None:
+    (good,) = host.json("backup", "shop")
+    time.sleep(1.1)
+    (broken,) = host.json("backup", "shop")
+    path = host.folder / "backups" / "test" / "shop" / broken["file"]
+    content = path.read_bytes()
+    path.write_bytes(content[:-20] + bytes([content[-20] ^ 1]) + content[-19:])
+    host.call("restore", "shop", "--as", f"{host.database.name}_look", status=1)
+    assert broken["file"] in host.call("check", status=1).stderr
+    done = host.json("restore", "shop", "--as", f"{host.database.name}_look")
+    assert done["backup"] == good["stem"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["restore", "office"], "Nothing named office is backed up on this host.\nThere are: shop."),
+        (["restore", "shop"], "There is no backup of "),
+        (["restore", "shop", "--backup", "shop_test_1"], "There is no backup shop_test_1 of shop on this host."),
+        (["restore", "shop", "--from", "offsite"], "There is no remote offsite.\nThere are: none."),
+        (["sync", "shop"], "The backups of shop have no remote."),
+        (["drill", "shop"], "There is no backup of shop to prove. crowsnest-backup backup shop"),
+        (["swap", "shop", "nothing", "--yes"], "There is no database nothing"),
+    ],
+)
+def test_mistakes_of_a_person(words: list[str], told: str, host_server: Database, tmp_path: Path) -> None:
+    host = Host(tmp_path, host_server)
+    host.declare()
+    assert told in host.call(*words, status=1).stderr
+
+
+def test_what_pruning_would_do(host: Host) -> None:
+    folder = host.folder / "backups" / "test" / "shop"
+    folder.mkdir(parents=True)
+    name = host.database.name
+    for day in ("24", "25", "26"):
+        stem = f"{name}_test_202611{day}_180000"
+        put(folder, replace(manifest(utc(f"2026-11-{day} 18:00")), stem=stem, file=f"{stem}.sql.gz", what=name))
+    host.declare(keep={"daily": 1, "weekly": 0, "monthly": 0})
+    assert host.call("prune", "--dry-run").stdout.splitlines() == [
+        "shop on this host:",
+        f"  keep    {name}_test_20261126_180000  daily 1 of 1, the newest good one",
+        f"  delete  {name}_test_20261125_180000  older than 1 daily, 0 weekly and 0 monthly ones",
+        f"  delete  {name}_test_20261124_180000  older than 1 daily, 0 weekly and 0 monthly ones",
+    ]
+    assert "2 of 3 backups of shop would be deleted" in host.call("prune", status=1).stderr
+    host.call("prune", "--yes")
+    assert len(host.files()) == 2
+
+
+def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
+    done = Host(tmp_path, Database("shop", "127.0.0.1", 1)).call("status", status=1)
+    assert done.stderr.startswith(f"crowsnest-backup: The settings in {tmp_path} cannot be read:")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["restore", "--help"]])
+def test_help_needs_no_settings(words: list[str], host_server: Database) -> None:
+    command = [sys.executable, "-B", "-m", "crowsnest_backup", *words]
+    environment = {"PYTHONPATH": str(REPOSITORY / "files" / "backup"), "PATH": os.environ["PATH"]}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "crowsnest-backup" in told
+
+
+def test_object_storage_is_loaded_only_for_a_remote(host: Host) -> None:
+    program = (
+        "import sys\nfrom crowsnest_backup.cli import main\n"
+        f"status = main(['run', '--settings', {str(host.folder)!r}])\n"
+        "print(status, 'boto3' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=host.environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "0 False\n", done.stderr
