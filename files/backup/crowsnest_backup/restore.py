@@ -24,8 +24,9 @@ from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
 from crowsnest_backup.postgres import Server, Session, identifier, literal, reason
+from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import Job, Settings
-from crowsnest_backup.swap import NAME_BYTES, Say, rename
+from crowsnest_backup.swap import NAME_BYTES, rename
 
 _BLOCK = 1 << 20
 # Bytes on the server's disk for each byte of the dump's text: tables, indexes and WAL of a measured restore.

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.postgres import Server, Session, identifier, literal, sql_list
+from crowsnest_backup.progress import Say
 
-Say = Callable[[str], None]
 RESTORED, BEFORE = "restored", "before"
 # NAMEDATALEN of PostgreSQL, less one.
 NAME_BYTES = 63
