@@ -11,19 +11,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
+import backups
 import pytest
-from crowsnest_backup import drill, postgres, restore, scratch
-from crowsnest_backup.counts import counted
+from backup_jobs import NOW, folder_of, settings_of, sql_of
+from crowsnest_backup import drill, dump, postgres, restore, scratch
 from crowsnest_backup.drill import Drilled, Skipped
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import locked
 from crowsnest_backup.manifest import Manifest
-from crowsnest_backup.settings import Database, Job, Keep, Settings
+from crowsnest_backup.progress import silent
+from crowsnest_backup.settings import Database, Settings
 from postgres_servers import MakeDatabase
 from programs import REPOSITORY, until
 
@@ -32,63 +33,37 @@ SHOP = (
     "insert into shop_order select n, 'note ' || n from generate_series(1, 1000) n",
     "create index on shop_order (note)",
 )
-NOW = datetime(2026, 11, 28, 4, 0, tzinfo=timezone.utc)
+
+# What does not depend on where the server runs.
+once = pytest.mark.parametrize("server", ["host"], indirect=True)
 
 
 @pytest.fixture
-def settings() -> Iterator[Settings]:
-    """As on a host, where every user may pass through the folders above the state's own."""
+def place() -> Iterator[Path]:
+    """Where all files of a test are: as on a host, every user may pass through it."""
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        folder.chmod(0o755)
-        yield Settings("production", ZoneInfo("UTC"), folder / "backups", folder / "state", folder / "metrics", {}, {})
+        Path(place).chmod(0o755)
+        yield Path(place)
 
 
-def dumped(database: Database, folder: Path, change: tuple[bytes, bytes] = (b"", b"")) -> tuple[Path, Manifest]:
-    """A dump by pg_dump alone, its text changed, with a manifest that fits it."""
-    server = postgres.find(database)
-    text = server.run("pg_dump", database=database.name).stdout.encode().replace(*change, 1)
-    file = folder / "shop.sql.gz"
+def backed_up(place: Path, database: Database) -> tuple[Settings, Manifest]:
+    settings = settings_of(place, database)
+    return settings, dump.make(settings, settings.job("shop"), NOW, 1, silent)
+
+
+def rewritten(settings: Settings, manifest: Manifest, old: bytes, new: bytes) -> Manifest:
+    """Changes a backup's text; the manifest that fits it."""
+    text = sql_of(settings, manifest).encode().replace(old, new, 1)
+    file = folder_of(settings) / manifest.file
     file.write_bytes(gzip.compress(text))
-    with postgres.Session(server, database.name) as session:
-        counts = counted(session)
-        (of,) = session.rows(
-            "select pg_encoding_to_char(encoding) as encoding, datlocprovider as provider, datcollate as collate,"
-            " datctype as ctype, pg_get_userbyid(datdba) as owner, current_setting('server_version') as version"
-            " from pg_database where datname = current_database()"
-        )
-        roles = [row["name"] for row in session.rows("select rolname as name from pg_roles")]
-        extensions = session.rows("select extname as name, extversion as version from pg_extension")
-    manifest = Manifest(
-        stem="shop",
-        file=file.name,
-        app="shop",
-        what=database.name,
-        environment="production",
-        started="2026-11-28T03:00:00+00:00",
-        finished="2026-11-28T03:00:01+00:00",
-        server={
-            **of,
-            "major": server.major,
-            "roles": roles,
-            "extensions": {each["name"]: each["version"] for each in extensions},
-        },
-        counts=counts,
-        sql_bytes=len(text),
-        sql_sha256=hashlib.sha256(text).hexdigest(),
-        bytes=file.stat().st_size,
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
-        attempts=1,
-        checked="2026-11-28T03:00:01+00:00",
-    )
-    return file, manifest
+    changed = replace(manifest, sql_bytes=len(text), sql_sha256=hashlib.sha256(text).hexdigest())
+    changed.write(folder_of(settings))
+    return changed
 
 
-def drilled(settings: Settings, database: Database, dump: Path, manifest: Manifest) -> Drilled:
-    job = Job("shop", "03:00", Keep(7, 4, 6), database)
-    told: list[str] = []
+def drilled(settings: Settings, manifest: Manifest) -> Drilled:
     with locked(settings.state):
-        return drill.drill(settings, job, manifest, dump, told.append)
+        return drill.drill(settings, settings.job("shop"), manifest, folder_of(settings) / manifest.file, silent)
 
 
 def source(database: Database) -> scratch.Source:
@@ -122,13 +97,11 @@ def databases(database: Database) -> list[dict[str, Any]]:
 # --- a backup that is right ---
 
 
-def test_a_right_backup_is_proven_and_nothing_remains(
-    make_database: MakeDatabase, settings: Settings, tmp_path: Path
-) -> None:
+def test_a_right_backup_is_proven_and_nothing_remains(make_database: MakeDatabase, place: Path) -> None:
     database = make_database(*SHOP)
-    dump, manifest = dumped(database, tmp_path)
+    settings, manifest = backed_up(place, database)
     before = databases(database)
-    found = drilled(settings, database, dump, manifest)
+    found = drilled(settings, manifest)
     assert (found.counts, found.indexes) == ({"public.shop_order": 1000}, True)
     assert list(found.seconds) == ["start a server", "restore and count", "check indexes", "remove it"]
     assert found.server == manifest.server["version"]
@@ -136,67 +109,63 @@ def test_a_right_backup_is_proven_and_nothing_remains(
     assert databases(database) == before
 
 
-def test_owners_that_only_the_live_server_has(make_database: MakeDatabase, settings: Settings, tmp_path: Path) -> None:
+@once
+def test_owners_that_only_the_live_server_has(make_database: MakeDatabase, place: Path) -> None:
     database = make_database(*SHOP)
     role = postgres.identifier(f"{database.name} \"of' 한글")
-    with postgres.Session(postgres.find(database), database.name) as session:
+    with postgres.Session(postgres.find(database), database.name, "an administrator") as session:
         session.run(f"create role {role} superuser; alter table shop_order owner to {role}")
         session.run("create function told() returns event_trigger language plpgsql as 'begin end'")
         session.run("create event trigger each on ddl_command_end execute function told()")
         session.run(f"alter event trigger each owner to {role}; grant select on shop_order to pg_monitor")
-    dump, manifest = dumped(database, tmp_path)
-    try:
-        assert drilled(settings, database, dump, manifest).counts == manifest.counts
-    finally:
-        with postgres.Session(postgres.find(database), database.name) as session:
+        try:
+            settings, manifest = backed_up(place, database)
+            assert drilled(settings, manifest).counts == manifest.counts
+        finally:
             session.run(f"drop owned by {role} cascade; drop role {role}")
 
 
-def test_more_tables_than_a_usual_server_locks_at_once(
-    make_database: MakeDatabase, settings: Settings, tmp_path: Path
-) -> None:
+def test_more_tables_than_a_usual_server_locks_at_once(make_database: MakeDatabase, place: Path) -> None:
     many = "execute format('create table t%s (id serial primary key, note text)', n)"
-    database = make_database(f"do $$begin for n in 1..400 loop {many}; end loop; end$$")
-    dump, manifest = dumped(database, tmp_path)
-    assert len(drilled(settings, database, dump, manifest).counts) == 400
+    settings, manifest = backed_up(place, make_database(f"do $$begin for n in 1..400 loop {many}; end loop; end$$"))
+    assert len(drilled(settings, manifest).counts) == 400
 
 
 # --- a backup that is not ---
 
 
-def test_an_empty_restore_fails(make_database: MakeDatabase, settings: Settings, tmp_path: Path) -> None:
-    database = make_database(*SHOP)
-    _, manifest = dumped(database, tmp_path)
-    empty, of_empty = dumped(make_database(SHOP[0]), tmp_path)
-    wrong = replace(of_empty, counts=manifest.counts)
+@once
+def test_an_empty_restore_fails(make_database: MakeDatabase, place: Path) -> None:
+    _, right = backed_up(place, make_database(*SHOP))
+    settings, empty = backed_up(place, make_database(SHOP[0]))
     with pytest.raises(BackupError, match=r"not the dumped one: public\.shop_order: 0 rows instead of 1000 rows"):
-        drilled(settings, database, empty, wrong)
+        drilled(settings, replace(empty, counts=right.counts))
     assert traces(settings) == []
 
 
-def test_an_older_file_under_the_name_of_the_newest_fails(
-    make_database: MakeDatabase, settings: Settings, tmp_path: Path
-) -> None:
+@once
+def test_an_older_file_under_the_name_of_the_newest_fails(make_database: MakeDatabase, place: Path) -> None:
     database = make_database(*SHOP)
-    dump, _ = dumped(database, tmp_path)
-    old = dump.read_bytes()
+    settings, old = backed_up(place, database)
+    content = (folder_of(settings) / old.file).read_bytes()
     with postgres.Session(postgres.find(database), database.name) as session:
         session.run("insert into shop_order values (0, 'new')")
-    dump, manifest = dumped(database, tmp_path)
-    dump.write_bytes(old)
+    _, newest = backed_up(place, database)
+    (folder_of(settings) / newest.file).write_bytes(content)
     with pytest.raises(BackupError, match="does not hold what was dumped"):
-        drilled(settings, database, dump, manifest)
+        drilled(settings, newest)
     assert traces(settings) == []
 
 
-def test_one_byte_that_changed_is_found(make_database: MakeDatabase, settings: Settings, tmp_path: Path) -> None:
-    database = make_database(*SHOP)
-    dump, manifest = dumped(database, tmp_path)
-    content = bytearray(dump.read_bytes())
+@once
+def test_one_byte_that_changed_is_found(make_database: MakeDatabase, place: Path) -> None:
+    settings, manifest = backed_up(place, make_database(*SHOP))
+    file = folder_of(settings) / manifest.file
+    content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
-    dump.write_bytes(content)
-    with pytest.raises(BackupError):
-        drilled(settings, database, dump, manifest)
+    file.write_bytes(content)
+    with pytest.raises(BackupError, match=f"{manifest.file} (cannot be read|does not hold what was dumped)"):
+        drilled(settings, manifest)
     assert traces(settings) == []
 
 
@@ -208,13 +177,13 @@ LYING = (
 )
 
 
-def test_an_index_that_lacks_rows_fails(make_database: MakeDatabase, settings: Settings, tmp_path: Path) -> None:
-    database = make_database(*LYING)
+@once
+def test_an_index_that_lacks_rows_fails(make_database: MakeDatabase, place: Path) -> None:
+    settings, manifest = backed_up(place, make_database(*LYING))
     end = b"\n\\unrestrict"
     lie = b"\ncreate or replace function public.lying(n int) returns int language sql immutable as 'select -n';"
-    dump, manifest = dumped(database, tmp_path, (end, lie + end))
     with pytest.raises(BackupError, match=r"^pg_amcheck found the restored database damaged: .*item_lying_idx"):
-        drilled(settings, database, dump, manifest)
+        drilled(settings, rewritten(settings, manifest, end, lie + end))
     assert traces(settings) == []
 
 
@@ -223,47 +192,47 @@ def test_an_index_that_lacks_rows_fails(make_database: MakeDatabase, settings: S
 PROGRAM = """
 import sys
 from pathlib import Path
-from zoneinfo import ZoneInfo
-from crowsnest_backup import drill, manifest
+from backup_jobs import folder_of, settings_of
+from crowsnest_backup import drill
 from crowsnest_backup.files import locked
-from crowsnest_backup.settings import Database, Job, Keep, Settings
-state, dump, name, port, container = sys.argv[1:]
-settings = Settings("production", ZoneInfo("UTC"), Path(state), Path(state), Path(state), {}, {})
-job = Job("shop", "03:00", Keep(7, 4, 6), Database(name, "127.0.0.1", int(port), container or None))
+from crowsnest_backup.manifest import manifests
+from crowsnest_backup.settings import Database
+place, name, port, container = sys.argv[1:]
+settings = settings_of(Path(place), Database(name, "127.0.0.1", int(port), container or None))
+(manifest,) = manifests(folder_of(settings))
 with locked(settings.state):
-    of = manifest.parse(Path(dump).with_suffix(".json").read_text(), dump)
-    drill.drill(settings, job, of, Path(dump), lambda told: print(told, flush=True))
+    dump = folder_of(settings) / manifest.file
+    drill.drill(settings, settings.job("shop"), manifest, dump, lambda told: print(told, flush=True))
 """
+BUSY = b"\nselect count(*) from generate_series(1, 1000000000000);"
 
 
-@pytest.mark.parametrize("step", ["start a server", "restore and count", "check indexes"])
-def test_a_killed_drill_leaves_nothing_that_the_next_start_does_not_remove(
-    step: str, make_database: MakeDatabase, settings: Settings, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("step", ["start a server", "building indexes"])
+def test_a_killed_drill_is_swept_and_the_next_one_is_right(step: str, make_database: MakeDatabase, place: Path) -> None:
     database = make_database(*SHOP)
-    dump, manifest = dumped(database, tmp_path)
-    dump.with_suffix(".json").write_text(manifest.text())
-    words = (settings.state, dump, database.name, database.port, database.container or "")
-    path = {"PYTHONPATH": str(REPOSITORY / "files" / "backup")}
-    command = [sys.executable, "-c", PROGRAM, *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | path) as killed:
+    settings, manifest = backed_up(place, database)
+    # The server is at work for hours, and asks nobody whether it is still wanted.
+    rewritten(settings, manifest, b"\n\\unrestrict", BUSY + b"\n\\unrestrict")
+    path = os.pathsep.join(str(REPOSITORY / folder) for folder in ("files/backup", "tests/helpers"))
+    command = [sys.executable, "-c", PROGRAM, place, database.name, str(database.port), database.container or ""]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path}) as killed:
         assert killed.stdout is not None
         assert any(step in line for line in killed.stdout)
         until(lambda: traces(settings), 10)
         killed.send_signal(signal.SIGKILL)
-    if not database.container:
-        until(lambda: not processes(settings.state / "drill"), 10)
+    assert traces(settings)
     with locked(settings.state):
         scratch.sweep(settings.state)
     assert traces(settings) == []
-    assert drilled(settings, database, dump, manifest).counts == manifest.counts
+    settings, manifest = backed_up(place, database)
+    assert drilled(settings, manifest).counts == manifest.counts
 
 
 # --- the live server is not disturbed ---
 
 
-def test_the_server_has_no_network_and_goes_first(server: Database, settings: Settings) -> None:
-    with scratch.cluster(settings.state, source(server)) as found, postgres.Session(found, "postgres") as session:
+def test_the_server_has_no_network_and_goes_first(server: Database, place: Path) -> None:
+    with scratch.cluster(place, source(server)) as found, postgres.Session(found, "postgres") as session:
         session.run("create table line (told text)")
 
         def told(command: str) -> list[str]:
@@ -275,28 +244,35 @@ def test_the_server_has_no_network_and_goes_first(server: Database, settings: Se
         assert session.value("select current_setting('listen_addresses') as none") == ""
 
 
-def test_a_container_for_a_drill_is_kept_small(container_server: Database, settings: Settings) -> None:
-    with scratch.cluster(settings.state, source(container_server)) as found:
+def test_a_container_for_a_drill_is_kept_small(container_server: Database, place: Path) -> None:
+    with scratch.cluster(place, source(container_server)) as found:
         asked = "{{json .HostConfig.Memory}} {{json .HostConfig.NanoCpus}} {{json .HostConfig.PidsLimit}} {{.Image}}"
         told = postgres.docker("inspect", "--format", asked, str(found.container)).split()
-        live = postgres.docker("inspect", "--format", "{{.Image}}", str(container_server.container)).strip()
+    live = postgres.docker("inspect", "--format", "{{.Image}}", str(container_server.container)).strip()
     assert told == [str(384 << 20), "500000000", "100", live]
 
 
-def test_libraries_that_an_extension_needs_are_preloaded(
-    server: Database, settings: Settings, make_database: MakeDatabase, tmp_path: Path
-) -> None:
+def test_libraries_that_an_extension_needs_are_preloaded(server: Database, place: Path) -> None:
     name = "pg_stat_statements"
-    with scratch.cluster(settings.state, source(server), [name]) as found:
+    with scratch.cluster(place, source(server), [name]) as found:
         with postgres.Session(found, "postgres") as session:
-            session.run(f"create extension {name}")
-            assert session.value(f"select count(*) > 0 as works from {name}") is True
-        _, manifest = dumped(make_database(), tmp_path)
-        needed = replace(manifest, server={**manifest.server, "extensions": {name: "1.10"}})
-        assert (drill._libraries(found, needed), drill._libraries(found, manifest)) == ([name], [])
+            session.run(f"create extension {name}; select from {name}")
+        needed = backups.manifest(NOW, server={"extensions": {"plpgsql": "1.0", name: "1.10"}})
+        other = backups.manifest(NOW, server={"extensions": {"plpgsql": "1.0"}})
+        assert (drill._libraries(found, needed), drill._libraries(found, other)) == ([name], [])
 
 
-# --- skipped ---
+# --- where it runs, or why it does not ---
+
+
+def test_a_remote_server_is_restored_into_what_this_host_has(host_server: Database) -> None:
+    installed = postgres.find(host_server)
+    remote = replace(installed, kind="remote")
+    assert scratch.source(remote).folder == installed.folder
+    assert scratch.source(replace(remote, folder="")).folder == installed.folder
+    assert scratch.source(replace(remote, folder="", major=99, image="postgres:99")).image == "postgres:99"
+    with pytest.raises(BackupError, match=r"no server programs of PostgreSQL 99\. Install the package postgresql-99"):
+        scratch.source(replace(remote, folder="", major=99))
 
 
 @pytest.mark.parametrize(
@@ -307,42 +283,32 @@ def test_libraries_that_an_extension_needs_are_preloaded(
     ],
 )
 def test_no_room_is_a_reason_to_skip(
-    limit: str,
-    told: str,
-    make_database: MakeDatabase,
-    settings: Settings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    limit: str, told: str, make_database: MakeDatabase, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = make_database()
-    dump, manifest = dumped(database, tmp_path)
+    settings, manifest = backed_up(place, make_database())
     monkeypatch.setattr(drill, limit, 1 << 40)
     with pytest.raises(Skipped, match=told):
-        drilled(settings, database, dump, manifest)
+        drilled(settings, manifest)
     assert traces(settings) == []
 
 
-def test_an_extension_that_only_the_live_server_has(
-    make_database: MakeDatabase, settings: Settings, tmp_path: Path
-) -> None:
-    database = make_database()
-    dump, manifest = dumped(database, tmp_path)
+@once
+def test_an_extension_that_only_the_live_server_has(make_database: MakeDatabase, place: Path) -> None:
+    settings, manifest = backed_up(place, make_database())
     wanting = replace(manifest, server={**manifest.server, "extensions": {"plpgsql": "1.0", "no such": "1.0"}})
     with pytest.raises(Skipped, match=r"^The extension no such is not part of the (image|programs)"):
-        drilled(settings, database, dump, wanting)
+        drilled(settings, wanting)
     assert traces(settings) == []
 
 
-def test_a_live_server_that_is_not_there(server: Database, settings: Settings, tmp_path: Path) -> None:
+def test_a_live_server_that_is_not_there(server: Database, place: Path) -> None:
     gone = replace(server, container="crowsnest-no-such") if server.container else replace(server, port=1)
-    dump, manifest = dumped(server, tmp_path)
-    with pytest.raises(Skipped, match="no container crowsnest-no-such|No such file or directory"):
-        drilled(settings, gone, dump, manifest)
+    settings = settings_of(place, gone)
+    with pytest.raises(Skipped, match=r"no container crowsnest-no-such|No such file or directory"):
+        drilled(settings, backups.manifest(NOW))
 
 
-def test_without_amcheck_it_is_said(
-    container_server: Database, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_amcheck_it_is_said(container_server: Database, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = restore.load
 
     def load(server: postgres.Server, *words: Any) -> dict[str, int]:
@@ -351,45 +317,25 @@ def test_without_amcheck_it_is_said(
         return loaded(server, *words)
 
     monkeypatch.setattr(restore, "load", load)
-    dump, manifest = dumped(container_server, tmp_path)
-    found = drilled(settings, container_server, dump, manifest)
+    settings, manifest = backed_up(place, container_server)
+    found = drilled(settings, manifest)
     assert found.indexes is False
     assert "Not checked: no amcheck is installed." in drill.evidence(found, manifest, NOW)
 
 
 @pytest.mark.parametrize(
-    ("text", "bytes_"), [("MemTotal: 9 kB\nMemAvailable:   204800 kB\n", 200 << 20), ("MemTotal: 9 kB\n", 0)]
+    ("text", "available"), [("MemTotal: 9 kB\nMemAvailable:   204800 kB\n", 200 << 20), ("MemTotal: 9 kB\n", 0)]
 )
-def test_available_memory(text: str, bytes_: int) -> None:
-    assert drill.available(text) == bytes_
+def test_available_memory(text: str, available: int) -> None:
+    assert drill.available(text) == available
 
 
-# --- which, and what one can show ---
-
-
-def a_manifest(stem: str, **known: Any) -> Manifest:
-    return Manifest(
-        stem,
-        f"{stem}.sql.gz",
-        "shop",
-        "a|b<c>",
-        "production",
-        "2026-11-28T03:00:00+00:00",
-        "2026-11-28T03:00:01+00:00",
-        {"version": "17.12"},
-        {"public.shop_order": 1234},
-        5678,
-        "ab",
-        910,
-        "cd",
-        1,
-        "2026-11-28T03:00:01+00:00",
-    )
+# --- which one, and what can be shown ---
 
 
 def test_every_fourth_drill_takes_the_oldest() -> None:
-    kept = [a_manifest("old"), a_manifest("middle"), a_manifest("new")]
-    assert [drill.choose(kept, done).stem for done in range(8)] == ["new", "new", "new", "old"] * 2
+    old, middle, new = (backups.manifest(NOW + timedelta(days=day)) for day in range(3))
+    assert [drill.choose([old, middle, new], done) for done in range(8)] == [new, new, new, old] * 2
 
 
 def test_nothing_to_drill_yet() -> None:
@@ -398,6 +344,40 @@ def test_nothing_to_drill_yet() -> None:
 
 
 def test_the_evidence_names_what_was_proven() -> None:
-    of = Drilled("shop", "17.12", "the image sha256:ef", {"restore and count": 2.34}, {"public.shop_order": 1234}, True)
-    page = drill.evidence(of, a_manifest("shop"), NOW)
-    assert page == (REPOSITORY / "tests" / "backup" / "evidence.md").read_text(encoding="utf-8")
+    steps = {"start a server": 1.23, "restore and count": 2.34}
+    found = Drilled("shop", "17.12", "the image sha256:ef", steps, {"public.orders": 1234, "public.a|<b>": 1}, True)
+    backup = backups.manifest(
+        NOW, what="shop|<b>", server={"version": "17.11"}, sql_bytes=56789, bytes=4321, sha256="ab"
+    )
+    assert drill.evidence(found, backup, NOW + timedelta(hours=1)) == EVIDENCE
+
+
+EVIDENCE = """\
+# Restore of <code>shop&#124;&lt;b&gt;</code>, proven
+
+| Fact | Value |
+| --- | --- |
+| Database | <code>shop&#124;&lt;b&gt;</code> of shop, test |
+| Backup | <code>shop_test_20261128_030000.sql.gz</code>, 4,321 bytes |
+| SHA-256 | <code>ab</code> |
+| Taken | 2026-11-28T03:00:00+00:00, from PostgreSQL 17.11 |
+| Restored | 2026-11-28T04:00:00+00:00, into PostgreSQL 17.12 |
+| Server for it | A new and empty one without a network, from the image sha256:ef; removed afterwards |
+
+| Proof | Result |
+| --- | --- |
+| Content | The 56,789 bytes of SQL are those that were dumped, by their SHA-256. |
+| Restore | All statements succeeded, in one transaction. |
+| Rows | 1,235 in 2 tables, as in the dump's own snapshot. |
+| Indexes | pg_amcheck found each row in each index. |
+
+| Step | Seconds |
+| --- | --- |
+| start a server | 1.2 |
+| restore and count | 2.3 |
+
+| Table | Rows |
+| --- | --- |
+| <code>public.orders</code> | 1,234 |
+| <code>public.a&#124;&lt;b&gt;</code> | 1 |
+"""

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +19,9 @@ from crowsnest_backup import postgres, restore, scratch
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.postgres import Server, Session, docker, identifier, reason
+from crowsnest_backup.progress import Say
 from crowsnest_backup.scratch import Source
 from crowsnest_backup.settings import Job, Settings
-
-Say = Callable[[str], None]
 
 # One drill of so many takes the oldest backup that is kept, all others the newest.
 OLDEST_EVERY = 4

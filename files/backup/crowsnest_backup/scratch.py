@@ -52,7 +52,7 @@ _ON_HOST = (
 )
 _IN_CONTAINER = (
     *("--network", "none", "--memory", str(MEMORY), "--memory-swap", str(MEMORY), "--cpus", "0.5"),
-    *("--cpu-shares", "2", "--pids-limit", "100", "--oom-score-adj", "1000"),
+    *("--cpu-shares", "102", "--pids-limit", "100", "--oom-score-adj", "1000"),
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--no-healthcheck"),
 )
 # A container that nobody removed ends by itself.
