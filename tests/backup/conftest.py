@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from crowsnest_backup import postgres
 from crowsnest_backup.settings import Database
+from object_storage import encrypted, ministack_server, place, storage, versitygw_server  # noqa: F401
 from postgres_servers import MakeDatabase, in_a_container, on_this_host
 
 

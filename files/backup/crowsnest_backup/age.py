@@ -29,7 +29,7 @@ def decrypt(source: Path, target: Path, identity: Path) -> None:
     with source.open("rb") as secret, private(target) as plain:
         try:
             pyrage.decrypt_io(secret, plain, keys)
-        except pyrage.DecryptError as error:
+        except (pyrage.DecryptError, OSError) as error:  # OSError also for content that is damaged
             message = f"{source.name.strip('.')} cannot be decrypted with {identity}: {error}."
             raise BackupError(message, "Take the identity of one of the recipients in `encrypt_to`.") from None
 

@@ -28,15 +28,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from s3transfer.manager import TransferConfig, TransferManager
 
-from crowsnest_backup import age
+from crowsnest_backup import age, local
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import commit, partial, private, private_folder, write_whole
-from crowsnest_backup.manifest import Manifest, manifests, parse
+from crowsnest_backup.files import commit, partial, private, private_folder, sweep, write_whole
+from crowsnest_backup.manifest import Manifest, parse
 from crowsnest_backup.names import ARCHIVE, DUMP, ENCRYPTED, MANIFEST, ROLES, time_of
+from crowsnest_backup.progress import Say, silent
+from crowsnest_backup.progress import size as human
 from crowsnest_backup.remote_errors import AGAIN, told
-from crowsnest_backup.settings import STACK, Job, Remote, Settings
-
-Say = Callable[[str], None]
+from crowsnest_backup.settings import Job, Remote, Settings
 
 # Bytes of a part, and how many are sent at once: 60 MB of memory. The client takes larger ones beyond 10,000 parts.
 PART, AT_ONCE = 8 * 1024**2, 2
@@ -74,7 +74,7 @@ class Store:
 
     def __init__(self, remote: Remote, environment: str, job: Job, way: Way = WAYS[0]) -> None:
         self.remote, self.environment, self.way = remote, environment, way
-        self.what = job.database.name if job.database else STACK
+        self.what = local.what(job)
         self.prefix = f"{environment}/{job.name}/"
         with self._asking():
             self._client = _client(remote, way)
@@ -93,7 +93,16 @@ class Store:
             found = parse(text, key)
         except BackupError:
             return None
-        return found if found.stem == stem and len(found.remote) == 1 else None
+        return found if found.stem == stem and self._is_whole(found) else None
+
+    def _is_whole(self, manifest: Manifest) -> bool:
+        """Whether it tells of one copy, in a place where such a copy can be: a file is written by its name."""
+        keys = [str(record.get("key")) for record in manifest.remote.values()]
+        files = [f"{manifest.stem}{ending}" for ending in (DUMP, ARCHIVE)]
+        return manifest.file in files and keys in (
+            [f"{self.prefix}{manifest.file}"],
+            [f"{self.prefix}{manifest.file}{ENCRYPTED}"],
+        )
 
     def _complete(self) -> list[str]:
         """Stems with a manifest and a file."""
@@ -120,11 +129,10 @@ class Store:
 
     def upload(self, folder: Path, manifest: Manifest, now: datetime, say: Say) -> dict[str, Any]:
         """Sends a backup of this folder, its manifest last; the record of the copy, as the manifest there has it."""
-        sent = self._send(folder / manifest.file, say)
+        record = {**self._send(folder / manifest.file, say), "time": now.isoformat()}
         roles = folder / f"{manifest.stem}{ROLES}"
         if self.remote.encrypt_to and roles.is_file():
-            self._send(roles, say)
-        record = {**sent, "time": now.isoformat()}
+            record["roles"] = self._send(roles, say)["sha256"]
         copied = replace(manifest, remote={self.remote.name: record})
         with self._asking():
             self._client.put_object(
@@ -170,37 +178,30 @@ class Store:
     # --- fetching ---
 
     def verify(self, stem: str) -> None:
-        """Fetches the file of a backup without keeping it, and compares its SHA-256 with what was sent."""
-        record = self._record(self._asked(stem))
-        digest = hashlib.sha256()
-        for block in self._blocks(record["key"]):
-            digest.update(block)
-        self._compare(digest.hexdigest(), record)
+        """Fetches a backup without keeping it, and compares its SHA-256 with what was sent."""
+        for key, expected in self._parts(self._asked(stem)).items():
+            self._compared(key, expected)
 
     def fetch(self, stem: str, folder: Path, identity: Path | None = None) -> Path:
         """Puts a backup into a folder, its manifest last; the path of its file, equal to what was dumped.
 
-        `identity`: a file of age that decrypts it.
+        `identity`: a file of age that decrypts it. Only under the lock: what is half written there is removed.
         """
         manifest = self._asked(stem)
-        record = self._record(manifest)
-        encrypted = record["key"].endswith(ENCRYPTED)
-        if encrypted and identity is None:
+        record = _record(manifest)
+        if record["key"].endswith(ENCRYPTED) and identity is None:
             raise BackupError(f"{stem} at the remote {self.remote.name} is encrypted.", "Give --identity FILE.")
-        private_folder(folder)
-        _need_room(folder, record["bytes"] * (1 + encrypted))
-        path = folder / manifest.file
-        self._compare(self._get(record["key"], path, identity), record)
-        if sha256(partial(path)) != manifest.sha256:
-            partial(path).unlink()
-            raise BackupError(f"{manifest.file} of the remote {self.remote.name} is not what was dumped.", _OTHER)
-        roles = f"{self.prefix}{stem}{ROLES}{ENCRYPTED}"
-        if identity and roles in self._keys():
-            self._get(roles, folder / f"{stem}{ROLES}", identity)
-            commit(partial(folder / f"{stem}{ROLES}"), folder / f"{stem}{ROLES}")
-        commit(partial(path), path)
-        manifest.write(folder)
-        return path
+        _need_room(private_folder(folder), record["bytes"] * (2 if identity else 1))
+        try:
+            written = [self._get(key, folder, sha, identity) for key, sha in self._parts(manifest).items()]
+            if sha256(partial(folder / manifest.file)) != manifest.sha256:
+                raise BackupError(f"{manifest.file} of the remote {self.remote.name} is not what was dumped.", _OTHER)
+            for path in written:
+                commit(partial(path), path)
+            manifest.write(folder)
+        finally:
+            sweep(folder)
+        return folder / manifest.file
 
     def _asked(self, stem: str) -> Manifest:
         found = self._manifest(stem) if stem in self._complete() else None
@@ -208,30 +209,31 @@ class Store:
             raise BackupError(f"There is no backup {stem} at the remote {self.remote.name}.", "List what is there.")
         return found
 
-    def _record(self, manifest: Manifest) -> Mapping[str, Any]:
-        """Of the copy; the remote may have had another name when it was sent."""
-        (record,) = manifest.remote.values()
-        return record
+    def _parts(self, manifest: Manifest) -> dict[str, str]:
+        """{key: SHA-256 as it was sent} of a backup's files."""
+        record = _record(manifest)
+        roles = f"{self.prefix}{manifest.stem}{ROLES}{ENCRYPTED}"
+        return {record["key"]: record["sha256"], **({roles: record["roles"]} if record.get("roles") else {})}
 
-    def _compare(self, digest: str, record: Mapping[str, Any]) -> None:
-        if digest != record["sha256"]:
-            message = f"{record['key']} at the remote {self.remote.name} is damaged: it is not what was sent."
-            raise BackupError(message, f"{_OTHER} Delete the damaged one, and the next run sends it again.")
+    def _get(self, key: str, folder: Path, expected: str, identity: Path | None) -> Path:
+        """Writes an object, decrypted where it was encrypted, to the partial file of the path that is returned."""
+        arrived = folder / key.removeprefix(self.prefix)
+        with private(partial(arrived)) as file:
+            self._compared(key, expected, file.write)
+        path = arrived.with_name(arrived.name.removesuffix(ENCRYPTED))
+        if identity and path != arrived:
+            age.decrypt(partial(arrived), partial(path), identity)
+        return path
 
-    def _get(self, key: str, path: Path, identity: Path | None) -> str:
-        """Writes an object to the partial file of `path`, decrypted if it was encrypted; SHA-256 of the object."""
+    def _compared(self, key: str, expected: str, write: Callable[[bytes], object] = len) -> None:
+        """Reads an object. Raises BackupError if it is not what was sent."""
         digest = hashlib.sha256()
-        fetched = partial(path.with_name(key.rpartition("/")[2]))
-        with private(fetched) as file:
-            for block in self._blocks(key):
-                digest.update(block)
-                file.write(block)
-        if identity and key.endswith(ENCRYPTED):
-            try:
-                age.decrypt(fetched, partial(path), identity)
-            finally:
-                fetched.unlink()
-        return digest.hexdigest()
+        for block in self._blocks(key):
+            digest.update(block)
+            write(block)
+        if digest.hexdigest() != expected:
+            message = f"{key} at the remote {self.remote.name} is damaged: it is not what was sent."
+            raise BackupError(message, f"{_OTHER} Delete the damaged one, and the next run sends it again.")
 
     def _blocks(self, key: str) -> Iterator[bytes]:
         """An object's bytes. A connection that breaks off is taken up where it was, a few times."""
@@ -296,27 +298,9 @@ class Store:
         return [entry for page in found for kind in ("Versions", "DeleteMarkers") for entry in page.get(kind, [])]
 
     def _delete(self, version: Mapping[str, Any]) -> None:
-        which = {
-            "Bucket": self.remote.bucket,
-            **{name: version[name] for name in ("Key", "VersionId") if name in version},
-        }
+        which = {name: version[name] for name in ("Key", "VersionId") if name in version}
         with self._asking():
-            try:
-                self._client.delete_object(**which)
-            except ClientError:
-                self._complain_of_lock(which)
-                raise
-
-    def _complain_of_lock(self, which: Mapping[str, Any]) -> None:
-        with suppress(ClientError, BotoCoreError):
-            found = self._client.head_object(**which)
-            until = found.get("ObjectLockRetainUntilDate")
-            if until or found.get("ObjectLockLegalHoldStatus") == "ON":
-                end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "by a legal hold"
-                raise BackupError(
-                    f"{which['Key']} at the remote {self.remote.name} is locked {end}, so it cannot be deleted.",
-                    "Lock objects for a shorter time than backups are kept.",
-                )
+            self._client.delete_object(Bucket=self.remote.bucket, **which)
 
     # --- what the storage can do ---
 
@@ -326,9 +310,7 @@ class Store:
             path, key = folder / name, f"{self.prefix}{name}"
             path.write_bytes(os.urandom(size))
             try:
-                self._put(path, key, _silent)
-                if b"".join(self._blocks(key)) != path.read_bytes():
-                    raise BackupError(f"The remote {self.remote.name} gives back other bytes than it was sent.")
+                self._compared(key, self._put(path, key, silent)["sha256"])
             finally:
                 self._forget(key)
 
@@ -381,15 +363,15 @@ def sync(settings: Settings, job: Job, now: datetime, say: Say) -> list[Manifest
     Which those are is found by comparing manifests. Each local manifest then tells of its copy.
     """
     store = find(settings, job, _way(settings, job, now, say))
-    folder = settings.directory / settings.environment / job.name
+    folder = local.folder(settings, job)
     there = {manifest.stem: manifest for manifest in store.listed()}
     sent, faults = [], []
-    for manifest in reversed(manifests(folder)):
+    for manifest in reversed(local.backups(settings, job)):
         copy = there.get(manifest.stem)
         if copy and copy.sha256 != manifest.sha256:
             faults.append(f"The remote {store.remote.name} has another backup named {manifest.stem}.")
         elif copy:
-            _note(folder, manifest, store, *copy.remote.values())
+            _note(folder, manifest, store, _record(copy))
         elif sha256(folder / manifest.file) != manifest.sha256:
             faults.append(f"{manifest.file} is damaged on this host, so it was not sent.")
         else:
@@ -398,6 +380,12 @@ def sync(settings: Settings, job: Job, now: datetime, say: Say) -> list[Manifest
     if faults:
         raise BackupError(" ".join(faults), "Move the damaged one away; give each host an environment of its own.")
     return sent
+
+
+def _record(manifest: Manifest) -> Mapping[str, Any]:
+    """Of the copy, from a remote's manifest; the remote may have had another name when it was sent."""
+    (record,) = manifest.remote.values()
+    return record
 
 
 def _note(folder: Path, manifest: Manifest, store: Store, record: Mapping[str, Any]) -> None:
@@ -459,7 +447,7 @@ def _without_ending(name: str) -> str:
 def _need_room(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise BackupError(f"{folder} has {free} bytes of disk left, and {size} are needed.", "Make room there.")
+        raise BackupError(f"{folder} has {human(free)} of disk left, and {human(size)} are needed.", "Make room there.")
 
 
 class _Progress:
@@ -472,7 +460,3 @@ class _Progress:
         before, self.sent = self.sent, self.sent + bytes_transferred
         if self.sent * 20 // self.size != before * 20 // self.size:
             self.say(f"Sending {self.name}: {self.sent * 100 // self.size} %")
-
-
-def _silent(_fragment: str) -> None:
-    pass

@@ -99,6 +99,11 @@ def _refused(error: client.ClientError, remote: Remote) -> BackupError:
         return BackupError(
             f"The bucket {bucket} of the remote {name} is in region {right}, not {remote.region}.", "Correct `region`."
         )
+    if code in _FORBIDDEN and "object lock" in said.lower():
+        return BackupError(
+            f"The remote {name} keeps what is to be deleted longer ({said}).",
+            "Lock objects in the bucket for a shorter time than backups are kept.",
+        )
     if code in _FORBIDDEN:
         action = ACTIONS.get(error.operation_name, error.operation_name)
         return BackupError(

@@ -1,0 +1,379 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Copies of backups at servers that speak S3."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from crowsnest_backup import local
+from crowsnest_backup.errors import BackupError
+from crowsnest_backup.manifest import Manifest
+from crowsnest_backup.remote import PART
+from object_storage import JOB, NOW, SECRET, Place, Storage, placed
+
+FOREIGN = [
+    "production/shop/notes.txt",
+    "production/shop/shop_staging_20200101_000000.sql.gz",
+    "production/shop/other_production_20200101_000000.sql.gz",
+    "production/shop/other_production_20200101_000000.json",
+    "production/shop/deeper/shop_production_20200101_000000.json",
+    "production/shop2/shop_production_20200101_000000.sql.gz",
+    "staging/shop/shop_staging_20200101_000000.json",
+    "unrelated",
+]
+
+
+@pytest.fixture
+def foreign(place: Place) -> Place:
+    for key in FOREIGN:
+        place.put(key)
+    return place
+
+
+def of(place: Place, manifest: Manifest) -> Manifest:
+    """The manifest as it is on this host now."""
+    (found,) = [each for each in local.backups(place.settings, JOB) if each.stem == manifest.stem]
+    return found
+
+
+# --- sending ---
+
+
+def test_what_the_remote_lacks_is_sent_the_newest_first(place: Place) -> None:
+    old, new = place.backup(days_ago=1), place.backup()
+    assert place.sync() == [new.stem, old.stem]
+    assert place.sync() == []
+    assert [each.stem for each in place.store.listed()] == [old.stem, new.stem]
+
+
+def test_both_manifests_tell_of_the_copy(place: Place) -> None:
+    manifest = place.backup(size=2 * PART + 1)
+    place.sync()
+    (there,) = place.store.listed()
+    record = of(place, manifest).remote["offsite"]
+    assert there.remote == {"offsite": record}
+    assert replace(there, remote={}) == manifest
+    head = place.storage.client().head_object(Bucket=place.bucket, Key=record["key"])
+    assert (head["ContentLength"], head["VersionId"]) == (record["bytes"], record["version"])
+    assert record["time"] == NOW.isoformat()
+
+
+def test_what_was_lost_there_is_sent_again(place: Place) -> None:
+    manifest = place.backup()
+    place.sync()
+    place.store.delete(manifest.stem)
+    assert place.sync() == [manifest.stem]
+
+
+@pytest.mark.parametrize("ending", [".json", ".sql.gz"])
+def test_half_a_backup_there_is_none(ending: str, place: Place) -> None:
+    manifest = place.backup()
+    place.sync()
+    (key,) = [key for key in place.keys() if key.removesuffix(".age").endswith(ending) and ".roles." not in key]
+    place.storage.client().delete_object(Bucket=place.bucket, Key=key)
+    assert place.store.listed() == []
+    assert place.sync() == [manifest.stem]
+
+
+def test_an_unreadable_manifest_there_is_none(place: Place) -> None:
+    manifest = place.backup()
+    place.sync()
+    place.put(f"production/shop/{manifest.stem}.json", b"{}")
+    assert place.store.listed() == []
+    assert place.sync() == [manifest.stem]
+
+
+def test_a_manifest_that_lost_its_record_finds_its_copy(place: Place) -> None:
+    manifest = place.backup()
+    place.sync()
+    record = of(place, manifest).remote
+    manifest.write(place.folder)
+    assert place.sync() == []
+    assert of(place, manifest).remote == record
+
+
+def test_a_damaged_file_is_not_sent_and_holds_nothing_up(place: Place) -> None:
+    old, damaged = place.backup(days_ago=1), place.backup()
+    (place.folder / damaged.file).write_bytes(b"x" * damaged.bytes)
+    with pytest.raises(BackupError, match=rf"^{damaged.file} is damaged on this host, so it was not sent\."):
+        place.sync()
+    assert [each.stem for each in place.store.listed()] == [old.stem]
+
+
+def test_another_hosts_backup_is_never_replaced(place: Place) -> None:
+    manifest = place.backup()
+    place.sync()
+    before = place.store.listed()
+    other = os.urandom(manifest.bytes)
+    (place.folder / manifest.file).write_bytes(other)
+    replace(manifest, sha256="another").write(place.folder)
+    with pytest.raises(BackupError, match=rf"^The remote offsite has another backup named {manifest.stem}\."):
+        place.sync()
+    assert place.store.listed() == before
+
+
+def test_all_is_encrypted_by_the_storage(ministack_server: Storage, tmp_path: Path) -> None:
+    place = placed(ministack_server, tmp_path, encrypted=False)
+    place.backup()
+    place.sync()
+    client = place.storage.client()
+    heads = [client.head_object(Bucket=place.bucket, Key=key) for key in place.keys()]
+    assert [head["ServerSideEncryption"] for head in heads] == ["AES256"] * 2
+
+
+def test_storage_that_does_not_encrypt_gets_nothing_in_plain_text(versitygw_server: Storage, tmp_path: Path) -> None:
+    place = placed(versitygw_server, tmp_path, encrypted=False)
+    place.backup()
+    with pytest.raises(
+        BackupError, match=r"^The remote offsite does not encrypt what it stores\. Declare `encrypt_to`"
+    ):
+        place.sync()
+    assert place.versions() == []
+
+
+def test_password_hashes_leave_this_host_only_encrypted(encrypted: Place) -> None:
+    manifest = encrypted.backup()
+    encrypted.sync()
+    assert encrypted.keys() == [
+        f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".roles.sql.age", ".sql.gz.age")
+    ]
+    plain = replace(encrypted, remote=replace(encrypted.remote, encrypt_to=(), bucket=encrypted.storage.bucket()))
+    plain = replace(plain, bucket=plain.remote.bucket).known()
+    plain.sync()
+    assert plain.keys() == [f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".sql.gz")]
+
+
+def test_nothing_is_left_on_this_host_but_the_backup(place: Place) -> None:
+    manifest = place.backup()
+    place.sync()
+    endings = (".json", ".roles.sql", ".sql.gz")
+    assert sorted(path.name for path in place.folder.iterdir()) == [f"{manifest.stem}{end}" for end in endings]
+
+
+def test_progress_is_told(place: Place) -> None:
+    manifest = place.backup(size=PART + 1)
+    place.sync()
+    sent = [line for line in place.told if line.startswith(f"Sending {manifest.file}")]
+    assert len(sent) > 10
+    assert sent[-1].endswith(": 100 %")
+
+
+# --- what a storage can do ---
+
+
+def test_a_storage_is_tried_once_a_week(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.backup()
+    (place.root / "state" / "remotes" / "offsite.json").unlink()
+    for _ in range(2):
+        place.sync()
+    assert place.told.count("Trying what the remote offsite can do") == 1
+    assert [key for key in place.versions() if "trial" in key] == []
+    (remembered,) = (place.root / "state" / "remotes").iterdir()
+    assert json.loads(remembered.read_text())["way"] == {"checksums": True, "encrypts": place.storage.encrypts}
+    monkeypatch.setattr("object_storage.NOW", NOW + timedelta(days=8))
+    place.sync()
+    assert place.told.count("Trying what the remote offsite can do") == 2
+
+
+# --- fetching ---
+
+
+def test_what_is_fetched_is_what_was_dumped(place: Place, tmp_path: Path) -> None:
+    manifest = place.backup(size=PART + 1)
+    place.sync()
+    path = place.store.fetch(manifest.stem, tmp_path / "fetched", place.identity)
+    assert path.read_bytes() == (place.folder / manifest.file).read_bytes()
+    assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
+    names = sorted(each.name.removeprefix(manifest.stem) for each in path.parent.iterdir())
+    assert names == [".json", *([".roles.sql"] if place.remote.encrypt_to else []), ".sql.gz"]
+    assert replace(of(place, manifest), remote={}) == manifest
+
+
+def test_a_remote_that_has_another_name_now(place: Place, tmp_path: Path) -> None:
+    manifest = place.backup()
+    place.sync()
+    renamed = replace(place, remote=replace(place.remote, name="archive"))
+    job = replace(JOB, remote="archive")
+    from crowsnest_backup import remote
+
+    store = remote.find(replace(renamed.settings, jobs={"shop": job}), job)
+    store.verify(manifest.stem)
+    assert store.fetch(manifest.stem, tmp_path / "fetched", place.identity).is_file()
+
+
+def test_an_encrypted_backup_needs_the_identity(encrypted: Place, tmp_path: Path) -> None:
+    manifest = encrypted.backup()
+    encrypted.sync()
+    with pytest.raises(BackupError, match=rf"^{manifest.stem} at the remote offsite is encrypted\. Give --identity"):
+        encrypted.store.fetch(manifest.stem, tmp_path / "fetched")
+    assert not (tmp_path / "fetched").exists()
+
+
+def test_what_was_changed_there_is_found(place: Place, tmp_path: Path) -> None:
+    manifest = place.backup()
+    place.sync()
+    record = of(place, manifest).remote["offsite"]
+    place.store.verify(manifest.stem)
+    place.put(record["key"], b"x" * record["bytes"])
+    with pytest.raises(BackupError, match=rf"^{record['key']} at the remote offsite is damaged"):
+        place.store.verify(manifest.stem)
+    with pytest.raises(BackupError, match=rf"^{record['key']} at the remote offsite is damaged"):
+        place.store.fetch(manifest.stem, tmp_path / "fetched", place.identity)
+    assert not list((tmp_path / "fetched").iterdir())
+
+
+def test_another_backup_under_its_name_is_found(place: Place, tmp_path: Path) -> None:
+    """The copy and what the manifest says of it were replaced together; the SHA-256 of the dump was not."""
+    manifest, other = place.backup(days_ago=1), place.backup()
+    place.sync()
+    client, own, its = place.storage.client(), of(place, manifest).remote["offsite"], of(place, other).remote["offsite"]
+    client.copy_object(Bucket=place.bucket, Key=own["key"], CopySource={"Bucket": place.bucket, "Key": its["key"]})
+    forged = replace(manifest, remote={"offsite": {**own, "sha256": its["sha256"]}})
+    place.put(f"production/shop/{manifest.stem}.json", forged.text().encode())
+    with pytest.raises(BackupError, match=rf"^{manifest.file} of the remote offsite is not what was dumped\."):
+        place.store.fetch(manifest.stem, tmp_path / "fetched", place.identity)
+    assert not list((tmp_path / "fetched").iterdir())
+
+
+@pytest.mark.parametrize("field", ["file", "key"])
+def test_a_manifest_there_cannot_name_another_path(field: str, place: Place, tmp_path: Path) -> None:
+    manifest = place.backup()
+    place.sync()
+    record = of(place, manifest).remote["offsite"]
+    forged = {
+        "file": replace(manifest, file="../../evil.sql.gz", remote={"offsite": record}),
+        "key": replace(manifest, remote={"offsite": {**record, "key": "production/shop/../../evil"}}),
+    }
+    place.put(f"production/shop/{manifest.stem}.json", forged[field].text().encode())
+    with pytest.raises(BackupError, match=rf"^There is no backup {manifest.stem} "):
+        place.store.fetch(manifest.stem, tmp_path / "fetched", place.identity)
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+def test_a_backup_that_is_not_there(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match=r"^There is no backup shop_x at the remote offsite\."):
+        place.store.fetch("shop_x", tmp_path)
+
+
+# --- deleting ---
+
+
+def test_a_backup_is_deleted_with_all_its_versions(foreign: Place) -> None:
+    gone, kept = foreign.backup(days_ago=1), foreign.backup()
+    foreign.sync()
+    foreign.storage.client().delete_object(Bucket=foreign.bucket, Key=f"production/shop/{gone.stem}.json")
+    foreign.sync()
+    assert foreign.versions().count(f"production/shop/{gone.stem}.json") == 3
+    foreign.store.delete(gone.stem)
+    assert not [key for key in foreign.versions() if gone.stem in key]
+    assert [each.stem for each in foreign.store.listed()] == [kept.stem]
+    assert set(FOREIGN) < set(foreign.keys())
+
+
+def test_without_versions(storage: Storage, tmp_path: Path) -> None:
+    place = placed(storage, tmp_path, not storage.encrypts, bucket=storage.bucket(versions=False)).known()
+    manifest = place.backup()
+    place.sync()
+    place.store.delete(manifest.stem)
+    assert place.keys() == place.versions() == []
+
+
+@pytest.mark.parametrize("stem", ["", "shop", "notes.txt", "other_production_20200101_000000"])
+def test_what_is_no_backup_of_the_job_cannot_be_deleted(stem: str, foreign: Place) -> None:
+    with pytest.raises(BackupError, match=r"is no backup of production/shop\.$"):
+        foreign.store.delete(stem)
+    assert set(foreign.keys()) == set(FOREIGN)
+
+
+def test_more_keys_than_fit_into_one_answer(place: Place) -> None:
+    """All of them sort before those of the backup, and each has two versions."""
+    keys = [f"production/shop/aaa-{number:04}" for number in range(1005)]
+    manifest = place.backup()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(place.put, keys))
+    place.sync()
+    assert [each.stem for each in place.store.listed()] == [manifest.stem]
+    place.store.delete(manifest.stem)
+    assert sorted(set(place.versions())) == keys
+
+
+def test_what_is_locked_stays_and_is_told(storage: Storage, tmp_path: Path) -> None:
+    place = placed(storage, tmp_path, not storage.encrypts, bucket=storage.bucket(locked_days=40)).known()
+    manifest = place.backup()
+    place.sync()
+    with pytest.raises(
+        BackupError, match=r"^The remote offsite keeps what is to be deleted longer .*object lock\)\. Lock "
+    ):
+        place.store.delete(manifest.stem)
+    assert [each.stem for each in place.store.listed()] == [manifest.stem]
+
+
+def test_uploads_that_were_broken_off_end_after_a_day(foreign: Place) -> None:
+    client, name = foreign.storage.client(), foreign.backup().stem
+    ours = [f"production/shop/{name}.sql.gz{end}" for end in ("", ".age")]
+    theirs = ["production/shop/notes.txt", f"production/shop2/{name}.sql.gz"]
+    for key in (*ours, *theirs):
+        client.create_multipart_upload(Bucket=foreign.bucket, Key=key)
+    assert foreign.store.clean(NOW + timedelta(hours=23)) == []
+    assert foreign.store.clean(NOW + timedelta(hours=25)) == ours
+    left = client.list_multipart_uploads(Bucket=foreign.bucket)["Uploads"]
+    assert sorted(each["Key"] for each in left) == theirs
+
+
+def test_what_is_left_of_deleted_backups_ends_after_a_month(foreign: Place) -> None:
+    gone, kept = foreign.backup(days_ago=1), foreign.backup()
+    foreign.sync()
+    for key in [key for key in foreign.keys() if gone.stem in key]:
+        foreign.storage.client().delete_object(Bucket=foreign.bucket, Key=key)
+    assert foreign.store.clean(NOW + timedelta(days=29)) == []
+    assert any(gone.stem in key for key in foreign.versions())
+    foreign.store.clean(NOW + timedelta(days=31))
+    assert not [key for key in foreign.versions() if gone.stem in key]
+    assert [each.stem for each in foreign.store.listed()] == [kept.stem]
+    assert set(FOREIGN) < set(foreign.keys())
+
+
+def test_a_job_without_a_remote(place: Place) -> None:
+    from crowsnest_backup import remote
+
+    with pytest.raises(BackupError, match=r"^No remote is declared for the backup of shop\.$"):
+        remote.sync(place.settings, replace(JOB, remote=None), NOW, place.told.append)
+
+
+# --- memory ---
+
+UPLOAD = """
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from crowsnest_backup import remote, settings
+found = settings.read(Path(sys.argv[1]))
+assert len(remote.sync(found, found.job("shop"), datetime.now(timezone.utc), lambda fragment: None)) == 1
+print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+"""
+
+
+def uploading(place: Place) -> list[str]:
+    """The command of a process that sends what the remote lacks, and prints how many kB of memory it took."""
+    place.write_settings(place.root)
+    return [sys.executable, "-c", UPLOAD, str(place.root)]
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_an_upload_needs_little_memory(encrypted: bool, ministack_server: Storage, tmp_path: Path) -> None:
+    """A storage that is tried first, and 50 MB; ten times as much take no more."""
+    place = placed(ministack_server, tmp_path, encrypted)
+    place.backup(size=50_000_000)
+    environment = os.environ | {"PYTHONPATH": "files/backup"}
+    done = subprocess.run(uploading(place), env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 96 * 1024
+    assert SECRET not in done.stdout + done.stderr
