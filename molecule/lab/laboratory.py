@@ -160,7 +160,7 @@ def _describe(wish: Wish, hosts: Sequence[Host], source: str) -> dict[str, Any]:
         "known_hosts": str(folder / "known_hosts"), "ssh_config": str(folder / "ssh_config"),
         "registry_mirror": f"http://{ports.registry_address(hosts[0].offset)}:5000",
         "image_source": source, "doubles": DOUBLES if source == "packages" else [],
-        "memory": {"limit_mib": wish.memory_mib}, "storage": storage.describe(hosts[0].offset),
+        "memory": {"limit_mib": wish.memory_mib}, "storage": storage.describe(hosts[0].offset, folder),
         "hosts": [host.describe() for host in hosts],
     }  # fmt: skip
 

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Object storage outside the hosts of a lab, as a team has it: what is in it outlives a host that is lost."""
 
+import os
 import urllib.error
 import urllib.request
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from docker.errors import NotFound
+from pyrage import x25519
 
 from lab import image_build, ports, state
 from lab.engine import Client, labels
@@ -18,15 +22,28 @@ PORT = "4566/tcp"
 _CAPACITY = 512 * 1024 * 1024
 
 
-def describe(offset: int) -> dict[str, str]:
-    """What lab.json says of it; the keys are accepted as any others are."""
+def describe(offset: int, folder: Path) -> dict[str, Any]:
+    """A remote for backups as an inventory declares it; the keys are accepted as any others are.
+
+    The secret key of age stays in the lab's `folder` on this machine, as `age_identity`.
+    """
     return {
         "endpoint_url": f"http://{ports.storage_address(offset)}:{PORT.partition('/')[0]}",
         "bucket": BUCKET,
         "region": REGION,
         "access_key": "laboratory",
         "secret_key": "not-a-secret",
+        "encrypt_to": [_recipient(folder / "age_identity")],
     }
+
+
+def _recipient(identity: Path) -> str:
+    """The public key of an identity file, which is made on first use."""
+    if not identity.exists():
+        identity.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with identity.open("x", opener=partial(os.open, mode=0o600)) as file:
+            file.write(f"{x25519.Identity.generate()}\n")
+    return str(x25519.Identity.from_str(identity.read_text(encoding="ascii").strip()).to_public())
 
 
 def ensure(client: Client, lab: str, network: Client, base: str) -> None:

@@ -10,7 +10,7 @@ import pty
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -66,7 +66,12 @@ class Host:
     def call(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Calls the program without a terminal."""
         done = subprocess.run(
-            self.command(*words), env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90
+            self.command(*words),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done
@@ -279,5 +284,7 @@ def test_object_storage_is_loaded_only_for_a_remote(host: Host) -> None:
         f"status = main(['run', '--settings', {str(host.folder)!r}])\n"
         "print(status, 'boto3' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], env=host.environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=host.environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "0 False\n", done.stderr

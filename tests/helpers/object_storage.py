@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from programs import free_port, until
 VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crowsnest"
 REGION, SECRET = "eu-central-1", "c29tZS1zZWNyZXQ/+=%20"
-NOW = datetime.now(timezone.utc).replace(microsecond=0)
+NOW = datetime.now(UTC).replace(microsecond=0)
 JOB = Job("shop", "03:00", Keep(7, 4, 6), Database("shop", "127.0.0.1", 5432), remote="offsite")
 IDENTITY = pyrage.x25519.Identity.generate()
 

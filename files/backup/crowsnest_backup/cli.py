@@ -281,7 +281,9 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"crowsnest-backup: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("crowsnest-backup: interrupted. What was half done is undone, or removed by the next run.", file=sys.stderr)
+        print(
+            "crowsnest-backup: interrupted. What was half done is undone, or removed by the next run.", file=sys.stderr
+        )
         return 130
     for line in [json.dumps(answer.data, ensure_ascii=False)] if arguments.json else answer.lines:
         print(line)
