@@ -233,7 +233,11 @@ def _backup_inhibit_rules() -> list[dict[str, Any]]:
     job, host = ["host", "app"], ["host"]
     pairs: list[tuple[list[str], list[str], list[str]]] = [
         (['alertname="BackupFailed"'], [late, high], job),
-        (['alertname="BackupNotRunning"'], ['alertname=~"BackupLate|BackupDrillOverdue"', 'severity!="critical"'], host),
+        (
+            ['alertname="BackupNotRunning"'],
+            ['alertname=~"BackupLate|BackupDrillOverdue"', 'severity!="critical"'],
+            host,
+        ),
         ([late, critical], ['alertname="BackupFailed"'], job),
         ([late, critical], ['alertname="BackupNotRunning"'], host),
         (['alertname="BackupCorrupt"'], ['alertname="BackupDrillFailed"'], job),
