@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +15,7 @@ from crowsnest_backup import local
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.remote import PART
-from object_storage import JOB, NOW, SECRET, Place, Storage, placed
+from object_storage import JOB, NOW, Place, Storage, placed
 
 FOREIGN = [
     "production/shop/notes.txt",
@@ -314,35 +312,3 @@ def test_what_is_left_of_deleted_backups_ends_after_a_month(foreign: Place) -> N
     assert not [key for key in foreign.versions() if gone.stem in key]
     assert [each.stem for each in foreign.store.listed()] == [kept.stem]
     assert set(FOREIGN) < set(foreign.objects())
-
-
-# --- memory ---
-
-UPLOAD = """
-import sys
-from datetime import datetime, timezone
-from pathlib import Path
-from crowsnest_backup import remote, settings
-found = settings.read(Path(sys.argv[1]))
-job = found.job("shop")
-store, now = remote.find(found, job, job.remote), datetime.now(timezone.utc)
-assert len(remote.sync(store, found, job, now, lambda fragment: None)) == 1
-print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
-"""
-
-
-def uploading(place: Place) -> list[str]:
-    """The command of a process that sends what the remote lacks, and prints how many kB of memory it took."""
-    place.write_settings(place.root)
-    return [sys.executable, "-c", UPLOAD, str(place.root)]
-
-
-@pytest.mark.parametrize("encrypted", [False, True])
-def test_an_upload_needs_little_memory(encrypted: bool, ministack_server: Storage, tmp_path: Path) -> None:
-    """A storage that is tried first, and 50 MB; ten times as much take no more."""
-    place = placed(ministack_server, tmp_path, encrypted)
-    place.backup(size=50_000_000)
-    environment = os.environ | {"PYTHONPATH": "files/backup"}
-    done = subprocess.run(uploading(place), env=environment, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 96 * 1024
-    assert SECRET not in done.stdout + done.stderr

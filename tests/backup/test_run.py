@@ -253,6 +253,16 @@ def test_what_cannot_be_remembered_undoes_no_backup(missing: str, world: World) 
     assert "File exists" in world.told[-1] or "Is a directory" in world.told[-1]
 
 
+def test_the_file_for_node_exporter_is_never_half_written(world: World) -> None:
+    world.run()
+    path = world.settings.metrics / metrics.FILE
+    with path.open() as reading:
+        world.run(NIGHT + DAY)
+        old, new = reading.read(), path.read_text()
+    assert exported(old)["run_timestamp_seconds{}"] == NIGHT.timestamp()
+    assert exported(new)["run_timestamp_seconds{}"] == (NIGHT + DAY).timestamp()
+
+
 # --- what is kept ---
 
 
