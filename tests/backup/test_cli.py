@@ -271,13 +271,13 @@ def test_a_night_without_the_remote_is_made_good(
         own = f'app="shop",database="{host_server.name}"'
         assert host.metrics()[f"ok{{{own}}}"] == 1
         assert host.metrics()[f'remote_missing{{{own},remote="offsite"}}'] == 1
-        assert "The remote offsite: " in host.call("status").stdout
+        assert "Not all is at the remote offsite. The remote offsite cannot" in host.call("status").stdout
         host.remotes = [place.remote]
         host.declare(remote="offsite")
         host.call("sync")
         assert host.metrics()[f'remote_missing{{{own},remote="offsite"}}'] == 0
         assert host.call("status").stdout.startswith("shop: well")
-        assert "1 backups at the remote offsite" in host.call("list", "--from", "offsite").stdout
+        assert "1 backup at the remote offsite" in host.call("list", "--from", "offsite").stdout
         assert "1 of 1 backups at the remote offsite are whole" in host.call("check", "--from", "offsite").stderr
         assert "shop on the remote offsite:" in host.call("prune", "--dry-run").stdout
         for path in host.files():
@@ -305,8 +305,8 @@ def test_a_night_without_the_remote_is_made_good(
         (["restore", "shop"], "There is no backup of "),
         (["restore", "shop", "--backup", "shop_test_1"], "There is no backup shop_test_1 of shop on this host."),
         (["restore", "shop", "--from", "offsite"], "There is no remote offsite.\nThere are: none."),
-        (["sync", "shop"], "The backups of shop have no remote."),
-        (["drill", "shop"], "There is no backup of shop to prove. crowsnest-backup backup shop"),
+        (["sync", "shop"], "shop: No remote is declared for its backups."),
+        (["drill", "shop"], "shop: There is no backup to prove. Make one: crowsnest-backup backup shop"),
         (["swap", "shop", "nothing", "--yes"], "There is no database nothing"),
     ],
 )
@@ -330,7 +330,7 @@ def test_what_pruning_would_do(host: Host) -> None:
         f"  delete  {encoded(name)}_test_20261125_180000  older than 1 daily, 0 weekly and 0 monthly ones",
         f"  delete  {encoded(name)}_test_20261124_180000  older than 1 daily, 0 weekly and 0 monthly ones",
     ]
-    assert "2 of 3 backups of shop would be deleted" in host.call("prune", status=1).stderr
+    assert "2 of 3 backups of shop on this host would be deleted" in host.call("prune", status=1).stderr
     host.call("prune", "--yes")
     assert len(host.files()) == 2
 

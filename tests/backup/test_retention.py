@@ -135,7 +135,7 @@ def test_more_than_half_needs_a_yes() -> None:
     backups = nights("2026-11-26", 4)
     half, more = plan(backups, Keep(2, 0, 0), SEOUL), plan(backups, Keep(1, 0, 0), SEOUL)
     assert len(approved("shop", backups, half, NOW)) == 2
-    with pytest.raises(BackupError, match=r"3 of 4 backups of shop would be deleted, more than half. See"):
+    with pytest.raises(BackupError, match=r"3 of 4 backups of shop on this host would be deleted, more than half. See"):
         approved("shop", backups, more, NOW)
     assert len(approved("shop", backups, more, NOW, agreed=True)) == 3
 

@@ -317,7 +317,7 @@ def test_a_clock_that_went_back_deletes_nothing_and_backs_up_once(make_world: Ma
 def test_more_than_half_goes_only_with_a_yes(world: World) -> None:
     nights(world, 4)
     shop = replace(world.settings.jobs["shop"], keep=Keep(1, 0, 0))
-    with pytest.raises(BackupError, match="3 of 4 backups of shop would be deleted"):
+    with pytest.raises(BackupError, match="3 of 4 backups of shop on this host would be deleted"):
         world.runner().prune(shop)
     assert world.metric("prune_ok") == 0
     world.runner().prune(shop, agreed=True)

@@ -124,10 +124,10 @@ def _fetched(runner: Runner, job: Job, wish: Wish) -> Iterator[tuple[Manifest, P
             else:
                 from crowsnest_backup import remote
 
-                runner.say(f"Looking at the remote {source}")
+                runner.say(f"looking at the remote {source}")
                 store = remote.find(runner.settings, job, source)
                 chosen = local.named(wish.backup, store.listed(), f"of {job.name} at the remote {source}")
-                runner.say(f"Fetching {chosen.file} from {source}")
+                runner.say(f"fetching {chosen.file} from {source}")
                 yield chosen, store.fetch(chosen, private_folder(folder / local.FETCHED), wish.identity)
         finally:
             shutil.rmtree(folder / local.FETCHED, ignore_errors=True)

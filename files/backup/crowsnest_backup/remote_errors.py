@@ -26,7 +26,7 @@ ACTIONS = {
 }
 _FORBIDDEN = ("AccessDenied", "403", "Forbidden", "AllAccessDisabled")
 CLOCK = "Set the clock of this host: `timedatectl set-ntp true`, then `timedatectl`."
-AGAIN = "The backup stays on this host; the next run sends what is missing."
+AGAIN = "Backups stay on this host, and the next run sends what is missing."
 
 # Errors of the client: (its exceptions, what happened, what to do).
 _FAULTS: list[tuple[tuple[type[Exception], ...], str, str]] = [

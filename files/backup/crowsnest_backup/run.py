@@ -166,7 +166,7 @@ class Runner:
         from crowsnest_backup import remote  # boto3 takes more memory than all the rest, and is not always needed
 
         if job.remote is None:
-            raise BackupError(f"The backups of {job.name} have no remote.", "Declare one as `backup: {remote: NAME}`.")
+            raise BackupError("No remote is declared for its backups.", "Declare one as `backup: {remote: NAME}`.")
         name: str = job.remote
 
         def send() -> None:
@@ -184,7 +184,8 @@ class Runner:
         listed = store.listed()
         if self.state(job).backup.failed and not agreed:
             return listed
-        going = approved(job.name, listed, self.planned_remotely(job, listed), self.now(), agreed=agreed)
+        planned, place = self.planned_remotely(job, listed), f"at the remote {job.remote}"
+        going = approved(job.name, listed, planned, self.now(), agreed=agreed, place=place)
         for stem in going:
             store.delete(stem)
         return [each for each in listed if each.stem not in going]
@@ -193,7 +194,7 @@ class Runner:
         """Reads the files of these backups back; {stem: why} of those that are damaged. In between the lock is free."""
         damaged = {}
         for backup in backups:
-            self.say(f"Checking {backup.file}")
+            self.say(f"reading {backup.file}")
             with locked(self.settings.state, wait=True):
                 if why := self._damage(job, backup):
                     damaged[backup.stem] = why
@@ -212,7 +213,7 @@ class Runner:
         """Reads copies back; {stem: why} of those that are not what was sent."""
         damaged = {}
         for copy in listed:
-            self.say(f"Reading {copy.file}")
+            self.say(f"reading {copy.file}")
             if why := why_not(lambda copy=copy: store.verify(copy)):  # type: ignore[misc]
                 damaged[copy.stem] = why
                 self.tell(f"{job.name}: {why}")
@@ -230,10 +231,10 @@ class Runner:
     def drill(self, job: Job) -> tuple[Manifest, drill.Drilled]:
         """Proves a backup by restoring it into a server of its own. Raises Skipped when that cannot be done now."""
         if job.database is None:
-            raise BackupError(f"A drill restores a database, and {job.name} is none.")
+            raise BackupError("A drill restores a database, and this is none.")
         good, begun = self.good(job), self.now()
         if not good:
-            raise BackupError(f"There is no backup of {job.name} to prove.", f"crowsnest-backup backup {job.name}")
+            raise BackupError("There is no backup to prove.", f"Make one: crowsnest-backup backup {job.name}")
         chosen = drill.choose(good, self.state(job).drills)
         folder = local.folder(self.settings, job)
 
