@@ -102,7 +102,7 @@ def begun(lab: Any, server: Any) -> tuple[float, Any]:
 
     Cron looks each minute and not each quarter of an hour; nothing else of its line is changed.
     """
-    assert server.file(CRON_FILE).contains(r"^\*/15 \* \* \* \* root .* crowsnest-backup run")
+    assert server.file(CRON_FILE).contains(r"^\*/15 \* \* \* \* root .*/crowsnest-backup run")
     at = datetime.now(ZONE) + timedelta(minutes=1)
     backup = {**SHOP["backup"], "at": f"{at:%H:%M}"}
     since = time.time()
