@@ -118,9 +118,8 @@ def night(begun: tuple[float, Any], server: Any, eventually: Callable[..., Any])
     since = datetime.fromtimestamp(begun[0], UTC)
 
     def over() -> bool:
-        return datetime.fromisoformat(server.check_output(f"cat {STATE}/run || date -Is -d @0")) > since and bool(
-            made()
-        )
+        ended = server.run(f"cat {STATE}/ended").stdout or "1970-01-01T00:00:00+00:00"
+        return datetime.fromisoformat(ended) > since and bool(made())
 
     def made() -> list[dict[str, Any]]:
         return [each for each in kept(server) if datetime.fromisoformat(each["started"]) > since]
