@@ -352,10 +352,17 @@ def test_a_damaged_archive_stops_before_anything_is_stopped(host: Host) -> None:
     assert column(host.folder / "data" / "grafana" / "grafana.db", "user") == ["kim", "lee"]
 
 
-def test_another_database_than_the_archived_one_is_refused(host: Host) -> None:
-    made = host.make()
-    with pytest.raises(BackupError, match=r"another one: grafana\.user: 2 rows instead of 3 rows"):
-        host.restore(replace(made, counts={**made.counts, "grafana.user": 3}))
+@pytest.mark.parametrize(
+    ("fault", "told"), [("mariadb", "keeps its data in mariadb"), ("folder", "There is no folder .*grafana")]
+)
+def test_a_host_that_cannot_take_it_is_told_before_anything_is_stopped(fault: str, told: str, host: Host) -> None:
+    made, data = host.make(), host.folder / "data"
+    if fault == "mariadb":
+        (data / "uptime_kuma" / "db-config.json").write_text('{"type": "mariadb"}')
+    else:
+        shutil.rmtree(data / "grafana")
+    with pytest.raises(BackupError, match=told):
+        host.restore(made)
     assert host.composed == []
 
 
