@@ -107,6 +107,39 @@ class Runner:
 
     def series(self, job: Job) -> bool:
         """Tries a backup as often as declared; whether one was made. The lock is free while it waits."""
+        if why := self._unrestored(job):
+            self.tell(f"{job.name}: {why}")
+        else:
+            why = self._tried(job)
+        if why:
+            self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now(), failed=why)))
+            return False
+        self._told(job, partial(self.prune, job))
+        return True
+
+    def _unrestored(self, job: Job) -> str:
+        """Why a new host in the place of a lost one begins no series of its own; empty where it may.
+
+        Its first backup, of empty data, would be the newest, which a restore takes.
+        """
+        from crowsnest_backup import remote
+
+        if job.remote is None or local.backups(self.settings, job):
+            return ""
+        try:
+            found = remote.find(self.settings, job, job.remote).listed()
+        except BackupError:  # a remote that does not answer keeps nobody from a first backup
+            return ""
+        restore_it = f"crowsnest-backup restore {job.name} --from {job.remote}"
+        return (
+            f"There are {len(found)} backups at the remote {job.remote} and none on this host. If it is new, restore"
+            f" first: {restore_it}. To begin with what is here instead: crowsnest-backup backup {job.name}"
+            if found
+            else ""
+        )
+
+    def _tried(self, job: Job) -> str:
+        """Why no try made a backup; empty when one did."""
         why = ""
         for attempt in range(1, self.settings.tries + 1):
             if attempt > 1:
@@ -114,11 +147,9 @@ class Runner:
                 self.sleep(self.settings.pause_seconds)
             why = why_not(partial(self.backup, job, attempt))
             if not why:
-                self._told(job, partial(self.prune, job))
-                return True
+                return ""
             self.tell(f"{job.name}: try {attempt} of {self.settings.tries} failed. {why}")
-        self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now(), failed=why)))
-        return False
+        return why
 
     # --- one step of one job; each raises BackupError, and is remembered ---
 
@@ -133,6 +164,8 @@ class Runner:
         self.tell(f"{job.name}: {made.file}, {size(made.bytes)}{rows}, in {span(made.seconds)}.")
         if job.push_url:
             self._told(job, lambda: push(job.push_url))
+        for warning in made.server.get("warnings", ()):
+            self.tell(f"{job.name}: {warning}")
         self._told(job, lambda: self.measure(job))
         return made
 
