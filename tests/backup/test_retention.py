@@ -25,7 +25,7 @@ BACKUPS = st.lists(
     max_size=40,
     unique_by=lambda each: each.stem,
 )
-KEEPS = st.builds(Keep, st.integers(0, 8), st.integers(0, 5), st.integers(0, 7))
+KEEPS = st.just(Keep(0, 0, 0)) | st.builds(Keep, st.integers(0, 8), st.integers(0, 5), st.integers(0, 7))
 
 
 def nights(first: str, count: int) -> list[Manifest]:
