@@ -139,10 +139,13 @@ def _settings(plain: Mapping[str, Any], secrets: Mapping[str, Any]) -> Settings:
         name = row["name"]
         own = {"keep": Keep(**row["keep"]), "database": _database(row["database"], secrets["databases"].get(name, ""))}
         jobs[name] = Job(**{**row, **own}, push_url=secrets["push_urls"].get(name, ""))
-    remotes = {}
-    for row in plain["remotes"]:
-        own = {**row, "encrypt_to": tuple(row.get("encrypt_to", ()))}
-        remotes[row["name"]] = Remote(**own, secret_key=secrets["remotes"].get(row["name"], ""))
+    remotes = {
+        row["name"]: Remote(
+            **{**row, "encrypt_to": tuple(row.get("encrypt_to", ()))},
+            secret_key=secrets["remotes"].get(row["name"], ""),
+        )
+        for row in plain["remotes"]
+    }
     return Settings(
         environment=plain["environment"],
         timezone=ZoneInfo(plain["timezone"]),
