@@ -131,8 +131,8 @@ def _last(jobs: list[BackupJob]) -> Panel:
         asked.append(("Proven by a drill", SINCE, "1000 * crowsnest_backup_drill_last_success_timestamp_seconds"))
     return Panel(
         "Last good backup",
-        "The newest good backup of each database. To get it back: sudo crowsnest-backup restore APP on its host, which asks "
-        "before it replaces anything. Proven too long ago: alert BackupDrillOverdue has the runbook.",
+        "The newest good backup of each database. To get it back: sudo crowsnest-backup restore APP on its host, which "
+        "asks before it replaces anything. Proven too long ago: alert BackupDrillOverdue has the runbook.",
         "table",
         tuple(Query(f"max by (app, database, host) ({expr})") for _, _, expr in asked),
         width=WIDTH,
