@@ -55,8 +55,9 @@ def rewritten(settings: Settings, manifest: Manifest, old: bytes, new: bytes) ->
     """Changes a backup's text; the manifest that fits it."""
     text = sql_of(settings, manifest).encode().replace(old, new, 1)
     file = folder_of(settings) / manifest.file
-    file.write_bytes(gzip.compress(text))
-    changed = replace(manifest, sql_bytes=len(text), sql_sha256=hashlib.sha256(text).hexdigest())
+    packed = gzip.compress(text)
+    file.write_bytes(packed)
+    changed = replace(manifest, sql_bytes=len(text), bytes=len(packed), sha256=hashlib.sha256(packed).hexdigest())
     changed.write(folder_of(settings))
     return changed
 

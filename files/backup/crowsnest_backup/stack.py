@@ -71,7 +71,6 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
             server=server,
             counts=counts,
             sql_bytes=archive.text.bytes,
-            sql_sha256=archive.text.sha256,
             bytes=archive.file.bytes,
             sha256=archive.file.sha256,
             attempts=attempt,
