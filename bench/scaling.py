@@ -60,6 +60,8 @@ def host_facts(number: int) -> HostFacts:
         "published": [],
         "data": {},
         "configurations": {},
+        "backups": {},
+        "cron": True,
         "python": {"version": "3.13", "ensurepip": True},
         "toolbox": "",
         "ping_groups": [0, 2147483647],

@@ -8,16 +8,19 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
+from uptime_kuma_api import UptimeKumaApi
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "molecule"))  # where the package `lab` is
 
+from lab.metabase_client import Metabase  # noqa: E402
 from lab.play import Lab  # noqa: E402
 
 FIGURES = ROOT / ".cache/test/figures.txt"
@@ -75,3 +78,34 @@ def eventually() -> Callable[..., Any]:
         return found
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def secret(lab: Any) -> Callable[[str], str]:
+    """A generated secret as it is now."""
+    return lambda name: (ROOT / ".lab" / lab.name / "secrets" / name).read_text().strip()
+
+
+@pytest.fixture(scope="session")
+def metabase_login(lab: Any, secret: Callable[[str], str]) -> Callable[[], Metabase]:
+    """Log in as the first account with its password of now."""
+
+    def login() -> Metabase:
+        found = Metabase(lab.url("metabase"), "admin@crowsnest.invalid", secret("metabase_admin_password"))
+        assert found.status == 200
+        return found
+
+    return login
+
+
+@pytest.fixture(scope="session")
+def kuma_login(lab: Any, secret: Callable[[str], str]) -> Callable[[], AbstractContextManager[UptimeKumaApi]]:
+    """Log in as admin for a block; the library looks at its lists without a pause."""
+
+    @contextmanager
+    def login() -> Iterator[UptimeKumaApi]:
+        with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
+            api.login("admin", secret("uptime_kuma_admin_password"))
+            yield api
+
+    return login

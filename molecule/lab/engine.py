@@ -21,6 +21,8 @@ LABEL = "org.crowsnest.lab"
 # On containers, volumes and networks, which belong to one checkout, and those of a lab to that lab.
 CHECKOUT_LABEL, NAME_LABEL = "org.crowsnest.lab.checkout", "org.crowsnest.lab.name"
 CALL_SECONDS = 300
+# Where dockerd writes its number, and by which a second one is refused: that would take away the socket of the first.
+PID_FILE = Path("/var/run/docker.pid")
 Client = Any  # docker.DockerClient, which has no types
 
 
@@ -102,6 +104,7 @@ def _start() -> None:
     if Path("/run/systemd/system").is_dir():
         run(as_root(["systemctl", "start", "docker"]), 120)
     elif not _answers_soon(5):  # installing the package may have started it already
+        _refuse_another()
         _start_in_background()
     wait_until("Docker does not answer; see `journalctl -u docker` or .lab/engine/dockerd.log", _answers, 60)
 
@@ -112,7 +115,7 @@ def _answers() -> bool:
 
 def _answers_soon(seconds: float) -> bool:
     """True when an engine that is starting answers in time; does not wait when none is starting."""
-    if not Path("/var/run/docker.pid").exists():
+    if not PID_FILE.exists():
         return False
     try:
         wait_until("", _answers, seconds)
@@ -121,11 +124,18 @@ def _answers_soon(seconds: float) -> bool:
     return True
 
 
+def _refuse_another() -> None:
+    """LabError when an engine runs and does not answer: a second one would take its sockets away."""
+    sockets = Path("/proc/net/unix").read_text(encoding="utf-8").splitlines()
+    if any(line.endswith("/run/docker.sock") for line in sockets):
+        raise LabError("Docker runs, but does not answer: restart it, then repeat the command.")
+
+
 def _start_in_background() -> None:
     """Start dockerd in a session of its own, so that it outlives this program and its terminal."""
     folder = state.STATE / "engine"
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["dockerd", "--pidfile", str(folder / "dockerd.pid"), "--group", str(os.getgid())]
+    command = ["dockerd", "--pidfile", str(PID_FILE), "--group", str(os.getgid())]
     with (folder / "dockerd.log").open("ab") as log:
         subprocess.Popen(
             as_root(["env", f"PATH={_search_path()}", *command]),
@@ -136,12 +146,11 @@ def _start_in_background() -> None:
 def stop_own(client: Client) -> None:
     """Stop the engine if the lab started it and no container is left in it; remove its state directory."""
     folder = state.STATE / "engine"
-    pidfile = folder / "dockerd.pid"
     if not folder.is_dir():
         return
-    if pidfile.is_file() and not client.containers.list(all=True):
+    if PID_FILE.is_file() and not client.containers.list(all=True):
         with step("Stopping the Docker engine that the lab started"):
-            run(as_root(["sh", "-c", f"kill {int(pidfile.read_text(encoding='utf-8'))}"]), 10)
-            wait_until("The Docker engine did not stop", lambda: not pidfile.exists(), 30)
-    if not pidfile.exists():
+            run(as_root(["sh", "-c", f"kill {int(PID_FILE.read_text(encoding='utf-8'))}"]), 10)
+            wait_until("The Docker engine did not stop", lambda: not PID_FILE.exists(), 30)
+    if not PID_FILE.exists():
         shutil.rmtree(folder)

@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Object storage outside the hosts of a lab, as a team has it: what is in it outlives a host that is lost."""
 
-import os
 import urllib.error
 import urllib.request
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +39,8 @@ def _recipient(identity: Path) -> str:
     """The public key of an identity file, which is made on first use."""
     if not identity.exists():
         identity.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with identity.open("x", opener=partial(os.open, mode=0o600)) as file:
-            file.write(f"{x25519.Identity.generate()}\n")
+        identity.touch(mode=0o600)
+        identity.write_text(f"{x25519.Identity.generate()}\n", encoding="ascii")
     return str(x25519.Identity.from_str(identity.read_text(encoding="ascii").strip()).to_public())
 
 

@@ -56,5 +56,5 @@ def test_a_file_that_is_no_identity(content: bytes, secret: Path, tmp_path: Path
 
 
 def test_a_text_that_is_no_recipient(secret: Path, tmp_path: Path) -> None:
-    with pytest.raises(BackupError, match="^age1x in `encrypt_to` is no recipient of age"):
+    with pytest.raises(BackupError, match=r"^age1x in `encrypt_to` is no recipient of age"):
         age.encrypt(secret, tmp_path / "again", ["age1x"])

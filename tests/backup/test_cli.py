@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from backups import exported, manifest, put, utc
 from crowsnest_backup import postgres
+from crowsnest_backup.names import encoded, stem
 from crowsnest_backup.settings import Database
 from postgres_servers import MakeDatabase
 from programs import REPOSITORY
@@ -72,6 +73,7 @@ class Host:
             capture_output=True,
             text=True,
             timeout=90,
+            check=False,
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done
@@ -81,9 +83,9 @@ class Host:
 
     def on_a_terminal(self, *words: str, answer: str) -> str:
         """What a person sees who answers a question."""
-        process, terminal = pty.fork()
-        if process == 0:
-            os.execvpe(sys.executable, self.command(*words), self.environment)
+        terminal, its = pty.openpty()
+        process = subprocess.Popen(self.command(*words), env=self.environment, stdin=its, stdout=its, stderr=its)
+        os.close(its)
         seen, end = b"", time.monotonic() + 60
         with suppress(OSError):  # EIO: the program has ended
             while time.monotonic() < end:
@@ -92,7 +94,7 @@ class Host:
                     os.write(terminal, answer.encode() + b"\n")
                     answer = ""
         os.close(terminal)
-        assert os.waitpid(process, 0)[1] == 0, seen.decode()
+        assert process.wait(10) == 0, seen.decode()
         return seen.decode()
 
     def sql(self, statement: str, database: str = "") -> Any:
@@ -116,9 +118,9 @@ def host(make_database: MakeDatabase, tmp_path: Path) -> Iterator[Host]:
     made.declare()
     yield made
     with postgres.Session(postgres.find(made.database), "postgres") as session:
-        start = postgres.literal(made.database.name)
-        for row in session.rows(f"select datname from pg_database where starts_with(datname, {start})"):
-            session.run(f"drop database {postgres.identifier(row['datname'])} with (force)")
+        for row in session.rows("select datname as name from pg_database"):
+            if row["name"].startswith(made.database.name):
+                session.run(f"drop database {postgres.identifier(row['name'])} with (force)")
 
 
 def test_a_night_and_a_day(host: Host) -> None:
@@ -251,14 +253,14 @@ def test_what_pruning_would_do(host: Host) -> None:
     folder.mkdir(parents=True)
     name = host.database.name
     for day in ("24", "25", "26"):
-        stem = f"{name}_test_202611{day}_180000"
-        put(folder, replace(manifest(utc(f"2026-11-{day} 18:00")), stem=stem, file=f"{stem}.sql.gz", what=name))
+        own = stem(name, "test", utc(f"2026-11-{day} 18:00"))
+        put(folder, replace(manifest(utc(f"2026-11-{day} 18:00")), stem=own, file=f"{own}.sql.gz", what=name))
     host.declare(keep={"daily": 1, "weekly": 0, "monthly": 0})
     assert host.call("prune", "--dry-run").stdout.splitlines() == [
         "shop on this host:",
-        f"  keep    {name}_test_20261126_180000  daily 1 of 1, the newest good one",
-        f"  delete  {name}_test_20261125_180000  older than 1 daily, 0 weekly and 0 monthly ones",
-        f"  delete  {name}_test_20261124_180000  older than 1 daily, 0 weekly and 0 monthly ones",
+        f"  keep    {encoded(name)}_test_20261126_180000  daily 1 of 1, the newest good one",
+        f"  delete  {encoded(name)}_test_20261125_180000  older than 1 daily, 0 weekly and 0 monthly ones",
+        f"  delete  {encoded(name)}_test_20261124_180000  older than 1 daily, 0 weekly and 0 monthly ones",
     ]
     assert "2 of 3 backups of shop would be deleted" in host.call("prune", status=1).stderr
     host.call("prune", "--yes")

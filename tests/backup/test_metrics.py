@@ -89,6 +89,17 @@ def test_reasons_are_told_while_something_is_wrong() -> None:
     assert {name: value for name, value in exported(text).items() if name in expected} == expected
 
 
+def test_a_damaged_backup_is_neither_the_last_good_one_nor_missing_at_the_remote() -> None:
+    state = State(declared=NOW, remote="offsite", corrupt={BACKUPS[-1].stem: "cut off"})
+    sent = [replace(each, remote={"offsite": {}}) for each in BACKUPS[:-1]]
+    found = exported(metrics.text(None, [(job(remote="offsite"), state, [*sent, BACKUPS[-1]])]))
+    own, good = 'app="shop",database="shop"', BACKUPS[-2]
+    assert found[f"last_success_timestamp_seconds{{{own}}}"] == good.start.timestamp() + 2
+    assert [name for name in found if name.startswith("info")] == [f'info{{{own},file="{good.file}"}}']
+    assert (found[f"size_bytes{{{own}}}"], found[f"usual_size_bytes{{{own}}}"]) == (700, 400)
+    assert (found[f"corrupt{{{own}}}"], found[f'remote_missing{{{own},remote="offsite"}}']) == (1, 0)
+
+
 def test_prometheus_reads_the_file(tmp_path: Path) -> None:
     failed = Tried(NOW, NOW, 'no "server"\\\nat all', "no memory")
     state = State(NOW, backup=failed, pruned=failed, remote="offsite", sent=failed, drill=failed)

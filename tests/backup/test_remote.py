@@ -62,7 +62,7 @@ def test_both_manifests_tell_of_the_copy(place: Place) -> None:
     record = of(place, manifest).remote["offsite"]
     assert there.remote == {"offsite": record}
     assert replace(there, remote={}) == manifest
-    head = place.storage.client().head_object(Bucket=place.bucket, Key=record["key"])
+    head = place.storage.client.head_object(Bucket=place.bucket, Key=record["key"])
     assert (head["ContentLength"], head["VersionId"]) == (record["bytes"], record["version"])
     assert record["time"] == NOW.isoformat()
 
@@ -78,8 +78,8 @@ def test_what_was_lost_there_is_sent_again(place: Place) -> None:
 def test_half_a_backup_there_is_none(ending: str, place: Place) -> None:
     manifest = place.backup()
     place.sync()
-    (key,) = [key for key in place.keys() if key.removesuffix(".age").endswith(ending) and ".roles." not in key]
-    place.storage.client().delete_object(Bucket=place.bucket, Key=key)
+    (key,) = [key for key in place.objects() if key.removesuffix(".age").endswith(ending) and ".roles." not in key]
+    place.storage.client.delete_object(Bucket=place.bucket, Key=key)
     assert place.store.listed() == []
     assert place.sync() == [manifest.stem]
 
@@ -125,8 +125,8 @@ def test_all_is_encrypted_by_the_storage(ministack_server: Storage, tmp_path: Pa
     place = placed(ministack_server, tmp_path, encrypted=False)
     place.backup()
     place.sync()
-    client = place.storage.client()
-    heads = [client.head_object(Bucket=place.bucket, Key=key) for key in place.keys()]
+    client = place.storage.client
+    heads = [client.head_object(Bucket=place.bucket, Key=key) for key in place.objects()]
     assert [head["ServerSideEncryption"] for head in heads] == ["AES256"] * 2
 
 
@@ -143,13 +143,13 @@ def test_storage_that_does_not_encrypt_gets_nothing_in_plain_text(versitygw_serv
 def test_password_hashes_leave_this_host_only_encrypted(encrypted: Place) -> None:
     manifest = encrypted.backup()
     encrypted.sync()
-    assert encrypted.keys() == [
+    assert encrypted.objects() == [
         f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".roles.sql.age", ".sql.gz.age")
     ]
     plain = replace(encrypted, remote=replace(encrypted.remote, encrypt_to=(), bucket=encrypted.storage.bucket()))
     plain = replace(plain, bucket=plain.remote.bucket).known()
     plain.sync()
-    assert plain.keys() == [f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".sql.gz")]
+    assert plain.objects() == [f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".sql.gz")]
 
 
 def test_nothing_is_left_on_this_host_but_the_backup(place: Place) -> None:
@@ -235,7 +235,7 @@ def test_another_backup_under_its_name_is_found(place: Place, tmp_path: Path) ->
     """The copy and what the manifest says of it were replaced together; the SHA-256 of the dump was not."""
     manifest, other = place.backup(days_ago=1), place.backup()
     place.sync()
-    client, own, its = place.storage.client(), of(place, manifest).remote["offsite"], of(place, other).remote["offsite"]
+    client, own, its = place.storage.client, of(place, manifest).remote["offsite"], of(place, other).remote["offsite"]
     client.copy_object(Bucket=place.bucket, Key=own["key"], CopySource={"Bucket": place.bucket, "Key": its["key"]})
     forged = replace(manifest, remote={"offsite": {**own, "sha256": its["sha256"]}})
     place.put(f"production/shop/{manifest.stem}.json", forged.text().encode())
@@ -270,13 +270,13 @@ def test_a_backup_that_is_not_there(place: Place, tmp_path: Path) -> None:
 def test_a_backup_is_deleted_with_all_its_versions(foreign: Place) -> None:
     gone, kept = foreign.backup(days_ago=1), foreign.backup()
     foreign.sync()
-    foreign.storage.client().delete_object(Bucket=foreign.bucket, Key=f"production/shop/{gone.stem}.json")
+    foreign.storage.client.delete_object(Bucket=foreign.bucket, Key=f"production/shop/{gone.stem}.json")
     foreign.sync()
     assert foreign.versions().count(f"production/shop/{gone.stem}.json") == 3
     foreign.store.delete(gone.stem)
     assert not [key for key in foreign.versions() if gone.stem in key]
     assert [each.stem for each in foreign.store.listed()] == [kept.stem]
-    assert set(FOREIGN) < set(foreign.keys())
+    assert set(FOREIGN) < set(foreign.objects())
 
 
 def test_without_versions(storage: Storage, tmp_path: Path) -> None:
@@ -284,14 +284,14 @@ def test_without_versions(storage: Storage, tmp_path: Path) -> None:
     manifest = place.backup()
     place.sync()
     place.store.delete(manifest.stem)
-    assert place.keys() == place.versions() == []
+    assert place.objects() == place.versions() == []
 
 
 @pytest.mark.parametrize("stem", ["", "shop", "notes.txt", "other_production_20200101_000000"])
 def test_what_is_no_backup_of_the_job_cannot_be_deleted(stem: str, foreign: Place) -> None:
     with pytest.raises(BackupError, match=r"is no backup of production/shop\.$"):
         foreign.store.delete(stem)
-    assert set(foreign.keys()) == set(FOREIGN)
+    assert set(foreign.objects()) == set(FOREIGN)
 
 
 def test_more_keys_than_fit_into_one_answer(place: Place) -> None:
@@ -318,7 +318,7 @@ def test_what_is_locked_stays_and_is_told(storage: Storage, tmp_path: Path) -> N
 
 
 def test_uploads_that_were_broken_off_end_after_a_day(foreign: Place) -> None:
-    client, name = foreign.storage.client(), foreign.backup().stem
+    client, name = foreign.storage.client, foreign.backup().stem
     ours = [f"production/shop/{name}.sql.gz{end}" for end in ("", ".age")]
     theirs = ["production/shop/notes.txt", f"production/shop2/{name}.sql.gz"]
     for key in (*ours, *theirs):
@@ -332,14 +332,14 @@ def test_uploads_that_were_broken_off_end_after_a_day(foreign: Place) -> None:
 def test_what_is_left_of_deleted_backups_ends_after_a_month(foreign: Place) -> None:
     gone, kept = foreign.backup(days_ago=1), foreign.backup()
     foreign.sync()
-    for key in [key for key in foreign.keys() if gone.stem in key]:
-        foreign.storage.client().delete_object(Bucket=foreign.bucket, Key=key)
+    for key in [key for key in foreign.objects() if gone.stem in key]:
+        foreign.storage.client.delete_object(Bucket=foreign.bucket, Key=key)
     assert foreign.store.clean(NOW + timedelta(days=29)) == []
     assert any(gone.stem in key for key in foreign.versions())
     foreign.store.clean(NOW + timedelta(days=31))
     assert not [key for key in foreign.versions() if gone.stem in key]
     assert [each.stem for each in foreign.store.listed()] == [kept.stem]
-    assert set(FOREIGN) < set(foreign.keys())
+    assert set(FOREIGN) < set(foreign.objects())
 
 
 def test_a_job_without_a_remote(place: Place) -> None:

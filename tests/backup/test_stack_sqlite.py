@@ -29,7 +29,7 @@ while True:
     database.execute("INSERT INTO beat (text) VALUES (?), (?), (?)", [str(time.time())] * 3)
     time.sleep(0.001)
 """
-STAMP = "20261128_031500"
+KEPT = ".before_20261128_031500"
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def test_nothing_of_the_log_that_was_there_gets_into_a_restored_database(folder:
     with written_to(live):
         before = rows(live)
     assert (folder / "kuma.db-wal").stat().st_size > 0
-    kept = sqlite.place(archived, live, STAMP)
+    kept = sqlite.place(archived, live, KEPT)
     assert sorted(path.name for path in folder.iterdir()) == [
         "kuma.db",
         "kuma.db.before_20261128_031500",
@@ -165,7 +165,7 @@ def test_nothing_of_the_log_that_was_there_gets_into_a_restored_database(folder:
 
 
 def test_a_restored_database_belongs_to_its_service(folder: Path, tmp_path: Path) -> None:
-    assert sqlite.place(made(tmp_path / "archived.db", 1), folder / "kuma.db", STAMP) is None
+    assert sqlite.place(made(tmp_path / "archived.db", 1), folder / "kuma.db", KEPT) is None
     found = (folder / "kuma.db").stat()
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 12346, 0o640)
 
@@ -175,7 +175,7 @@ def test_a_link_in_the_folder_of_a_service_leads_nowhere(folder: Path, tmp_path:
     precious.write_text("of root")
     for name in ("kuma.db", ".kuma.db.partial"):
         (folder / name).symlink_to(precious)
-    sqlite.place(made(tmp_path / "archived.db", 1), folder / "kuma.db", STAMP)
+    sqlite.place(made(tmp_path / "archived.db", 1), folder / "kuma.db", KEPT)
     assert precious.read_text() == "of root"
     assert precious.stat().st_uid == 0
     assert not (folder / "kuma.db").is_symlink()
@@ -196,10 +196,10 @@ def test_a_restore_that_was_cut_off_can_be_done_again(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(sqlite, "commit", cut_off)
-        sqlite.place(archived, live, STAMP)
-    sqlite.place(archived, live, "20261128_032000")
+        sqlite.place(archived, live, KEPT)
+    sqlite.place(archived, live, ".before_20261128_032000")
     assert rows(live) == 2
-    assert rows(folder / f"kuma.db.before_{STAMP}") >= before
+    assert rows(folder / f"kuma.db{KEPT}") >= before
 
 
 def test_a_folder_is_replaced_as_a_whole(folder: Path, tmp_path: Path) -> None:

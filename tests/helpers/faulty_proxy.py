@@ -21,7 +21,7 @@ class Line:
     """`port` is this end of it. The rest can be changed at any time.
 
     `state`: whole; refused, each connection is reset at once; silent, nothing is passed on.
-    `cut_after`: bytes in either direction after which a connection is reset, `cuts` how many connections that is done to.
+    `cut_after`: bytes in either direction after which a connection is reset, `cuts`: how often that happens.
     `delay`: seconds that each block takes. `passed`: bytes of all connections.
     """
 

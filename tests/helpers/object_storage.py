@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,13 +54,13 @@ class Storage:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    @cache
+    @cached_property
     def client(self) -> Any:
         keys = {"aws_access_key_id": "shop", "aws_secret_access_key": SECRET}
         return boto3.client("s3", endpoint_url=self.url, region_name=REGION, **keys)
 
     def bucket(self, versions: bool = True, locked_days: int = 0) -> str:
-        name, client = f"backups-{uuid.uuid4().hex[:8]}", self.client()
+        name, client = f"backups-{uuid.uuid4().hex[:8]}", self.client
         client.create_bucket(
             Bucket=name,
             CreateBucketConfiguration={"LocationConstraint": REGION},
@@ -215,16 +215,16 @@ class Place:
         return manifest
 
     def put(self, key: str, content: bytes = b"x") -> None:
-        self.storage.client().put_object(Bucket=self.bucket, Key=key, Body=content)
+        self.storage.client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
-    def keys(self) -> list[str]:
+    def objects(self) -> list[str]:
         """Everything in the bucket."""
-        pages = self.storage.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        pages = self.storage.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
     def versions(self) -> list[str]:
         """Keys of every version and delete marker in the bucket."""
-        pages = self.storage.client().get_paginator("list_object_versions").paginate(Bucket=self.bucket)
+        pages = self.storage.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
         return [
             entry["Key"] for page in pages for kind in ("Versions", "DeleteMarkers") for entry in page.get(kind, [])
         ]

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 WEBHOOK = "https://hooks.slack.com/services/T0/B0/secret"
+PUBLIC_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 SHOP = ("--app-name", "shop", "--app-url", "https://shop.test/", "--framework", "fastapi", "--metrics", ":8000,:8001/m")
 
 
@@ -152,6 +153,63 @@ def test_the_webhook_goes_into_a_private_file_only(new, way, tmp_path):
     assert not any(WEBHOOK in other for other in others)
 
 
+BUCKET = ("--database", "shop", "--backup-bucket", "our-backups", "--backup-region", "eu-central-1")
+
+
+def test_a_bucket_gets_the_copies_and_its_secret_goes_into_a_private_file_only(new, tmp_path):
+    (tmp_path / "key").write_text("hunter2\n")
+    flags = ("--backup-access-key", "AKIA1", "--backup-secret-key-file", tmp_path / "key")
+    done = new("--yes", "--host", "a.test", *SHOP, *BUCKET, *flags, "--backup-encrypt-to", PUBLIC_KEY)
+    assert done.returncode == 0, done.stderr
+    variables = written(new.folder)
+    assert variables["crowsnest_backup_remotes"]["offsite"].pop("secret_key").startswith("{{ lookup(")
+    assert variables["crowsnest_backup_remotes"] == {
+        "offsite": {
+            "bucket": "our-backups",
+            "region": "eu-central-1",
+            "access_key": "AKIA1",
+            "encrypt_to": [PUBLIC_KEY],
+        }
+    }
+    assert variables["crowsnest_backup_stack"] == variables["crowsnest_apps"][0]["backup"] == {"remote": "offsite"}
+    secret = new.folder / "secrets/offsite_secret_key"
+    assert secret.read_text() == "hunter2\n"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert "hunter2" not in done.stdout + done.stderr + "".join(path.read_text() for path in new.folder.rglob("*.yml"))
+
+
+def test_a_bucket_alone_is_enough_where_the_server_has_access(new):
+    done = new("--yes", "--host", "a.test", *BUCKET[2:])
+    assert done.returncode == 0, done.stderr
+    assert written(new.folder)["crowsnest_backup_remotes"] == {
+        "offsite": {"bucket": "our-backups", "region": "eu-central-1"}
+    }
+    assert "Backups stay on the server" not in done.stdout
+
+
+def test_without_a_bucket_it_says_where_backups_stay(new):
+    assert "Backups stay on the server and are lost with it" in new("--yes", "--host", "a.test").stdout
+    assert "crowsnest_backup_remotes" not in written(new.folder)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--backup-region", "eu-west-1"), "--backup-region: has nothing to apply to. Give --backup-bucket too."),
+        (("--backup-bucket", "b-1", "--backup-access-key", "AKIA1"), "--backup-secret-key-file or CROWSNEST_BACKUP_"),
+        (("--backup-secret-key", "hunter2"), "process list"),
+        (("--backup-bucket", "b-1", "--backup-encrypt-to", "AGE-SECRET-KEY-1HUNTER2"), "is a secret key"),
+    ],
+    ids=str,
+)
+def test_half_a_remote_is_refused(new, flags, told):
+    done = new("--yes", "--host", "a.test", *flags)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "hunter2" not in done.stderr.lower()
+    assert not new.folder.exists()
+
+
 def test_ansible_reads_the_webhook_from_the_file(new, real_launcher):
     new("--yes", "--host", "a.test", CROWSNEST_SLACK_WEBHOOK=WEBHOOK)
     done = subprocess.run(
@@ -205,6 +263,9 @@ def test_all_malformed_values_are_refused_at_once(new):
         "--timezone": "Seoul",
         "--language": "fr",
         "--environment": "Prod 1",
+        "--backup-bucket": "My_Bucket",
+        "--backup-region": "Seoul 2",
+        "--backup-encrypt-to": "age1short",
         "--slack-channel": "two words",
     }
     flags = [word for pair in wrong.items() for word in pair]
@@ -254,12 +315,15 @@ def test_an_unreadable_webhook_file_is_refused(new):
 
 def test_questions_can_be_answered_from_a_pipe(new):
     answers = ["192.0.2.9", "", "2222", "", "Europe/Berlin", "", "shop", "https://shop.test/", "django", ":8000"]
-    done = new(stdin="\n".join([*answers, "shop", "shop-db-1", "", ""]))
+    backup = ["shop", "shop-db-1", "our-backups", "", "", ""]  # no access key, no public key
+    done = new(stdin="\n".join([*answers, *backup, "", ""]))
     assert done.returncode == 0, done.stderr
     assert written(new.folder)["crowsnest_timezone"] == "Europe/Berlin"
     (shop,) = written(new.folder)["crowsnest_apps"]
     assert shop["framework"] == "django"
     assert shop["database"] == {"name": "shop", "container": "shop-db-1"}
+    assert shop["backup"] == {"remote": "offsite"}
+    assert written(new.folder)["crowsnest_backup_remotes"]["offsite"]["bucket"] == "our-backups"
     assert hosts(new.folder)["server"]["hosts"]["web1"]["ansible_port"] == 2222
 
 
@@ -296,7 +360,7 @@ def on_a_terminal(launcher, name: str, answers: list[str], *flags: str) -> str:
 
 
 def test_on_a_terminal_a_wrong_answer_is_asked_again_and_the_secret_not_shown(new, real_launcher):
-    first = ["a.test", "", "", "", "Korea", "", "", WEBHOOK, "#ops"]
+    first = ["a.test", "", "", "", "Korea", "", "", "", WEBHOOK, "#ops"]
     screen = on_a_terminal(real_launcher, new.name, [*first, "Asia/Tokyo"])
     assert "--timezone: 'Korea' does not fit" in screen
     assert "secret" not in screen

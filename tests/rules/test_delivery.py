@@ -81,6 +81,32 @@ def test_a_relay_without_tls_gets_nothing_when_tls_is_required_and_the_log_names
     assert server.messages == []
 
 
+NOTICE = {
+    "labels": {"alertname": "BackupDone", "severity": "none", "crowsnest_alert": "true", "app": "shop", "host": "web1"},
+    "annotations": {"summary": "Backup done: shop", "description": "shop.sql.gz, 104.5MiB"},
+}
+
+
+def test_a_success_is_told_once_without_a_state_and_never_that_it_is_over(tmp_path: Path) -> None:
+    """The team's own alert beside it is told to be over; when it is, the notice would have been, too."""
+    own = {"labels": {"alertname": "Own", "severity": "high"}}
+    with posted() as discord:
+        receiver = {"type": "discord", "webhook_url": f"{discord.url}/api/webhooks/1/x"}
+        config = write(tmp_path, {"receivers": [receiver]}) / "alertmanager.yml"
+        config.write_text(re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", config.read_text()))
+        with alertmanager(tmp_path) as running:
+            running.post([NOTICE, own])
+            until(lambda: len(discord.bodies) == 2, 30)
+            running.post([{**each, "endsAt": "2026-11-28T00:00:00Z"} for each in (NOTICE, own)])
+            until(lambda: len(discord.bodies) == 3, 30)
+            until(lambda: not running.alerts(), 30)
+    told = [embed for body in discord.bodies for embed in json.loads(body)["embeds"]]
+    (notice,) = [embed for embed in told if "Backup" in embed["title"]]
+    assert notice["title"] == "💾 Backup done: shop"
+    assert notice["description"].startswith("shop.sql.gz, 104.5MiB\n[Dashboard](")
+    assert "Silence" not in notice["description"] and "Since" not in notice["description"]
+
+
 def test_sns_takes_the_subject_and_discord_sees_no_markup_of_others(tmp_path: Path) -> None:
     with posted() as sns, posted() as discord:
         declared = {

@@ -5,19 +5,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import shutil
 import tarfile
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from typing import IO, cast
 
 from isal import igzip, igzip_lib
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import private_folder
+from crowsnest_backup.files import private, private_folder
 
 _LEVEL = 2
 _BROKEN = (tarfile.TarError, EOFError, igzip.BadGzipFile, cast(type[Exception], igzip_lib.IsalError))
@@ -40,59 +38,32 @@ class Digested:
         self.bytes += len(data)
         return self._file.write(data)
 
-    def tell(self) -> int:
-        """As of a file."""
-        return self.bytes
+
+def pack(path: Path, parts: Mapping[str, Path]) -> tuple[Digested, Digested]:
+    """Archives files, and what is in folders, under these names: what is known of the tar, and of the file.
+
+    A part that does not exist is left out, and so are links and the like. Raises OSError.
+    """
+    with private(path) as file:
+        packed = Digested(file)
+        with igzip.IGzipFile("", "wb", _LEVEL, packed, mtime=0) as gzip:  # type: ignore[no-untyped-call]
+            text = Digested(gzip)
+            with tarfile.open(fileobj=cast(IO[bytes], text), mode="w|") as tar:
+                for name, part in parts.items():
+                    _add(tar, name, part)
+    return text, packed
 
 
-class Archive:
-    """An archive that is being written; it is on the disk when the block has ended. `text` is its tar."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-        self.file = Digested(self._file)
-        self._gzip = igzip.IGzipFile("", "wb", _LEVEL, self.file, mtime=0)  # type: ignore[no-untyped-call]
-        self.text = Digested(self._gzip)
-        self._tar = tarfile.TarFile(mode="w", fileobj=cast(IO[bytes], self.text))
-
-    def __enter__(self) -> Archive:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._file:
-            if error is None:
-                self._tar.close()
-                self._gzip.close()
-                self._file.flush()
-                os.fsync(self._file.fileno())
-
-    def add(self, name: str, path: Path) -> None:
-        """A file under this name, or what is in a folder. Raises OSError."""
-        add(self._tar, name, path)
-
-    def add_bytes(self, name: str, content: bytes, at: datetime) -> None:
-        """A file with this content."""
-        self._tar.addfile(_member(name, len(content), at.timestamp()), io.BytesIO(content))
-
-
-def add(tar: tarfile.TarFile, name: str, path: Path) -> None:
-    """The file, or the files in the folder, for root only; links and the like are left out. Raises OSError."""
+def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
     if path.is_dir():
         for each in sorted(path.iterdir()):
             if not each.is_symlink():
-                add(tar, f"{name}/{each.name}", each)
+                _add(tar, f"{name}/{each.name}", each)
     elif path.is_file():
         with path.open("rb") as file:
-            known = os.fstat(file.fileno())
-            tar.addfile(_member(name, known.st_size, known.st_mtime), file)
-
-
-def _member(name: str, size: int, modified: float) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)
-    member.size, member.mtime, member.mode = size, int(modified), 0o600
-    return member
+            known, member = os.fstat(file.fileno()), tarfile.TarInfo(name)
+            member.size, member.mtime, member.mode = known.st_size, int(known.st_mtime), 0o600
+            tar.addfile(member, file)
 
 
 def unpack(path: Path, folder: Path) -> None:

@@ -26,10 +26,15 @@ _TRIES = 5
 
 @contextmanager
 def linked(data: Path) -> Iterator[Path]:
-    """A folder with links to all blocks, on the same disk as theirs. Raises BackupError, OSError."""
+    """A folder with links to all blocks of one moment, on the same disk. Raises BackupError, OSError."""
     place = data.parent / f".{data.name}.links{PARTIAL}"
     try:
-        _link(data, place)
+        for _ in range(_TRIES):
+            shutil.rmtree(place, ignore_errors=True)
+            if _link(data, private_folder(place)):
+                break
+        else:
+            raise BackupError("Prometheus replaces its blocks all the time, so they cannot be archived.")
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -43,29 +48,21 @@ def place(archived: Path, data: Path) -> int:
     return len(lacking)
 
 
-def _link(data: Path, place: Path) -> None:
-    """All blocks of one moment: a compaction in between replaces some by another."""
-    for _ in range(_TRIES):
-        shutil.rmtree(place, ignore_errors=True)
-        private_folder(place)
-        blocks = _finished(data)
-        try:
-            for block in blocks:
-                _link_files(block, place / block.name)
-        except FileNotFoundError:
-            continue
-        if _finished(data) == blocks:
-            return
-    raise BackupError("Prometheus replaces its blocks all the time, so they cannot be archived.")
+def _link(data: Path, place: Path) -> bool:
+    """Whether no compaction in between replaced some blocks by another. Raises OSError."""
+    blocks = _finished(data)
+    try:
+        for block in blocks:
+            _link_files(block, place / block.name)
+    except FileNotFoundError:
+        return False
+    return _finished(data) == blocks
 
 
-def _link_files(folder: Path, place: Path) -> None:
-    place.mkdir()
-    for path in folder.iterdir():
-        if path.is_dir():
-            _link_files(path, place / path.name)
-        else:
-            (place / path.name).hardlink_to(path)
+def _link_files(block: Path, place: Path) -> None:
+    for path in [block, *sorted(block.rglob("*"))]:
+        link = place / path.relative_to(block)
+        link.mkdir() if path.is_dir() else link.hardlink_to(path)
 
 
 def _finished(data: Path) -> list[Path]:

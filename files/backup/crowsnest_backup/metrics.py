@@ -29,22 +29,22 @@ WHY_LENGTH = 300
 HELP = {
     "run_timestamp_seconds": "When cron's run last ended.",
     "declared_timestamp_seconds": "When the job was first seen.",
-    "last_success_timestamp_seconds": "When the newest backup was finished; missing before the first.",
+    "last_success_timestamp_seconds": "When the newest good backup was finished; missing before the first.",
     "last_attempt_timestamp_seconds": "When a backup was last tried.",
     "ok": "1 when the last series of tries ended with a backup, 0 when it did not.",
     "failed_info": "Why the last series of tries failed.",
-    "info": "The newest backup's file.",
-    "size_bytes": "Size of the newest backup.",
+    "info": "The newest good backup's file.",
+    "size_bytes": "Its size.",
     "usual_size_bytes": f"Median size of the {USUAL} before it.",
-    "duration_seconds": "How long the newest backup took.",
-    "rows": "Rows in the newest backup.",
+    "duration_seconds": "How long it took.",
+    "rows": "Rows in it.",
     "kept": "Backups that are kept.",
     "kept_bytes": "Their size.",
     "corrupt": "Kept files that failed their check.",
     "corrupt_info": "Which file, and why.",
     "remote_ok": "1 when the last upload and the pruning there went well.",
     "remote_failed_info": "Why they did not.",
-    "remote_missing": "Backups of this host that the remote lacks.",
+    "remote_missing": "Good backups of this host that the remote lacks.",
     "remote_last_success_timestamp_seconds": "When the remote last had all backups of this host.",
     "prune_ok": "1 when old backups of this host could last be deleted.",
     "prune_failed_info": "Why they could not.",
@@ -92,19 +92,20 @@ def _escaped(label: str) -> str:
 def samples(job: Job, state: State, backups: Sequence[Manifest]) -> Iterator[Sample]:
     """All of one job; `backups` are those on this host, the oldest first."""
     own = {"app": job.name, "database": what(job)}
+    good = [each for each in backups if each.stem not in state.corrupt]
     values = {
         **_of_tries(state),
-        **_of_the_newest(backups),
+        **_of_the_newest(good),
         **_of_drills(job, state),
         "declared_timestamp_seconds": state.declared.timestamp(),
-        "corrupt": len(_damaged(state, backups)),
+        "corrupt": len(backups) - len(good),
         "kept_old_bytes": state.old_bytes,
     }
     yield from (Sample(name, own, value) for name, value in values.items() if value is not None)
-    yield from (Sample(name, {**own, **labels}, 1) for name, labels in _infos(state, backups))
+    yield from (Sample(name, {**own, **labels}, 1) for name, labels in _infos(state, good, backups))
     yield from _of_places(own, "local", len(backups), sum(each.bytes for each in backups))
     if job.remote:
-        yield from _of_the_remote(own, job.remote, state, backups)
+        yield from _of_the_remote(own, job.remote, state, good)
 
 
 def _of_tries(state: State) -> dict[str, float | None]:
@@ -139,7 +140,7 @@ def _of_drills(job: Job, state: State) -> dict[str, float | None]:
     }
 
 
-def _infos(state: State, backups: Sequence[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
+def _infos(state: State, good: Sequence[Manifest], backups: Sequence[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
     """(metric, labels) of those that tell a name or a reason; their value is 1."""
     reasons = {
         "failed_info": state.backup.failed,
@@ -148,14 +149,10 @@ def _infos(state: State, backups: Sequence[Manifest]) -> Iterator[tuple[str, dic
         "drill_skipped_info": state.drill.skipped,
     }
     yield from ((name, {"why": why[:WHY_LENGTH]}) for name, why in reasons.items() if why)
-    yield from (("info", {"file": each.file}) for each in backups[-1:])
-    for each in _damaged(state, backups):
-        yield "corrupt_info", {"file": each.file, "why": state.corrupt[each.stem][:WHY_LENGTH]}
-
-
-def _damaged(state: State, backups: Sequence[Manifest]) -> list[Manifest]:
-    """Those that failed when they were read back, and are still there."""
-    return [each for each in backups if each.stem in state.corrupt]
+    yield from (("info", {"file": each.file}) for each in good[-1:])
+    for each in backups:
+        if each.stem in state.corrupt:
+            yield "corrupt_info", {"file": each.file, "why": state.corrupt[each.stem][:WHY_LENGTH]}
 
 
 def _of_places(own: Mapping[str, str], place: str, count: int, total: int) -> Iterator[Sample]:
@@ -163,10 +160,10 @@ def _of_places(own: Mapping[str, str], place: str, count: int, total: int) -> It
     yield Sample("kept_bytes", {**own, "place": place}, total)
 
 
-def _of_the_remote(own: Mapping[str, str], remote: str, state: State, backups: Sequence[Manifest]) -> Iterator[Sample]:
+def _of_the_remote(own: Mapping[str, str], remote: str, state: State, good: Sequence[Manifest]) -> Iterator[Sample]:
     labels = {**own, "remote": remote}
     yield from _of_places(own, remote, state.remote_kept, state.remote_bytes)
-    yield Sample("remote_missing", labels, sum(remote not in each.remote for each in backups))
+    yield Sample("remote_missing", labels, sum(remote not in each.remote for each in good))
     ok, succeeded = _ok(state.sent), _seconds(state.sent.succeeded)
     if ok is not None:
         yield Sample("remote_ok", labels, ok)

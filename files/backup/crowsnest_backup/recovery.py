@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -16,7 +18,7 @@ from crowsnest_backup.files import locked, private_folder
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.progress import Progress, span
 from crowsnest_backup.run import Runner, why_not
-from crowsnest_backup.settings import Database, Job
+from crowsnest_backup.settings import Job
 from crowsnest_backup.steps import Store
 
 LOCAL = "local"
@@ -42,23 +44,16 @@ def restored(runner: Runner, progress: Progress, job: Job, wish: Wish) -> dict[s
     """Restores a backup; what was done, as `lines` for a person and the facts of it. Raises BackupError."""
     if job.database is None:
         return _stack(runner, progress, job, wish)
-    folder = local.folder(runner.settings, job)
-    with locked(runner.settings.state):
-        try:
-            chosen, dump = _fetched(runner, job, wish)
-            name = wish.name or swap.dated(job.database.name, "restored", runner.now())
-            done = restore.restore(runner.settings, job, chosen, dump, name, wish.create_roles, runner.say)
-        finally:
-            shutil.rmtree(folder / local.FETCHED, ignore_errors=True)
-    taken = f"{chosen.start.astimezone(runner.settings.timezone):%Y-%m-%d %H:%M}"
+    name = wish.name or swap.dated(job.database.name, swap.RESTORED, runner.now())
+    with _fetched(runner, job, wish) as (chosen, dump):
+        done = restore.restore(runner.settings, job, chosen, dump, name, wish.create_roles, runner.say)
+    rows, taken = sum(done.counts.values()), chosen.start.astimezone(runner.settings.timezone)
+    progress.tell(f"{name} is whole: {rows:,} rows in {len(done.counts)} tables, as dumped.")
     age = span((runner.now() - chosen.start).total_seconds())
-    for line in (
-        f"{name} is whole: {sum(done.counts.values()):,} rows in {len(done.counts)} tables, as dumped.",
-        f"It is from {chosen.stem}, taken {taken}, {age} ago.",
-        *done.notes,
-    ):
-        progress.tell(line)
-    facts = {"database": name, "backup": chosen.stem, "rows": sum(done.counts.values()), "notes": list(done.notes)}
+    progress.tell(f"It is from {chosen.stem}, taken {taken:%Y-%m-%d %H:%M}, {age} ago.")
+    for note in done.notes:
+        progress.tell(note)
+    facts = {"database": name, "backup": chosen.stem, "rows": rows, "notes": list(done.notes)}
     if wish.name:
         return {**facts, "swapped": False, "lines": [f"The live database {job.database.name} was not touched."]}
     return {**facts, **swapped(runner, progress, job, name, wish.yes)}
@@ -69,68 +64,34 @@ def swapped(runner: Runner, progress: Progress, job: Job, new: str, yes: bool) -
     if job.database is None:
         raise BackupError(f"{job.name} is no database.", f"Restore it: crowsnest-backup restore {job.name}")
     server, live = postgres.find(job.database), job.database.name
-    command = f"crowsnest-backup swap {job.name} {quote(new)}"
-    if not yes and _exists(server, job.database):
+    command = f"crowsnest-backup swap {job.name}"
+    if not yes and _exists(server, live):
         progress.tell(f"The {live} of now would be kept aside, with all that was written since the backup.")
-        agreed = progress.ask(f"Put {new} in the place of {live} now?")
-        if not agreed:
-            return {"swapped": False, "next": f"{command} --yes", "lines": _not_swapped(live, new, command)}
+        if not progress.ask(f"Put {new} in the place of {live} now?"):
+            again = f"{command} {quote(new)} --yes"
+            lines = [
+                f"{live} is as it was; {new} is beside it.",
+                f"To put it in the place of {live}:  {again}",
+                f"To remove it, in psql:  DROP DATABASE {postgres.identifier(new)};",
+            ]
+            return {"swapped": False, "next": again, "lines": lines}
     with locked(runner.settings.state):
         kept = swap.swap(server, live, new, runner.now(), runner.say)
     if why := why_not(lambda: runner.measure(job)):
         progress.tell(why)
-    return {"swapped": True, "kept": kept, "lines": _done(job.name, live, new, kept)}
+    lines = [f"{live} is there again: it was {new}."]
+    if kept:
+        lines = [
+            f"{live} is now what was {new}. The database before is kept as {kept}.",
+            f"To go back:  {command} {quote(kept)} --yes",
+            f"When you no longer need it, in psql:  DROP DATABASE {postgres.identifier(kept)};",
+        ]
+    return {"swapped": True, "kept": kept, "lines": lines}
 
 
-def _exists(server: postgres.Server, database: Database) -> bool:
+def _exists(server: postgres.Server, database: str) -> bool:
     with postgres.Session(server, "postgres") as session:
-        return bool(session.rows(f"select from pg_database where datname = {postgres.literal(database.name)}"))
-
-
-def _not_swapped(live: str, new: str, command: str) -> list[str]:
-    return [
-        f"{live} is as it was; {new} is beside it.",
-        f"To put it in the place of {live}:  {command} --yes",
-        f"To remove it, in psql:  DROP DATABASE {postgres.identifier(new)};",
-    ]
-
-
-def _done(job: str, live: str, new: str, kept: str | None) -> list[str]:
-    if kept is None:
-        return [f"{live} is there again: it was {new}."]
-    return [
-        f"{live} is now what was {new}. The database before is kept as {kept}.",
-        f"To go back:  crowsnest-backup swap {job} {quote(kept)} --yes",
-        f"When you no longer need it, in psql:  DROP DATABASE {postgres.identifier(kept)};",
-    ]
-
-
-# --- which backup ---
-
-
-def _fetched(runner: Runner, job: Job, wish: Wish) -> tuple[Manifest, Path]:
-    """The backup and where its file is on this host. Raises BackupError."""
-    source = wish.source or (LOCAL if runner.good(job) or job.remote is None else job.remote)
-    folder = local.folder(runner.settings, job)
-    if source == LOCAL:
-        found = runner.good(job) if wish.backup == "latest" else local.backups(runner.settings, job)
-        chosen = local.named(wish.backup, found, f"of {job.name} on this host")
-        return chosen, folder / chosen.file
-    runner.say(f"Looking at the remote {source}")
-    store = remote_store(runner, job, source)
-    chosen = local.named(wish.backup, store.listed(), f"of {job.name} at the remote {source}")
-    runner.say(f"Fetching {chosen.file} from {source}")
-    return chosen, store.fetch(chosen.stem, private_folder(folder / local.FETCHED), wish.identity)
-
-
-def remote_store(runner: Runner, job: Job, name: str) -> Store:
-    """The copies of a job at this remote. Raises BackupError."""
-    if name not in runner.settings.remotes:
-        raise BackupError(f"There is no remote {name}.", f"There are: {', '.join(runner.settings.remotes) or 'none'}.")
-    return runner.steps.store(runner.settings, replace(job, remote=name))
-
-
-# --- the state of the stack ---
+        return bool(session.rows(f"select from pg_database where datname = {postgres.literal(database)}"))
 
 
 def _stack(runner: Runner, progress: Progress, job: Job, wish: Wish) -> dict[str, Any]:
@@ -142,11 +103,37 @@ def _stack(runner: Runner, progress: Progress, job: Job, wish: Wish) -> dict[str
     if not wish.yes and not progress.ask(question):
         command = "crowsnest-backup restore stack --yes"
         return {"restored": False, "next": command, "lines": [f"Nothing was changed. To restore:  {command}"]}
+    with _fetched(runner, job, wish) as (chosen, archive):
+        told = stack_restore.restore(runner.settings, chosen, archive, runner.now(), runner.say)
+    return {"restored": True, "backup": chosen.stem, "lines": [f"The state of {chosen.stem} is in place.", *told]}
+
+
+# --- which backup ---
+
+
+@contextmanager
+def _fetched(runner: Runner, job: Job, wish: Wish) -> Iterator[tuple[Manifest, Path]]:
+    """The backup and its file on this host, for a block in which nothing else is at work. Raises BackupError."""
     folder = local.folder(runner.settings, job)
+    source = wish.source or (LOCAL if runner.good(job) or job.remote is None else job.remote)
     with locked(runner.settings.state):
         try:
-            chosen, archive = _fetched(runner, job, wish)
-            told = stack_restore.restore(runner.settings, chosen, archive, runner.now(), runner.say)
+            if source == LOCAL:
+                found = runner.good(job) if wish.backup == "latest" else local.backups(runner.settings, job)
+                chosen = local.named(wish.backup, found, f"of {job.name} on this host")
+                yield chosen, folder / chosen.file
+            else:
+                runner.say(f"Looking at the remote {source}")
+                store = remote_store(runner, job, source)
+                chosen = local.named(wish.backup, store.listed(), f"of {job.name} at the remote {source}")
+                runner.say(f"Fetching {chosen.file} from {source}")
+                yield chosen, store.fetch(chosen.stem, private_folder(folder / local.FETCHED), wish.identity)
         finally:
             shutil.rmtree(folder / local.FETCHED, ignore_errors=True)
-    return {"restored": True, "backup": chosen.stem, "lines": [f"The state of {chosen.stem} is in place.", *told]}
+
+
+def remote_store(runner: Runner, job: Job, name: str) -> Store:
+    """The copies of a job at this remote. Raises BackupError."""
+    if name not in runner.settings.remotes:
+        raise BackupError(f"There is no remote {name}.", f"There are: {', '.join(runner.settings.remotes) or 'none'}.")
+    return runner.steps.store(runner.settings, replace(job, remote=name))

@@ -94,7 +94,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of it. `directory` holds the backups, `state` what the program remembers; `metrics` is for node exporter.
+    """All of it. `directory` holds the backups, `state` what the program remembers; node exporter reads `metrics`.
 
     `tries` and `pause_seconds`: how often a failed backup is tried in a row, and how long it waits in between.
     """

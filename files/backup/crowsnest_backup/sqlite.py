@@ -72,19 +72,18 @@ def refuse_other_engine(database: Path) -> None:
         )
 
 
-def place(source: Path, target: Path, stamp: str) -> Path | None:
+def place(source: Path, target: Path, ending: str) -> Path | None:
     """Puts a database where its service, which must not run, finds it. Raises OSError.
 
-    It belongs to the owner of the folder. What was there is kept beside it, under the returned name.
+    It belongs to the owner of the folder. What was there is kept beside it with this ending: the returned path.
     """
-    begun = begin(source, target)
-    kept = target.with_name(f"{target.name}.before_{stamp}")
+    begun, kept = begin(source, target), Path(f"{target}{ending}")
     # Everything is kept before anything is removed: after a crash in between, a second try finds all of it.
-    for ending in ("", *_LOGS):
+    for log in ("", *_LOGS):
         with suppress(FileNotFoundError):
-            os.link(f"{target}{ending}", f"{kept}{ending}", follow_symlinks=False)
-    for ending in (*_LOGS, _SHARED_MEMORY):
-        Path(f"{target}{ending}").unlink(missing_ok=True)
+            os.link(f"{target}{log}", f"{kept}{log}", follow_symlinks=False)
+    for log in (*_LOGS, _SHARED_MEMORY):
+        Path(f"{target}{log}").unlink(missing_ok=True)
     commit(begun, target)
     return kept if kept.exists() else None
 

@@ -9,23 +9,23 @@ Each name in it begins with the compose service that the file belongs to:
     metabase/                                 a backup of Metabase's own database, as an app's is
     alertmanager/silences.json                what Alertmanager's API takes
     prometheus/<ULID>/                        metrics, only where that is declared
-    secrets.tar.age                           for a person with the key: a restore leaves it alone
+    secrets.tar.gz.age                        for a person with the key: a restore leaves it alone
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import tarfile
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from crowsnest_backup import age, blocks, dump, local, silences, sqlite
-from crowsnest_backup.archive import Archive, add
+from crowsnest_backup.archive import pack
 from crowsnest_backup.check import read_back
 from crowsnest_backup.counts import key
 from crowsnest_backup.dump import RESERVE
@@ -36,9 +36,9 @@ from crowsnest_backup.names import ARCHIVE, PARTIAL, stem
 from crowsnest_backup.progress import Say, size
 from crowsnest_backup.settings import STACK, Job, Settings, Stack
 
-METABASE, SILENCES, BLOCKS, SECRETS = "metabase", "alertmanager/silences.json", "prometheus", "secrets.tar.age"
+METABASE, SILENCES, BLOCKS, SECRETS = "metabase", "alertmanager/silences.json", "prometheus", "secrets.tar.gz.age"
 _LEFT_OUT = (
-    "The secrets of the stack are not in the backup, as no remote has `encrypt_to`:"
+    "The secrets of the stack are not in the backup, as it has no remote with `encrypt_to`:"
     " keep a copy of the inventory's folder with the secrets."
 )
 
@@ -46,20 +46,29 @@ _LEFT_OUT = (
 def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) -> Manifest:
     """Writes and checks an archive. Raises BackupError; then nothing has its final name.
 
-    `counts` of its manifest: {"grafana.dashboard": rows, "metabase.public.report_card": rows}. `server`: `silences` and
-    `blocks`, how many there are; `secrets`, whether they are in it; `warnings` for people. `sql_bytes` is of its tar.
+    `counts` of its manifest: {"grafana.dashboard": rows, "metabase.public.report_card": rows, "alertmanager.silences":
+    how many, "prometheus.blocks": how many}. `server`: `warnings` for people. `sql_bytes` is the size of its tar.
     """
-    stack, folder, began = declared(settings), local.folder(settings, job), time.monotonic()
+    stack, folder, begun = declared(settings), local.folder(settings, job), time.monotonic()
     name = stem(STACK, settings.environment, now)
     path = folder / f"{name}{ARCHIVE}"
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=folder) as work,
-            Archive(partial(path)) as archive,
-        ):
-            filling = _Filling(archive, Path(work), say)
-            counts, server = filling.fill(settings, job, stack, now, attempt)
-        finished = now + timedelta(seconds=time.monotonic() - began)
+        with tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=folder) as work, _blocks(stack) as metrics:
+            live = [*stack.sqlite.values(), *stack.folders.values(), *([metrics] if metrics else [])]
+            require_room(folder, 2 * sum(_bytes_in(Path(each)) for each in live))  # copies, and the archive
+            state = _State(Path(work), say)
+            state.databases(stack)
+            if stack.metabase:
+                state.metabase(settings, metabase_job(job, stack), now, attempt)
+            state.silences(stack.alertmanager)
+            if metrics:
+                state.metrics(metrics)
+            recipients = settings.remotes[job.remote].encrypt_to if job.remote else ()
+            if recipients:
+                state.secrets(stack.secrets, recipients)
+            say("archiving")
+            text, file = pack(partial(path), state.parts)
+        ended = (now + timedelta(seconds=time.monotonic() - begun)).isoformat()
         manifest = Manifest(
             stem=name,
             file=path.name,
@@ -67,16 +76,16 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
             what=STACK,
             environment=settings.environment,
             started=now.isoformat(),
-            finished=finished.isoformat(),
-            server=server,
-            counts=counts,
-            sql_bytes=archive.text.bytes,
-            bytes=archive.file.bytes,
-            sha256=archive.file.sha256,
+            finished=ended,
+            server={"warnings": [_LEFT_OUT] if stack.secrets and not recipients else []},
+            counts=state.counts,
+            sql_bytes=text.bytes,
+            bytes=file.bytes,
+            sha256=file.sha256,
             attempts=attempt,
-            checked=finished.isoformat(),
+            checked=ended,
         )
-        say(f"reading back {size(manifest.bytes)}")
+        say("reading the file back")
         read_back(partial(path), manifest)
         publish(folder, manifest, path.name)
     except OSError as error:
@@ -113,80 +122,55 @@ def metabase_job(job: Job, stack: Stack) -> Job:
     return replace(job, database=stack.metabase)
 
 
-@dataclass(frozen=True)
-class _Filling:
-    """Puts one part after the other into the archive; `work` is a folder on the same disk, for what is copied first."""
+@dataclass
+class _State:
+    """What goes into an archive, {name: file or folder}, and what was counted; `work` is a folder for copies."""
 
-    archive: Archive
     work: Path
     say: Say
+    parts: dict[str, Path] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
-    def fill(
-        self, settings: Settings, job: Job, stack: Stack, now: datetime, attempt: int
-    ) -> tuple[dict[str, int], dict[str, Any]]:
-        """All of it; `counts` and `server` of the manifest. Raises BackupError, OSError."""
-        counts = self.databases(stack)
-        for name, path in stack.folders.items():
-            self.archive.add(name, Path(path))
-        if stack.metabase:
-            counts |= self.metabase(settings, metabase_job(job, stack), now, attempt)
-        self.say("reading silences")
-        held = silences.read(stack.alertmanager)
-        self.archive.add_bytes(SILENCES, json.dumps(held, indent=1, ensure_ascii=False).encode(), now)
-        encrypted = self.secrets(stack, _recipients(settings, job))
-        return counts, {
-            "silences": len(held),
-            "blocks": self.blocks(Path(stack.blocks)) if stack.blocks else 0,
-            "secrets": encrypted,
-            "warnings": [] if encrypted or not stack.secrets else [_LEFT_OUT],
-        }
-
-    def databases(self, stack: Stack) -> dict[str, int]:
-        """Those of SQLite, one copy after the other, as they take room."""
-        counts: dict[str, int] = {}
+    def databases(self, stack: Stack) -> None:
+        """Those of SQLite, and the folders of people."""
         for service, path in stack.sqlite.items():
             self.say(f"copying the database of {service}")
-            copy = self.work / Path(path).name
-            require_room(self.work, 2 * _bytes_in(Path(path)))
-            counts |= {key(service, table): rows for table, rows in sqlite.copy(Path(path), copy).items()}
-            self.archive.add(name_in_archive(service, path), copy)
-            copy.unlink()
-        return counts
+            copy = self.work / f"{service}.db"
+            self.counts |= {key(service, table): rows for table, rows in sqlite.copy(Path(path), copy).items()}
+            self.parts[name_in_archive(service, path)] = copy
+        self.parts |= {name: Path(path) for name, path in stack.folders.items()}
 
-    def metabase(self, settings: Settings, job: Job, now: datetime, attempt: int) -> dict[str, int]:
+    def metabase(self, settings: Settings, job: Job, now: datetime, attempt: int) -> None:
         """A backup of its own, with its manifest."""
         below = replace(settings, directory=self.work)
         dumped = dump.make(below, job, now, attempt, self.say)
-        self.archive.add(METABASE, local.folder(below, job))
-        return {f"{METABASE}.{table}": rows for table, rows in dumped.counts.items()}
+        self.counts |= {f"{METABASE}.{table}": rows for table, rows in dumped.counts.items()}
+        self.parts[METABASE] = local.folder(below, job)
 
-    def blocks(self, data: Path) -> int:
-        """Prometheus' finished blocks; how many."""
-        self.say("archiving metrics")
-        with blocks.linked(data) as links:
-            require_room(self.work, _bytes_in(links))
-            self.archive.add(BLOCKS, links)
-            return len(list(links.iterdir()))
+    def silences(self, url: str) -> None:
+        """As Alertmanager takes them."""
+        self.say("reading silences")
+        held = silences.read(url)
+        self.counts["alertmanager.silences"] = len(held)
+        self.parts[SILENCES] = self.work / "silences.json"
+        self.parts[SILENCES].write_text(json.dumps(held, indent=1, ensure_ascii=False), encoding="utf-8")
 
-    def secrets(self, stack: Stack, recipients: tuple[str, ...]) -> bool:
-        """Whether there is somebody to encrypt them for."""
-        if not (stack.secrets and recipients):
-            return False
-        plain, encrypted = self.work / "secrets.tar", self.work / SECRETS
-        with tarfile.open(plain, "w") as tar:
-            for each in stack.secrets:
-                add(tar, each.lstrip("/"), Path(each))
-        age.encrypt(plain, encrypted, recipients)
-        self.archive.add(SECRETS, encrypted)
-        return True
+    def metrics(self, links: Path) -> None:
+        """Prometheus' blocks."""
+        self.counts["prometheus.blocks"] = len(list(links.iterdir()))
+        self.parts[BLOCKS] = links
+
+    def secrets(self, paths: Sequence[str], recipients: Sequence[str]) -> None:
+        """Only encrypted."""
+        plain, self.parts[SECRETS] = self.work / "secrets.tar.gz", self.work / SECRETS
+        pack(plain, {each.lstrip("/"): Path(each) for each in paths})
+        age.encrypt(plain, self.parts[SECRETS], recipients)
+
+
+def _blocks(stack: Stack) -> AbstractContextManager[Path | None]:
+    return blocks.linked(Path(stack.blocks)) if stack.blocks else nullcontext()
 
 
 def _bytes_in(path: Path) -> int:
     """Size of a file, or of all files in a folder; 0 where there is none."""
     return sum(each.stat().st_size for each in (path, *path.rglob("*")) if each.is_file())
-
-
-def _recipients(settings: Settings, job: Job) -> tuple[str, ...]:
-    """Of the job's remote, else of the first one that has some."""
-    own = [settings.remotes[job.remote]] if job.remote else []
-    return next((each.encrypt_to for each in [*own, *settings.remotes.values()] if each.encrypt_to), ())

@@ -23,7 +23,7 @@ from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest, manifests
 from crowsnest_backup.names import PARTIAL
 from crowsnest_backup.placing import replace_folder
-from crowsnest_backup.postgres import find
+from crowsnest_backup.postgres import Session, find, identifier
 from crowsnest_backup.progress import Say
 from crowsnest_backup.restore import restore as restore_database
 from crowsnest_backup.settings import STACK, Database, Job, Settings, Stack
@@ -57,14 +57,16 @@ def restore(settings: Settings, manifest: Manifest, archive: Path, now: datetime
             say("unpacking")
             unpack(archive, work)
             _check_databases(stack, manifest, work)
-            lost = _lost_silences(stack, work, now)
-            loaded = _load_metabase(settings, job, stack, work, now, say)
-            with _stopped(stack, _services(stack, work), say):
-                told = _swap_metabase(stack.metabase, loaded, now, say) if stack.metabase and loaded else []
-                told += _place(stack, work, now)
+            lost = silences.lacking(_archived_silences(work), silences.read(stack.alertmanager), now)
+            loaded = _load_metabase(settings, job, stack, work, say)
+            services = _services(stack, work)
+            with _stopped(stack.compose_file, services, say):
+                told = _place(stack, work, now)
+                if stack.metabase and loaded:
+                    told.append(_swap_metabase(stack.metabase, loaded, now, say))
             for silence in lost:
                 silences.post(stack.alertmanager, silence)
-            return [*told, f"Silences that are in force again: {len(lost)}.", *_left(stack, work, archive)]
+            return [*told, f"Silences that are in force again: {len(lost)}.", *_left(services, work, archive)]
     except OSError as error:
         raise BackupError(f"The state of the stack cannot be restored: {error}.") from None
 
@@ -72,8 +74,7 @@ def restore(settings: Settings, manifest: Manifest, archive: Path, now: datetime
 def _services(stack: Stack, work: Path) -> list[str]:
     """Compose services whose state is in the archive and that are declared on this host."""
     known = [*stack.sqlite, *(name.partition("/")[0] for name in stack.folders)]
-    known += [METABASE] if stack.metabase else []
-    known += [BLOCKS] if stack.blocks else []
+    known += [name for name, place in ((METABASE, stack.metabase), (BLOCKS, stack.blocks)) if place]
     return [name for name in dict.fromkeys(known) if (work / name).is_dir()]
 
 
@@ -96,23 +97,39 @@ def _check_databases(stack: Stack, manifest: Manifest, work: Path) -> None:
             raise BackupError(f"The archived database of {service} is another one: {'; '.join(differences)}.")
 
 
+def _archived_silences(work: Path) -> list[silences.Silence]:
+    return list(json.loads((work / SILENCES).read_text(encoding="utf-8")))
+
+
+def _load_metabase(settings: Settings, job: Job, stack: Stack, work: Path, say: Say) -> str | None:
+    """The name of a new database with what is archived, beside the live one; None where there is nothing to do."""
+    archived = manifests(work / METABASE)
+    if not (stack.metabase and archived):
+        return None
+    dumped, new = archived[-1], f"{stack.metabase.name}_{swap.RESTORED}"
+    with Session(find(stack.metabase), "postgres") as session:  # of a restore that was killed
+        session.run(f"drop database if exists {identifier(new)} with (force)")
+    restore_database(settings, metabase_job(job, stack), dumped, work / METABASE / dumped.file, new, False, say)
+    return new
+
+
 @contextmanager
-def _stopped(stack: Stack, services: Sequence[str], say: Say) -> Iterator[None]:
+def _stopped(compose_file: str, services: Sequence[str], say: Say) -> Iterator[None]:
     """They do not run in the block, and run again after it however it ends."""
     if not services:  # compose would take none for all
         yield
         return
     say(f"stopping {', '.join(services)}")
     try:
-        _compose(stack, "stop", services)
+        _compose(compose_file, "stop", services)
         yield
     finally:
         say(f"starting {', '.join(services)}")
-        _compose(stack, "start", services)
+        _compose(compose_file, "start", services)
 
 
-def _compose(stack: Stack, verb: str, services: Sequence[str]) -> None:
-    command = ["docker", "compose", "-f", stack.compose_file, verb, *services]
+def _compose(compose_file: str, verb: str, services: Sequence[str]) -> None:
+    command = ["docker", "compose", "-f", compose_file, verb, *services]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMPOSE_SECONDS, check=False, cwd="/")
     except (FileNotFoundError, subprocess.TimeoutExpired):
@@ -123,53 +140,33 @@ def _compose(stack: Stack, verb: str, services: Sequence[str]) -> None:
 
 def _place(stack: Stack, work: Path, now: datetime) -> list[str]:
     """Databases of SQLite, folders and blocks, while their services do not run."""
-    stamp, told = now.strftime("%Y%m%d_%H%M%S"), []
+    ending, told = f".before_{now:%Y%m%d_%H%M%S}", []
     for service, copy, target in _found(stack, work):
-        kept = sqlite.place(copy, target, stamp)
+        kept = sqlite.place(copy, target, ending)
         told.append(f"{service} has its database back{f'; the one before is {kept}' if kept else ''}.")
     for name, path in stack.folders.items():
         if (work / name).is_dir():
-            replace_folder(work / name, Path(path), Path(f"{path}.before_{stamp}"))
+            replace_folder(work / name, Path(path), Path(f"{path}{ending}"))
             told.append(f"{name} is back.")
-    return told + _blocks(stack, work)
+    if stack.blocks and (work / BLOCKS).is_dir():
+        placed = blocks.place(work / BLOCKS, Path(stack.blocks))
+        told.append(f"Blocks of metrics that Prometheus has again: {placed}.")
+    return told
 
 
-def _load_metabase(settings: Settings, job: Job, stack: Stack, work: Path, now: datetime, say: Say) -> str | None:
-    """The name of a new database with what is archived, beside the live one; None where there is nothing to do."""
-    archived = manifests(work / METABASE)
-    if not (stack.metabase and archived):
-        return None
-    dumped, new = archived[-1], swap.dated(stack.metabase.name, swap.RESTORED, now)
-    restore_database(settings, metabase_job(job, stack), dumped, work / METABASE / dumped.file, new, False, say)
-    return new
-
-
-def _swap_metabase(live: Database, new: str, now: datetime, say: Say) -> list[str]:
+def _swap_metabase(live: Database, new: str, now: datetime, say: Say) -> str:
     kept = swap.swap(find(live), live.name, new, now, say)
-    return [f"metabase has its database back{f'; the one before is called {kept}' if kept else ''}."]
+    return f"metabase has its database back{f'; the one before is called {kept}' if kept else ''}."
 
 
-def _blocks(stack: Stack, work: Path) -> list[str]:
-    if stack.blocks is None or not (work / BLOCKS).is_dir():
-        return []
-    return [f"Blocks of metrics that Prometheus has again: {blocks.place(work / BLOCKS, Path(stack.blocks))}."]
-
-
-def _lost_silences(stack: Stack, work: Path, now: datetime) -> list[silences.Silence]:
-    """Those that are not in force and have not ended."""
-    archived = json.loads((work / SILENCES).read_text(encoding="utf-8"))
-    return silences.lacking(archived, silences.read(stack.alertmanager), now)
-
-
-def _left(stack: Stack, work: Path, archive: Path) -> list[str]:
-    """What a person can do with the rest."""
-    told = []
-    if (work / SECRETS).is_file():
-        command = f"tar -xzOf {archive} {SECRETS} | age -d -i KEY_FILE | tar -xvf -"
-        told.append(f"The secrets in it are left alone; whoever has the key unpacks them here: {command}")
-    known = {*_services(stack, work), Path(SILENCES).parent.name}
-    return told + [
+def _left(services: Sequence[str], work: Path, archive: Path) -> list[str]:
+    """What a person can do with the rest, and what is left to do."""
+    told = [
         f"{path.name} does not run here: its part is left in the archive."
         for path in sorted(work.iterdir())
-        if path.is_dir() and path.name not in known
+        if path.is_dir() and path.name not in {*services, Path(SILENCES).parent.name}
     ]
+    if (work / SECRETS).is_file():
+        command = f"tar -xzOf {archive.name} {SECRETS} | age -d -i KEY_FILE | tar -xzvf -"
+        told.append(f"The secrets in it are left alone; whoever has the key unpacks them: {command}")
+    return [*told, "Now run `./crowsnest site`: services get their new keys for each other."]

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import requests
-from complete.declared import ROOT
 from lab.metabase_client import Metabase
 from uptime_kuma_api import UptimeKumaApi
 
@@ -41,28 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ORDER.index(item.path.stem))
 
 
-@pytest.fixture(scope="session")
-def secret(lab: Any) -> Callable[[str], str]:
-    """A generated secret as it is now."""
-    return lambda name: (ROOT / ".lab" / lab.name / "secrets" / name).read_text().strip()
-
-
 @pytest.fixture
 def metabase(metabase_login: Callable[[], Metabase]) -> Metabase:
     """Logged in as the first account."""
     return metabase_login()
-
-
-@pytest.fixture(scope="session")
-def metabase_login(lab: Any, secret: Callable[[str], str]) -> Callable[[], Metabase]:
-    """Log in as the first account with its password of now."""
-
-    def login() -> Metabase:
-        found = Metabase(lab.url("metabase"), "admin@crowsnest.invalid", secret("metabase_admin_password"))
-        assert found.status == 200
-        return found
-
-    return login
 
 
 @pytest.fixture(scope="session")
@@ -76,19 +57,6 @@ def metabase_ready(lab: Any) -> Callable[[], bool]:
             return False
 
     return ready
-
-
-@pytest.fixture(scope="session")
-def kuma_login(lab: Any, secret: Callable[[str], str]) -> Callable[[], AbstractContextManager[UptimeKumaApi]]:
-    """Log in as admin for a block; the library looks at its lists without a pause."""
-
-    @contextmanager
-    def login() -> Iterator[UptimeKumaApi]:
-        with UptimeKumaApi(lab.url("uptime_kuma"), wait_events=0) as api:
-            api.login("admin", secret("uptime_kuma_admin_password"))
-            yield api
-
-    return login
 
 
 @pytest.fixture

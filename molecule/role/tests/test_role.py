@@ -15,6 +15,7 @@ ROLE = os.environ.get("CROWSNEST_ROLE") or "grafana"
 # The command that asks a role's work whether it is there, and what its answer must contain.
 CHECKS = {
     "alertmanager": ("curl -fsS http://127.0.0.1:9093/-/ready", "OK"),
+    "backup": ("sudo crowsnest-backup list", "stack: 0 backups"),
     "blackbox": ("curl -fsS http://127.0.0.1:9115/-/healthy", "Healthy"),
     "container_metrics": ("cat /etc/systemd/system/crowsnest-container-metrics.timer", "[Timer]"),
     "docker": ("docker version", "Server"),

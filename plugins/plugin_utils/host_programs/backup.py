@@ -86,7 +86,7 @@ def settings(context: Context, host: str) -> dict[str, Any]:
         "timezone": declared.timezone,
         "directory": BACKUPS,
         "state": STATE,
-        "metrics": f"{declared.textfile_directory}/crowsnest_backup.prom",
+        "metrics": declared.textfile_directory,
         "tries": declared.backup_tries,
         "pause_seconds": duration_seconds(declared.backup_pause),
         "jobs": [_job(job, declared) for job in jobs],

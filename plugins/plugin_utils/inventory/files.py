@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import SSH_PORT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import REMOTE, SSH_PORT
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 _SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -39,13 +39,26 @@ def declared(answers: Mapping[str, str]) -> dict[str, Any]:
     if answers["slack_webhook"]:
         receiver = {"type": "slack", "webhook_url": answers["slack_webhook"], "channel": answers["slack_channel"]}
         variables["crowsnest_receivers"] = [receiver]
+    if answers["backup_bucket"]:
+        variables["crowsnest_backup_remotes"] = {REMOTE: _remote(answers)}
+        variables["crowsnest_backup_stack"] = {"remote": REMOTE}
     return variables
 
 
 def _database(answers: Mapping[str, str]) -> dict[str, Any]:
-    """The key `database` of the app, or nothing."""
+    """The keys `database` and `backup` of the app, or nothing."""
+    if not answers["database"]:
+        return {}
     keys = {"name": answers["database"], "container": answers["database_container"]}
-    return {"database": {key: value for key, value in keys.items() if value}} if answers["database"] else {}
+    database = {"database": {key: value for key, value in keys.items() if value}}
+    return {**database, "backup": {"remote": REMOTE}} if answers["backup_bucket"] else database
+
+
+def _remote(answers: Mapping[str, str]) -> dict[str, Any]:
+    """Where backups are copied to."""
+    keys = {key: answers[f"backup_{key}"] for key in ("bucket", "region", "access_key", "secret_key")}
+    recipients = [answers["backup_encrypt_to"]] if answers["backup_encrypt_to"] else []
+    return {key: value for key, value in {**keys, "encrypt_to": recipients}.items() if value}
 
 
 def write(folder: Path, name: str, answers: Mapping[str, str]) -> None:
@@ -61,6 +74,8 @@ def write(folder: Path, name: str, answers: Mapping[str, str]) -> None:
         (partial / "secrets").mkdir(mode=0o700)
         if answers["slack_webhook"]:
             _write_secret(partial / "secrets/slack_webhook_url", answers["slack_webhook"])
+        if answers["backup_secret_key"]:
+            _write_secret(partial / f"secrets/{REMOTE}_secret_key", answers["backup_secret_key"])
         partial.rename(folder / name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -97,10 +112,19 @@ def hosts_text(text: str, answers: Mapping[str, str]) -> str:
 
 
 def settings_text(text: str, answers: Mapping[str, str]) -> str:
-    """settings.yml with environment, time zone and language."""
+    """settings.yml with environment, time zone and language, and with a remote for backups or its comment."""
     for key in ("environment", "timezone", "language"):
         text = _set(text, f"crowsnest_{key}", answers[key])
-    return text
+    return _with_remote(text, _remote(answers)) if answers["backup_bucket"] else text
+
+
+def _with_remote(text: str, remote: Mapping[str, Any]) -> str:
+    """The commented remote at the end becomes this one; its secret key stays in a file."""
+    head, begin, rest = text.partition("# crowsnest_backup_remotes:\n")
+    text = head + re.sub(r"(?m)^# ", "", begin + rest)
+    for key in ("bucket", "region", "access_key", "encrypt_to"):
+        text = _set(text, key, remote[key]) if key in remote else _without(text, key)
+    return text if "secret_key" in remote else _without(text, "secret_key")
 
 
 def apps_text(text: str, answers: Mapping[str, str]) -> str:
@@ -112,7 +136,7 @@ def apps_text(text: str, answers: Mapping[str, str]) -> str:
         text = _set(text, key, apps[0][key]) if apps[0].get(key) else _without(text, key)
     for key, value in apps[0].get("database", {}).items():
         text = _below(text, "database", key, value)
-    return text
+    return _uncommented(text, "backup", apps[0]["backup"]) if "backup" in apps[0] else text
 
 
 def alerting_text(text: str, answers: Mapping[str, str]) -> str:

@@ -25,7 +25,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.files imp
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import (
     QUESTIONS,
-    WEBHOOK_VARIABLE,
     Question,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
@@ -39,7 +38,13 @@ Answers = dict[str, str]
 # Also of a directory: kim@corp.example.com, CORP\kim.
 _LOGIN = r"[A-Za-z0-9_][A-Za-z0-9._@+$\\-]*"
 _HOP = rf"(ssh://)?({_LOGIN}@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]%-]*"
-_STAND_INS = {"app_name": "app", "slack_webhook": "https://hooks.slack.com/"}
+_STAND_INS = {
+    "app_name": "app",
+    "slack_webhook": "https://hooks.slack.com/",
+    "backup_bucket": "bucket",
+    "backup_access_key": "key",
+    "backup_secret_key": "secret",
+}
 
 
 class UserError(Exception):
@@ -85,24 +90,27 @@ def check_name(name: str, folder: Path = INVENTORIES) -> None:
 
 
 def _from_flags(flags: Mapping[str, Any]) -> Answers:
-    if "slack_webhook" in flags:
+    answers = {question.key: flags[question.key] for question in QUESTIONS if question.key in flags}
+    secrets = {question.key: _given_secret(question, flags) for question in QUESTIONS if question.variable}
+    return answers | {key: value for key, value in secrets.items() if value}
+
+
+def _given_secret(question: Question, flags: Mapping[str, Any]) -> str:
+    """The secret of a file or of the environment; empty where none is given. Raises UserError."""
+    if question.key in flags:
         raise UserError(
             "a secret on the command line shows in the process list and in the shell's history. "
-            f"Use --slack-webhook-file FILE, the variable {WEBHOOK_VARIABLE}, or wait for the question."
+            f"Use {question.file_flag} FILE, the variable {question.variable}, or wait for the question."
         )
-    answers = {q.key: flags[q.key] for q in QUESTIONS if q.key in flags}
-    if file := flags.get("slack_webhook_file"):
+    if file := flags.get(question.file_key):
         try:
-            answers["slack_webhook"] = Path(file).expanduser().read_text().strip()
+            return Path(file).expanduser().read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             why = (isinstance(error, OSError) and error.strerror) or "it is not text"
             raise UserError(
-                f"--slack-webhook-file: {shown(file)} cannot be read: {why}. "
-                "Give a readable file with the webhook in it."
+                f"{question.file_flag}: {shown(file)} cannot be read: {why}. Give a readable file that holds it."
             ) from None
-    elif os.environ.get(WEBHOOK_VARIABLE):
-        answers["slack_webhook"] = os.environ[WEBHOOK_VARIABLE].strip()
-    return answers
+    return os.environ.get(question.variable, "").strip()
 
 
 def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
@@ -111,7 +119,7 @@ def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
         if not _can_be_asked(question, result):
             continue
         read: Callable[[str], str] = input
-        if question.key == "slack_webhook" and sys.stdin.isatty():
+        if question.variable and sys.stdin.isatty():
             read = getpass.getpass
         default = f" [{question.default}]" if question.default else ""
         result[question.key] = read(f"{question.text}{default}: ").strip() or question.default
@@ -137,6 +145,8 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
         if question.needs and answers[question.key] != question.default and not answers[question.needs]:
             needed = next(other for other in QUESTIONS if other.key == question.needs)
             found[question.key] = f"has nothing to apply to. Give {flag_of(needed)} too."
+    if answers["backup_access_key"] and not answers["backup_secret_key"]:
+        found |= {"backup_secret_key": "is missing. Give the secret of the access key, or no access key."}
     # Answers that have nothing to apply to are checked too, so that all mistakes come at once.
     complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
     for sentence in declaration_mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}, ""):
@@ -181,8 +191,8 @@ def _is_address(host: str) -> bool:
 
 
 def flag_of(question: Question) -> str:
-    """How the user names the question: its flag, or for the secret what replaces a flag."""
-    return f"--slack-webhook-file or {WEBHOOK_VARIABLE}" if question.key == "slack_webhook" else question.flag
+    """How the user names the question: its flag, or for a secret what replaces a flag."""
+    return f"{question.file_flag} or {question.variable}" if question.variable else question.flag
 
 
 def _print_refusals(wrong: Mapping[str, str]) -> None:
@@ -197,6 +207,8 @@ def farewell(name: str, answers: Mapping[str, str]) -> str:
     lines = [f"inventories/{name} is ready: hosts.yml and group_vars/all/*.yml are yours to edit."]
     if not answers["slack_webhook"]:
         lines.append(f"Alerts go nowhere yet: add a receiver in inventories/{name}/group_vars/all/alerting.yml.")
+    if not answers["backup_bucket"]:
+        lines.append("Backups stay on the server and are lost with it, until you declare a remote: docs/backup.md.")
     lines += [
         "Next:",
         f"  ./crowsnest site -i inventories/{name} --check    # shows what would be done",

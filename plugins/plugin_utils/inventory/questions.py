@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WEBHOOK_VARIABLE = "CROWSNEST_SLACK_WEBHOOK"
 SSH_PORT = "22"
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question; `key` is also the flag. `path` is where the answer stands in the declaration, without indexes."""
+    """One question; `key` is also the flag. `path` is where the answer stands in the declaration, without indexes.
+
+    A secret is typed without echo, or read from a file or its environment variable.
+    """
 
     key: str
     text: str
@@ -20,12 +22,27 @@ class Question:
     path: str = ""
     needs: str = ""  # asked only when this one has an answer
     asked: bool = True  # False: only a flag, for what few people need
+    variable: str = ""  # of a secret: the environment variable that may hold it
 
     @property
     def flag(self) -> str:
         """`--app-url` for `app_url`."""
         return "--" + self.key.replace("_", "-")
 
+    @property
+    def file_key(self) -> str:
+        """`slack_webhook_file`: key of the flag that names a file with the secret."""
+        return f"{self.key}_file"
+
+    @property
+    def file_flag(self) -> str:
+        """`--slack-webhook-file`."""
+        return f"{self.flag}-file"
+
+
+# The remote that is made of the answers.
+REMOTE = "offsite"
+_REMOTE = f"crowsnest_backup_remotes.{REMOTE}"
 
 QUESTIONS = (
     Question("host", "Address of the server (name or IP; localhost: this machine)"),
@@ -65,6 +82,41 @@ QUESTIONS = (
         "crowsnest_apps.database.container",
         "database",
     ),
-    Question("slack_webhook", "Slack webhook (not shown; empty: no alerts yet)", "", "crowsnest_receivers.webhook_url"),
+    Question(
+        "backup_bucket",
+        "Bucket of S3 or Lightsail for copies of the backups (empty: they stay on the server)",
+        "",
+        f"{_REMOTE}.bucket",
+    ),
+    Question("backup_region", "Region of the bucket", "ap-northeast-2", f"{_REMOTE}.region", "backup_bucket"),
+    Question(
+        "backup_access_key",
+        "Access key for the bucket (empty: the server itself was given access)",
+        "",
+        f"{_REMOTE}.access_key",
+        "backup_bucket",
+    ),
+    Question(
+        "backup_secret_key",
+        "Secret of that access key (not shown)",
+        "",
+        f"{_REMOTE}.secret_key",
+        "backup_access_key",
+        variable="CROWSNEST_BACKUP_SECRET_KEY",
+    ),
+    Question(
+        "backup_encrypt_to",
+        "Public key of age that encrypts the copies, age1… (empty: none; docs/backup.md)",
+        "",
+        f"{_REMOTE}.encrypt_to",
+        "backup_bucket",
+    ),
+    Question(
+        "slack_webhook",
+        "Slack webhook (not shown; empty: no alerts yet)",
+        "",
+        "crowsnest_receivers.webhook_url",
+        variable="CROWSNEST_SLACK_WEBHOOK",
+    ),
     Question("slack_channel", "Slack channel", "#alerts", "crowsnest_receivers.channel", "slack_webhook"),
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import QUESTIONS, WEBHOOK_VARIABLE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import QUESTIONS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher import demo
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import program
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call, Option, Verb, Word
@@ -24,14 +24,14 @@ def _new(call: Call) -> int:
 
 
 def _answers_of_new() -> Iterator[Option]:
-    """A flag for every question. The secret's flag exists only to be refused with the reason."""
+    """A flag for every question. That of a secret exists only to be refused with the reason."""
     for question in QUESTIONS:
         default = f" [{question.default}]" if question.default else ""
-        text = "" if question.key == "slack_webhook" else question.text + default
+        text = "" if question.variable else question.text + default
         yield Option(question.flag, question.key, text, "VALUE")
-    yield Option(
-        "--slack-webhook-file", "slack_webhook_file", f"file with the Slack webhook; or set {WEBHOOK_VARIABLE}", "FILE"
-    )
+        if question.variable:
+            text = f"file with it: {question.text}; or set {question.variable}"
+            yield Option(question.file_flag, question.file_key, text, "FILE")
     yield Option("--yes", "yes", "ask nothing; without a flag an answer gets its default")
 
 

@@ -119,6 +119,10 @@ def test_each_fault_has_a_group_and_a_message_of_its_own() -> None:
 def test_the_targets_are_apps_that_may_be_declared() -> None:
     declared = faults.declared([f"bench{number}" for number in range(1, 6)])
     groups = {"server": ["lab1"], "monitored": ["lab1"]}
-    variables = {"crowsnest_apps": [*apps(), *declared], "crowsnest_office_hours": faults.ALWAYS}
+    variables = {
+        "crowsnest_apps": [*apps(), *declared],
+        "crowsnest_office_hours": faults.ALWAYS,
+        "crowsnest_backup_remotes": {"offsite": {"bucket": "offsite", "region": "us-east-1"}},
+    }
     assert filters.declaration_mistakes(variables, groups, "/nowhere") == []
     assert len({app["metrics"][0] for app in declared}) == 5

@@ -492,3 +492,28 @@ def test_garbage_gets_an_answer_without_a_traceback(files: Path) -> None:
             assert answer.status_code in (200, 302, 401, 404, 500)
             assert "Traceback" not in answer.text
         assert double.get("user").status_code == 200
+
+
+# --- what people make -------------------------------------------------------------------------------------------------
+
+
+def test_users_and_dashboards_of_people_outlive_a_restart(files: Path) -> None:
+    kim = {"login": "kim", "name": "Kim", "email": "kim@example.com", "password": "long-Enough-1"}
+    mine = {"dashboard": {"title": "Kim's own", "panels": []}, "overwrite": False}
+    with running(files) as grafana:
+        assert grafana.request("POST", "admin/users", json=kim).json() == {"id": 2, "message": "User created"}
+        assert grafana.request("POST", "admin/users", json=kim).status_code == 412
+        saved = grafana.request("POST", "dashboards/db", json=mine).json()
+        again = {"dashboard": {**mine["dashboard"], "uid": saved["uid"]}}
+        assert grafana.request("POST", "dashboards/db", json=again).json()["version"] == 2
+    with running(files) as grafana:
+        client = grafana.client()
+        found = client.dashboard.get_dashboard(saved["uid"])
+        assert (found["dashboard"]["title"], found["dashboard"]["version"]) == ("Kim's own", 2)
+        assert (found["meta"]["provisioned"], found["meta"]["folderTitle"]) == (False, "General")
+        assert [hit["title"] for hit in client.search.search_dashboards(query="kim")] == ["Kim's own"]
+        assert sorted(grafana.uids()) == sorted(["host", "stack", saved["uid"]])
+        grafana.user, grafana.password = "kim", kim["password"]
+        assert grafana.get("user").json()["id"] == 2
+        assert grafana.get("user").json()["isGrafanaAdmin"] is False
+        assert grafana.request("POST", "admin/users", json={**kim, "login": "lee"}).status_code == 403

@@ -385,7 +385,10 @@ def test_secret_files_are_those_of_planned_services_and_stand_in_no_other_file(p
     monitors = filters.service_objects(made["context"], "uptime_kuma")["monitors"]
     tokens = {each["key"]: each["pushToken"] for each in monitors if each["type"] == "push"}
     base = "http://127.0.0.1:3001/api/push"
+    program = filters.backup_program(made["context"], "web1", {"configurations": {}, "files": {}, "cron": True})
+    stack = json.loads(program["secrets"]["secrets.json"])["push_urls"]["stack"]
     assert tokens == {
+        "stack/backup": stack.removeprefix(f"{base}/"),
         "shop/job/backup": job.removeprefix(f"{base}/"),
         "crowsnest/alerting-path/heartbeat": beat.removeprefix(f"{base}/"),
         "crowsnest/extra/eu-import": imported.removeprefix(f"{base}/"),

@@ -41,7 +41,7 @@ def calls(facts: Facts, hosts: int, apps: int) -> int:
         files = written["prometheus"]["files"]
     assert files["prometheus.yml"].count(":9100\n") == hosts
     assert files["rules/app.yml"].count("name: app_") == apps
-    assert len(objects["monitors"]) == 6 * apps + 4
+    assert len(objects["monitors"]) == 6 * apps + 5
     return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
 
 

@@ -214,7 +214,6 @@ def _inhibit_rules(server: str) -> list[dict[str, Any]]:
             "target_matchers": [own, 'alertname="HostOutOfMemoryKill"'],
             "equal": ["host"],
         },
-        # Why there is no backup, until two nights are missing: then that counts.
         *_backup_inhibit_rules(),
         # The same alert on the same thing at a higher severity: the lower condition holds whenever the higher one does.
         *(
@@ -234,7 +233,11 @@ def _backup_inhibit_rules() -> list[dict[str, Any]]:
     job, host = ["host", "app"], ["host"]
     pairs: list[tuple[list[str], list[str], list[str]]] = [
         (['alertname="BackupFailed"'], [late, high], job),
-        (['alertname="BackupNotRunning"'], [late, high], host),
+        (
+            ['alertname="BackupNotRunning"'],
+            ['alertname=~"BackupLate|BackupDrillOverdue"', 'severity!="critical"'],
+            host,
+        ),
         ([late, critical], ['alertname="BackupFailed"'], job),
         ([late, critical], ['alertname="BackupNotRunning"'], host),
         (['alertname="BackupCorrupt"'], ['alertname="BackupDrillFailed"'], job),

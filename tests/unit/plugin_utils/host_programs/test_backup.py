@@ -65,7 +65,7 @@ def test_the_program_reads_what_is_declared(tmp_path: Path) -> None:
     read_back = settings_of(context(), "web1", tmp_path)
     assert (read_back.environment, read_back.timezone) == ("production", ZoneInfo("Asia/Seoul"))
     assert (read_back.tries, read_back.pause_seconds) == (5, 120)
-    assert read_back.metrics == Path("/var/lib/prometheus/node-exporter/crowsnest_backup.prom")
+    assert read_back.metrics == Path("/var/lib/prometheus/node-exporter")
     assert list(read_back.jobs) == ["shop", "stack"]
     shop = read_back.jobs["shop"]
     assert shop.database == program.Database("shop", "127.0.0.1", 5433, None, "shop", HUSH, True)

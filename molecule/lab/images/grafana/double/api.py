@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from double import pages
-from double.provisioning import Dashboard, Library, provision_data_sources, slug
+from double.provisioning import NOBODY, Dashboard, Library, provision_data_sources, slug
 from double.settings import VERSION, StartError, log
 from double.state import State
 
@@ -150,7 +150,21 @@ class Grafana:
         return Answer({"message": "Logged in", "redirectUrl": "/"}, headers={"Set-Cookie": cookie})
 
     def user(self, request: Request) -> Answer:
-        return Answer({"id": 1, "login": request.login, "email": "", "name": "", "orgId": 1, "isGrafanaAdmin": True})
+        number = self.state.user_id(request.login)
+        own = {"id": number, "login": request.login, "isGrafanaAdmin": number == 1}
+        return Answer({**own, "email": "", "name": "", "orgId": 1})
+
+    def create_user(self, request: Request) -> Answer:
+        if self.state.user_id(request.login) != 1:
+            words = "You'll need additional permissions to perform this action. Permissions needed: users:create"
+            raise ApiError(403, words, accessErrorId="", title="Access denied")
+        given = json.loads(request.body)
+        try:
+            self.state.add_user(given["login"], given["password"])
+        except LookupError:
+            words = f"User with email '{given.get('email', '')}' or username '{given['login']}' already exists"
+            raise ApiError(412, words) from None
+        return Answer({"id": self.state.user_id(given["login"]), "message": "User created"})
 
     def reload(self, request: Request, kind: str) -> Answer:
         try:
@@ -211,6 +225,8 @@ class Grafana:
             found += [{"uid": uid, "title": title, "type": "dash-folder", "tags": []} for uid, title in titles]
         for each in self.library.listing() if kind != "dash-folder" else []:
             place = {"folderUid": each.provider.folder_uid, "folderTitle": each.provider.folder}
+            if each.provider is NOBODY:
+                place = {}
             fits = set(tags) <= set(each.model["tags"]) and (not uids or each.uid in uids)
             if fits and (not inside or each.provider.folder_uid in inside):
                 hit = {
@@ -225,19 +241,25 @@ class Grafana:
 
     def show_dashboard(self, request: Request, uid: str) -> Answer:
         found = self.dashboard(uid)
-        provider = found.provider
-        file = os.path.relpath(found.path, Path(provider.path).resolve())
+        provider, by_hand = found.provider, found.provider is NOBODY
+        file = "" if by_hand else os.path.relpath(found.path, Path(provider.path).resolve())
         meta = {"slug": slug(found.title), "url": found.url, "version": found.version, "folderUid": provider.folder_uid}
-        meta |= {"folderTitle": provider.folder, "provisioned": True, "provisionedExternalId": file}
+        meta |= {"folderTitle": provider.folder or "General", "provisioned": not by_hand, "provisionedExternalId": file}
         own = {"id": found.number, "uid": found.uid, "version": found.version}
         return Answer({"dashboard": {**found.model, **own}, "meta": meta})
 
     def save_dashboard(self, request: Request) -> Answer:
-        self.dashboard(json.loads(request.body)["dashboard"]["uid"])
-        raise ApiError(400, "Cannot save provisioned dashboard")
+        model = json.loads(request.body)["dashboard"]
+        known = self.library.dashboards.get(model.get("uid") or "")
+        if known and known.provider is not NOBODY:
+            raise ApiError(400, "Cannot save provisioned dashboard")
+        saved = self.library.save_own(model)
+        own = {"id": saved.number, "uid": saved.uid, "version": saved.version, "url": saved.url}
+        return Answer({**own, "slug": slug(saved.title), "status": "success", "folderUid": ""})
 
     def delete_dashboard(self, request: Request, uid: str) -> Answer:
-        self.dashboard(uid)
+        if self.dashboard(uid).provider is NOBODY:
+            raise ApiError(403, "The double deletes nothing")
         raise ApiError(400, "provisioned dashboard cannot be deleted")
 
     def dashboard_page(self, request: Request, uid: str, *_: str) -> Answer:
@@ -277,6 +299,7 @@ ROUTES: list[tuple[str, str, bool, Callable[..., Answer]]] = [
     ("GET", "/public/double/:name", False, Grafana.static),
     ("GET", "/api/frontend/settings", True, lambda self, request: Answer({"buildInfo": BUILD})),
     ("GET", "/api/user", True, Grafana.user),
+    ("POST", "/api/admin/users", True, Grafana.create_user),
     ("GET", "/api/plugins", True, Grafana.plugins),
     ("GET", "/api/datasources", True, lambda self, request: Answer([*self.state.data_sources().values()])),
     ("GET", "/api/datasources/uid/:uid", True, lambda self, request, uid: Answer(self.source("uid", uid))),

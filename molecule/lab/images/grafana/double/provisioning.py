@@ -133,6 +133,10 @@ class Provider:
     seen: list[tuple[str, str, str]] = field(default_factory=list)
 
 
+# Of dashboards that people made: none.
+NOBODY = Provider("", "", "", "", 0)
+
+
 @dataclass
 class Dashboard:
     """One stored dashboard; `path` is the file it came from, below the resolved path of its provider.
@@ -166,6 +170,24 @@ class Library:
         self.numbers = itertools.count(1)
         self.lock = threading.RLock()
         self.stopped = threading.Event()
+        for model in state.own_dashboards():
+            self._keep(model)
+
+    def save_own(self, model: dict[str, Any]) -> Dashboard:
+        """Save what a person made; it is in no folder."""
+        uid = model.get("uid") or secrets.token_urlsafe(9)
+        with self.lock:
+            version = self.dashboards[uid].version + 1 if uid in self.dashboards else 1
+            model = {**model, "uid": uid, "tags": model.get("tags") or [], "version": version}
+            self.state.save_own_dashboard(model)
+            return self._keep(model)
+
+    def _keep(self, model: dict[str, Any]) -> Dashboard:
+        known = self.dashboards.get(model["uid"])
+        number = known.number if known else next(self.numbers)
+        kept = Dashboard(number, model["uid"], model["title"], NOBODY, "", "", model, model["version"])
+        self.dashboards[kept.uid] = kept
+        return kept
 
     def provision(self) -> None:
         """Read the configuration and every file, then follow them. StartError when the configuration is wrong."""
@@ -180,6 +202,8 @@ class Library:
             self.providers = providers
             by_name = {provider.name: provider for provider in providers}
             for dashboard in list(self.dashboards.values()):
+                if dashboard.provider is NOBODY:
+                    continue
                 if dashboard.provider.name in by_name:
                     dashboard.provider = by_name[dashboard.provider.name]
                 else:

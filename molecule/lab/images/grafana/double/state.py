@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What outlives a restart, in grafana.db: the administrator, failed logins and data sources.
+"""What outlives a restart, in grafana.db: users, failed logins, data sources, dashboards that people made.
 
 Every call opens the file anew, so that `grafana cli` can change it beside the running server.
 """
@@ -24,6 +24,7 @@ _TABLES = {
     "user": "id INTEGER PRIMARY KEY, login TEXT UNIQUE, salt TEXT, password TEXT",
     "login_attempt": "username TEXT, created REAL",
     "data_source": "id INTEGER PRIMARY KEY, uid TEXT UNIQUE, name TEXT UNIQUE, body TEXT",
+    "dashboard": "uid TEXT PRIMARY KEY, body TEXT",
 }
 
 
@@ -45,7 +46,19 @@ class State:
         for name, columns in _TABLES.items():
             self._run(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
         if not self._run("SELECT 1 FROM user")[1]:
+            self.add_user(login, password)
+
+    def add_user(self, login: str, password: str) -> None:
+        """LookupError when there is one of this login."""
+        try:
             self._run("INSERT INTO user (login, salt, password) VALUES (?, ?, ?)", login, *_salted(password))
+        except sqlite3.IntegrityError:
+            raise LookupError from None
+
+    def user_id(self, login: str) -> int:
+        """Of somebody who is logged in; the administrator's is 1."""
+        ((number,),) = self._run("SELECT id FROM user WHERE lower(login) = ?", login.lower())[1]
+        return int(number)
 
     def login(self, login: str, password: str) -> str:
         """Empty when the password is right, else why not, in the words of Grafana's log."""
@@ -83,6 +96,14 @@ class State:
     def delete_data_source(self, name: str) -> None:
         """Nothing happens when there is none of this name."""
         self._run("DELETE FROM data_source WHERE name = ?", name)
+
+    def own_dashboards(self) -> list[dict[str, Any]]:
+        """The models of those that people made."""
+        return [json.loads(body) for (body,) in self._run("SELECT body FROM dashboard ORDER BY rowid")[1]]
+
+    def save_own_dashboard(self, model: dict[str, Any]) -> None:
+        """Insert it, or replace the one with its uid."""
+        self._run("INSERT OR REPLACE INTO dashboard VALUES (?, ?)", model["uid"], json.dumps(model))
 
 
 def _salted(password: str) -> tuple[str, str]:

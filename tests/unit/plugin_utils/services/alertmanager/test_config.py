@@ -102,6 +102,15 @@ def test_what_has_no_known_severity_goes_the_way_of_high(config: MakeConfig) -> 
     assert (route["receiver"], route["group_by"]) == ("high", ["alertname", "app", "host", "environment"])
 
 
+def test_a_success_is_told_where_people_read_never_where_a_phone_may_ring(config: MakeConfig) -> None:
+    every = [{**receiver, "severities": list(SEVERITIES)} for receiver in (SLACK, DISCORD, WEBHOOK, EMAIL, SNS)]
+    found = receivers(config(receivers=[*every, {**SLACK, "name": "night", "severities": ["critical"]}]))["notice"]
+    assert {name: len(items) for name, items in found.items()} == dict.fromkeys(
+        ("slack_configs", "discord_configs", "email_configs"), 1
+    )
+    assert [item["send_resolved"] for items in found.values() for item in items] == [False] * 3
+
+
 # (a service outside is declared, Uptime Kuma runs): the files with the addresses at which the heartbeat is posted
 HEARTBEATS: dict[tuple[bool, bool], list[str]] = {
     (True, True): ["heartbeat", "heartbeat_uptime_kuma"],
