@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from backups import exported, job, manifest, put, settings, stems, utc
-from crowsnest_backup import check, drill, local, metrics, remote, run
+from crowsnest_backup import check, drill, local, metrics, remote, run, state
 from crowsnest_backup.drill import Drilled, Skipped
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import HeldError, locked
@@ -144,6 +144,15 @@ def test_a_night(world: World) -> None:
     assert world.metric("ok") == 1
     assert world.metric("last_success_timestamp_seconds") == NIGHT.timestamp() + 2
     assert world.metric("kept_old_bytes") == 7
+
+
+def test_the_end_of_the_last_run_stays_known_while_one_is_at_work(world: World) -> None:
+    assert world.run()
+    world.broken["make shop 1"] = BackupError("No.")
+    seen: list[datetime | None] = []
+    world.asleep.append(lambda: seen.append(state.ended(world.settings.state)))
+    assert world.run(NIGHT + DAY)
+    assert seen == [NIGHT]
 
 
 def test_what_is_done_is_not_due(world: World) -> None:
