@@ -180,11 +180,11 @@ class Client(threading.Thread):
 
 @contextmanager
 def clients(number: int, server: Server, database: Database, name: str) -> Iterator[list[Client]]:
-    user, password = server.variables["PGUSER"], PASSWORD if server.container else ""
+    user = server.variables["PGUSER"]
 
     def connect() -> psycopg.Connection[tuple[str]]:
         return psycopg.connect(
-            host=database.host, port=database.port, user=user, password=password, dbname=name, autocommit=True
+            host=database.host, port=database.port, user=user, password=PASSWORD, dbname=name, autocommit=True
         )
 
     over = threading.Event()

@@ -103,8 +103,8 @@ def reason(stderr: str) -> str:
     text = " ".join(
         [*told[:1], *(line for line in told[1:] if re.match(r"(pg_\w+: )?(DETAIL|detail|HINT|hint):", line))]
     )
-    text = re.sub(r"^(psql|pg_\w+): ?|(<stdin>:\d+: )|(connection to server .*? failed: )", "", text)
-    return re.sub(r"^(error|ERROR|FATAL|fatal): +", "", text.strip()).rstrip(".") or "it ended without a reason"
+    text = re.sub(r"^(psql|pg_\w+): ?|(<stdin>:\d+: )|(connection (to server .*? )?failed: )", "", text)
+    return re.sub(r"^((error|ERROR|FATAL|fatal): +)+", "", text.strip()).rstrip(".") or "it ended without a reason"
 
 
 class Session:

@@ -149,7 +149,7 @@ def _require_restrict(server: Server) -> None:
     try:
         server.run("psql", "--no-psqlrc", "--no-password", r"--command=\restrict a", database="postgres")
     except BackupError as error:
-        if "restrict" not in error.message:
+        if "invalid command" not in error.message:
             raise
         raise BackupError(
             r"The psql of this server is too old for the backup: it does not know \restrict.",
