@@ -279,7 +279,7 @@ def _is_safe_in_slack(found: Mapping[str, str]) -> None:
 
 def _is_safe_in_discord(found: Mapping[str, str]) -> None:
     title, text = found["title.discord"], found["text.discord"]
-    meant = re.sub(r"\\.", "", title + text)  # without what is escaped
+    meant = re.sub(r"\\.", "", f"{title}\n{text}")  # without what is escaped
     assert all(link.startswith(OURS) for link in re.findall(r"\]\((\S*)\)", meant)), meant
     rest = re.sub(r"\[[^\[\]]*\]\(\S*\)", "", meant)
     assert not re.search(r"[<>`*~|#]|__|\]\(", rest), rest
