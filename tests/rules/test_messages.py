@@ -164,6 +164,16 @@ def test_a_whole_message(folders: dict[str, Path]) -> None:
     assert korean["text.plain"].startswith(KOREAN)
 
 
+def test_a_notice_has_neither_state_nor_times_and_cannot_be_silenced(folders: dict[str, Path]) -> None:
+    done = alert({**FULL, "summary": "Backup done: shop"}, severity="none", crowsnest_alert="true", app="shop")
+    for each in folders.values():
+        found = message(each, done)
+        assert found["title.slack"] == "💾 Backup done: shop"
+        assert re.sub(LINK, "LINK", found["text.slack"]).split() == ["d", "LINK"]
+    own = message(folders["en"], alert(FULL, severity="none", app="shop"))
+    assert own["title.slack"] == "🔵 ALERT: s" and "Since" in own["text.slack"]
+
+
 # Annotation of a rule of the team's own: what the Slack text has.
 ANNOTATIONS: list[tuple[dict[str, str], str]] = [
     ({"message": "12 jobs wait"}, "12 jobs wait\nSince"),
