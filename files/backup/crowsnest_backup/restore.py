@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +115,7 @@ def _script(server: Server, sql: str, database: str = "") -> None:
         *("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", f"--set=database={database}"),
         *("--single-transaction", "--file=-"),
         database="postgres",
-        input=f"set client_encoding to utf8;\n{sql}",
+        sql=f"set client_encoding to utf8;\n{sql}",
     )
 
 
@@ -130,11 +130,14 @@ def prepare(server: Server, manifest: Manifest, dump: Path, name: str, create_ro
         _require_restrict(server)
     with Session(server, "postgres") as session:
         _require_free_name(session, name)
-        _require_extensions(session, manifest.server["extensions"])
-        if create_roles:
-            _require_roles_file(_roles_file(dump, manifest))
-        else:
-            _require_roles(session, manifest.server["roles"])
+        extensions = session.rows("select name from pg_available_extensions")
+        advice = "Install them there, or use the image that the database had."
+        _require("extensions", manifest.server["extensions"], extensions, advice)
+        if not create_roles:
+            roles = session.rows("select rolname as name from pg_roles")
+            _require("roles", manifest.server["roles"], roles, "Create them, or restore with --create-roles.")
+        elif not (path := _roles_file(dump, manifest)).is_file():
+            raise BackupError(f"The backup's roles are not there: {path} is missing.", "Create the roles by hand.")
         _require_space(server, session, manifest.sql_bytes)
     return _notes(server.major, manifest.server["major"], head)
 
@@ -152,7 +155,7 @@ def _require_restrict(server: Server) -> None:
     try:
         server.run("psql", "--no-psqlrc", "--no-password", r"--command=\restrict a", database="postgres")
     except BackupError as error:
-        if "restrict" not in error.message:
+        if "invalid command" not in error.message:
             raise
         raise BackupError(
             r"The psql of this server is too old for the backup: it does not know \restrict.",
@@ -167,31 +170,13 @@ def _require_free_name(session: Session, name: str) -> None:
         raise BackupError(f"There is a database {name} already.", "Give another name, or drop it.")
 
 
-def _require_extensions(session: Session, wanted: Mapping[str, str]) -> None:
-    found = {row["name"] for row in session.rows("select name from pg_available_extensions")}
-    if missing := sorted(set(wanted) - found):
-        raise BackupError(
-            f"The server lacks extensions that the backup needs: {', '.join(missing)}.",
-            "Install them there, or use the image that the database had.",
-        )
-
-
-def _require_roles(session: Session, wanted: Sequence[str]) -> None:
-    found = {row["rolname"] for row in session.rows("select rolname from pg_roles")}
-    if missing := sorted(set(wanted) - found):
-        raise BackupError(
-            f"The server lacks roles that the backup needs: {', '.join(missing)}.",
-            "Create them, or restore with --create-roles.",
-        )
+def _require(kind: str, wanted: Iterable[str], found: Iterable[Mapping[str, Any]], advice: str) -> None:
+    if missing := sorted(set(wanted) - {row["name"] for row in found}):
+        raise BackupError(f"The server lacks {kind} that the backup needs: {', '.join(missing)}.", advice)
 
 
 def _roles_file(dump: Path, manifest: Manifest) -> Path:
     return dump.with_name(f"{manifest.stem}{ROLES}")
-
-
-def _require_roles_file(path: Path) -> None:
-    if not path.is_file():
-        raise BackupError(f"The backup's roles are not there: {path} is missing.", "Create the roles by hand.")
 
 
 def _require_space(server: Server, session: Session, sql_bytes: int) -> None:
@@ -211,7 +196,7 @@ def _free(server: Server, session: Session) -> int | None:
     folder = rows[0]["setting"]
     if server.kind == "host":
         return shutil.disk_usage(folder).free
-    return int(server.run("df", "-Pk", folder).stdout.splitlines()[-1].split()[3]) * 1024
+    return int(server.run("df", "-Pk", folder).splitlines()[-1].split()[3]) * 1024
 
 
 # --- the database itself ---
