@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import fcntl
-import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.names import MANIFEST, PARTIAL
+from crowsnest_backup.names import ARCHIVE, DUMP, MANIFEST, PARTIAL, ROLES
 
 
 def partial(path: Path) -> Path:
@@ -72,7 +71,8 @@ def sweep(folder: Path) -> list[str]:
     for path in [each for each in left if each.name.endswith(f"{MANIFEST}{PARTIAL}")]:
         manifest = path.name.removeprefix(".").removesuffix(PARTIAL)
         if not (folder / manifest).exists():
-            left = [*folder.glob(f"{glob.escape(manifest.removesuffix(MANIFEST))}.*"), *left]
+            stem = manifest.removesuffix(MANIFEST)
+            left = [*(folder / f"{stem}{ending}" for ending in (DUMP, ARCHIVE, ROLES)), *left]
     for path in left:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return [path.name for path in left]

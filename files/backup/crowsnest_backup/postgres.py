@@ -265,9 +265,15 @@ def _newest_programs() -> str:
 
 
 def _asked(server: Server) -> Server:
-    """The server with its major version."""
-    with Session(server, "postgres") as session:
-        number = session.value("select current_setting('server_version_num') as number")
+    """The server with its major version. Raises BackupError when it does not answer."""
+    where, port = server.variables.get("PGHOST", server.container), server.variables.get("PGPORT")
+    try:
+        with Session(server, "postgres") as session:
+            number = session.value("select current_setting('server_version_num') as number")
+    except BackupError as error:
+        place = f"{where}, port {port}," if port else f"the container {where}"
+        advice = "Is it started? On this host: `systemctl status postgresql`." if where == SOCKETS else error.advice
+        raise BackupError(f"PostgreSQL at {place} refuses: {error.message.rstrip('.')}.", advice) from None
     return replace(server, major=int(number) // 10000)
 
 

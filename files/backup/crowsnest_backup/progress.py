@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -64,7 +65,7 @@ class Progress:
         self._asking = True
         self._write(f"{_CLEAR}{question} [yes/no] ")
         answer = sys.stdin.readline().strip()
-        self._asking = False
+        self._asking, self._doing = False, ""
         return answer == "yes"
 
     def _tick(self) -> None:
@@ -73,7 +74,8 @@ class Progress:
                 self._show()
 
     def _show(self) -> None:
-        self._write(f"{_CLEAR}[{elapsed(time.monotonic() - self._begun)}] {self._doing}")
+        line = f"[{elapsed(time.monotonic() - self._begun)}] {self._doing}"
+        self._write(_CLEAR + line[: shutil.get_terminal_size().columns - 1])
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

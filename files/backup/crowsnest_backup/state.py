@@ -13,6 +13,9 @@ from typing import Any
 
 from crowsnest_backup.files import private_folder, write_whole
 
+# When cron's run last ended. Its lock is another file: a lock is written anew while it is held.
+_ENDED = "ended"
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -101,11 +104,11 @@ def _path(folder: Path, name: str) -> Path:
 def ended(folder: Path) -> datetime | None:
     """When cron's run last ended; None where it never did."""
     try:
-        return datetime.fromisoformat((folder / "run").read_text())
+        return datetime.fromisoformat((folder / _ENDED).read_text())
     except (OSError, ValueError):
         return None
 
 
 def write_end(folder: Path, now: datetime) -> None:
     """Remembers that cron's run ended. Raises OSError."""
-    write_whole(folder / "run", now.isoformat().encode())
+    write_whole(folder / _ENDED, now.isoformat().encode())

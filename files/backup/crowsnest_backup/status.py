@@ -56,7 +56,7 @@ def problems(
         yield f"The newest backup is {span((now - good[-1].start).total_seconds())} old."
     yield from (f"Damaged: {state.corrupt[each.stem]}" for each in found if each.stem in state.corrupt)
     if state.sent.failed:
-        yield f"The remote {state.remote}: {state.sent.failed}"
+        yield f"Not all is at the remote {state.remote}. {state.sent.failed}"
     if state.pruned.failed:
         yield state.pruned.failed
     if state.drill.failed:
@@ -68,13 +68,14 @@ def problems(
 
 def lines(job: dict[str, Any]) -> list[str]:
     """The same for a person."""
+    word = "PROBLEM" if job["problems"] else "well" if job["last_good"] else "new"
     if job["last_good"]:
         last = f"last good {span(job['age_seconds'])} ago: {job['file']}, {size(job['bytes'])}"
     else:
         last = "no backup yet"
     proven = f"proven {job['proven'][:10]}" if job["proven"] else "not proven yet"
     kept = ", ".join(f"{count} {'here' if place == 'local' else f'at {place}'}" for place, count in job["kept"].items())
-    head = f"{job['name']}: {'PROBLEM' if job['problems'] else 'well'}, {last}, {proven}; kept: {kept}"
+    head = f"{job['name']}: {word}, {last}, {proven}; kept: {kept}"
     return [head, *(f"  {problem}" for problem in job["problems"])]
 
 
@@ -105,4 +106,7 @@ def planned(place: str, plan: Plan) -> list[str]:
     """What pruning does to each backup, and why."""
     fates = [*((stem, "keep", why) for stem, why in plan.kept.items())]
     fates += ((stem, "delete", why) for stem, why in plan.deleted.items())
-    return [f"{place}:", *(f"  {fate:6}  {stem}  {why}" for stem, fate, why in sorted(fates, reverse=True))]
+    return [
+        f"{place}:{'' if fates else ' nothing'}",
+        *(f"  {fate:6}  {stem}  {why}" for stem, fate, why in sorted(fates, reverse=True)),
+    ]
