@@ -8,7 +8,6 @@ import hashlib
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
-from crowsnest_backup.postgres import Server, Session, identifier, literal, reason
+from crowsnest_backup.postgres import Server, Session, identifier, literal
 from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
@@ -229,41 +228,17 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
     this program too, rolls everything back. Raises BackupError: the dump is broken, PostgreSQL refuses a statement,
     the rows are not those of the manifest.
     """
-    with tempfile.TemporaryFile() as errors:
-        psql = server.start(
-            "psql",
-            *("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"),
-            database=database,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
-        written = _fed(psql, _text(dump, manifest, server.major, say))
-        if psql.wait() or not written:
-            errors.seek(0)
-            raise BackupError(f"The restore stopped: {reason(errors.read().decode(errors='replace'))}.")
+    words = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    with server.running("psql", *words, database=database, title="The restore stopped", **streams) as psql:
+        for block in _text(dump, manifest, server.major, say):
+            cast(IO[bytes], psql.stdin).write(block)
     say("counting rows")
     with Session(server, database) as session:
         found = counted(session)
     if differences := differing(manifest.counts, found):
         raise BackupError(f"The restored database is not the dumped one: {'; '.join(differences)}.")
     return found
-
-
-def _fed(psql: subprocess.Popen[bytes], blocks: Iterator[bytes]) -> bool:
-    """Whether psql took all of the text. It is killed when the text cannot be read: then nothing is committed."""
-    pipe = cast(IO[bytes], psql.stdin)
-    try:
-        for block in blocks:
-            pipe.write(block)
-        pipe.close()
-    except BrokenPipeError:
-        return False
-    except BaseException:
-        psql.kill()
-        psql.wait()
-        raise
-    return True
 
 
 def _text(dump: Path, manifest: Manifest, major: int, say: Say) -> Iterator[bytes]:
