@@ -275,7 +275,7 @@ def main(words: Sequence[str] | None = None) -> int:
         with Progress() as progress:
             answer = arguments.call(_prepared(arguments, progress))
     except BackupError as error:
-        print(f"crowsnest-backup: {error.message}", error.advice, sep="\n", file=sys.stderr)
+        print(f"crowsnest-backup: {error.message}", *filter(None, [error.advice]), sep="\n", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"crowsnest-backup: {error}", file=sys.stderr)

@@ -71,10 +71,12 @@ def lines(job: dict[str, Any]) -> list[str]:
     if job["last_good"]:
         last = f"last good {span(job['age_seconds'])} ago: {job['file']}, {size(job['bytes'])}"
     else:
-        last = "no backup yet"
+        last = "no backup yet, cron makes the first within a quarter of an hour"
     proven = f"proven {job['proven'][:10]}" if job["proven"] else "not proven yet"
+    proven = "no drill" if job["drill"] == "never" else proven
     kept = ", ".join(f"{count} {'here' if place == 'local' else f'at {place}'}" for place, count in job["kept"].items())
-    head = f"{job['name']}: {'PROBLEM' if job['problems'] else 'well'}, {last}, {proven}; kept: {kept}"
+    how = "PROBLEM" if job["problems"] else "well" if job["last_good"] else "waiting"
+    head = f"{job['name']}: {how}, {last}, {proven}; kept: {kept}"
     return [head, *(f"  {problem}" for problem in job["problems"])]
 
 
