@@ -132,6 +132,30 @@ def test_the_container_starts_anew(container_server: Database, tmp_path: Path, m
             session.run("drop database restarted with (force)")
 
 
+@once
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("head -c -20", r"^What pg_dump wrote has no end, although it reported success\.$"),
+        ("sed '/^7\t/d'", r"its own snapshot: public\.orders: 29999 rows instead of 30000 rows\.$"),
+        ("sed s/public.orders/public.others/", r": public\.orders: no table instead of 30000 rows; public\.others:"),
+        ("cat; exit 3", r"^pg_dump: it was ended from outside \(status 3\)\.$"),
+    ],
+)
+def test_what_pg_dump_gave_is_not_believed(
+    change: str, told: str, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    real = postgres.find(case.database)
+    (programs / "psql").symlink_to(f"{real.folder}/psql")
+    (programs / "pg_dump").write_text(f'#!/bin/sh\n"{real.folder}/pg_dump" "$@" | {change}\n')
+    (programs / "pg_dump").chmod(0o755)
+    lying = Server("remote", real.variables, folder=str(programs), major=real.major)
+    monkeypatch.setattr(postgres, "find", lambda database: lying)
+    case.fails(told)
+
+
 # --- nothing to connect to, or not for us ---
 
 

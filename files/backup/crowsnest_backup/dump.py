@@ -12,7 +12,6 @@ import errno
 import hashlib
 import os
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -83,7 +82,6 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
             server=content.facts,
             counts=content.text.rows,
             sql_bytes=content.text.bytes,
-            sql_sha256=content.text.sha256,
             bytes=content.bytes,
             sha256=content.sha256,
             attempts=attempt,
@@ -134,20 +132,11 @@ def _snapshot(session: Session) -> str:
 def _packed(server: Server, database: str, snapshot: str, text: Stream, path: Path, say: Say) -> tuple[int, str]:
     """Writes what pg_dump gives to a file, gzipped: its size and SHA-256. Raises BackupError, OSError."""
     words = [f"--snapshot={snapshot}", f"--lock-wait-timeout={LOCK_SECONDS}s", "--no-password"]
-    with tempfile.TemporaryFile() as errors, private(path) as file:
-        pg_dump = server.start("pg_dump", *words, database=database, stdout=subprocess.PIPE, stderr=errors)
-        with pg_dump:
-            try:
-                size, sha256 = _written(cast(IO[bytes], pg_dump.stdout), text, file, say)
-            except BaseException:
-                pg_dump.kill()
-                raise
-        if pg_dump.returncode:
-            errors.seek(0)
-            stderr = errors.read().decode(errors="replace")
-            ended = f"it was ended from outside (status {pg_dump.returncode})"
-            raise BackupError(f"pg_dump: {postgres.reason(stderr) if stderr.strip() else ended}")
-    return size, sha256
+    with (
+        private(path) as file,
+        server.running("pg_dump", *words, database=database, stdout=subprocess.PIPE) as pg_dump,
+    ):
+        return _written(cast(IO[bytes], pg_dump.stdout), text, file, say)
 
 
 def _written(source: IO[bytes], text: Stream, file: IO[bytes], say: Say) -> tuple[int, str]:

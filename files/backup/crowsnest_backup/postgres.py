@@ -13,8 +13,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal, cast
@@ -76,13 +76,40 @@ class Server:
         except FileNotFoundError as error:
             raise BackupError(f"The program {error.filename} is not installed on this host.") from None
 
+    @contextmanager
+    def running(
+        self, program: str, *words: str, database: str = "", title: str = "", **streams: Any
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A program for the time of the block; it is killed when the block fails.
+
+        Raises BackupError, which begins with `title`, when it fails or ends before it has read all.
+        """
+        with tempfile.TemporaryFile() as errors:
+            process, cut = self.start(program, *words, database=database, stderr=errors, **streams), False
+            try:
+                yield process
+                if process.stdin:
+                    process.stdin.close()
+            except BrokenPipeError:
+                cut = True
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                if process.stdout:
+                    process.stdout.close()
+                process.wait()
+            if process.returncode or cut:
+                errors.seek(0)
+                told = errors.read().decode(errors="replace")
+                ended = f"it was ended from outside (status {process.returncode})"
+                raise BackupError(f"{title or program}: {reason(told) if told.strip() else ended}.")
+
     def run(self, program: str, *words: str, database: str = "", sql: str = "") -> str:
         """What a program prints, which reads `sql`. Raises BackupError with its reason when it fails."""
         pipe = subprocess.PIPE
-        with self.start(program, *words, database=database, stdin=pipe, stdout=pipe, stderr=pipe) as process:
-            told, complaint = process.communicate(sql.encode())
-        if process.returncode:
-            raise BackupError(f"{program}: {reason(complaint.decode(errors='replace'))}")
+        with self.running(program, *words, database=database, stdin=pipe, stdout=pipe) as process:
+            told, _ = process.communicate(sql.encode())
         return told.decode(errors="replace")
 
 

@@ -8,27 +8,23 @@ import hashlib
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from isal import igzip, igzip_lib
-
 from crowsnest_backup import postgres
-from crowsnest_backup.check import check
+from crowsnest_backup.check import check, unpacked
 from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
-from crowsnest_backup.postgres import Server, Session, identifier, literal, reason
+from crowsnest_backup.postgres import Server, Session, identifier, literal
 from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
 
-_BLOCK = 1 << 20
 # Bytes on the server's disk for each byte of the dump's text: tables, indexes and WAL of a measured restore.
 _SPACE = 2.6
 # pg_database.datlocprovider, as CREATE DATABASE names it.
@@ -125,7 +121,7 @@ def _script(server: Server, sql: str, database: str = "") -> None:
 def prepare(server: Server, manifest: Manifest, dump: Path, name: str, create_roles: bool) -> list[str]:
     """What a person should know of this restore, when all that can be known beforehand is well. Raises BackupError."""
     check(dump.parent, manifest)
-    head = next(_blocks(dump))
+    head = next(unpacked(dump, manifest))
     if _RESTRICT.match(head):
         _require_restrict(server)
     with Session(server, "postgres") as session:
@@ -232,19 +228,11 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
     this program too, rolls everything back. Raises BackupError: the dump is broken, PostgreSQL refuses a statement,
     the rows are not those of the manifest.
     """
-    with tempfile.TemporaryFile() as errors:
-        psql = server.start(
-            "psql",
-            *("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"),
-            database=database,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
-        written = _fed(psql, _text(dump, manifest, server.major, say))
-        if psql.wait() or not written:
-            errors.seek(0)
-            raise BackupError(f"The restore stopped: {reason(errors.read().decode(errors='replace'))}.")
+    words = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    with server.running("psql", *words, database=database, title="The restore stopped", **streams) as psql:
+        for block in _text(dump, manifest, server.major, say):
+            cast(IO[bytes], psql.stdin).write(block)
     say("counting rows")
     with Session(server, database) as session:
         found = counted(session)
@@ -253,42 +241,13 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
     return found
 
 
-def _fed(psql: subprocess.Popen[bytes], blocks: Iterator[bytes]) -> bool:
-    """Whether psql took all of the text. It is killed when the text cannot be read: then nothing is committed."""
-    pipe = cast(IO[bytes], psql.stdin)
-    try:
-        for block in blocks:
-            pipe.write(block)
-        pipe.close()
-    except BrokenPipeError:
-        return False
-    except BaseException:
-        psql.kill()
-        psql.wait()
-        raise
-    return True
-
-
 def _text(dump: Path, manifest: Manifest, major: int, say: Say) -> Iterator[bytes]:
     """The dump as one transaction for a server of this major version. Raises BackupError before the commit."""
-    digest, size = hashlib.sha256(), 0
+    size = 0
     yield b"begin;\n"
-    for block in _blocks(dump):
-        digest.update(block)
+    for block in unpacked(dump, manifest):
         yield block if size or major >= _TIMEOUT_SINCE else _TIMEOUT.sub(rb"\1", block)
         size += len(block)
         say(f"loading, {size * 100 // max(manifest.sql_bytes, size)} %")
-    if digest.hexdigest() != manifest.sql_sha256:
-        raise BackupError(f"{dump} does not hold what was dumped.", "Take another backup.")
     yield b"commit;\n"
     say("building indexes and constraints")
-
-
-def _blocks(dump: Path) -> Iterator[bytes]:
-    """The text of a dump in blocks of 1 MiB; the first one holds its whole head."""
-    try:
-        with igzip.open(dump, "rb") as file:  # type: ignore[no-untyped-call]
-            while block := file.read(_BLOCK):
-                yield block
-    except (OSError, EOFError, igzip_lib.IsalError) as error:  # type: ignore[misc]
-        raise BackupError(f"{dump} cannot be read: {error}.", "Take another backup.") from None

@@ -69,16 +69,15 @@ def problems(
 
 def lines(job: dict[str, Any]) -> list[str]:
     """The same for a person."""
-    word = "PROBLEM" if job["problems"] else "well" if job["last_good"] else "new"
     if job["last_good"]:
         last = f"last good {span(job['age_seconds'])} ago: {job['file']}, {size(job['bytes'])}"
     else:
-        last = "no backup yet"
-    proven = (
-        f", proven {job['proven'][:10]}" if job["proven"] else ", not proven yet" if job["drill"] != "never" else ""
-    )
+        last = "no backup yet, cron makes the first within a quarter of an hour"
+    proven = f"proven {job['proven'][:10]}" if job["proven"] else "not proven yet"
+    proven = "no drill" if job["drill"] == "never" else proven
     kept = ", ".join(f"{count} {'here' if place == 'local' else f'at {place}'}" for place, count in job["kept"].items())
-    head = f"{job['name']}: {word}, {last}{proven}; kept: {kept}"
+    how = "PROBLEM" if job["problems"] else "well" if job["last_good"] else "waiting"
+    head = f"{job['name']}: {how}, {last}, {proven}; kept: {kept}"
     return [head, *(f"  {problem}" for problem in job["problems"])]
 
 
