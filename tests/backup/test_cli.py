@@ -319,6 +319,15 @@ def test_mistakes_of_a_person(words: list[str], told: str, host_server: Database
     assert told in host.call(*words, status=1).stderr
 
 
+@pytest.mark.parametrize("words", [["status"], ["list"], ["check"], ["prune", "--dry-run"], ["backup"], ["sync"]])
+def test_answers_as_json(words: list[str], host_server: Database, tmp_path: Path) -> None:
+    host = Host(tmp_path, host_server)
+    host.declare()
+    found = host.json(*words)
+    rows = found["jobs"] if words == ["status"] else found
+    assert [row.get("name", "shop") for row in rows] == ["shop"] * (words != ["list"])
+
+
 def test_what_pruning_would_do(host: Host) -> None:
     folder = host.folder / "backups" / "test" / "shop"
     folder.mkdir(parents=True)
