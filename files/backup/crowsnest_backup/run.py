@@ -122,10 +122,10 @@ class Runner:
 
         Its first backup, of empty data, would be the newest, which a restore takes.
         """
-        from crowsnest_backup import remote
-
         if job.remote is None or local.backups(self.settings, job):
             return ""
+        from crowsnest_backup import remote
+
         try:
             found = remote.find(self.settings, job, job.remote).listed()
         except BackupError:  # a remote that does not answer keeps nobody from a first backup
