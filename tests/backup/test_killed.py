@@ -130,7 +130,7 @@ def hold(settings: Settings, has: Event, over: Event) -> None:  # type: ignore[v
 def test_two_processes_never_work_at_once_and_a_killed_one_holds_nothing_up(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, None)
     has, over = Event(), Event()
-    other = Process(target=hold, args=(settings, has, over))
+    other = Process(target=hold, args=(settings, has, over), daemon=True)
     other.start()
     assert has.wait(10)
     with (

@@ -159,7 +159,7 @@ def test_nothing_is_left_on_this_host_but_the_backup(place: Place) -> None:
 def test_progress_is_told(place: Place) -> None:
     manifest = place.backup(size=PART + 1)
     place.sync()
-    sent = [line for line in place.told if line.startswith(f"Sending {manifest.file}")]
+    sent = [line for line in place.told if line.startswith(f"sending {manifest.file}")]
     assert len(sent) > 10
     assert sent[-1].endswith(": 100 %")
 

@@ -71,7 +71,7 @@ def test_a_fault_keeps_the_backup_and_the_next_run_sends_it(
     vars(line).update(fault)
     with pytest.raises(BackupError, match=f"^({sentence})") as told_of:
         behind.sync()
-    assert "stays on this host; the next run sends what is missing" in told_of.value.advice
+    assert "stay on this host, and the next run sends what is missing" in told_of.value.advice
     assert SECRET not in str(told_of.value)
     assert content(behind) == before
     vars(line).update(state="whole", cuts=0)
@@ -120,7 +120,7 @@ def test_a_download_that_never_ends_leaves_nothing(line: Line, behind: Place, tm
     [
         ({"secret_key": "wrong"}, r"The remote offsite does not accept the secret key\. Correct"),
         ({"access_key": "wrong"}, r"The remote offsite refuses ListObjectsV2 \(XAdminUserNotFound\): No user exists"),
-        ({"bucket": "no-such-bucket"}, r"The remote offsite has no bucket no-such-bucket\. Make the bucket"),
+        ({"bucket": "no-such-bucket"}, r"The remote offsite has no bucket no-such-bucket\. Make it"),
         ({"bucket": "a bucket"}, r"The declaration of the remote offsite is no address of a bucket: a bucket at"),
         ({"endpoint_url": "nonsense"}, r"The declaration of the remote offsite is no address of a bucket: \S+ at non"),
     ],
@@ -166,11 +166,11 @@ def test_a_region_that_is_wrong() -> None:
     [
         ("PutObject", "AccessDenied", "forbids it (Told): the key may not PutObject in b. Allow s3:PutObject there."),
         ("ListObjectsV2", "403", "forbids it (Told): the key may not ListObjectsV2 in b. Allow s3:ListBucket there."),
-        ("UploadPart", "SlowDown", "is in trouble (SlowDown). The backup stays on this host"),
-        ("PutObject", "BadDigest", "received other bytes than were sent (BadDigest). The backup stays on this host"),
+        ("UploadPart", "SlowDown", "is in trouble (SlowDown). Backups stay on this host"),
+        ("PutObject", "BadDigest", "received other bytes than were sent (BadDigest). Backups stay on this host"),
         ("PutObject", "InvalidAccessKeyId", "does not accept the access key. Correct `access_key` and `secret_key`."),
         ("PutObject", "ExpiredToken", "no longer accepts the token of this host's role."),
-        ("PutObject", "Odd", "refuses PutObject (Odd): Told. The backup stays on this host"),
+        ("PutObject", "Odd", "refuses PutObject (Odd): Told. Backups stay on this host"),
     ],
 )
 def test_what_is_told_of_an_answer(operation: str, code: str, sentence: str) -> None:

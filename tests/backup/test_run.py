@@ -326,7 +326,7 @@ def test_a_clock_that_went_back_deletes_nothing_and_backs_up_once(make_world: Ma
 def test_more_than_half_goes_only_with_a_yes(world: World) -> None:
     nights(world, 4)
     shop = replace(world.settings.jobs["shop"], keep=Keep(1, 0, 0))
-    with pytest.raises(BackupError, match="3 of 4 backups of shop would be deleted"):
+    with pytest.raises(BackupError, match="3 of 4 backups of shop on this host would be deleted"):
         world.runner().prune(shop)
     assert world.metric("prune_ok") == 0
     world.runner().prune(shop, agreed=True)
@@ -399,6 +399,30 @@ def test_the_remote_gets_what_it_lacks_after_a_bad_night(remote_world: World) ->
     assert world.metric("kept_bytes", place="offsite") == 25
 
 
+def test_a_new_host_in_the_place_of_a_lost_one_does_not_begin_with_empty_data(remote_world: World) -> None:
+    remote_world.there = [manifest(NIGHT - DAY, remote={"offsite": {}})]
+    assert not remote_world.run()
+    assert remote_world.done == []
+    (told,) = remote_world.told
+    assert "restore first: crowsnest-backup restore shop --from offsite" in told
+    assert remote_world.metric("ok") == 0
+    # Once there is one here, as after a restore, the nights go on.
+    put(local.folder(remote_world.settings, remote_world.settings.jobs["shop"]), remote_world.there[0])
+    assert remote_world.run(NIGHT + timedelta(hours=2))
+    assert "make shop 1" in remote_world.done
+
+
+def test_a_remote_that_does_not_answer_keeps_nobody_from_a_first_backup(
+    remote_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down() -> list[Manifest]:
+        raise BackupError("It does not answer.")
+
+    monkeypatch.setattr(remote_world, "listed", down)
+    assert remote_world.run()
+    assert "make shop 1" in remote_world.done
+
+
 def test_the_remote_is_pruned_as_well(remote_world: World) -> None:
     nights(remote_world, 4)
     assert [each.stem for each in remote_world.there] == stems(remote_world.settings)
@@ -406,6 +430,19 @@ def test_the_remote_is_pruned_as_well(remote_world: World) -> None:
         "delete shop_test_20261128_180000",
         "delete shop_test_20261129_180000",
     ]
+
+
+def test_after_a_failed_night_nothing_goes_on_the_remote(remote_world: World) -> None:
+    world = remote_world
+    nights(world, 2)
+    world.there.append(manifest(NIGHT - 9 * DAY))
+    fail(world)
+    assert not world.run(NIGHT + 2 * DAY)
+    shop = world.settings.jobs["shop"]
+    world.runner().send(shop)
+    assert len(world.there) == 3
+    world.runner().send(shop, agreed=True)
+    assert [each.stem for each in world.there] == stems(world.settings)
 
 
 def test_what_is_proven_here_is_not_sent_again_and_again(remote_world: World) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from crowsnest_backup.remote_errors import ACTIONS
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.help import parser
@@ -120,7 +121,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
 
 @per_page
 def test_variables_that_are_named_exist(page: Path) -> None:
-    known = {f"crowsnest_{name}" for name in Declaration.model_fields} | {READER, OWN_LABEL}
+    known = {f"crowsnest_{name}" for name in Declaration.model_fields} | {READER, OWN_LABEL, "crowsnest_backup"}
     assert set(re.findall(r"\bcrowsnest_[a-z]\w*", page.read_text())) - known == set()
 
 
@@ -185,6 +186,18 @@ def test_every_dependency_has_its_reason_and_no_other_has_one() -> None:
     wanted = {re.split(r"\[|==", package)[0] for package in packages} | {entry["name"] for entry in collections}
     listed = re.findall(r"(?m)^- ((?:`[\w.-]+`(?:, )?)+): ", (DOCS / "decisions.md").read_text())
     assert {name for line in listed for name in re.findall(r"`([^`]+)`", line)} == wanted
+
+
+def test_the_policy_for_a_bucket_allows_what_the_backup_asks_for_and_no_more() -> None:
+    block = re.search(r"(?ms)^```json\n(.*?)^```$", (DOCS / "backup.md").read_text())
+    assert block
+    allowed = {action for statement in json.loads(block[1])["Statement"] for action in statement["Action"]}
+    assert allowed == set(re.findall(r"s3:\w+", " ".join(ACTIONS.values())))
+    program = (ROOT / "files/backup/crowsnest_backup/remote.py").read_text()
+    asked = set(re.findall(r"(?:_client\.|_pages\(\"|get_paginator\(\")([a-z0-9]+(?:_[a-z0-9]+)+)", program)) - {
+        "get_paginator"
+    }
+    assert {"".join(map(str.capitalize, name.split("_"))) for name in asked} <= set(ACTIONS), "each has its action"
 
 
 def test_the_readme_can_be_read_in_one_go() -> None:

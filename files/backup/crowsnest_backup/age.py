@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pyrage
@@ -41,6 +42,7 @@ def _recipient(text: str) -> pyrage.x25519.Recipient:
         raise BackupError(f"{text} in `encrypt_to` is no recipient of age.", "One begins with age1.") from None
 
 
+@cache  # a backup may have two files, and standard input can be read once
 def _identities(path: Path) -> list[pyrage.x25519.Identity]:
     """The keys of a file as age-keygen writes it: one a line, and comments."""
     advice = "It is the file that age-keygen wrote, with a line AGE-SECRET-KEY-1…"

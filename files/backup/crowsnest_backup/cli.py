@@ -18,7 +18,7 @@ from crowsnest_backup.drill import evidence
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import HeldError
 from crowsnest_backup.manifest import Manifest
-from crowsnest_backup.progress import Progress
+from crowsnest_backup.progress import Progress, span
 from crowsnest_backup.run import Runner, sentence, why_not
 from crowsnest_backup.settings import Job
 
@@ -35,6 +35,8 @@ Backups of this host: made, kept, restored and proven.
   crowsnest-backup restore shop      restores the newest beside the live database, compares it, and asks
                                      before it puts it in the live one's place
   crowsnest-backup restore stack     the state of the monitoring itself
+
+Exit status: 0 well, 1 something failed, 2 wrong words.
 """
 
 
@@ -86,7 +88,7 @@ def _backup(call: Call) -> Answer:
     def backup(job: Job) -> dict[str, Any]:
         made = asdict(call.runner.backup(job))
         if job.remote and (why := why_not(lambda: call.runner.send(job))):
-            call.progress.tell(f"{job.name}: {why} The backup is on this host, and is sent later.")
+            call.progress.tell(f"{job.name}: {why}")
             made["remote_failed"] = why
         return made
 
@@ -97,35 +99,40 @@ def _backup(call: Call) -> Answer:
 def _store(call: Call, job: Job, name: str) -> Store:
     from crowsnest_backup import remote  # boto3 takes half a second, and is not always needed
 
-    call.progress.say(f"Looking at the remote {name}")
+    call.progress.say(f"looking at the remote {name}")
     return remote.find(call.runner.settings, job, name)
 
 
-def _backups(call: Call, job: Job) -> tuple[str, Sequence[Manifest]]:
-    """Where --from says, and what is there, the oldest first."""
+def _from(call: Call, job: Job) -> Store | None:
+    """What --from names; None is this host."""
     source = call.arguments.source
-    if source in (None, recovery.LOCAL):
-        return "on this host", local.backups(call.runner.settings, job)
-    return f"at the remote {source}", _store(call, job, source).listed()
+    return None if source in (None, recovery.LOCAL) else _store(call, job, source)
+
+
+def _counted(found: Sequence[Manifest], store: Store | None) -> str:
+    count = f"{len(found) or 'no'} backup{'s' * (len(found) > 1)}"
+    return f"{count} at the remote {store.remote.name}" if store else f"{count} on this host"
 
 
 def _list(call: Call) -> Answer:
     rows, lines = [], []
     for job in call.jobs():
-        place, found = _backups(call, job)
+        store = _from(call, job)
+        found = store.listed() if store else local.backups(call.runner.settings, job)
+        damaged = {} if store else call.runner.state(job).corrupt
         rows += [asdict(each) for each in found]
-        lines += [f"{job.name}: {len(found)} backups {place}", *status.listed(call.runner, found), ""]
+        table = status.listed(found, damaged, call.runner.settings.timezone)
+        lines += [f"{job.name}: {_counted(found, store)}", *table, ""]
     return Answer(rows, lines[:-1])
 
 
 def _check(call: Call) -> Answer:
     def check(job: Job) -> dict[str, Any]:
-        place, found = _backups(call, job)
-        if call.arguments.source in (None, recovery.LOCAL):
-            damaged = call.runner.check(job, found)
-        else:
-            damaged = call.runner.verify(job, _store(call, job, call.arguments.source), found)
-        call.progress.tell(f"{job.name}: {len(found) - len(damaged)} of {len(found)} backups {place} are whole.")
+        store = _from(call, job)
+        found = store.listed() if store else local.backups(call.runner.settings, job)
+        damaged = call.runner.verify(job, store, found) if store else call.runner.check(job, found)
+        whole = f"{len(found) - len(damaged)} whole of " if found else ""
+        call.progress.tell(f"{job.name}: {whole}{_counted(found, store)}.")
         return {"checked": len(found), "damaged": damaged}
 
     rows, well = call.each(check)
@@ -161,9 +168,11 @@ def _planned(call: Call) -> Answer:
 
 def _sync(call: Call) -> Answer:
     def sync(job: Job) -> None:
-        if job.remote or call.arguments.jobs:
-            call.runner.send(job)
-            call.progress.tell(f"{job.name}: the remote {job.remote} has what it should have.")
+        if job.remote is None and not call.arguments.jobs:
+            call.progress.tell(f"{job.name}: no remote is declared.")
+            return
+        call.runner.send(job)
+        call.progress.tell(f"{job.name}: the remote {job.remote} has what it should have.")
 
     rows, well = call.each(sync)
     return Answer(rows, well=well)
@@ -180,7 +189,7 @@ def _drill(call: Call) -> Answer:
         return asdict(drilled)
 
     rows, well = call.each(drill)
-    if call.arguments.evidence:
+    if call.arguments.evidence and pages:
         call.arguments.evidence.write_text("\n".join(pages), encoding="utf-8")
     return Answer(rows, well=well)
 
@@ -189,7 +198,8 @@ def _status(call: Call) -> Answer:
     jobs = [status.of_job(call.runner, job) for job in call.runner.settings.jobs.values()]
     ended = state.ended(call.runner.settings.state)
     data = {"environment": call.runner.settings.environment, "run": ended and ended.isoformat(), "jobs": jobs}
-    return Answer(data, [line for job in jobs for line in status.lines(job)])
+    ago = f"{span((call.runner.now() - ended).total_seconds())} ago" if ended else "never"
+    return Answer(data, [*(line for job in jobs for line in status.lines(job)), f"Cron's last run ended: {ago}."])
 
 
 def _restore(call: Call) -> Answer:
@@ -214,7 +224,9 @@ def parser() -> ArgumentParser:
     own = ArgumentParser("crowsnest-backup", description=HELP, formatter_class=RawDescriptionHelpFormatter)
     common = ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="the answer as JSON")
-    common.add_argument("--settings", type=Path, default=SETTINGS, help="folder with settings.json [%(default)s]")
+    common.add_argument(
+        "--settings", type=Path, default=SETTINGS, metavar="FOLDER", help="that of settings.json [its own]"
+    )
     verbs = own.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     def verb(name: str, call: Callable[[Call], Answer], text: str, jobs: str | None = "*") -> ArgumentParser:
@@ -224,8 +236,8 @@ def parser() -> ArgumentParser:
             added.add_argument("jobs", nargs=jobs, metavar="JOB", help="name of an app, or stack [all]")
         return added
 
-    verb("status", _status, "Is all well, and since when.", jobs=None)
-    _source(verb("list", _list, "The backups there are."))
+    verb("status", _status, "Shows whether all is well, and what is not.", jobs=None)
+    _source(verb("list", _list, "Shows the backups there are."))
     verb("backup", _backup, "Makes a backup now.")
     _restoring(
         verb("restore", _restore, "Restores a backup beside the live database; asks before the swap.", jobs=None)
@@ -248,17 +260,17 @@ def parser() -> ArgumentParser:
 def _restoring(restoring: ArgumentParser) -> None:
     restoring.add_argument("job", metavar="JOB", help="name of an app, or stack")
     restoring.add_argument("--backup", default="latest", metavar="NAME", help="as `list` shows it [the newest]")
-    _source(restoring)
+    _source(restoring, "this host, else the remote")
     place = restoring.add_mutually_exclusive_group()
     place.add_argument("--as", dest="name", metavar="DATABASE", help="a new database of this name, without a swap")
-    place.add_argument("--swap", action="store_true", help="swap afterwards; asks first, as without it")
-    restoring.add_argument("--yes", action="store_true", help="do not ask: swap")
+    place.add_argument("--swap", action="store_true", help="as without it: ask, then swap")
+    restoring.add_argument("--yes", action="store_true", help="swap without asking")
     restoring.add_argument("--identity", type=Path, metavar="FILE", help="key of age for an encrypted backup")
     restoring.add_argument("--create-roles", action="store_true", help="create the roles that the server lacks")
 
 
-def _source(added: ArgumentParser) -> None:
-    added.add_argument("--from", dest="source", metavar="local|REMOTE", help="where the backup is")
+def _source(added: ArgumentParser, default: str = "local") -> None:
+    added.add_argument("--from", dest="source", metavar="local|REMOTE", help=f"where the backup is [{default}]")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -270,7 +282,7 @@ def main(words: Sequence[str] | None = None) -> int:
             runner = Runner(settings.read(arguments.settings), say=progress.say, tell=progress.tell)
             answer = arguments.call(Call(runner, progress, arguments))
     except BackupError as error:
-        print(f"crowsnest-backup: {error.message}", error.advice, sep="\n", file=sys.stderr)
+        print(f"crowsnest-backup: {error.message}\n{error.advice}".rstrip(), file=sys.stderr)
         return 1
     except OSError as error:
         print(f"crowsnest-backup: {sentence(error)}", file=sys.stderr)

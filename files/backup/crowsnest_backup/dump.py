@@ -12,7 +12,6 @@ import errno
 import hashlib
 import os
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -28,7 +27,7 @@ from crowsnest_backup.check import BLOCK, GZIP, read_back
 from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.facts import facts, roles_sql
-from crowsnest_backup.files import partial, private_folder, write_partial
+from crowsnest_backup.files import partial, private, private_folder, write_partial
 from crowsnest_backup.guard import ENDLESS, guarded
 from crowsnest_backup.manifest import Manifest, publish
 from crowsnest_backup.names import DUMP, ROLES, stem
@@ -80,7 +79,7 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
             environment=settings.environment,
             started=now.isoformat(),
             finished=now.isoformat(),
-            server={**content.facts, "dump_version": content.text.written_by},
+            server=content.facts,
             counts=content.text.rows,
             sql_bytes=content.text.bytes,
             bytes=content.bytes,
@@ -133,24 +132,11 @@ def _snapshot(session: Session) -> str:
 def _packed(server: Server, database: str, snapshot: str, text: Stream, path: Path, say: Say) -> tuple[int, str]:
     """Writes what pg_dump gives to a file, gzipped: its size and SHA-256. Raises BackupError, OSError."""
     words = [f"--snapshot={snapshot}", f"--lock-wait-timeout={LOCK_SECONDS}s", "--no-password"]
-    with tempfile.TemporaryFile() as errors, _created(path) as file:
-        pg_dump = server.start("pg_dump", *words, database=database, stdout=subprocess.PIPE, stderr=errors)
-        with pg_dump:
-            try:
-                size, sha256 = _written(cast(IO[bytes], pg_dump.stdout), text, file, say)
-            except BaseException:
-                pg_dump.kill()
-                raise
-        if pg_dump.returncode:
-            errors.seek(0)
-            stderr = errors.read().decode(errors="replace")
-            ended = f"it was ended from outside (status {pg_dump.returncode})"
-            raise BackupError(f"pg_dump: {postgres.reason(stderr) if stderr.strip() else ended}")
-    return size, sha256
-
-
-def _created(path: Path) -> IO[bytes]:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb", buffering=0)
+    with (
+        private(path) as file,
+        server.running("pg_dump", *words, database=database, stdout=subprocess.PIPE) as pg_dump,
+    ):
+        return _written(cast(IO[bytes], pg_dump.stdout), text, file, say)
 
 
 def _written(source: IO[bytes], text: Stream, file: IO[bytes], say: Say) -> tuple[int, str]:
@@ -168,7 +154,6 @@ def _written(source: IO[bytes], text: Stream, file: IO[bytes], say: Say) -> tupl
         if text.bytes % _SAID == 0:
             say(f"dumping, {text.bytes // _MB} MB")
     size += write(packer.flush())
-    os.fsync(file.fileno())
     return size, sha256.hexdigest()
 
 

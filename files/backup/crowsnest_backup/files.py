@@ -28,22 +28,16 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 def write_partial(path: Path, content: bytes, mode: int = 0o600) -> Path:
     """Writes all of a file to the disk, but under the name of a partial one, which is returned. Raises OSError."""
-    begun = partial(path)
-    descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), mode)
+    with private(partial(path), mode) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return begun
+    return partial(path)
 
 
 @contextmanager
-def private(path: Path) -> Iterator[IO[bytes]]:
+def private(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     """A new file, readable by root only, that is on the disk when the block ends. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
         yield file
         file.flush()
         os.fsync(file.fileno())

@@ -16,6 +16,7 @@ from crowsnest_backup import local, postgres, restore, swap
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import locked, private_folder
 from crowsnest_backup.manifest import Manifest
+from crowsnest_backup.names import MANIFEST
 from crowsnest_backup.progress import Progress, span
 from crowsnest_backup.run import Runner, why_not
 from crowsnest_backup.settings import Job
@@ -124,10 +125,14 @@ def _fetched(runner: Runner, job: Job, wish: Wish) -> Iterator[tuple[Manifest, P
             else:
                 from crowsnest_backup import remote
 
-                runner.say(f"Looking at the remote {source}")
+                runner.say(f"looking at the remote {source}")
                 store = remote.find(runner.settings, job, source)
                 chosen = local.named(wish.backup, store.listed(), f"of {job.name} at the remote {source}")
-                runner.say(f"Fetching {chosen.file} from {source}")
-                yield chosen, store.fetch(chosen, private_folder(folder / local.FETCHED), wish.identity)
+                runner.say(f"fetching {chosen.file} from {source}")
+                path = store.fetch(chosen, private_folder(folder / local.FETCHED), wish.identity)
+                yield chosen, path
+                if not local.backups(runner.settings, job):  # a new host begins with it
+                    for each in sorted(path.parent.iterdir(), key=lambda found: found.suffix == MANIFEST):
+                        each.replace(folder / each.name)
         finally:
             shutil.rmtree(folder / local.FETCHED, ignore_errors=True)

@@ -139,7 +139,7 @@ class Store:
             return self._put(path, f"{self.prefix}{path.name}", say)
         secret = partial(path.with_name(path.name + ENCRYPTED))
         _need_room(path.parent, path.stat().st_size)
-        say(f"Encrypting {path.name}")
+        say(f"encrypting {path.name}")
         try:
             age.encrypt(path, secret, self.remote.encrypt_to)
             return self._put(secret, f"{self.prefix}{path.name}{ENCRYPTED}", say)
@@ -334,7 +334,7 @@ def sync(store: Store, settings: Settings, job: Job, now: datetime, say: Say) ->
 
     Which those are is found by comparing manifests. Each local manifest then tells of its copy.
     """
-    say(f"Looking at the remote {store.remote.name}")
+    say(f"looking at the remote {store.remote.name}")
     folder = local.folder(settings, job)
     there = {manifest.stem: manifest for manifest in store.listed()}
     sent: list[Manifest] = []
@@ -393,4 +393,4 @@ class _Progress:
     def on_progress(self, *, bytes_transferred: int, **_rest: object) -> None:
         before, self.sent = self.sent, self.sent + bytes_transferred
         if self.sent * 20 // self.size != before * 20 // self.size:
-            self.say(f"Sending {self.name}: {self.sent * 100 // self.size} %")
+            self.say(f"sending {self.name}: {self.sent * 100 // self.size} %")

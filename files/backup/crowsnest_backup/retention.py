@@ -59,7 +59,7 @@ def plan(
         if stem in elsewhere:
             reasons[stem].append("kept on this host")
     kept = {stem: ", ".join(why) for stem, why in reasons.items() if why}
-    beyond = f"older than {keep.daily} daily, {keep.weekly} weekly and {keep.monthly} monthly ones"
+    beyond = f"not the newest of one of {keep.daily} days, {keep.weekly} weeks or {keep.monthly} months"
     return Plan(kept, {stem: beyond for stem in reasons if stem not in kept})
 
 
@@ -74,7 +74,13 @@ def _newest_of_each(
 
 
 def approved(
-    name: str, backups: Sequence[Manifest], planned: Plan, now: datetime, failed: str = "", agreed: bool = False
+    name: str,
+    backups: Sequence[Manifest],
+    planned: Plan,
+    now: datetime,
+    failed: str = "",
+    agreed: bool = False,
+    place: str = "on this host",
 ) -> list[str]:
     """Stems that may be deleted now. Raises BackupError: none, and why.
 
@@ -93,6 +99,6 @@ def approved(
         raise BackupError(f"Nothing of {name} is deleted while its newest backup failed: {failed}", advice)
     if 2 * len(deleted) > len(backups) and not agreed:
         raise BackupError(
-            f"{len(deleted)} of {len(backups)} backups of {name} would be deleted, more than half.", advice
+            f"{len(deleted)} of {len(backups)} backups of {name} {place} would be deleted, more than half.", advice
         )
     return deleted

@@ -60,7 +60,7 @@ class Runner:
         with locked(self.settings.state, "run"):
             jobs = list(self.settings.jobs.values())
             for job in jobs:
-                states.write(self.settings.state, job.name, self.state(job))
+                self._remember(job, lambda state: state)  # when it was first seen
             made = [self.series(job) for job in jobs if self._backup_due(job)]
             for job in filter(self._send_due, jobs):
                 self._told(job, partial(self.send, job))
@@ -107,6 +107,39 @@ class Runner:
 
     def series(self, job: Job) -> bool:
         """Tries a backup as often as declared; whether one was made. The lock is free while it waits."""
+        if why := self._unrestored(job):
+            self.tell(f"{job.name}: {why}")
+        else:
+            why = self._tried(job)
+        if why:
+            self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now(), failed=why)))
+            return False
+        self._told(job, partial(self.prune, job))
+        return True
+
+    def _unrestored(self, job: Job) -> str:
+        """Why a new host in the place of a lost one begins no series of its own; empty where it may.
+
+        Its first backup, of empty data, would be the newest, which a restore takes.
+        """
+        from crowsnest_backup import remote
+
+        if job.remote is None or local.backups(self.settings, job):
+            return ""
+        try:
+            found = remote.find(self.settings, job, job.remote).listed()
+        except BackupError:  # a remote that does not answer keeps nobody from a first backup
+            return ""
+        restore_it = f"crowsnest-backup restore {job.name} --from {job.remote}"
+        return (
+            f"There are {len(found)} backups at the remote {job.remote} and none on this host. If it is new, restore"
+            f" first: {restore_it}. To begin with what is here instead: crowsnest-backup backup {job.name}"
+            if found
+            else ""
+        )
+
+    def _tried(self, job: Job) -> str:
+        """Why no try made a backup; empty when one did."""
         why = ""
         for attempt in range(1, self.settings.tries + 1):
             if attempt > 1:
@@ -114,11 +147,9 @@ class Runner:
                 self.sleep(self.settings.pause_seconds)
             why = why_not(partial(self.backup, job, attempt))
             if not why:
-                self._told(job, partial(self.prune, job))
-                return True
+                return ""
             self.tell(f"{job.name}: try {attempt} of {self.settings.tries} failed. {why}")
-        self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now(), failed=why)))
-        return False
+        return why
 
     # --- one step of one job; each raises BackupError, and is remembered ---
 
@@ -133,6 +164,8 @@ class Runner:
         self.tell(f"{job.name}: {made.file}, {size(made.bytes)}{rows}, in {span(made.seconds)}.")
         if job.push_url:
             self._told(job, lambda: push(job.push_url))
+        for warning in made.server.get("warnings", ()):
+            self.tell(f"{job.name}: {warning}")
         self._told(job, lambda: self.measure(job))
         return made
 
@@ -166,7 +199,7 @@ class Runner:
         from crowsnest_backup import remote  # boto3 takes more memory than all the rest, and is not always needed
 
         if job.remote is None:
-            raise BackupError(f"The backups of {job.name} have no remote.", "Declare one as `backup: {remote: NAME}`.")
+            raise BackupError("No remote is declared for its backups.", "Declare one as `backup: {remote: NAME}`.")
         name: str = job.remote
 
         def send() -> None:
@@ -184,7 +217,8 @@ class Runner:
         listed = store.listed()
         if self.state(job).backup.failed and not agreed:
             return listed
-        going = approved(job.name, listed, self.planned_remotely(job, listed), self.now(), agreed=agreed)
+        planned, place = self.planned_remotely(job, listed), f"at the remote {job.remote}"
+        going = approved(job.name, listed, planned, self.now(), agreed=agreed, place=place)
         for stem in going:
             store.delete(stem)
         return [each for each in listed if each.stem not in going]
@@ -193,7 +227,7 @@ class Runner:
         """Reads the files of these backups back; {stem: why} of those that are damaged. In between the lock is free."""
         damaged = {}
         for backup in backups:
-            self.say(f"Checking {backup.file}")
+            self.say(f"reading {backup.file}")
             with locked(self.settings.state, wait=True):
                 if why := self._damage(job, backup):
                     damaged[backup.stem] = why
@@ -212,7 +246,7 @@ class Runner:
         """Reads copies back; {stem: why} of those that are not what was sent."""
         damaged = {}
         for copy in listed:
-            self.say(f"Reading {copy.file}")
+            self.say(f"reading {copy.file}")
             if why := why_not(lambda copy=copy: store.verify(copy)):  # type: ignore[misc]
                 damaged[copy.stem] = why
                 self.tell(f"{job.name}: {why}")
@@ -230,10 +264,10 @@ class Runner:
     def drill(self, job: Job) -> tuple[Manifest, drill.Drilled]:
         """Proves a backup by restoring it into a server of its own. Raises Skipped when that cannot be done now."""
         if job.database is None:
-            raise BackupError(f"A drill restores a database, and {job.name} is none.")
+            raise BackupError("A drill restores a database, and this is none.")
         good, begun = self.good(job), self.now()
         if not good:
-            raise BackupError(f"There is no backup of {job.name} to prove.", f"crowsnest-backup backup {job.name}")
+            raise BackupError("There is no backup to prove.", f"Make one: crowsnest-backup backup {job.name}")
         chosen = drill.choose(good, self.state(job).drills)
         folder = local.folder(self.settings, job)
 

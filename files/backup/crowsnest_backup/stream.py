@@ -24,7 +24,6 @@ _COPY = re.compile(rb"COPY %b\.%b (?:\(%b(?:, %b)*\))? FROM stdin;\n" % (_NAME, 
 # Since 13.22, 14.19, 15.14, 16.10 and 17.6 the text is between \restrict and \unrestrict with one random key.
 _HEAD = re.compile(rb"--\n-- PostgreSQL database dump\n--\n\n(?:\\restrict (\w+)\n)?")
 _TAIL = re.compile(rb"\n--\n-- PostgreSQL database dump complete\n--\n\n(?:\\unrestrict (\w+)\n\n)?\Z")
-_WRITTEN_BY = re.compile(rb"^-- Dumped by pg_dump version (.*)$", re.MULTILINE)
 
 
 class Stream:
@@ -48,12 +47,6 @@ class Stream:
         while going:
             at, going = self._inside(text, at) if self._end else self._outside(text, at)
         self._rest = text[at:]
-
-    @property
-    def written_by(self) -> str:
-        """`15.18 (Debian 15.18-0+deb12u1)`: the version of pg_dump; empty where it does not say."""
-        found = _WRITTEN_BY.search(self._head)
-        return found[1].decode() if found else ""
 
     @property
     def whole(self) -> bool:
