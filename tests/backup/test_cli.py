@@ -139,7 +139,7 @@ def test_a_night_and_a_day(host: Host) -> None:
     assert host.metrics()[f"rows{{{own}}}"] == 40
     host.call("run")
     assert len(host.files()) == 3
-    assert host.call("check").stderr == "shop: 1 of 1 backups on this host are whole.\n"
+    assert host.call("check").stderr == "shop: 1 whole of 1 backup on this host.\n"
     assert stem in host.call("list").stdout
     assert host.json("list")[0]["counts"] == {"public.orders": 40}
     (job,) = host.json("status")["jobs"]
@@ -232,6 +232,8 @@ def test_the_newest_that_is_whole_is_restored(host: Host) -> None:
     path.write_bytes(content[:-20] + bytes([content[-20] ^ 1]) + content[-19:])
     host.call("restore", "shop", "--as", f"{host.database.name}_look", status=1)
     assert broken["file"] in host.call("check", status=1).stderr
+    assert "DAMAGED" in host.call("list").stdout
+    assert "PROBLEM" in host.call("status").stdout
     done = host.json("restore", "shop", "--as", f"{host.database.name}_look")
     assert done["backup"] == good["stem"]
 
@@ -278,7 +280,7 @@ def test_a_night_without_the_remote_is_made_good(
         assert host.metrics()[f'remote_missing{{{own},remote="offsite"}}'] == 0
         assert host.call("status").stdout.startswith("shop: well")
         assert "1 backup at the remote offsite" in host.call("list", "--from", "offsite").stdout
-        assert "1 of 1 backups at the remote offsite are whole" in host.call("check", "--from", "offsite").stderr
+        assert "1 whole of 1 backup at the remote offsite" in host.call("check", "--from", "offsite").stderr
         assert "shop on the remote offsite:" in host.call("prune", "--dry-run").stdout
         for path in host.files():
             path.unlink()
@@ -327,8 +329,8 @@ def test_what_pruning_would_do(host: Host) -> None:
     assert host.call("prune", "--dry-run").stdout.splitlines() == [
         "shop on this host:",
         f"  keep    {encoded(name)}_test_20261126_180000  daily 1 of 1, the newest good one",
-        f"  delete  {encoded(name)}_test_20261125_180000  older than 1 daily, 0 weekly and 0 monthly ones",
-        f"  delete  {encoded(name)}_test_20261124_180000  older than 1 daily, 0 weekly and 0 monthly ones",
+        f"  delete  {encoded(name)}_test_20261125_180000  not the newest of one of 1 days, 0 weeks or 0 months",
+        f"  delete  {encoded(name)}_test_20261124_180000  not the newest of one of 1 days, 0 weeks or 0 months",
     ]
     assert "2 of 3 backups of shop on this host would be deleted" in host.call("prune", status=1).stderr
     host.call("prune", "--yes")

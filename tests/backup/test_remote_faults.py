@@ -120,7 +120,7 @@ def test_a_download_that_never_ends_leaves_nothing(line: Line, behind: Place, tm
     [
         ({"secret_key": "wrong"}, r"The remote offsite does not accept the secret key\. Correct"),
         ({"access_key": "wrong"}, r"The remote offsite refuses ListObjectsV2 \(XAdminUserNotFound\): No user exists"),
-        ({"bucket": "no-such-bucket"}, r"The remote offsite has no bucket no-such-bucket\. Make the bucket"),
+        ({"bucket": "no-such-bucket"}, r"The remote offsite has no bucket no-such-bucket\. Make it"),
         ({"bucket": "a bucket"}, r"The declaration of the remote offsite is no address of a bucket: a bucket at"),
         ({"endpoint_url": "nonsense"}, r"The declaration of the remote offsite is no address of a bucket: \S+ at non"),
     ],

@@ -48,11 +48,7 @@ class Case:
         text = before.replace(old, new, 1)
         assert text != before
         self.file.write_bytes(gzip.compress(text))
-        hashes = {
-            "sql_sha256": hashlib.sha256(text).hexdigest(),
-            "sha256": hashlib.sha256(self.file.read_bytes()).hexdigest(),
-        }
-        self.manifest = replace(self.manifest, **hashes)
+        self.manifest = replace(self.manifest, sha256=hashlib.sha256(self.file.read_bytes()).hexdigest())
 
     def restore(self, name: str, create_roles: bool = False) -> restore.Restored:
         return restore.restore(self.settings, self.job, self.manifest, self.file, name, create_roles, silent)
@@ -112,7 +108,7 @@ BROKEN: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_broken_file_that_was_not_checked_is_never_committed(how: str, case: Case, target: str) -> None:
     case.file.write_bytes(BROKEN[how](case.file.read_bytes()))
-    with pytest.raises(BackupError, match=r"cannot be read|does not hold what was dumped"):
+    with pytest.raises(BackupError, match=r"ends in the middle|behind its end|is not the file that was written"):
         case.load(target)
     assert case.value(target, "select count(*) as n from pg_class where relname = 'shop_order'") == 0
 

@@ -25,7 +25,7 @@ BACKUPS = st.lists(
     max_size=40,
     unique_by=lambda each: each.stem,
 )
-KEEPS = st.builds(Keep, st.integers(0, 8), st.integers(0, 5), st.integers(0, 7))
+KEEPS = st.just(Keep(0, 0, 0)) | st.builds(Keep, st.integers(0, 8), st.integers(0, 5), st.integers(0, 7))
 
 
 def nights(first: str, count: int) -> list[Manifest]:
@@ -91,7 +91,7 @@ def test_reasons_are_told() -> None:
     planned = plan(backups, Keep(2, 1, 1), SEOUL)
     assert planned.kept[backups[2].stem] == "daily 1 of 2, weekly 1 of 1, monthly 1 of 1, the newest good one"
     assert planned.kept[backups[1].stem] == "daily 2 of 2"
-    assert planned.deleted == {backups[0].stem: "older than 2 daily, 1 weekly and 1 monthly ones"}
+    assert planned.deleted == {backups[0].stem: "not the newest of one of 2 days, 1 weeks or 1 months"}
 
 
 def test_keeping_none_of_any_kind_keeps_the_last_good() -> None:

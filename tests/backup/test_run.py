@@ -432,6 +432,19 @@ def test_the_remote_is_pruned_as_well(remote_world: World) -> None:
     ]
 
 
+def test_after_a_failed_night_nothing_goes_on_the_remote(remote_world: World) -> None:
+    world = remote_world
+    nights(world, 2)
+    world.there.append(manifest(NIGHT - 9 * DAY))
+    fail(world)
+    assert not world.run(NIGHT + 2 * DAY)
+    shop = world.settings.jobs["shop"]
+    world.runner().send(shop)
+    assert len(world.there) == 3
+    world.runner().send(shop, agreed=True)
+    assert [each.stem for each in world.there] == stems(world.settings)
+
+
 def test_what_is_proven_here_is_not_sent_again_and_again(remote_world: World) -> None:
     first = nights(remote_world, 1)[0]
     folder = local.folder(remote_world.settings, remote_world.settings.jobs["shop"])

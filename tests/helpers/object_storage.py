@@ -203,7 +203,6 @@ class Place:
             server={"major": 17},
             counts={"public.shop_order": 3},
             sql_bytes=2 * size,
-            sql_sha256="",
             bytes=size,
             sha256=hashlib.sha256(content).hexdigest(),
             attempts=1,

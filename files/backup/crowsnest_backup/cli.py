@@ -18,7 +18,7 @@ from crowsnest_backup.drill import evidence
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import HeldError
 from crowsnest_backup.manifest import Manifest
-from crowsnest_backup.progress import Progress
+from crowsnest_backup.progress import Progress, span
 from crowsnest_backup.run import Runner, sentence, why_not
 from crowsnest_backup.settings import Job
 
@@ -103,35 +103,36 @@ def _store(call: Call, job: Job, name: str) -> Store:
     return remote.find(call.runner.settings, job, name)
 
 
-def _backups(call: Call, job: Job) -> tuple[str, Sequence[Manifest]]:
-    """Where --from says, and what is there, the oldest first."""
+def _from(call: Call, job: Job) -> Store | None:
+    """What --from names; None is this host."""
     source = call.arguments.source
-    if source in (None, recovery.LOCAL):
-        return "on this host", local.backups(call.runner.settings, job)
-    return f"at the remote {source}", _store(call, job, source).listed()
+    return None if source in (None, recovery.LOCAL) else _store(call, job, source)
+
+
+def _counted(found: Sequence[Manifest], store: Store | None) -> str:
+    count = f"{len(found) or 'no'} backup{'s' * (len(found) > 1)}"
+    return f"{count} at the remote {store.remote.name}" if store else f"{count} on this host"
 
 
 def _list(call: Call) -> Answer:
     rows, lines = [], []
     for job in call.jobs():
-        place, found = _backups(call, job)
+        store = _from(call, job)
+        found = store.listed() if store else local.backups(call.runner.settings, job)
+        damaged = {} if store else call.runner.state(job).corrupt
         rows += [asdict(each) for each in found]
-        count = f"{len(found)} backup{'s' * (len(found) != 1)}" if found else "no backup"
-        lines += [f"{job.name}: {count} {place}", *status.listed(call.runner, found), ""]
+        table = status.listed(found, damaged, call.runner.settings.timezone)
+        lines += [f"{job.name}: {_counted(found, store)}", *table, ""]
     return Answer(rows, lines[:-1])
 
 
 def _check(call: Call) -> Answer:
     def check(job: Job) -> dict[str, Any]:
-        place, found = _backups(call, job)
-        if call.arguments.source in (None, recovery.LOCAL):
-            damaged = call.runner.check(job, found)
-        else:
-            damaged = call.runner.verify(job, _store(call, job, call.arguments.source), found)
-        told = (
-            f"{len(found) - len(damaged)} of {len(found)} backups {place} are whole" if found else f"no backup {place}"
-        )
-        call.progress.tell(f"{job.name}: {told}.")
+        store = _from(call, job)
+        found = store.listed() if store else local.backups(call.runner.settings, job)
+        damaged = call.runner.verify(job, store, found) if store else call.runner.check(job, found)
+        whole = f"{len(found) - len(damaged)} whole of " if found else ""
+        call.progress.tell(f"{job.name}: {whole}{_counted(found, store)}.")
         return {"checked": len(found), "damaged": damaged}
 
     rows, well = call.each(check)
@@ -188,7 +189,7 @@ def _drill(call: Call) -> Answer:
         return asdict(drilled)
 
     rows, well = call.each(drill)
-    if call.arguments.evidence:
+    if call.arguments.evidence and pages:
         call.arguments.evidence.write_text("\n".join(pages), encoding="utf-8")
     return Answer(rows, well=well)
 
@@ -197,7 +198,8 @@ def _status(call: Call) -> Answer:
     jobs = [status.of_job(call.runner, job) for job in call.runner.settings.jobs.values()]
     ended = state.ended(call.runner.settings.state)
     data = {"environment": call.runner.settings.environment, "run": ended and ended.isoformat(), "jobs": jobs}
-    return Answer(data, [line for job in jobs for line in status.lines(job)])
+    ago = f"{span((call.runner.now() - ended).total_seconds())} ago" if ended else "never"
+    return Answer(data, [*(line for job in jobs for line in status.lines(job)), f"Cron's last run ended: {ago}."])
 
 
 def _restore(call: Call) -> Answer:

@@ -82,7 +82,6 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
             server=content.facts,
             counts=content.text.rows,
             sql_bytes=content.text.bytes,
-            sql_sha256=content.text.sha256,
             bytes=content.bytes,
             sha256=content.sha256,
             attempts=attempt,

@@ -300,7 +300,7 @@ def _asked(server: Server) -> Server:
     except BackupError as error:
         place = f"{where}, port {port}," if port else f"the container {where}"
         advice = "Is it started? On this host: `systemctl status postgresql`." if where == SOCKETS else error.advice
-        raise BackupError(f"PostgreSQL at {place} refuses: {error.message.rstrip('.')}.", advice) from None
+        raise BackupError(f"PostgreSQL at {place} cannot be reached: {error.message.rstrip('.')}.", advice) from None
     return replace(server, major=int(number) // 10000)
 
 

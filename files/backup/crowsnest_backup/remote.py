@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -304,12 +305,20 @@ def _client(remote: Remote) -> Any:
         response_checksum_validation="when_required",  # ours is compared instead
         s3={"addressing_style": "auto" if amazon else "path"},
     )
-    session = boto3.session.Session(
+    return _session().client(
+        "s3",
         aws_access_key_id=remote.access_key,
         aws_secret_access_key=remote.secret_key if remote.access_key else None,
         region_name=remote.region,
+        endpoint_url=remote.endpoint_url,
+        config=config,
     )
-    return session.client("s3", endpoint_url=remote.endpoint_url, config=config)
+
+
+@cache
+def _session() -> Any:
+    """What every client shares: of its own, each would take 12 MB for Amazon's description of S3."""
+    return boto3.session.Session()
 
 
 def find(settings: Settings, job: Job, name: str) -> Store:

@@ -26,6 +26,7 @@ ACTIONS = {
 }
 _FORBIDDEN = ("AccessDenied", "403", "Forbidden", "AllAccessDisabled")
 CLOCK = "Set the clock of this host: `timedatectl set-ntp true`, then `timedatectl`."
+KEYS = "Correct `access_key` and `secret_key`."
 AGAIN = "Backups stay on this host, and the next run sends what is missing."
 
 # Errors of the client: (its exceptions, what happened, what to do).
@@ -62,22 +63,10 @@ _FAULTS: list[tuple[tuple[type[Exception], ...], str, str]] = [
 # What the storage answers: (its codes, what happened, what to do).
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _REFUSALS: list[tuple[tuple[str, ...], str, str]] = [
-    (
-        ("NoSuchBucket",),
-        "The remote {name} has no bucket {bucket}.",
-        "Make the bucket, or correct `bucket` or `endpoint_url`.",
-    ),
+    (("NoSuchBucket",), "The remote {name} has no bucket {bucket}.", "Make it, or correct `bucket` or `endpoint_url`."),
     (("RequestTimeTooSkewed",), "The clock of this host is not the one of the remote {name}.", CLOCK),
-    (
-        ("InvalidAccessKeyId",),
-        "The remote {name} does not accept the access key.",
-        "Correct `access_key` and `secret_key`.",
-    ),
-    (
-        ("SignatureDoesNotMatch",),
-        "The remote {name} does not accept the secret key.",
-        "Correct `access_key` and `secret_key`.",
-    ),
+    (("InvalidAccessKeyId",), "The remote {name} does not accept the access key.", KEYS),
+    (("SignatureDoesNotMatch",), "The remote {name} does not accept the secret key.", KEYS),
     (
         ("ExpiredToken", "InvalidToken", "TokenRefreshRequired"),
         "The remote {name} no longer accepts the token of this host's role.",

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from isal import igzip, igzip_lib
-
 from crowsnest_backup import postgres
-from crowsnest_backup.check import check
+from crowsnest_backup.check import check, unpacked
 from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
@@ -27,7 +25,6 @@ from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
 
-_BLOCK = 1 << 20
 # Bytes on the server's disk for each byte of the dump's text: tables, indexes and WAL of a measured restore.
 _SPACE = 2.6
 # pg_database.datlocprovider, as CREATE DATABASE names it.
@@ -124,7 +121,7 @@ def _script(server: Server, sql: str, database: str = "") -> None:
 def prepare(server: Server, manifest: Manifest, dump: Path, name: str, create_roles: bool) -> list[str]:
     """What a person should know of this restore, when all that can be known beforehand is well. Raises BackupError."""
     check(dump.parent, manifest)
-    head = next(_blocks(dump))
+    head = next(unpacked(dump, manifest))
     if _RESTRICT.match(head):
         _require_restrict(server)
     with Session(server, "postgres") as session:
@@ -246,24 +243,11 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
 
 def _text(dump: Path, manifest: Manifest, major: int, say: Say) -> Iterator[bytes]:
     """The dump as one transaction for a server of this major version. Raises BackupError before the commit."""
-    digest, size = hashlib.sha256(), 0
+    size = 0
     yield b"begin;\n"
-    for block in _blocks(dump):
-        digest.update(block)
+    for block in unpacked(dump, manifest):
         yield block if size or major >= _TIMEOUT_SINCE else _TIMEOUT.sub(rb"\1", block)
         size += len(block)
         say(f"loading, {size * 100 // max(manifest.sql_bytes, size)} %")
-    if digest.hexdigest() != manifest.sql_sha256:
-        raise BackupError(f"{dump} does not hold what was dumped.", "Take another backup.")
     yield b"commit;\n"
     say("building indexes and constraints")
-
-
-def _blocks(dump: Path) -> Iterator[bytes]:
-    """The text of a dump in blocks of 1 MiB; the first one holds its whole head."""
-    try:
-        with igzip.open(dump, "rb") as file:  # type: ignore[no-untyped-call]
-            while block := file.read(_BLOCK):
-                yield block
-    except (OSError, EOFError, igzip_lib.IsalError) as error:  # type: ignore[misc]
-        raise BackupError(f"{dump} cannot be read: {error}.", "Take another backup.") from None

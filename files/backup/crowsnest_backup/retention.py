@@ -59,7 +59,7 @@ def plan(
         if stem in elsewhere:
             reasons[stem].append("kept on this host")
     kept = {stem: ", ".join(why) for stem, why in reasons.items() if why}
-    beyond = f"older than {keep.daily} daily, {keep.weekly} weekly and {keep.monthly} monthly ones"
+    beyond = f"not the newest of one of {keep.daily} days, {keep.weekly} weeks or {keep.monthly} months"
     return Plan(kept, {stem: beyond for stem in reasons if stem not in kept})
 
 

@@ -60,7 +60,7 @@ class Runner:
         with locked(self.settings.state, "run"):
             jobs = list(self.settings.jobs.values())
             for job in jobs:
-                states.write(self.settings.state, job.name, self.state(job))
+                self._remember(job, lambda state: state)  # when it was first seen
             made = [self.series(job) for job in jobs if self._backup_due(job)]
             for job in filter(self._send_due, jobs):
                 self._told(job, partial(self.send, job))

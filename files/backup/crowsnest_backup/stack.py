@@ -80,7 +80,6 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
             server={"warnings": [_LEFT_OUT] if stack.secrets and not recipients else []},
             counts=state.counts,
             sql_bytes=text.bytes,
-            sql_sha256=text.sha256,
             bytes=file.bytes,
             sha256=file.sha256,
             attempts=attempt,

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from crowsnest_backup.files import private_folder, write_whole
 
@@ -68,26 +67,16 @@ def read(folder: Path, name: str, now: datetime) -> State:
     """The state of a job; that of a new one where there is none, or none that can be read."""
     try:
         found = json.loads(_path(folder, name).read_bytes())
-        tried = {key: _tried(found[key]) for key in ("backup", "pruned", "sent", "drill")}
-        known = {each.name for each in fields(State)}
-        return State(
-            **{
-                **{key: value for key, value in found.items() if key in known},
-                **tried,
-                "declared": datetime.fromisoformat(found["declared"]),
-            }
-        )
+        known = {each.name: found[each.name] for each in fields(State) if each.name in found}
+        tried = {key: _tried(**found[key]) for key in ("backup", "pruned", "sent", "drill")}
+        return State(**{**known, **tried, "declared": datetime.fromisoformat(found["declared"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return State(declared=now)
 
 
-def _tried(found: Mapping[str, Any]) -> Tried:
-    moments = {key: _moment(found[key]) for key in ("attempted", "succeeded")}
-    return Tried(**moments, failed=found["failed"], skipped=found["skipped"])
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _tried(attempted: str | None, succeeded: str | None, failed: str, skipped: str) -> Tried:
+    tried, went_well = (datetime.fromisoformat(text) if text else None for text in (attempted, succeeded))
+    return Tried(tried, went_well, failed, skipped)
 
 
 def write(folder: Path, name: str, state: State) -> None:

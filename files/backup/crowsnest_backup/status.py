@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from crowsnest_backup import local
 from crowsnest_backup.manifest import Manifest
@@ -68,33 +69,32 @@ def problems(
 
 def lines(job: dict[str, Any]) -> list[str]:
     """The same for a person."""
-    word = "PROBLEM" if job["problems"] else "well" if job["last_good"] else "new"
     if job["last_good"]:
         last = f"last good {span(job['age_seconds'])} ago: {job['file']}, {size(job['bytes'])}"
     else:
-        last = "no backup yet"
+        last = "no backup yet, cron makes the first within a quarter of an hour"
     proven = f"proven {job['proven'][:10]}" if job["proven"] else "not proven yet"
+    proven = "no drill" if job["drill"] == "never" else proven
     kept = ", ".join(f"{count} {'here' if place == 'local' else f'at {place}'}" for place, count in job["kept"].items())
-    head = f"{job['name']}: {word}, {last}, {proven}; kept: {kept}"
+    how = "PROBLEM" if job["problems"] else "well" if job["last_good"] else "waiting"
+    head = f"{job['name']}: {how}, {last}, {proven}; kept: {kept}"
     return [head, *(f"  {problem}" for problem in job["problems"])]
 
 
-def listed(runner: Runner, backups: Sequence[Manifest]) -> list[str]:
-    """A table of backups, the newest first, with times of the declared zone."""
-    head = ("BACKUP", "TAKEN", "SIZE", "ROWS", "PROVEN", "COPIES")
-    zone = runner.settings.timezone
+def listed(backups: Sequence[Manifest], damaged: Collection[str], zone: ZoneInfo) -> list[str]:
+    """A table of backups, the newest first, with times of the zone. `damaged`: stems."""
     rows = [
         (
             each.stem,
             f"{each.start.astimezone(zone):%Y-%m-%d %H:%M}",
             size(each.bytes),
             f"{each.rows:,}",
-            each.drilled[:10] if each.drilled else "-",
+            "DAMAGED" if each.stem in damaged else (each.drilled or "-")[:10],
             ", ".join(each.remote) or "-",
         )
         for each in reversed(backups)
     ]
-    return _table(head, *rows) if rows else []
+    return _table(("BACKUP", "TAKEN", "SIZE", "ROWS", "PROVEN", "COPIES"), *rows) if rows else []
 
 
 def _table(*rows: tuple[str, ...]) -> list[str]:
@@ -103,10 +103,7 @@ def _table(*rows: tuple[str, ...]) -> list[str]:
 
 
 def planned(place: str, plan: Plan) -> list[str]:
-    """What pruning does to each backup, and why."""
-    fates = [*((stem, "keep", why) for stem, why in plan.kept.items())]
-    fates += ((stem, "delete", why) for stem, why in plan.deleted.items())
-    return [
-        f"{place}:{'' if fates else ' nothing'}",
-        *(f"  {fate:6}  {stem}  {why}" for stem, fate, why in sorted(fates, reverse=True)),
-    ]
+    """What pruning does to each backup, and why, the newest first."""
+    fates = {stem: f"  keep    {stem}  {why}" for stem, why in plan.kept.items()}
+    fates |= {stem: f"  delete  {stem}  {why}" for stem, why in plan.deleted.items()}
+    return [f"{place}:{'' if fates else ' nothing'}", *(fates[stem] for stem in sorted(fates, reverse=True))]

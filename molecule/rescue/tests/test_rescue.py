@@ -42,7 +42,6 @@ class Made:
     monitors: dict[str, int]
     notifications: set[str]
     status_pages: dict[str, str]
-    kuma_keeps_days: int
     questions: dict[str, int]
     silences: list[tuple[str, str]]
     orders: str
@@ -67,7 +66,6 @@ class People:
             hook = {"webhookURL": "http://127.0.0.1:8065/services/T/B/x", "webhookContentType": "json"}
             kuma.add_notification(name="of mine", type=NotificationType.WEBHOOK, **hook)
             kuma.add_status_page("by-hand", "Of mine")
-            kuma.set_settings(self.secret("uptime_kuma_admin_password"), keepDataPeriodDays=77)
         metabase = self.metabase()
         likeness = {key: metabase.cards()["Revenue per day"][key] for key in ("collection_id", "dataset_query")}
         metabase.post("card", name="My question", display="table", visualization_settings={}, **likeness)
@@ -82,7 +80,6 @@ class People:
             monitors = {each["name"]: each["id"] for each in kuma.get_monitors()}
             notifications = {each["name"] for each in kuma.get_notifications()}
             pages = {each["slug"]: each["title"] for each in kuma.get_status_pages()}
-            days = kuma.get_settings()["keepDataPeriodDays"]
         silences = self.lab.get("alertmanager", "/api/v2/silences")
         user = self._grafana("GET", "user", login=(KIM["login"], KIM["password"])).json()
         board = self._grafana("GET", f"dashboards/uid/{BOARD['uid']}").json()
@@ -92,7 +89,6 @@ class People:
             monitors=monitors,
             notifications=notifications,
             status_pages=pages,
-            kuma_keeps_days=days,
             questions={name: card["id"] for name, card in self.metabase().cards().items()},
             silences=[(each["comment"], each["endsAt"]) for each in silences if each["status"]["state"] == "active"],
             orders=self.sql(ORDERS.format(last_order)),
@@ -157,7 +153,7 @@ def story(
     offsite = "--from", "offsite", "--identity", f".lab/{lab.name}/age_identity"
     crowsnest("restore of the stack", "restore", "--stack", *offsite, "--yes")
     crowsnest("restore of the shop", "restore", "shop", *offsite, "--swap", "--yes")
-    crowsnest("site after the restores", "site")
+    crowsnest("site after both", "site")
     figure("from nothing to everything", f"{time.monotonic() - begun:.0f} s")
     after = people.look(last_order)
     crowsnest("the next site", "site")

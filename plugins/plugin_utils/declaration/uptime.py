@@ -100,7 +100,7 @@ Title = Annotated[str, Field(pattern=r"^\S(.{0,98}\S)?$")]
 
 
 class Job(Strict):
-    """A scheduled job that reports each success, such as a nightly backup; a missing report alerts you."""
+    """A scheduled job that reports each success, such as a nightly import; a missing report alerts you."""
 
     name: Part = Field(description="Short name, unique within the app.")
     every: Duration = Field(description="How often it runs, such as 1d.")
