@@ -17,7 +17,7 @@ from lab.progress import LabError
 
 from bench.host import NAME, ROOT, BenchError, laboratory, make_sure_of_the_host, must, say
 from bench.machine import describe
-from bench.parts import PARTS
+from bench.parts import PARTS, WITHOUT_LAB
 from bench.table import Figure, document, table
 
 PAGE = ROOT / "docs/benchmark.md"
@@ -61,7 +61,7 @@ def chosen(only: str) -> list[str]:
     return [name for name in PARTS if name in wanted]
 
 
-def measure(names: list[str], lab: Lab, runs: int) -> list[Figure]:
+def measure(names: list[str], lab: Lab | None, runs: int) -> list[Figure]:
     """All figures; a part that fails has a line that says so, and the others are measured all the same."""
     figures = []
     for name in names:
@@ -102,9 +102,12 @@ def main(words: list[str]) -> int:
         sys.stderr.write(f"crowsnest bench: {error}\n")
         return 2
     try:
-        with laboratory_of_its_own(options.keep) as lab:
-            figures = measure(names, lab, options.runs)
-            machine = describe(lab.facts, ROOT)
+        if WITHOUT_LAB.issuperset(names):
+            figures = measure(names, None, options.runs)
+        else:
+            with laboratory_of_its_own(options.keep) as lab:
+                figures = measure(names, lab, options.runs)
+                machine = describe(lab.facts, ROOT)
     except BenchError as error:
         sys.stderr.write(f"crowsnest bench: {error}\n")
         return 1

@@ -13,6 +13,7 @@ from typing import Any
 from lab.play import Lab, Run
 
 from bench import scaling
+from bench.backup import backup
 from bench.faults import faults
 from bench.host import BenchError, apps, must, on_host, say, wait
 from bench.table import Figure, first_field, stats
@@ -147,7 +148,10 @@ PARTS: dict[str, Callable[[Any, int], list[Figure]]] = {
     "faults": faults,
     "first": first,
     "generate": generate,
+    "backup": backup,
 }
+# These need no host.
+WITHOUT_LAB = {"generate", "backup"}
 
 
 def _timed(what: str, lab: Lab, index: int, playbook: str = "site.yml") -> Run:

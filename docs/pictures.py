@@ -141,7 +141,10 @@ def terminal(*command: str) -> Callable[[Browser, Path], None]:
 
 
 TAKERS: dict[str, Callable[[Browser, Path], None]] = {
-    **{f"dashboard-{uid}": dashboard(uid) for uid in ("overview", "host", "stack", "probes", "app-shop", "uptime")},
+    **{
+        f"dashboard-{uid}": dashboard(uid)
+        for uid in ("overview", "host", "stack", "probes", "app-shop", "uptime", "backups")
+    },
     "business": business,
     "monitors": kuma("/dashboard", 1000),
     "status-page": web("uptime_kuma", "/status/status", 900),

@@ -67,10 +67,10 @@ def up(wish: Wish) -> dict[str, Any]:
         bases = {suite: base_image.ensure(client, suite) for suite in dict.fromkeys(["trixie", *wish.suites])}
         address = _prepare_images(client, wish, hosts, bases)
         registry.connect(network)
-        if wish.app:
-            storage.ensure(client, wish.name, network, bases["trixie"][0])
         lab = _describe(wish, hosts, bases["trixie"][1])
         state.save(lab)
+        if wish.app:
+            storage.ensure(client, wish.name, network, bases["trixie"][0])
     resolver = client.containers.run(bases["trixie"][0], ["cat", "/etc/resolv.conf"], remove=True).decode()
     containers = [_start_host(client, host, _host_image(client, host), lab, resolver) for host in hosts]
     _wait_for_hosts(lab, containers)

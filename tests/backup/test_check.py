@@ -30,7 +30,6 @@ def manifest_of(packed: bytes, text: bytes) -> Manifest:
         server={},
         counts={},
         sql_bytes=len(text),
-        sql_sha256=hashlib.sha256(text).hexdigest(),
         bytes=len(packed),
         sha256=hashlib.sha256(packed).hexdigest(),
         attempts=1,

@@ -12,15 +12,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from backups import exported, manifest, put, utc
 from crowsnest_backup import postgres
+from crowsnest_backup.files import locked
 from crowsnest_backup.names import encoded, stem
-from crowsnest_backup.settings import Database
+from crowsnest_backup.settings import Database, Remote
+from object_storage import SECRET, Storage, placed
 from postgres_servers import MakeDatabase
 from programs import REPOSITORY
 
@@ -34,6 +36,7 @@ class Host:
 
     folder: Path
     database: Database
+    remotes: list[Remote] = field(default_factory=list)
 
     def declare(self, **job: Any) -> None:
         """Writes the settings; `job` are changes to the job."""
@@ -49,10 +52,13 @@ class Host:
             "tries": 2,
             "pause_seconds": 0,
             "jobs": [{**row, **job}],
-            "remotes": [],
+            "remotes": [
+                {key: value for key, value in asdict(each).items() if key != "secret_key"} for each in self.remotes
+            ],
             "stack": None,
         }
-        secrets = {"databases": {"shop": self.database.password}, "remotes": {}, "push_urls": {}}
+        secrets = {"databases": {"shop": self.database.password}, "push_urls": {}}
+        secrets["remotes"] = {each.name: each.secret_key for each in self.remotes}
         (self.folder / "metrics").mkdir(exist_ok=True)
         (self.folder / "settings.json").write_text(json.dumps(plain))
         (self.folder / "secrets.json").write_text(json.dumps(secrets))
@@ -133,7 +139,7 @@ def test_a_night_and_a_day(host: Host) -> None:
     assert host.metrics()[f"rows{{{own}}}"] == 40
     host.call("run")
     assert len(host.files()) == 3
-    assert host.call("check").stderr == "shop: 1 of 1 backups are whole.\n"
+    assert host.call("check").stderr == "shop: 1 whole of 1 backup on this host.\n"
     assert stem in host.call("list").stdout
     assert host.json("list")[0]["counts"] == {"public.orders": 40}
     (job,) = host.json("status")["jobs"]
@@ -226,8 +232,72 @@ def test_the_newest_that_is_whole_is_restored(host: Host) -> None:
     path.write_bytes(content[:-20] + bytes([content[-20] ^ 1]) + content[-19:])
     host.call("restore", "shop", "--as", f"{host.database.name}_look", status=1)
     assert broken["file"] in host.call("check", status=1).stderr
+    assert "DAMAGED" in host.call("list").stdout
+    assert "PROBLEM" in host.call("status").stdout
     done = host.json("restore", "shop", "--as", f"{host.database.name}_look")
     assert done["backup"] == good["stem"]
+
+
+def test_two_at_once_make_one_backup(host: Host) -> None:
+    for words in (["run"], ["backup"]):
+        before = len(host.files()) if host.folder.joinpath("backups").exists() else 0
+        time.sleep(1.1)  # names tell seconds
+        both = [subprocess.Popen(host.command(*words), env=host.environment, stderr=subprocess.PIPE) for _ in range(2)]
+        errors = [process.communicate(timeout=90)[1] for process in both]
+        assert [process.returncode for process in both] == [0, 0], errors
+        made = len(host.files()) - before
+        assert made == 3 if words == ["run"] else made in (3, 6)
+        assert host.call("check")
+    assert not [path for path in host.files() if path.name.startswith(".")]
+
+
+def test_a_restore_does_not_wait_for_a_backup(host: Host) -> None:
+    host.call("backup")
+    with locked(host.folder / "state"):
+        refused = host.call("restore", "shop", "--as", "shop_look", status=1).stderr
+        assert "already at work on this host" in refused
+        assert f"kill {os.getpid()}" in refused
+
+
+@pytest.mark.parametrize("declared", ["plain", "encrypted"])
+def test_a_night_without_the_remote_is_made_good(
+    declared: str, host_server: Database, ministack_server: Storage, tmp_path: Path
+) -> None:
+    place = placed(ministack_server, tmp_path, encrypted=declared == "encrypted")
+    host = Host(tmp_path, host_server)
+    host.sql("create table orders (id int); insert into orders select generate_series(1, 40)")
+    try:
+        host.remotes = [replace(place.remote, endpoint_url="http://127.0.0.1:9")]
+        host.declare(remote="offsite")
+        assert "cannot be reached at http://127.0.0.1:9" in host.call("run").stderr
+        own = f'app="shop",database="{host_server.name}"'
+        assert host.metrics()[f"ok{{{own}}}"] == 1
+        assert host.metrics()[f'remote_missing{{{own},remote="offsite"}}'] == 1
+        assert "Not all is at the remote offsite. The remote offsite cannot" in host.call("status").stdout
+        host.remotes = [place.remote]
+        host.declare(remote="offsite")
+        host.call("sync")
+        assert host.metrics()[f'remote_missing{{{own},remote="offsite"}}'] == 0
+        assert host.call("status").stdout.startswith("shop: well")
+        assert "1 backup at the remote offsite" in host.call("list", "--from", "offsite").stdout
+        assert "1 whole of 1 backup at the remote offsite" in host.call("check", "--from", "offsite").stderr
+        assert "shop on the remote offsite:" in host.call("prune", "--dry-run").stdout
+        for path in host.files():
+            path.unlink()
+        words = ["restore", "shop", "--as", "shop_from_afar"]
+        if declared == "encrypted":
+            assert "is encrypted.\nGive --identity FILE." in host.call(*words, status=1).stderr
+            words += ["--identity", str(place.identity)]
+        host.call(*words)
+        assert host.orders("shop_from_afar") == 40
+        assert host.json("list")[0]["counts"] == {"public.orders": 40}  # what was fetched is this host's first
+        place.put(place.objects()[-1], b"damaged")
+        assert "is damaged: it is not what was sent" in host.call("check", "--from", "offsite", status=1).stderr
+        told = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "secrets.json"]
+        assert not [text for text in told if SECRET.encode() in text]
+    finally:
+        host.sql("drop table orders")
+        host.sql("drop database if exists shop_from_afar", "postgres")
 
 
 @pytest.mark.parametrize(
@@ -237,8 +307,8 @@ def test_the_newest_that_is_whole_is_restored(host: Host) -> None:
         (["restore", "shop"], "There is no backup of "),
         (["restore", "shop", "--backup", "shop_test_1"], "There is no backup shop_test_1 of shop on this host."),
         (["restore", "shop", "--from", "offsite"], "There is no remote offsite.\nThere are: none."),
-        (["sync", "shop"], "The backups of shop have no remote."),
-        (["drill", "shop"], "There is no backup of shop to prove. crowsnest-backup backup shop"),
+        (["sync", "shop"], "shop: No remote is declared for its backups."),
+        (["drill", "shop"], "shop: There is no backup to prove. Make one: crowsnest-backup backup shop"),
         (["swap", "shop", "nothing", "--yes"], "There is no database nothing"),
     ],
 )
@@ -259,10 +329,10 @@ def test_what_pruning_would_do(host: Host) -> None:
     assert host.call("prune", "--dry-run").stdout.splitlines() == [
         "shop on this host:",
         f"  keep    {encoded(name)}_test_20261126_180000  daily 1 of 1, the newest good one",
-        f"  delete  {encoded(name)}_test_20261125_180000  older than 1 daily, 0 weekly and 0 monthly ones",
-        f"  delete  {encoded(name)}_test_20261124_180000  older than 1 daily, 0 weekly and 0 monthly ones",
+        f"  delete  {encoded(name)}_test_20261125_180000  not the newest of one of 1 days, 0 weeks or 0 months",
+        f"  delete  {encoded(name)}_test_20261124_180000  not the newest of one of 1 days, 0 weeks or 0 months",
     ]
-    assert "2 of 3 backups of shop would be deleted" in host.call("prune", status=1).stderr
+    assert "2 of 3 backups of shop on this host would be deleted" in host.call("prune", status=1).stderr
     host.call("prune", "--yes")
     assert len(host.files()) == 2
 

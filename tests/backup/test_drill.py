@@ -55,8 +55,9 @@ def rewritten(settings: Settings, manifest: Manifest, old: bytes, new: bytes) ->
     """Changes a backup's text; the manifest that fits it."""
     text = sql_of(settings, manifest).encode().replace(old, new, 1)
     file = folder_of(settings) / manifest.file
-    file.write_bytes(gzip.compress(text))
-    changed = replace(manifest, sql_bytes=len(text), sql_sha256=hashlib.sha256(text).hexdigest())
+    packed = gzip.compress(text)
+    file.write_bytes(packed)
+    changed = replace(manifest, sql_bytes=len(text), bytes=len(packed), sha256=hashlib.sha256(packed).hexdigest())
     changed.write(folder_of(settings))
     return changed
 
@@ -152,7 +153,7 @@ def test_an_older_file_under_the_name_of_the_newest_fails(make_database: MakeDat
         session.run("insert into shop_order values (0, 'new')")
     _, newest = backed_up(place, database)
     (folder_of(settings) / newest.file).write_bytes(content)
-    with pytest.raises(BackupError, match="does not hold what was dumped"):
+    with pytest.raises(BackupError, match="is not the file that was written"):
         drilled(settings, newest)
     assert traces(settings) == []
 
@@ -164,7 +165,7 @@ def test_one_byte_that_changed_is_found(make_database: MakeDatabase, place: Path
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.raises(BackupError, match=f"{manifest.file} (cannot be read|does not hold what was dumped)"):
+    with pytest.raises(BackupError, match=f"{manifest.file} is (broken|not the file that was written)"):
         drilled(settings, manifest)
     assert traces(settings) == []
 

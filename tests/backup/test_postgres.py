@@ -45,6 +45,6 @@ def test_a_server_that_is_not_there(server: Database) -> None:
 
 def test_the_programs_are_of_the_servers_own_version(server: Database) -> None:
     found = postgres.find(server)
-    assert found.run("pg_dump", "--version").stdout.split()[2].partition(".")[0] == str(found.major)
+    assert found.run("pg_dump", "--version").split()[2].partition(".")[0] == str(found.major)
     with postgres.Session(found, "postgres") as session:
         assert session.value("select current_setting('server_version')").startswith(str(found.major))

@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +15,7 @@ from crowsnest_backup import local
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.remote import PART
-from object_storage import JOB, NOW, SECRET, Place, Storage, placed
+from object_storage import JOB, NOW, Place, Storage, placed
 
 FOREIGN = [
     "production/shop/notes.txt",
@@ -147,7 +144,7 @@ def test_password_hashes_leave_this_host_only_encrypted(encrypted: Place) -> Non
         f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".roles.sql.age", ".sql.gz.age")
     ]
     plain = replace(encrypted, remote=replace(encrypted.remote, encrypt_to=(), bucket=encrypted.storage.bucket()))
-    plain = replace(plain, bucket=plain.remote.bucket).known()
+    plain = replace(plain, bucket=plain.remote.bucket)
     plain.sync()
     assert plain.objects() == [f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".sql.gz")]
 
@@ -162,26 +159,9 @@ def test_nothing_is_left_on_this_host_but_the_backup(place: Place) -> None:
 def test_progress_is_told(place: Place) -> None:
     manifest = place.backup(size=PART + 1)
     place.sync()
-    sent = [line for line in place.told if line.startswith(f"Sending {manifest.file}")]
+    sent = [line for line in place.told if line.startswith(f"sending {manifest.file}")]
     assert len(sent) > 10
     assert sent[-1].endswith(": 100 %")
-
-
-# --- what a storage can do ---
-
-
-def test_a_storage_is_tried_once_a_week(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.backup()
-    (place.root / "state" / "remotes" / "offsite.json").unlink()
-    for _ in range(2):
-        place.sync()
-    assert place.told.count("Trying what the remote offsite can do") == 1
-    assert [key for key in place.versions() if "trial" in key] == []
-    (remembered,) = (place.root / "state" / "remotes").iterdir()
-    assert json.loads(remembered.read_text())["way"] == {"checksums": True, "encrypts": place.storage.encrypts}
-    monkeypatch.setattr("object_storage.NOW", NOW + timedelta(days=8))
-    place.sync()
-    assert place.told.count("Trying what the remote offsite can do") == 2
 
 
 # --- fetching ---
@@ -190,7 +170,7 @@ def test_a_storage_is_tried_once_a_week(place: Place, monkeypatch: pytest.Monkey
 def test_what_is_fetched_is_what_was_dumped(place: Place, tmp_path: Path) -> None:
     manifest = place.backup(size=PART + 1)
     place.sync()
-    path = place.store.fetch(manifest.stem, tmp_path / "fetched", place.identity)
+    path = place.fetch(tmp_path / "fetched")
     assert path.read_bytes() == (place.folder / manifest.file).read_bytes()
     assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
     names = sorted(each.name.removeprefix(manifest.stem) for each in path.parent.iterdir())
@@ -202,19 +182,17 @@ def test_a_remote_that_has_another_name_now(place: Place, tmp_path: Path) -> Non
     manifest = place.backup()
     place.sync()
     renamed = replace(place, remote=replace(place.remote, name="archive"))
-    job = replace(JOB, remote="archive")
-    from crowsnest_backup import remote
-
-    store = remote.find(replace(renamed.settings, jobs={"shop": job}), job)
-    store.verify(manifest.stem)
-    assert store.fetch(manifest.stem, tmp_path / "fetched", place.identity).is_file()
+    renamed.store.verify(*renamed.store.listed())
+    assert renamed.fetch(tmp_path / "fetched").name == manifest.file
+    assert renamed.sync() == []
+    assert of(place, manifest).remote.keys() == {"offsite", "archive"}
 
 
 def test_an_encrypted_backup_needs_the_identity(encrypted: Place, tmp_path: Path) -> None:
     manifest = encrypted.backup()
     encrypted.sync()
     with pytest.raises(BackupError, match=rf"^{manifest.stem} at the remote offsite is encrypted\. Give --identity"):
-        encrypted.store.fetch(manifest.stem, tmp_path / "fetched")
+        encrypted.store.fetch(*encrypted.store.listed(), tmp_path / "fetched")
     assert not (tmp_path / "fetched").exists()
 
 
@@ -222,12 +200,13 @@ def test_what_was_changed_there_is_found(place: Place, tmp_path: Path) -> None:
     manifest = place.backup()
     place.sync()
     record = of(place, manifest).remote["offsite"]
-    place.store.verify(manifest.stem)
+    (listed,) = place.store.listed()
+    place.store.verify(listed)
     place.put(record["key"], b"x" * record["bytes"])
     with pytest.raises(BackupError, match=rf"^{record['key']} at the remote offsite is damaged"):
-        place.store.verify(manifest.stem)
+        place.store.verify(listed)
     with pytest.raises(BackupError, match=rf"^{record['key']} at the remote offsite is damaged"):
-        place.store.fetch(manifest.stem, tmp_path / "fetched", place.identity)
+        place.fetch(tmp_path / "fetched")
     assert not list((tmp_path / "fetched").iterdir())
 
 
@@ -240,12 +219,12 @@ def test_another_backup_under_its_name_is_found(place: Place, tmp_path: Path) ->
     forged = replace(manifest, remote={"offsite": {**own, "sha256": its["sha256"]}})
     place.put(f"production/shop/{manifest.stem}.json", forged.text().encode())
     with pytest.raises(BackupError, match=rf"^{manifest.file} of the remote offsite is not what was dumped\."):
-        place.store.fetch(manifest.stem, tmp_path / "fetched", place.identity)
+        place.fetch(tmp_path / "fetched", manifest.stem)
     assert not list((tmp_path / "fetched").iterdir())
 
 
 @pytest.mark.parametrize("field", ["file", "key"])
-def test_a_manifest_there_cannot_name_another_path(field: str, place: Place, tmp_path: Path) -> None:
+def test_a_manifest_there_cannot_name_another_path(field: str, place: Place) -> None:
     manifest = place.backup()
     place.sync()
     record = of(place, manifest).remote["offsite"]
@@ -254,14 +233,7 @@ def test_a_manifest_there_cannot_name_another_path(field: str, place: Place, tmp
         "key": replace(manifest, remote={"offsite": {**record, "key": "production/shop/../../evil"}}),
     }
     place.put(f"production/shop/{manifest.stem}.json", forged[field].text().encode())
-    with pytest.raises(BackupError, match=rf"^There is no backup {manifest.stem} "):
-        place.store.fetch(manifest.stem, tmp_path / "fetched", place.identity)
-    assert not list(tmp_path.rglob("*evil*"))
-
-
-def test_a_backup_that_is_not_there(place: Place, tmp_path: Path) -> None:
-    with pytest.raises(BackupError, match=r"^There is no backup shop_x at the remote offsite\."):
-        place.store.fetch("shop_x", tmp_path)
+    assert place.store.listed() == []
 
 
 # --- deleting ---
@@ -280,7 +252,7 @@ def test_a_backup_is_deleted_with_all_its_versions(foreign: Place) -> None:
 
 
 def test_without_versions(storage: Storage, tmp_path: Path) -> None:
-    place = placed(storage, tmp_path, not storage.encrypts, bucket=storage.bucket(versions=False)).known()
+    place = placed(storage, tmp_path, not storage.encrypts, bucket=storage.bucket(versions=False))
     manifest = place.backup()
     place.sync()
     place.store.delete(manifest.stem)
@@ -307,7 +279,7 @@ def test_more_keys_than_fit_into_one_answer(place: Place) -> None:
 
 
 def test_what_is_locked_stays_and_is_told(storage: Storage, tmp_path: Path) -> None:
-    place = placed(storage, tmp_path, not storage.encrypts, bucket=storage.bucket(locked_days=40)).known()
+    place = placed(storage, tmp_path, not storage.encrypts, bucket=storage.bucket(locked_days=40))
     manifest = place.backup()
     place.sync()
     with pytest.raises(
@@ -340,40 +312,3 @@ def test_what_is_left_of_deleted_backups_ends_after_a_month(foreign: Place) -> N
     assert not [key for key in foreign.versions() if gone.stem in key]
     assert [each.stem for each in foreign.store.listed()] == [kept.stem]
     assert set(FOREIGN) < set(foreign.objects())
-
-
-def test_a_job_without_a_remote(place: Place) -> None:
-    from crowsnest_backup import remote
-
-    with pytest.raises(BackupError, match=r"^No remote is declared for the backup of shop\.$"):
-        remote.sync(place.settings, replace(JOB, remote=None), NOW, place.told.append)
-
-
-# --- memory ---
-
-UPLOAD = """
-import sys
-from datetime import datetime, timezone
-from pathlib import Path
-from crowsnest_backup import remote, settings
-found = settings.read(Path(sys.argv[1]))
-assert len(remote.sync(found, found.job("shop"), datetime.now(timezone.utc), lambda fragment: None)) == 1
-print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
-"""
-
-
-def uploading(place: Place) -> list[str]:
-    """The command of a process that sends what the remote lacks, and prints how many kB of memory it took."""
-    place.write_settings(place.root)
-    return [sys.executable, "-c", UPLOAD, str(place.root)]
-
-
-@pytest.mark.parametrize("encrypted", [False, True])
-def test_an_upload_needs_little_memory(encrypted: bool, ministack_server: Storage, tmp_path: Path) -> None:
-    """A storage that is tried first, and 50 MB; ten times as much take no more."""
-    place = placed(ministack_server, tmp_path, encrypted)
-    place.backup(size=50_000_000)
-    environment = os.environ | {"PYTHONPATH": "files/backup"}
-    done = subprocess.run(uploading(place), env=environment, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 96 * 1024
-    assert SECRET not in done.stdout + done.stderr

@@ -8,7 +8,7 @@ import pytest
 from backups import BERLIN, SEOUL, manifest, utc
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
-from crowsnest_backup.retention import Plan, ask_first, forbid, plan
+from crowsnest_backup.retention import approved, plan
 from crowsnest_backup.settings import Keep
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ BACKUPS = st.lists(
     max_size=40,
     unique_by=lambda each: each.stem,
 )
-KEEPS = st.builds(Keep, st.integers(0, 8), st.integers(0, 5), st.integers(0, 7))
+KEEPS = st.just(Keep(0, 0, 0)) | st.builds(Keep, st.integers(0, 8), st.integers(0, 5), st.integers(0, 7))
 
 
 def nights(first: str, count: int) -> list[Manifest]:
@@ -91,7 +91,7 @@ def test_reasons_are_told() -> None:
     planned = plan(backups, Keep(2, 1, 1), SEOUL)
     assert planned.kept[backups[2].stem] == "daily 1 of 2, weekly 1 of 1, monthly 1 of 1, the newest good one"
     assert planned.kept[backups[1].stem] == "daily 2 of 2"
-    assert planned.deleted == {backups[0].stem: "older than 2 daily, 1 weekly and 1 monthly ones"}
+    assert planned.deleted == {backups[0].stem: "not the newest of one of 2 days, 1 weeks or 1 months"}
 
 
 def test_keeping_none_of_any_kind_keeps_the_last_good() -> None:
@@ -120,20 +120,47 @@ def test_what_this_host_keeps_stays_on_the_remote() -> None:
     assert list(planned.deleted) == [backups[1].stem]
 
 
+NOW = utc("2026-11-29 00:00")
+
+
 def test_nothing_is_deleted_while_the_clock_is_behind() -> None:
     backups = nights("2026-11-26", 3)
+    planned = plan(backups, Keep(2, 0, 0), SEOUL)
     with pytest.raises(BackupError, match=r"dated after this host's clock \(2026-11-01 00:00 UTC\)"):
-        forbid("shop", backups, utc("2026-11-01 00:00"))
-    forbid("shop", backups, utc("2026-11-29 00:00"))
+        approved("shop", backups, planned, utc("2026-11-01 00:00"), agreed=True)
+    assert approved("shop", backups, planned, NOW) == [backups[0].stem]
 
 
 def test_more_than_half_needs_a_yes() -> None:
-    ask_first("shop", Plan({"a": "x"}, {"b": "x"}), "")
-    with pytest.raises(BackupError, match=r"2 of 3 backups of shop would be deleted, more than half. See"):
-        ask_first("shop", Plan({"a": "x"}, {"b": "x", "c": "x"}), "")
+    backups = nights("2026-11-26", 4)
+    half, more = plan(backups, Keep(2, 0, 0), SEOUL), plan(backups, Keep(1, 0, 0), SEOUL)
+    assert len(approved("shop", backups, half, NOW)) == 2
+    with pytest.raises(BackupError, match=r"3 of 4 backups of shop on this host would be deleted, more than half. See"):
+        approved("shop", backups, more, NOW)
+    assert len(approved("shop", backups, more, NOW, agreed=True)) == 3
 
 
 def test_after_a_failed_night_a_deletion_needs_a_yes() -> None:
-    ask_first("shop", Plan({"a": "x"}, {}), "no server")
+    backups = nights("2026-11-26", 3)
+    assert approved("shop", backups, plan(backups, Keep(3, 0, 0), SEOUL), NOW, "no server") == []
+    planned = plan(backups, Keep(2, 0, 0), SEOUL)
     with pytest.raises(BackupError, match="Nothing of shop is deleted while its newest backup failed: no server"):
-        ask_first("shop", Plan({"a": "x"}, {"b": "x"}), "no server")
+        approved("shop", backups, planned, NOW, "no server")
+    assert len(approved("shop", backups, planned, NOW, "no server", agreed=True)) == 1
+
+
+@given(BACKUPS, KEEPS, MOMENTS, st.sampled_from(["", "no server"]), st.booleans())
+def test_what_is_deleted_at_any_time(
+    backups: list[Manifest], keep: Keep, now: datetime, failed: str, agreed: bool
+) -> None:
+    planned = plan(backups, keep, SEOUL)
+    try:
+        going = approved("shop", backups, planned, now, failed, agreed)
+    except BackupError as refused:
+        assert refused.advice
+        return
+    assert going == list(planned.deleted)
+    assert not going or max(each.start for each in backups) <= now
+    if going and not agreed:
+        assert not failed
+        assert 2 * len(going) <= len(backups)

@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 from backups import exported, job, manifest, put, settings, stems, utc
-from crowsnest_backup import local, metrics, steps
+from crowsnest_backup import check, drill, local, metrics, remote, run, state
 from crowsnest_backup.drill import Drilled, Skipped
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import HeldError, locked
@@ -29,7 +33,10 @@ DAY = timedelta(days=1)
 
 @dataclass
 class World:
-    """Steps that write down what they were asked for, in `done`, and fail with the reason in `broken`."""
+    """Steps that write down what they were asked for, in `done`, and fail with the reason in `broken`.
+
+    It is the storage of the remote as well.
+    """
 
     settings: Settings
     now: datetime = NIGHT
@@ -45,18 +52,22 @@ class World:
             raise self.broken[name]
 
     def runner(self) -> Runner:
-        own = steps.Steps(
-            sweep=lambda settings, job: None,
-            make=self.make,
-            check=lambda folder, backup: self.step(f"check {backup.stem}"),
-            sync=self.sync,
-            store=lambda settings, job: self,
-            choose=lambda backups, drills: backups[-1],
-            prove=self.prove,
-            old_bytes=lambda job: 7,
-            push=lambda url: self.step(f"push {url}"),
-        )
-        return Runner(self.settings, own, tell=self.told.append, now=lambda: self.now, sleep=self.sleep)
+        return Runner(self.settings, tell=self.told.append, now=lambda: self.now, sleep=self.sleep)
+
+    def patch(self, monkeypatch: pytest.MonkeyPatch) -> World:
+        for module, name, step in (
+            (run, "sweep", lambda settings, job: None),
+            (run, "make", self.make),
+            (run, "old_bytes", lambda job: 7),
+            (run, "push", lambda url: self.step(f"push {url}")),
+            (check, "check", lambda folder, backup: self.step(f"check {backup.stem}")),
+            (drill, "choose", lambda backups, drills: backups[-1]),
+            (drill, "drill", self.prove),
+            (remote, "find", lambda settings, job, name: self),
+            (remote, "sync", self.sync),
+        ):
+            monkeypatch.setattr(module, name, step)
+        return self
 
     def run(self, now: datetime | None = None) -> bool:
         self.now = now or self.now
@@ -73,7 +84,7 @@ class World:
         made = manifest(now, job.name, environment=settings.environment, attempts=attempt)
         return put(local.folder(settings, job), made)
 
-    def sync(self, settings: Settings, job: Job, now: datetime, say: Say) -> list[Manifest]:
+    def sync(self, store: object, settings: Settings, job: Job, now: datetime, say: Say) -> list[Manifest]:
         self.step(f"sync {job.name}")
         lacking = [each for each in local.backups(settings, job) if each.stem not in {one.stem for one in self.there}]
         self.there += [replace(each, remote={str(job.remote): {}}) for each in lacking]
@@ -105,9 +116,17 @@ class World:
         return found.get(f"{name}{{{own}}}")
 
 
+MakeWorld = Callable[..., World]
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(settings(tmp_path, job(drill="never")))
+def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
+    return lambda *jobs: World(settings(tmp_path, *jobs)).patch(monkeypatch)
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    return make_world(job(drill="never"))
 
 
 def nights(world: World, count: int) -> list[str]:
@@ -127,6 +146,15 @@ def test_a_night(world: World) -> None:
     assert world.metric("kept_old_bytes") == 7
 
 
+def test_the_end_of_the_last_run_stays_known_while_one_is_at_work(world: World) -> None:
+    assert world.run()
+    world.broken["make shop 1"] = BackupError("No.")
+    seen: list[datetime | None] = []
+    world.asleep.append(lambda: seen.append(state.ended(world.settings.state)))
+    assert world.run(NIGHT + DAY)
+    assert seen == [NIGHT]
+
+
 def test_what_is_done_is_not_due(world: World) -> None:
     world.run()
     world.done.clear()
@@ -134,9 +162,9 @@ def test_what_is_done_is_not_due(world: World) -> None:
     assert world.done == []
 
 
-def test_backups_of_all_jobs_come_first(tmp_path: Path) -> None:
+def test_backups_of_all_jobs_come_first(make_world: MakeWorld) -> None:
     shop, office = job(remote="offsite"), job("office", database=Database("shop", "127.0.0.1", 5433))
-    world = World(settings(tmp_path, shop, office))
+    world = make_world(shop, office)
     assert world.run()
     assert world.done == ["make shop 1", "make office 1", "sync shop", "clean", "drill shop", "drill office"]
 
@@ -209,8 +237,8 @@ def test_a_backup_waits_for_a_restore(world: World) -> None:
     assert world.done == ["make shop 1"]
 
 
-def test_a_failed_job_keeps_no_other_from_its_backup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    world = World(settings(tmp_path, job(drill="never"), job("office", drill="never")))
+def test_a_failed_job_keeps_no_other_from_its_backup(make_world: MakeWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    world = make_world(job(drill="never"), job("office", drill="never"))
     world.broken |= {f"make shop {attempt}": KeyError("a mistake") for attempt in (1, 2, 3)}
     assert not world.run()
     assert world.done[-1] == "make office 1"
@@ -234,19 +262,29 @@ def test_what_cannot_be_remembered_undoes_no_backup(missing: str, world: World) 
     assert "File exists" in world.told[-1] or "Is a directory" in world.told[-1]
 
 
+def test_the_file_for_node_exporter_is_never_half_written(world: World) -> None:
+    world.run()
+    path = world.settings.metrics / metrics.FILE
+    with path.open() as reading:
+        world.run(NIGHT + DAY)
+        old, new = reading.read(), path.read_text()
+    assert exported(old)["run_timestamp_seconds{}"] == NIGHT.timestamp()
+    assert exported(new)["run_timestamp_seconds{}"] == (NIGHT + DAY).timestamp()
+
+
 # --- what is kept ---
 
 
-def test_old_backups_go_after_a_good_one(tmp_path: Path) -> None:
-    world = World(settings(tmp_path, job(keep=Keep(2, 0, 0), drill="never")))
+def test_old_backups_go_after_a_good_one(make_world: MakeWorld) -> None:
+    world = make_world(job(keep=Keep(2, 0, 0), drill="never"))
     assert nights(world, 5) == ["shop_test_20261201_180000", "shop_test_20261202_180000"]
     left = sorted(path.name for path in local.folder(world.settings, world.settings.jobs["shop"]).iterdir())
     assert len(left) == 4, left
     assert world.metric("prune_ok") == 1
 
 
-def test_failed_nights_delete_nothing(tmp_path: Path) -> None:
-    world = World(settings(tmp_path, job(keep=Keep(3, 0, 0), drill="never")))
+def test_failed_nights_delete_nothing(make_world: MakeWorld) -> None:
+    world = make_world(job(keep=Keep(3, 0, 0), drill="never"))
     made = nights(world, 3)
     fail(world)
     for night in range(3, 40):
@@ -276,8 +314,8 @@ def test_a_failed_pruning_hides_no_backup(world: World) -> None:
     assert "is dated after this host's clock" in world.told[-1]
 
 
-def test_a_clock_that_went_back_deletes_nothing_and_backs_up_once(tmp_path: Path) -> None:
-    world = World(settings(tmp_path, job(keep=Keep(1, 0, 0), drill="never")))
+def test_a_clock_that_went_back_deletes_nothing_and_backs_up_once(make_world: MakeWorld) -> None:
+    world = make_world(job(keep=Keep(1, 0, 0), drill="never"))
     nights(world, 1)
     back = NIGHT - 300 * DAY
     for quarter in range(3):
@@ -288,7 +326,7 @@ def test_a_clock_that_went_back_deletes_nothing_and_backs_up_once(tmp_path: Path
 def test_more_than_half_goes_only_with_a_yes(world: World) -> None:
     nights(world, 4)
     shop = replace(world.settings.jobs["shop"], keep=Keep(1, 0, 0))
-    with pytest.raises(BackupError, match="3 of 4 backups of shop would be deleted"):
+    with pytest.raises(BackupError, match="3 of 4 backups of shop on this host would be deleted"):
         world.runner().prune(shop)
     assert world.metric("prune_ok") == 0
     world.runner().prune(shop, agreed=True)
@@ -296,21 +334,51 @@ def test_more_than_half_goes_only_with_a_yes(world: World) -> None:
     assert world.metric("prune_ok") == 1
 
 
-def test_a_killed_pruning_leaves_no_half_backup_in_the_list(world: World) -> None:
-    made = nights(world, 2)
-    folder = local.folder(world.settings, world.settings.jobs["shop"])
-    (folder / f"{made[0]}.sql.gz").unlink()
-    assert stems(world.settings) == made[1:]
-    world.runner().prune(world.settings.jobs["shop"])
-    assert stems(world.settings) == made[1:]
+@pytest.mark.parametrize("step", range(6))
+def test_a_pruning_that_is_killed_leaves_whole_backups_and_is_done_again(
+    step: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = nights(world, 4)
+    shop = replace(world.settings.jobs["shop"], keep=Keep(2, 0, 0))
+    folder = local.folder(world.settings, shop)
+    note = folder / f"{made[0]}.sql.gz.note"
+    for path in (note, *(folder / f"{stem}.roles.sql" for stem in made)):
+        path.write_text("of this backup")
+    process = os.fork()
+    if process == 0:
+        steps = iter(range(step + 1))
+        for name in ("replace", "unlink"):
+            monkeypatch.setattr(Path, name, killing(getattr(Path, name), steps))
+        world.runner().prune(shop)
+        os._exit(0)
+    assert os.waitpid(process, 0)[1] == signal.SIGKILL
+    assert stems(world.settings)[-2:] == made[2:]
+    for backup in local.backups(world.settings, shop):
+        assert (folder / f"{backup.stem}.roles.sql").exists()
+        assert (folder / backup.file).read_text() == backup.stem
+    world.runner().prune(shop)
+    ours = [f"{stem}{ending}" for stem in made[2:] for ending in (".json", ".roles.sql", ".sql.gz")]
+    assert sorted(path.name for path in folder.iterdir()) == [note.name, *ours]
+
+
+def killing(call: Callable[..., Any], steps: Iterator[int]) -> Callable[..., Any]:
+    """The same call, which ends this process in place of the last of the steps."""
+
+    def step(*about: Any, **more: Any) -> Any:
+        next(steps)
+        if next(copy(steps), None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*about, **more)
+
+    return step
 
 
 # --- the remote ---
 
 
 @pytest.fixture
-def remote_world(tmp_path: Path) -> World:
-    return World(settings(tmp_path, job(keep=Keep(2, 0, 0), remote="offsite", drill="never")))
+def remote_world(make_world: MakeWorld) -> World:
+    return make_world(job(keep=Keep(2, 0, 0), remote="offsite", drill="never"))
 
 
 def test_the_remote_gets_what_it_lacks_after_a_bad_night(remote_world: World) -> None:
@@ -331,6 +399,30 @@ def test_the_remote_gets_what_it_lacks_after_a_bad_night(remote_world: World) ->
     assert world.metric("kept_bytes", place="offsite") == 25
 
 
+def test_a_new_host_in_the_place_of_a_lost_one_does_not_begin_with_empty_data(remote_world: World) -> None:
+    remote_world.there = [manifest(NIGHT - DAY, remote={"offsite": {}})]
+    assert not remote_world.run()
+    assert remote_world.done == []
+    (told,) = remote_world.told
+    assert "restore first: crowsnest-backup restore shop --from offsite" in told
+    assert remote_world.metric("ok") == 0
+    # Once there is one here, as after a restore, the nights go on.
+    put(local.folder(remote_world.settings, remote_world.settings.jobs["shop"]), remote_world.there[0])
+    assert remote_world.run(NIGHT + timedelta(hours=2))
+    assert "make shop 1" in remote_world.done
+
+
+def test_a_remote_that_does_not_answer_keeps_nobody_from_a_first_backup(
+    remote_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down() -> list[Manifest]:
+        raise BackupError("It does not answer.")
+
+    monkeypatch.setattr(remote_world, "listed", down)
+    assert remote_world.run()
+    assert "make shop 1" in remote_world.done
+
+
 def test_the_remote_is_pruned_as_well(remote_world: World) -> None:
     nights(remote_world, 4)
     assert [each.stem for each in remote_world.there] == stems(remote_world.settings)
@@ -338,6 +430,19 @@ def test_the_remote_is_pruned_as_well(remote_world: World) -> None:
         "delete shop_test_20261128_180000",
         "delete shop_test_20261129_180000",
     ]
+
+
+def test_after_a_failed_night_nothing_goes_on_the_remote(remote_world: World) -> None:
+    world = remote_world
+    nights(world, 2)
+    world.there.append(manifest(NIGHT - 9 * DAY))
+    fail(world)
+    assert not world.run(NIGHT + 2 * DAY)
+    shop = world.settings.jobs["shop"]
+    world.runner().send(shop)
+    assert len(world.there) == 3
+    world.runner().send(shop, agreed=True)
+    assert [each.stem for each in world.there] == stems(world.settings)
 
 
 def test_what_is_proven_here_is_not_sent_again_and_again(remote_world: World) -> None:
@@ -355,8 +460,8 @@ def test_what_is_proven_here_is_not_sent_again_and_again(remote_world: World) ->
 
 
 @pytest.fixture
-def drilled_world(tmp_path: Path) -> World:
-    return World(settings(tmp_path, job(drill="weekly")))
+def drilled_world(make_world: MakeWorld) -> World:
+    return make_world(job(drill="weekly"))
 
 
 def test_a_drill_each_week(drilled_world: World) -> None:
@@ -428,7 +533,7 @@ def test_a_damaged_file_that_was_removed_is_no_longer_told(world: World) -> None
     shop = world.settings.jobs["shop"]
     world.broken[f"check {made[0]}"] = BackupError("It is cut off.")
     world.runner().check(shop, local.backups(world.settings, shop))
-    local.delete(local.folder(world.settings, shop), made[0])
+    local.delete(local.folder(world.settings, shop), made[:1])
     world.runner().export()
     assert world.metric("corrupt") == 0
 
@@ -436,8 +541,8 @@ def test_a_damaged_file_that_was_removed_is_no_longer_told(world: World) -> None
 # --- the push monitor ---
 
 
-def test_a_push_after_each_success_only(tmp_path: Path) -> None:
-    world = World(settings(tmp_path, job(drill="never", push_url="http://kuma/token")))
+def test_a_push_after_each_success_only(make_world: MakeWorld) -> None:
+    world = make_world(job(drill="never", push_url="http://kuma/token"))
     fail(world)
     world.run()
     assert not [word for word in world.done if word.startswith("push")]
@@ -461,11 +566,11 @@ def test_a_push_is_a_get_and_its_failure_does_not_tell_the_token() -> None:
             pass
 
     with answering(Kuma) as port:
-        steps.push(f"http://127.0.0.1:{port}/api/push/good-token")
+        run.push(f"http://127.0.0.1:{port}/api/push/good-token")
         assert asked == ["/api/push/good-token"]
         with pytest.raises(BackupError) as refused:
-            steps.push(f"http://127.0.0.1:{port}/api/push/token")
+            run.push(f"http://127.0.0.1:{port}/api/push/token")
     for url in (f"http://127.0.0.1:{port}/api/push/token", "nonsense-token"):
         with pytest.raises(BackupError) as silent:
-            steps.push(url)
+            run.push(url)
         assert "token" not in f"{refused.value}{silent.value}"

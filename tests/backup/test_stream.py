@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -92,8 +91,7 @@ def test_rows_of_every_table_wherever_blocks_end(dump: tuple[str, dict[str, int]
     stream = read(sql.encode(), sizes)
     assert stream.rows == rows
     assert stream.whole
-    assert (stream.bytes, stream.sha256) == (len(sql.encode()), hashlib.sha256(sql.encode()).hexdigest())
-    assert stream.written_by == "17.12 (Debian)"
+    assert stream.bytes == len(sql.encode())
 
 
 @given(dumps(), some.data())

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import gzip
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.settings import Database, Job, Keep, Settings
 
 NOW = datetime(2026, 11, 28, 3, 0, 0, tzinfo=UTC)
+LATER = NOW + timedelta(days=1)
 
 
 def settings_of(folder: Path, database: Database | None) -> Settings:
@@ -25,6 +26,10 @@ def settings_of(folder: Path, database: Database | None) -> Settings:
 
 def folder_of(settings: Settings) -> Path:
     return settings.directory / settings.environment / "shop"
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def sql_of(settings: Settings, manifest: Manifest) -> str:

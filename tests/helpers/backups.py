@@ -37,7 +37,6 @@ def manifest(start: datetime, job: str = "shop", **changes: Any) -> Manifest:
         "server": {},
         "counts": {"public.orders": 40, "public.customers": 2},
         "sql_bytes": 100,
-        "sql_sha256": "",
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
         "attempts": 1,

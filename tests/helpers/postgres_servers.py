@@ -25,7 +25,10 @@ QUICK = ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_connections
 
 @contextmanager
 def on_this_host() -> Iterator[Database]:
-    """The distribution's server as the system user postgres, with its socket where Debian puts it."""
+    """The distribution's server as the system user postgres, with its socket where Debian puts it.
+
+    Over TCP its administrator needs PASSWORD.
+    """
     programs = installed()
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
@@ -41,7 +44,9 @@ def on_this_host() -> Iterator[Database]:
             command = [*as_postgres, str(programs / program), "-D", str(data), *words]
             subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
 
-        call("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+        Path(place, "password").write_text(PASSWORD)
+        authentication = ("--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={place}/password")
+        call("initdb", "--no-sync", *authentication, "--encoding=UTF8", "--locale=C.UTF-8")
         options = " ".join(["-h 127.0.0.1", f"-p {port}", f"-k {sockets}", *(f"-c {each}" for each in QUICK)])
         call("pg_ctl", "-w", "-o", options, "-l", str(data / "log"), "start")
         try:
@@ -81,13 +86,13 @@ def in_a_container(published: bool = True) -> Iterator[Database]:
     )
     try:
         database = Database("shop", "127.0.0.1", port, container=name)
-        until(lambda: _ready(database), 60)
+        until(lambda: ready(database), 60)
         yield database
     finally:
         subprocess.run(["docker", "rm", "--force", "--volumes", name], check=True, capture_output=True)
 
 
-def _ready(database: Database) -> bool:
+def ready(database: Database) -> bool:
     """The official image starts its server twice; the second one listens on TCP as well."""
     try:
         server = postgres.find(database)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -106,7 +107,7 @@ def _contained(program: str, folder: Path, *options: str, rights: str = "rw") ->
 
 
 @contextmanager
-def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+def answering(handler: type[BaseHTTPRequestHandler], tls: SSLContext | None = None) -> Iterator[int]:
     """The loopback port of a web server with this handler; what clients break off is not printed."""
 
     class Server(ThreadingHTTPServer):
@@ -114,6 +115,8 @@ def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
             pass
 
     server = Server(("127.0.0.1", 0), handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

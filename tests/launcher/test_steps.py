@@ -3,6 +3,7 @@
 import fcntl
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,16 @@ def test_a_failure_shows_its_output_and_fails_the_whole(runner, monkeypatch, cap
 def test_a_program_that_is_missing_is_a_failure(runner, monkeypatch, capfd):
     use(runner, monkeypatch, missing=["no-such-program"])
     assert runner.main([]) == 1
-    assert "cannot be run" in capfd.readouterr().out
+    assert "no-such-program" in capfd.readouterr().out.partition("failed, in short:")[2].splitlines()[1]
+
+
+def test_a_scenario_goes_before_the_rest_as_all_wait_for_the_longest(runner, monkeypatch):
+    told = [sys.executable, "-c", "import os; print(os.nice(0))"]
+    chosen = [runner.Step(group, group, told, 60) for group in ("molecule", "unit")]
+    monkeypatch.setattr(runner, "steps", lambda: chosen)
+    assert runner.main([]) == 0
+    host, rest = (int((runner.LOGS / f"{step.name}.log").read_text()) for step in chosen)
+    assert rest > host
 
 
 def test_an_unknown_group_is_refused(runner, capfd):
@@ -65,7 +75,8 @@ def test_every_kind_of_test_of_the_project_has_a_step(runner, monkeypatch):
     monkeypatch.chdir(ROOT)
     steps = runner.steps()
     names = {step.name for step in steps}
-    assert {"pytest", "ansible-lint", "mypy", "yamllint", "ruff", "ruff-format", "shellcheck", "promtool"} <= names
+    linters = {"ansible-lint", "yamllint", "ruff", "ruff-format", "mypy", "shellcheck"}
+    assert linters | {"pytest", "backup", "promtool"} <= names
     scenarios = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
     assert {step.command[-1] for step in steps if step.group == "molecule"} == scenarios == set(runner.SCENARIOS)
     assert "crowsnest" in next(step.command for step in steps if step.name == "shellcheck")

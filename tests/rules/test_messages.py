@@ -164,6 +164,16 @@ def test_a_whole_message(folders: dict[str, Path]) -> None:
     assert korean["text.plain"].startswith(KOREAN)
 
 
+def test_a_notice_has_neither_state_nor_times_and_cannot_be_silenced(folders: dict[str, Path]) -> None:
+    done = alert({**FULL, "summary": "Backup done: shop"}, severity="none", crowsnest_alert="true", app="shop")
+    for each in folders.values():
+        found = message(each, done)
+        assert found["title.slack"] == "💾 Backup done: shop"
+        assert re.sub(LINK, "LINK", found["text.slack"]).split() == ["d", "LINK"]
+    own = message(folders["en"], alert(FULL, severity="none", app="shop"))
+    assert own["title.slack"] == "🔵 ALERT: s" and "Since" in own["text.slack"]
+
+
 # Annotation of a rule of the team's own: what the Slack text has.
 ANNOTATIONS: list[tuple[dict[str, str], str]] = [
     ({"message": "12 jobs wait"}, "12 jobs wait\nSince"),
@@ -279,7 +289,7 @@ def _is_safe_in_slack(found: Mapping[str, str]) -> None:
 
 def _is_safe_in_discord(found: Mapping[str, str]) -> None:
     title, text = found["title.discord"], found["text.discord"]
-    meant = re.sub(r"\\.", "", title + text)  # without what is escaped
+    meant = re.sub(r"\\.", "", f"{title}\n{text}")  # without what is escaped
     assert all(link.startswith(OURS) for link in re.findall(r"\]\((\S*)\)", meant)), meant
     rest = re.sub(r"\[[^\[\]]*\]\(\S*\)", "", meant)
     assert not re.search(r"[<>`*~|#]|__|\]\(", rest), rest

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from isal import isal_zlib
 
@@ -26,8 +26,21 @@ def check(folder: Path, manifest: Manifest) -> None:
 
 def read_back(path: Path, manifest: Manifest) -> None:
     """Reads this file, whatever its name, from the disk and compares it with the manifest. Raises BackupError."""
+    for _ in unpacked(path, manifest, from_disk=True):
+        pass
+
+
+def unpacked(path: Path, manifest: Manifest, from_disk: bool = False) -> Iterator[bytes]:
+    """The text of a backup's file, in pieces of BLOCK bytes at most; the first one is as long as that, or all.
+
+    `from_disk`: as it is on the disk, not as the kernel remembers it from writing. Raises BackupError that says what is
+    wrong with the file, at the latest after the last piece.
+    """
     try:
-        problem = _problem(path, manifest)
+        with path.open("rb", buffering=0) as file:
+            if from_disk:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            problem = yield from _unpacked(file, manifest)
     except FileNotFoundError:
         problem = "is not there"
     except OSError as error:
@@ -38,34 +51,21 @@ def read_back(path: Path, manifest: Manifest) -> None:
         raise BackupError(f"{manifest.file} {problem}.", "Do not restore it: take another backup.")
 
 
-def _problem(path: Path, manifest: Manifest) -> str:
-    """What is wrong, to follow the file's name; empty when nothing is."""
-    packed, text, unpacker = hashlib.sha256(), hashlib.sha256(), isal_zlib.decompressobj(wbits=GZIP)
-    for block in _blocks(path):
-        if unpacker.eof:
-            return "holds something behind its end"
-        packed.update(block)
-        for piece in _unpacked(unpacker, block):
-            text.update(piece)
-        if unpacker.unused_data:
+def _unpacked(file: IO[bytes], manifest: Manifest) -> Generator[bytes, None, str]:
+    """The text; at the end what is wrong, to follow the file's name, empty when nothing is.
+
+    gzip's own checksum at the end of the file is of the text.
+    """
+    sha256, unpacker = hashlib.sha256(), isal_zlib.decompressobj(wbits=GZIP)
+    while block := file.read(BLOCK):
+        sha256.update(block)
+        while block and not unpacker.eof:
+            yield unpacker.decompress(block, BLOCK)
+            block = unpacker.unconsumed_tail
+        if block or unpacker.unused_data:
             return "holds something behind its end"
     if not unpacker.eof:
         return "ends in the middle"
-    if (packed.hexdigest(), text.hexdigest()) != (manifest.sha256, manifest.sql_sha256):
+    if sha256.hexdigest() != manifest.sha256:
         return "is not the file that was written: its SHA-256 is another one"
     return ""
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    """The file's content as it is on the disk, not as the kernel remembers it from writing."""
-    with path.open("rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while block := file.read(BLOCK):
-            yield block
-
-
-def _unpacked(unpacker: Any, block: bytes) -> Iterator[bytes]:
-    """The text of a block in pieces of limited size: a few bytes may stand for a thousand times as many."""
-    while block and not unpacker.eof:
-        yield unpacker.decompress(block, BLOCK)
-        block = unpacker.unconsumed_tail

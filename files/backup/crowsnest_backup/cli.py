@@ -13,12 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crowsnest_backup import local, recovery, settings, state, status
+from crowsnest_backup.drill import evidence
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.progress import Progress
+from crowsnest_backup.files import HeldError
+from crowsnest_backup.manifest import Manifest
+from crowsnest_backup.progress import Progress, span
+from crowsnest_backup.run import Runner, sentence, why_not
+from crowsnest_backup.settings import Job
 
 if TYPE_CHECKING:
-    from crowsnest_backup.run import Runner
-    from crowsnest_backup.settings import Job
+    from crowsnest_backup.remote import Store
 
 # Where settings.json and secrets.json are: beside this package.
 SETTINGS = Path(__file__).absolute().parents[1]
@@ -30,6 +35,8 @@ Backups of this host: made, kept, restored and proven.
   crowsnest-backup restore shop      restores the newest beside the live database, compares it, and asks
                                      before it puts it in the live one's place
   crowsnest-backup restore stack     the state of the monitoring itself
+
+Exit status: 0 well, 1 something failed, 2 wrong words.
 """
 
 
@@ -52,13 +59,11 @@ class Call:
 
     def jobs(self) -> list[Job]:
         """Those named, else all. Raises BackupError."""
-        settings = self.runner.settings
-        return [settings.job(name) for name in self.arguments.jobs or settings.jobs]
+        found = self.runner.settings
+        return [found.job(name) for name in self.arguments.jobs or found.jobs]
 
     def each(self, step: Callable[[Job], Any]) -> tuple[list[dict[str, Any]], bool]:
         """Does a step for each job: what it returned or why it failed, and whether none failed."""
-        from crowsnest_backup.run import why_not
-
         rows: list[dict[str, Any]] = []
         for job in self.jobs():
             row: dict[str, Any] = {"name": job.name}
@@ -73,8 +78,6 @@ class Call:
 
 
 def _run(call: Call) -> Answer:
-    from crowsnest_backup.files import HeldError
-
     try:
         return Answer({}, well=call.runner.everything_due())
     except HeldError as held:  # cron starts it often, and a backup may take long
@@ -82,12 +85,10 @@ def _run(call: Call) -> Answer:
 
 
 def _backup(call: Call) -> Answer:
-    from crowsnest_backup.run import why_not
-
     def backup(job: Job) -> dict[str, Any]:
         made = asdict(call.runner.backup(job))
         if job.remote and (why := why_not(lambda: call.runner.send(job))):
-            call.progress.tell(f"{job.name}: {why} The backup is on this host, and is sent later.")
+            call.progress.tell(f"{job.name}: {why}")
             made["remote_failed"] = why
         return made
 
@@ -95,36 +96,47 @@ def _backup(call: Call) -> Answer:
     return Answer(rows, well=well)
 
 
-def _list(call: Call) -> Answer:
-    from crowsnest_backup import local, recovery, status
+def _store(call: Call, job: Job, name: str) -> Store:
+    from crowsnest_backup import remote  # boto3 takes half a second, and is not always needed
 
+    call.progress.say(f"looking at the remote {name}")
+    return remote.find(call.runner.settings, job, name)
+
+
+def _from(call: Call, job: Job) -> Store | None:
+    """What --from names; None is this host."""
     source = call.arguments.source
+    return None if source in (None, recovery.LOCAL) else _store(call, job, source)
+
+
+def _counted(found: Sequence[Manifest], store: Store | None) -> str:
+    count = f"{len(found) or 'no'} backup{'s' * (len(found) > 1)}"
+    return f"{count} at the remote {store.remote.name}" if store else f"{count} on this host"
+
+
+def _list(call: Call) -> Answer:
     rows, lines = [], []
     for job in call.jobs():
-        if source in (None, recovery.LOCAL):
-            found, place = local.backups(call.runner.settings, job), "on this host"
-        else:
-            found, place = recovery.remote_store(call.runner, job, source).listed(), f"at the remote {source}"
+        store = _from(call, job)
+        found = store.listed() if store else local.backups(call.runner.settings, job)
+        damaged = {} if store else call.runner.state(job).corrupt
         rows += [asdict(each) for each in found]
-        lines += [
-            f"{job.name}: {len(found)} backups {place}",
-            *(status.listed(call.runner, found) if found else []),
-            "",
-        ]
+        table = status.listed(found, damaged, call.runner.settings.timezone)
+        lines += [f"{job.name}: {_counted(found, store)}", *table, ""]
     return Answer(rows, lines[:-1])
 
 
 def _check(call: Call) -> Answer:
-    from crowsnest_backup import local
-
     def check(job: Job) -> dict[str, Any]:
-        found = local.backups(call.runner.settings, job)
-        damaged = call.runner.check(job, found)
-        call.progress.tell(f"{job.name}: {len(found) - len(damaged)} of {len(found)} backups are whole.")
+        store = _from(call, job)
+        found = store.listed() if store else local.backups(call.runner.settings, job)
+        damaged = call.runner.verify(job, store, found) if store else call.runner.check(job, found)
+        whole = f"{len(found) - len(damaged)} whole of " if found else ""
+        call.progress.tell(f"{job.name}: {whole}{_counted(found, store)}.")
         return {"checked": len(found), "damaged": damaged}
 
     rows, well = call.each(check)
-    return Answer(rows, well=well and not any(row["damaged"] for row in rows))
+    return Answer(rows, well=well and not any(row.get("damaged") for row in rows))
 
 
 def _prune(call: Call) -> Answer:
@@ -142,14 +154,12 @@ def _prune(call: Call) -> Answer:
 
 
 def _planned(call: Call) -> Answer:
-    from crowsnest_backup import status
-
     rows, lines = [], []
     for job in call.jobs():
         plans = {"this host": call.runner.planned(job)}
         if job.remote:
-            store = call.runner.steps.store(call.runner.settings, job)
-            plans[f"the remote {job.remote}"] = call.runner.planned_remotely(job, store.listed())
+            listed = _store(call, job, job.remote).listed()
+            plans[f"the remote {job.remote}"] = call.runner.planned_remotely(job, listed)
         for place, plan in plans.items():
             rows.append({"name": job.name, "place": place, **asdict(plan)})
             lines += status.planned(f"{job.name} on {place}", plan)
@@ -158,17 +168,17 @@ def _planned(call: Call) -> Answer:
 
 def _sync(call: Call) -> Answer:
     def sync(job: Job) -> None:
-        if job.remote or call.arguments.jobs:
-            call.runner.send(job)
-            call.progress.tell(f"{job.name}: the remote {job.remote} has what it should have.")
+        if job.remote is None and not call.arguments.jobs:
+            call.progress.tell(f"{job.name}: no remote is declared.")
+            return
+        call.runner.send(job)
+        call.progress.tell(f"{job.name}: the remote {job.remote} has what it should have.")
 
     rows, well = call.each(sync)
     return Answer(rows, well=well)
 
 
 def _drill(call: Call) -> Answer:
-    from crowsnest_backup.drill import evidence
-
     pages = []
 
     def drill(job: Job) -> dict[str, Any]:
@@ -179,23 +189,20 @@ def _drill(call: Call) -> Answer:
         return asdict(drilled)
 
     rows, well = call.each(drill)
-    if call.arguments.evidence:
+    if call.arguments.evidence and pages:
         call.arguments.evidence.write_text("\n".join(pages), encoding="utf-8")
     return Answer(rows, well=well)
 
 
 def _status(call: Call) -> Answer:
-    from crowsnest_backup import state, status
-
     jobs = [status.of_job(call.runner, job) for job in call.runner.settings.jobs.values()]
     ended = state.ended(call.runner.settings.state)
     data = {"environment": call.runner.settings.environment, "run": ended and ended.isoformat(), "jobs": jobs}
-    return Answer(data, [line for job in jobs for line in status.lines(job)])
+    ago = f"{span((call.runner.now() - ended).total_seconds())} ago" if ended else "never"
+    return Answer(data, [*(line for job in jobs for line in status.lines(job)), f"Cron's last run ended: {ago}."])
 
 
 def _restore(call: Call) -> Answer:
-    from crowsnest_backup import recovery
-
     given = call.arguments
     wish = recovery.Wish(given.backup, given.source, given.name, given.yes, given.identity, given.create_roles)
     done = recovery.restored(call.runner, call.progress, call.runner.settings.job(given.job), wish)
@@ -203,8 +210,6 @@ def _restore(call: Call) -> Answer:
 
 
 def _swap(call: Call) -> Answer:
-    from crowsnest_backup import recovery
-
     given = call.arguments
     job = call.runner.settings.job(given.job)
     done = recovery.swapped(call.runner, call.progress, job, given.database, given.yes)
@@ -219,7 +224,9 @@ def parser() -> ArgumentParser:
     own = ArgumentParser("crowsnest-backup", description=HELP, formatter_class=RawDescriptionHelpFormatter)
     common = ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="the answer as JSON")
-    common.add_argument("--settings", type=Path, default=SETTINGS, help="folder with settings.json [%(default)s]")
+    common.add_argument(
+        "--settings", type=Path, default=SETTINGS, metavar="FOLDER", help="that of settings.json [its own]"
+    )
     verbs = own.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     def verb(name: str, call: Callable[[Call], Answer], text: str, jobs: str | None = "*") -> ArgumentParser:
@@ -229,9 +236,8 @@ def parser() -> ArgumentParser:
             added.add_argument("jobs", nargs=jobs, metavar="JOB", help="name of an app, or stack [all]")
         return added
 
-    verb("status", _status, "Is all well, and since when.", jobs=None)
-    listing = verb("list", _list, "The backups there are.")
-    _source(listing)
+    verb("status", _status, "Shows whether all is well, and what is not.", jobs=None)
+    _source(verb("list", _list, "Shows the backups there are."))
     verb("backup", _backup, "Makes a backup now.")
     _restoring(
         verb("restore", _restore, "Restores a backup beside the live database; asks before the swap.", jobs=None)
@@ -242,7 +248,7 @@ def parser() -> ArgumentParser:
     swapping.add_argument("--yes", action="store_true", help="do not ask")
     drilling = verb("drill", _drill, "Proves a backup: restores it into a server of its own and compares.")
     drilling.add_argument("--evidence", type=Path, metavar="FILE", help="writes a page in Markdown that shows it")
-    verb("check", _check, "Reads every file back.")
+    _source(verb("check", _check, "Reads every file back, and compares it with what was dumped."))
     pruning = verb("prune", _prune, "Deletes old backups, here and on the remote.")
     pruning.add_argument("--dry-run", action="store_true", help="only tell what would be deleted, and why")
     pruning.add_argument("--yes", action="store_true", help="also more than half, or while the newest backup failed")
@@ -254,17 +260,17 @@ def parser() -> ArgumentParser:
 def _restoring(restoring: ArgumentParser) -> None:
     restoring.add_argument("job", metavar="JOB", help="name of an app, or stack")
     restoring.add_argument("--backup", default="latest", metavar="NAME", help="as `list` shows it [the newest]")
-    _source(restoring)
+    _source(restoring, "this host, else the remote")
     place = restoring.add_mutually_exclusive_group()
     place.add_argument("--as", dest="name", metavar="DATABASE", help="a new database of this name, without a swap")
-    place.add_argument("--swap", action="store_true", help="swap afterwards; asks first, as without it")
-    restoring.add_argument("--yes", action="store_true", help="do not ask: swap")
+    place.add_argument("--swap", action="store_true", help="as without it: ask, then swap")
+    restoring.add_argument("--yes", action="store_true", help="swap without asking")
     restoring.add_argument("--identity", type=Path, metavar="FILE", help="key of age for an encrypted backup")
     restoring.add_argument("--create-roles", action="store_true", help="create the roles that the server lacks")
 
 
-def _source(added: ArgumentParser) -> None:
-    added.add_argument("--from", dest="source", metavar="local|REMOTE", help="where the backup is")
+def _source(added: ArgumentParser, default: str = "local") -> None:
+    added.add_argument("--from", dest="source", metavar="local|REMOTE", help=f"where the backup is [{default}]")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -273,25 +279,17 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     try:
         with Progress() as progress:
-            answer = arguments.call(_prepared(arguments, progress))
+            runner = Runner(settings.read(arguments.settings), say=progress.say, tell=progress.tell)
+            answer = arguments.call(Call(runner, progress, arguments))
     except BackupError as error:
-        print(f"crowsnest-backup: {error.message}", *filter(None, [error.advice]), sep="\n", file=sys.stderr)
+        print(f"crowsnest-backup: {error.message}\n{error.advice}".rstrip(), file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"crowsnest-backup: {error}", file=sys.stderr)
+        print(f"crowsnest-backup: {sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(
-            "crowsnest-backup: interrupted. What was half done is undone, or removed by the next run.", file=sys.stderr
-        )
+        print("crowsnest-backup: interrupted. What is half done is removed by the next run.", file=sys.stderr)
         return 130
     for line in [json.dumps(answer.data, ensure_ascii=False)] if arguments.json else answer.lines:
         print(line)
     return 0 if answer.well else 1
-
-
-def _prepared(arguments: Namespace, progress: Progress) -> Call:
-    from crowsnest_backup import settings
-    from crowsnest_backup.run import Runner
-
-    return Call(Runner(settings.read(arguments.settings), say=progress.say, tell=progress.tell), progress, arguments)

@@ -12,14 +12,12 @@ import errno
 import hashlib
 import os
 import subprocess
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from statistics import median
 from typing import IO, Any, cast
 
 from isal import isal_zlib
@@ -29,16 +27,14 @@ from crowsnest_backup.check import BLOCK, GZIP, read_back
 from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.facts import facts, roles_sql
-from crowsnest_backup.files import partial, private_folder, write_partial
+from crowsnest_backup.files import partial, private, private_folder, write_partial
 from crowsnest_backup.guard import ENDLESS, guarded
-from crowsnest_backup.manifest import Manifest, manifests, publish
+from crowsnest_backup.manifest import Manifest, publish
 from crowsnest_backup.names import DUMP, ROLES, stem
-from crowsnest_backup.postgres import APPLICATION, Server, Session
+from crowsnest_backup.postgres import APPLICATION, Server, Session, identifier
+from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import Database, Job, Settings
 from crowsnest_backup.stream import Stream
-
-Say = Callable[[str], None]
-
 
 # Seconds that a dump waits for a table that another session has locked.
 LOCK_SECONDS = 60
@@ -46,8 +42,6 @@ LOCK_SECONDS = 60
 RESERVE = 256 << 20
 # isa-l has the levels 0 to 3; with 2 text becomes as small as with zlib's 6.
 _LEVEL = 2
-# A backup is compared with so many earlier ones; less than half or more than twice their size is told.
-_EARLIER = 7
 _MB = 10**6
 # Progress is told whenever so many bytes more have been read.
 _SAID = 64 * BLOCK
@@ -85,10 +79,9 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
             environment=settings.environment,
             started=now.isoformat(),
             finished=now.isoformat(),
-            server={**content.facts, "dump_version": content.text.written_by},
+            server=content.facts,
             counts=content.text.rows,
             sql_bytes=content.text.bytes,
-            sql_sha256=content.text.sha256,
             bytes=content.bytes,
             sha256=content.sha256,
             attempts=attempt,
@@ -105,9 +98,6 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
     finally:
         for each in (file, roles):
             partial(each).unlink(missing_ok=True)
-    earlier = [each.bytes for each in manifests(folder) if each.stem < name]
-    if warning := implausible(manifest.bytes, earlier):
-        say(warning)
     return manifest
 
 
@@ -124,7 +114,7 @@ def _dumped(server: Server, database: str, path: Path, say: Say) -> Content:
             text = Stream(_codec(known["encoding"]))
             size, sha256 = _packed(ours, database, snapshot, text, path, say)
     except BackupError as error:
-        raise (_locked(server, database) if "lock timeout" in error.message else error) from None
+        raise _explained(error, server, database) from None
     if not text.whole:
         raise BackupError("What pg_dump wrote has no end, although it reported success.")
     if differences := differing(counts, text.rows):
@@ -142,22 +132,11 @@ def _snapshot(session: Session) -> str:
 def _packed(server: Server, database: str, snapshot: str, text: Stream, path: Path, say: Say) -> tuple[int, str]:
     """Writes what pg_dump gives to a file, gzipped: its size and SHA-256. Raises BackupError, OSError."""
     words = [f"--snapshot={snapshot}", f"--lock-wait-timeout={LOCK_SECONDS}s", "--no-password"]
-    with tempfile.TemporaryFile() as errors, _created(path) as file:
-        pg_dump = server.start("pg_dump", *words, database=database, stdout=subprocess.PIPE, stderr=errors)
-        with pg_dump:
-            try:
-                size, sha256 = _written(cast(IO[bytes], pg_dump.stdout), text, file, say)
-            except BaseException:
-                pg_dump.kill()
-                raise
-        if pg_dump.returncode:
-            errors.seek(0)
-            raise _failed(pg_dump.returncode, errors.read().decode(errors="replace"), server.variables["PGUSER"])
-    return size, sha256
-
-
-def _created(path: Path) -> IO[bytes]:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb", buffering=0)
+    with (
+        private(path) as file,
+        server.running("pg_dump", *words, database=database, stdout=subprocess.PIPE) as pg_dump,
+    ):
+        return _written(cast(IO[bytes], pg_dump.stdout), text, file, say)
 
 
 def _written(source: IO[bytes], text: Stream, file: IO[bytes], say: Say) -> tuple[int, str]:
@@ -175,7 +154,6 @@ def _written(source: IO[bytes], text: Stream, file: IO[bytes], say: Say) -> tupl
         if text.bytes % _SAID == 0:
             say(f"dumping, {text.bytes // _MB} MB")
     size += write(packer.flush())
-    os.fsync(file.fileno())
     return size, sha256.hexdigest()
 
 
@@ -197,33 +175,23 @@ def _codec(encoding: str) -> str:
         return "utf-8"
 
 
-def implausible(size: int, earlier: Sequence[int]) -> str:
-    """A warning when a backup is less than half or more than twice as large as the last ones; else empty."""
-    if not earlier:
-        return ""
-    usual = median(earlier[-_EARLIER:])
-    if usual / 2 <= size <= usual * 2:
-        return ""
-    return f"The backup has {size / _MB:.1f} MB; usual are {usual / _MB:.1f} MB. Is the data as it should be?"
-
-
 # --- what went wrong ---
 
-# A part of what pg_dump reports, and what to do. ROLE stands for the role that the backup connects as.
+# A part of what PostgreSQL reports, and what to do. `role` is the one that the backup connects as.
 _ADVICE = {
-    "large object": "Make it a member of the role that owns the large objects: GRANT owner TO ROLE.",
-    "row-level security": "Let it read every row: ALTER ROLE ROLE BYPASSRLS.",
-    "permission denied": "Let it read everything: GRANT pg_read_all_data TO ROLE.",
+    "large object": "Make it a member of the role that owns the large objects: GRANT owner TO {role}.",
+    "row-level security": "Let it read every row: ALTER ROLE {role} BYPASSRLS.",
+    "permission denied": "Let it read everything: GRANT pg_read_all_data TO {role}.",
 }
 
 
-def _failed(status: int, stderr: str, role: str) -> BackupError:
-    """Why pg_dump failed, connected as this role."""
-    if not stderr.strip():
-        return BackupError(f"pg_dump was ended from outside (status {status}).")
-    why = postgres.reason(stderr)
-    advice = next((told.replace("ROLE", role) for part, told in _ADVICE.items() if part in why), "")
-    return BackupError(f"pg_dump: {why}.", advice)
+def _explained(error: BackupError, server: Server, database: str) -> BackupError:
+    """The same, with what to do where that is known."""
+    if "lock timeout" in error.message:
+        return _locked(server, database)
+    advice = next((advice for part, advice in _ADVICE.items() if part in error.message), "")
+    told = advice.format(role=identifier(server.variables["PGUSER"]))
+    return BackupError(f"{error.message.rstrip('.')}.", error.advice or told)
 
 
 _LOCKS = """

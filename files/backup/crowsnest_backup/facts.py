@@ -55,11 +55,10 @@ select rolname as name from pg_roles join named using (oid) where rolname !~ '^p
 
 
 def facts(session: Session) -> dict[str, Any]:
-    """`Manifest.server` of the session's database, but for the version of pg_dump. Raises BackupError."""
+    """`Manifest.server` of the session's database. Raises BackupError."""
     (found,) = session.rows(_DATABASE)
     return {
         **{name: found[name] for name in ("version", "major", "owner", "comment")},
-        "system_identifier": _system_identifier(session),
         "encoding": found["encoding_name"],
         "provider": found.get("datlocprovider", "c"),
         "collate": found["datcollate"],
@@ -70,13 +69,6 @@ def facts(session: Session) -> dict[str, Any]:
         "extensions": {row["name"]: row["version"] for row in session.rows(_EXTENSIONS)},
         "roles": [row["name"] for row in session.rows(_ROLES)],
     }
-
-
-def _system_identifier(session: Session) -> str | None:
-    """Tells one cluster from another; None where the user may not ask."""
-    if not session.value("select has_function_privilege('pg_control_system()', 'execute') as may"):
-        return None
-    return str(session.value("select system_identifier::text from pg_control_system()"))
 
 
 def _rights(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import fcntl
-import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.names import MANIFEST, PARTIAL
+from crowsnest_backup.names import ARCHIVE, DUMP, MANIFEST, PARTIAL, ROLES
 
 
 def partial(path: Path) -> Path:
@@ -29,22 +28,16 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 def write_partial(path: Path, content: bytes, mode: int = 0o600) -> Path:
     """Writes all of a file to the disk, but under the name of a partial one, which is returned. Raises OSError."""
-    begun = partial(path)
-    descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), mode)
+    with private(partial(path), mode) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return begun
+    return partial(path)
 
 
 @contextmanager
-def private(path: Path) -> Iterator[IO[bytes]]:
+def private(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     """A new file, readable by root only, that is on the disk when the block ends. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -78,7 +71,8 @@ def sweep(folder: Path) -> list[str]:
     for path in [each for each in left if each.name.endswith(f"{MANIFEST}{PARTIAL}")]:
         manifest = path.name.removeprefix(".").removesuffix(PARTIAL)
         if not (folder / manifest).exists():
-            left = [*folder.glob(f"{glob.escape(manifest.removesuffix(MANIFEST))}.*"), *left]
+            stem = manifest.removesuffix(MANIFEST)
+            left = [*(folder / f"{stem}{ending}" for ending in (DUMP, ARCHIVE, ROLES)), *left]
     for path in left:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return [path.name for path in left]

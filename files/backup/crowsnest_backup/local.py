@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import private_folder
+from crowsnest_backup.files import partial, private_folder, sweep
 from crowsnest_backup.manifest import Manifest, manifests
-from crowsnest_backup.names import ARCHIVE, DUMP, MANIFEST, PARTIAL, ROLES, time_of
+from crowsnest_backup.names import ARCHIVE, DUMP, MANIFEST, PARTIAL, time_of
 from crowsnest_backup.settings import STACK, Job, Settings
 
 # Where a backup from a remote is put for a restore, below the folder of its job; swept away when that was killed.
@@ -46,7 +46,9 @@ def named(name: str, found: Sequence[Manifest], where: str) -> Manifest:
     raise BackupError(f"{missing} {where}.", newest)
 
 
-def delete(folder: Path, stem: str) -> None:
-    """Removes a backup: what a person can restore first, so that half of it is never listed as a backup."""
-    for ending in (DUMP, ARCHIVE, ROLES, MANIFEST):
-        (folder / f"{stem}{ending}").unlink(missing_ok=True)
+def delete(folder: Path, stems: Iterable[str]) -> None:
+    """Removes backups. What a SIGKILL leaves of them is none, and goes with the next sweep. Only under the lock."""
+    for stem in stems:
+        path = folder / f"{stem}{MANIFEST}"
+        path.replace(partial(path))
+    sweep(folder)

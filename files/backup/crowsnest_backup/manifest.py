@@ -23,13 +23,13 @@ class Manifest:
     """One backup.
 
     `stem` is its name without an ending, `file` the name of its file; `what` the real name of the database, or "stack".
-    `started` and `finished` are UTC in ISO 8601. `server` is what a restore must know of the database: `version` and
-    `dump_version` as text, `major`, `system_identifier`, `encoding`, `provider`, `collate`, `ctype`, `icu_locale`,
-    `owner`, `comment`, `acl` (SQL of REVOKE and GRANT), `settings` (SQL of ALTER DATABASE and ALTER ROLE … IN
-    DATABASE), `extensions` ({name: version}), `roles` (names that the dump mentions). Statements of `acl` and
-    `settings` call the database :"database", a variable of psql, as a restored one may have another name.
-    `counts`: {"schema.table": rows} of the dump's own snapshot. `sql_bytes` and `sql_sha256` are of the text,
-    `bytes` and `sha256` of the file. `attempts`: the try that succeeded, from 1.
+    `started` and `finished` are UTC in ISO 8601. `server` is what a restore must know of the database: `version` as
+    text, `major`, `encoding`, `provider`, `collate`, `ctype`, `icu_locale`, `owner`, `comment`, `acl` (SQL of REVOKE
+    and GRANT), `settings` (SQL of ALTER DATABASE and ALTER ROLE … IN DATABASE), `extensions` ({name: version}), `roles`
+    (names that the dump mentions). Statements of `acl` and `settings` call the database :"database", a variable of
+    psql, as a restored one may have another name.
+    `counts`: {"schema.table": rows} of the dump's own snapshot. `sql_bytes` is the length of the text, `bytes` and
+    `sha256` are of the file. `attempts`: the try that succeeded, from 1.
     `checked`: when the file was last read back whole. `drilled`: when it was last restored and compared, or None.
     `remote`: {name of the remote: {"key", "bytes", "sha256", "version", "time"}} of its copies.
     """
@@ -44,7 +44,6 @@ class Manifest:
     server: Mapping[str, Any]
     counts: Mapping[str, int]
     sql_bytes: int
-    sql_sha256: str
     bytes: int
     sha256: str
     attempts: int

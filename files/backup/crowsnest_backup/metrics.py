@@ -8,9 +8,7 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from statistics import median
 
 from crowsnest_backup.local import what
@@ -19,6 +17,8 @@ from crowsnest_backup.schedule import DRILL_DAYS
 from crowsnest_backup.settings import Job
 from crowsnest_backup.state import State, Tried
 
+# (metric without its prefix, labels, value); without a value it is left out.
+Sample = tuple[str, Mapping[str, str], float | None]
 FILE = "crowsnest_backup.prom"
 # The newest backup is compared with so many before it.
 USUAL = 7
@@ -59,118 +59,87 @@ HELP = {
 }
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One line: the metric without its prefix, its labels, its value."""
-
-    name: str
-    labels: Mapping[str, str]
-    value: float
-
-    def __str__(self) -> str:
-        labels = ",".join(f'{key}="{_escaped(text)}"' for key, text in self.labels.items())
-        return f"crowsnest_backup_{self.name}{{{labels}}} {self.value:.15g}"
-
-
 def text(ended: datetime | None, jobs: Sequence[tuple[Job, State, Sequence[Manifest]]]) -> str:
-    """The file's text. `ended`: when cron's run last ended."""
-    run = [Sample("run_timestamp_seconds", {}, ended.timestamp())] if ended else []
-    found = [*run, *(sample for each in jobs for sample in samples(*each))]
-    order = list(HELP)
-    found.sort(key=lambda sample: order.index(sample.name))
+    """The file's text. `ended`: when cron's run last ended. The backups are those on this host, the oldest first."""
+    samples: list[Sample] = [("run_timestamp_seconds", {}, _seconds(ended))]
+    for job, state, backups in jobs:
+        own = {"app": job.name, "database": what(job)}
+        good = [each for each in backups if each.stem not in state.corrupt]
+        of_job = [*_numbers(job, state, backups, good), *_reasons(state, backups, good)]
+        if job.remote:
+            of_job += _of_the_remote(job.remote, state, good)
+        samples += [(name, {**own, **labels}, value) for name, labels, value in of_job]
     lines = []
-    for name, group in groupby(found, key=lambda sample: sample.name):
-        lines += [f"# HELP crowsnest_backup_{name} {HELP[name]}", f"# TYPE crowsnest_backup_{name} gauge"]
-        lines += [str(sample) for sample in group]
+    for metric, about in HELP.items():
+        if found := [
+            _line(metric, labels, value) for name, labels, value in samples if name == metric and value is not None
+        ]:
+            lines += [f"# HELP crowsnest_backup_{metric} {about}", f"# TYPE crowsnest_backup_{metric} gauge", *found]
     return "\n".join([*lines, ""])
+
+
+def _line(name: str, labels: Mapping[str, str], value: float) -> str:
+    told = ",".join(f'{key}="{_escaped(label)}"' for key, label in labels.items())
+    return f"crowsnest_backup_{name}{{{told}}} {value:.15g}"
 
 
 def _escaped(label: str) -> str:
     return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def samples(job: Job, state: State, backups: Sequence[Manifest]) -> Iterator[Sample]:
-    """All of one job; `backups` are those on this host, the oldest first."""
-    own = {"app": job.name, "database": what(job)}
-    good = [each for each in backups if each.stem not in state.corrupt]
-    values = {
-        **_of_tries(state),
-        **_of_the_newest(good),
-        **_of_drills(job, state),
-        "declared_timestamp_seconds": state.declared.timestamp(),
-        "corrupt": len(backups) - len(good),
-        "kept_old_bytes": state.old_bytes,
-    }
-    yield from (Sample(name, own, value) for name, value in values.items() if value is not None)
-    yield from (Sample(name, {**own, **labels}, 1) for name, labels in _infos(state, good, backups))
-    yield from _of_places(own, "local", len(backups), sum(each.bytes for each in backups))
-    if job.remote:
-        yield from _of_the_remote(own, job.remote, state, good)
-
-
-def _of_tries(state: State) -> dict[str, float | None]:
-    return {
+def _numbers(job: Job, state: State, backups: Sequence[Manifest], good: Sequence[Manifest]) -> Iterator[Sample]:
+    days = DRILL_DAYS.get(job.drill) if job.database else None
+    values: dict[str, float | None] = {
+        "declared_timestamp_seconds": _seconds(state.declared),
         "last_attempt_timestamp_seconds": _seconds(state.backup.attempted),
         "ok": _ok(state.backup),
         "prune_ok": _ok(state.pruned),
-    }
-
-
-def _of_the_newest(backups: Sequence[Manifest]) -> dict[str, float]:
-    if not backups:
-        return {}
-    newest, before = backups[-1], backups[-1 - USUAL : -1]
-    return {
-        "last_success_timestamp_seconds": datetime.fromisoformat(newest.finished).timestamp(),
-        "size_bytes": newest.bytes,
-        **({"usual_size_bytes": median(each.bytes for each in before)} if before else {}),
-        "duration_seconds": newest.seconds,
-        "rows": newest.rows,
-    }
-
-
-def _of_drills(job: Job, state: State) -> dict[str, float | None]:
-    days = DRILL_DAYS.get(job.drill) if job.database else None
-    return {
+        "corrupt": len(backups) - len(good),
         "drill_ok": _ok(state.drill),
         "drill_last_success_timestamp_seconds": _seconds(state.drill.succeeded),
         "drill_last_attempt_timestamp_seconds": _seconds(state.drill.attempted),
         "drill_interval_seconds": days * 86400 if days else None,
         "drill_seconds": state.drill_seconds or None,
+        "kept_old_bytes": state.old_bytes,
     }
+    for newest in good[-1:]:
+        before = [each.bytes for each in good[-1 - USUAL : -1]]
+        values |= {
+            "last_success_timestamp_seconds": datetime.fromisoformat(newest.finished).timestamp(),
+            "size_bytes": newest.bytes,
+            "usual_size_bytes": median(before) if before else None,
+            "duration_seconds": newest.seconds,
+            "rows": newest.rows,
+        }
+    yield from ((name, {}, value) for name, value in values.items())
+    yield "kept", {"place": "local"}, len(backups)
+    yield "kept_bytes", {"place": "local"}, sum(each.bytes for each in backups)
 
 
-def _infos(state: State, good: Sequence[Manifest], backups: Sequence[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
-    """(metric, labels) of those that tell a name or a reason; their value is 1."""
+def _reasons(state: State, backups: Sequence[Manifest], good: Sequence[Manifest]) -> Iterator[Sample]:
+    """Those that tell a name or a reason by a label."""
     reasons = {
         "failed_info": state.backup.failed,
         "prune_failed_info": state.pruned.failed,
         "drill_failed_info": state.drill.failed,
         "drill_skipped_info": state.drill.skipped,
     }
-    yield from ((name, {"why": why[:WHY_LENGTH]}) for name, why in reasons.items() if why)
-    yield from (("info", {"file": each.file}) for each in good[-1:])
+    yield from ((name, {"why": why[:WHY_LENGTH]}, 1) for name, why in reasons.items() if why)
+    yield from (("info", {"file": each.file}, 1) for each in good[-1:])
     for each in backups:
-        if each.stem in state.corrupt:
-            yield "corrupt_info", {"file": each.file, "why": state.corrupt[each.stem][:WHY_LENGTH]}
+        if why := state.corrupt.get(each.stem):
+            yield "corrupt_info", {"file": each.file, "why": why[:WHY_LENGTH]}, 1
 
 
-def _of_places(own: Mapping[str, str], place: str, count: int, total: int) -> Iterator[Sample]:
-    yield Sample("kept", {**own, "place": place}, count)
-    yield Sample("kept_bytes", {**own, "place": place}, total)
-
-
-def _of_the_remote(own: Mapping[str, str], remote: str, state: State, good: Sequence[Manifest]) -> Iterator[Sample]:
-    labels = {**own, "remote": remote}
-    yield from _of_places(own, remote, state.remote_kept, state.remote_bytes)
-    yield Sample("remote_missing", labels, sum(remote not in each.remote for each in good))
-    ok, succeeded = _ok(state.sent), _seconds(state.sent.succeeded)
-    if ok is not None:
-        yield Sample("remote_ok", labels, ok)
-    if succeeded is not None:
-        yield Sample("remote_last_success_timestamp_seconds", labels, succeeded)
+def _of_the_remote(remote: str, state: State, good: Sequence[Manifest]) -> Iterator[Sample]:
+    own = {"remote": remote}
+    yield "kept", {"place": remote}, state.remote_kept
+    yield "kept_bytes", {"place": remote}, state.remote_bytes
+    yield "remote_missing", own, sum(remote not in each.remote for each in good)
+    yield "remote_ok", own, _ok(state.sent)
+    yield "remote_last_success_timestamp_seconds", own, _seconds(state.sent.succeeded)
     if state.sent.failed:
-        yield Sample("remote_failed_info", {**labels, "why": state.sent.failed[:WHY_LENGTH]}, 1)
+        yield "remote_failed_info", {**own, "why": state.sent.failed[:WHY_LENGTH]}, 1
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -17,7 +17,9 @@ from crowsnest_backup.files import commit, partial
 def begin(source: Path, target: Path) -> Path:
     """Copies a file or a folder beside its target; `commit` gives it its name. Raises OSError."""
     begun = partial(target)
-    remove(begun)
+    if begun.is_dir() and not begun.is_symlink():
+        shutil.rmtree(begun)
+    begun.unlink(missing_ok=True)
     _copy(source, begun, target.parent.stat())
     return begun
 
@@ -28,14 +30,6 @@ def replace_folder(source: Path, target: Path, kept: Path) -> None:
     if target.exists():
         target.replace(kept)
     commit(begun, target)
-
-
-def remove(path: Path) -> None:
-    """Removes a file, a link or a folder, if it is there. Raises OSError."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path, rights: os.stat_result) -> None:

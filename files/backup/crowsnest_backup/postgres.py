@@ -13,11 +13,10 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Literal, cast
 
 from crowsnest_backup.errors import BackupError
@@ -27,6 +26,7 @@ from crowsnest_backup.settings import Database
 CONNECT_SECONDS, ENGINE_SECONDS = 10, 60
 # Every connection of this program says so, so that what an earlier run left behind is found.
 APPLICATION = "crowsnest-backup"
+OURS = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), "PGAPPNAME": APPLICATION}
 # Where Debian and Ubuntu keep the programs of each major version, and the socket.
 PROGRAMS = Path("/usr/lib/postgresql")
 SOCKETS = "/var/run/postgresql"
@@ -76,23 +76,41 @@ class Server:
         except FileNotFoundError as error:
             raise BackupError(f"The program {error.filename} is not installed on this host.") from None
 
-    def run(self, program: str, *words: str, database: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
-        """Runs a program to its end. Raises BackupError with its last words when it fails."""
-        try:
-            done = subprocess.run(
-                self.command(program, *words),
-                env=self.environment(database),
-                cwd="/",
-                text=True,
-                capture_output=True,
-                check=False,
-                **options,
-            )
-        except FileNotFoundError as error:
-            raise BackupError(f"The program {error.filename} is not installed on this host.") from None
-        if done.returncode:
-            raise BackupError(f"{program}: {reason(done.stderr)}")
-        return done
+    @contextmanager
+    def running(
+        self, program: str, *words: str, database: str = "", title: str = "", **streams: Any
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A program for the time of the block; it is killed when the block fails.
+
+        Raises BackupError, which begins with `title`, when it fails or ends before it has read all.
+        """
+        with tempfile.TemporaryFile() as errors:
+            process, cut = self.start(program, *words, database=database, stderr=errors, **streams), False
+            try:
+                yield process
+                if process.stdin:
+                    process.stdin.close()
+            except BrokenPipeError:
+                cut = True
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                if process.stdout:
+                    process.stdout.close()
+                process.wait()
+            if process.returncode or cut:
+                errors.seek(0)
+                told = errors.read().decode(errors="replace")
+                ended = f"it was ended from outside (status {process.returncode})"
+                raise BackupError(f"{title or program}: {reason(told) if told.strip() else ended}.")
+
+    def run(self, program: str, *words: str, database: str = "", sql: str = "") -> str:
+        """What a program prints, which reads `sql`. Raises BackupError with its reason when it fails."""
+        pipe = subprocess.PIPE
+        with self.running(program, *words, database=database, stdin=pipe, stdout=pipe) as process:
+            told, _ = process.communicate(sql.encode())
+        return told.decode(errors="replace")
 
 
 def reason(stderr: str) -> str:
@@ -103,8 +121,8 @@ def reason(stderr: str) -> str:
     text = " ".join(
         [*told[:1], *(line for line in told[1:] if re.match(r"(pg_\w+: )?(DETAIL|detail|HINT|hint):", line))]
     )
-    text = re.sub(r"^(psql|pg_\w+): ?|(<stdin>:\d+: )|(connection to server .*? failed: )", "", text)
-    return re.sub(r"^(error|ERROR|FATAL|fatal): +", "", text.strip()).rstrip(".") or "it ended without a reason"
+    text = re.sub(r"^(psql|pg_\w+): ?|(<stdin>:\d+: )|(connection (to server .*? )?failed: )", "", text)
+    return re.sub(r"^((error|ERROR|FATAL|fatal): +)+", "", text.strip()).rstrip(".") or "it ended without a reason"
 
 
 class Session:
@@ -131,9 +149,7 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def run(self, sql: str) -> str:
@@ -182,11 +198,8 @@ class Session:
 
 def literal(text: str) -> str:
     """A text in SQL."""
-    return "'" + text.replace("'", "''") + "'" if "\\" not in text else " E'" + _escaped(text) + "'"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "''")
+    quoted = "'" + text.replace("'", "''") + "'"
+    return quoted if "\\" not in text else " E" + quoted.replace("\\", "\\\\")
 
 
 def identifier(name: str) -> str:
@@ -199,17 +212,14 @@ def identifier(name: str) -> str:
 
 def find(database: Database) -> Server:
     """The server of a database, and the programs of its own major version. Raises BackupError with what is missing."""
-    container = database.container or (_publishing(database.port) if _LOOPBACK.match(database.host) else None)
-    if container:
+    here = _LOOPBACK.match(database.host)
+    if container := database.container or (_publishing(database.port) if here else None):
         return _asked(_in_container(container, database))
-    if _LOOPBACK.match(database.host) and database.user is None:
-        variables = {"PGHOST": SOCKETS, "PGPORT": str(database.port), "PGUSER": "postgres", **_limits()}
-        return _asked(Server("host", variables, folder=_newest_programs()))
+    if here and database.user is None:
+        variables = {"PGHOST": SOCKETS, "PGPORT": str(database.port), "PGUSER": "postgres", **OURS}
+        server = _asked(Server("host", variables, folder=_newest_programs()))
+        return replace(server, folder=_programs_of(server.major))
     return _over_network(database)
-
-
-def _limits() -> dict[str, str]:
-    return {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), "PGAPPNAME": APPLICATION}
 
 
 def _in_container(container: str, database: Database) -> Server:
@@ -224,7 +234,7 @@ def _in_container(container: str, database: Database) -> Server:
     inside = dict(line.partition("=")[::2] for line in found["Config"]["Env"] or [])
     user = database.user or inside.get("POSTGRES_USER") or "postgres"
     password = {"PGPASSWORD": database.password} if database.password else {}
-    return Server("container", {"PGUSER": user, **password, **_limits()}, container=container)
+    return Server("container", {"PGUSER": user, **password, **OURS}, container=container)
 
 
 def _publishing(port: int) -> str | None:
@@ -250,39 +260,33 @@ def docker(*words: str) -> str:
 
 
 def _newest_programs() -> str:
-    found = sorted((path for path in PROGRAMS.glob("*/bin/psql")), key=lambda path: int(path.parts[-3]))
+    found = sorted(PROGRAMS.glob("*/bin/psql"), key=lambda path: int(path.parts[-3]))
     return str(found[-1].parent) if found else ""
 
 
 def _asked(server: Server) -> Server:
-    """The server with its major version; on a host, with the programs of that version."""
-    with Session(server, "postgres") as session:
-        major = int(session.value("select current_setting('server_version_num') as number")) // 10000
-    if server.kind == "host":
-        return replace(server, major=major, folder=_programs_of(major, server))
-    return replace(server, major=major)
+    """The server with its major version. Raises BackupError when it does not answer."""
+    where, port = server.variables.get("PGHOST", server.container), server.variables.get("PGPORT")
+    try:
+        with Session(server, "postgres") as session:
+            number = session.value("select current_setting('server_version_num') as number")
+    except BackupError as error:
+        place = f"{where}, port {port}," if port else f"the container {where}"
+        advice = "Is it started? On this host: `systemctl status postgresql`." if where == SOCKETS else error.advice
+        raise BackupError(f"PostgreSQL at {place} cannot be reached: {error.message.rstrip('.')}.", advice) from None
+    return replace(server, major=int(number) // 10000)
 
 
-def _programs_of(major: int, server: Server) -> str:
+def _programs_of(major: int) -> str:
+    """Folder of this version's programs, empty where PATH has them. Raises BackupError with what to install."""
     own = PROGRAMS / str(major) / "bin"
     if (own / "pg_dump").exists():
         return str(own)
-    if _major_on_path("pg_dump") == major:
-        return ""
-    raise _no_client(major)
-
-
-def _major_on_path(program: str) -> int:
-    """Major version of a program on PATH; 0 where there is none."""
-    if shutil.which(program) is None:
-        return 0
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"\) (\d+)", told)
-    return int(found[1]) if found else 0
-
-
-def _no_client(major: int) -> BackupError:
-    return BackupError(
+    if shutil.which("pg_dump"):
+        told = subprocess.run(["pg_dump", "--version"], capture_output=True, text=True, check=False).stdout
+        if re.search(rf"\) {major}(?!\d)", told):
+            return ""
+    raise BackupError(
         f"The server is PostgreSQL {major}, and this host has no pg_dump of that version.",
         f"Install the package postgresql-client-{major}: in Debian and Ubuntu, or from apt.postgresql.org.",
     )
@@ -301,22 +305,24 @@ def _over_network(database: Database) -> Server:
         "PGUSER": database.user,
         "PGPASSWORD": database.password,
         "PGSSLMODE": "require" if database.tls else "prefer",
-        **_limits(),
+        **OURS,
     }
-    major = _major_over_network(variables)
-    server = Server("remote", variables, major=major)
+    server = Server("remote", variables, major=_major_over_network(variables))
     try:
-        return replace(server, folder=_programs_of(major, server))
-    except BackupError as missing:
-        image = f"postgres:{major}"
-        try:
-            docker("image", "inspect", image)
-        except BackupError:
-            try:
-                docker("pull", "--quiet", image)
-            except BackupError:
-                raise missing from None
+        return replace(server, folder=_programs_of(server.major))
+    except BackupError:
+        image = f"postgres:{server.major}"
+        if not _have_image(image):
+            raise
         return replace(server, image=image)
+
+
+def _have_image(image: str) -> bool:
+    for words in (("image", "inspect"), ("pull", "--quiet")):
+        with suppress(BackupError):
+            docker(*words, image)
+            return True
+    return False
 
 
 def _major_over_network(variables: Mapping[str, str]) -> int:
@@ -341,12 +347,13 @@ def _major_over_network(variables: Mapping[str, str]) -> int:
 
 def end_leftovers(session: Session) -> int:
     """Ends connections to the same database of an earlier run that was killed; how many there were."""
-    ended = session.rows(
-        "select pg_terminate_backend(pid) as ended from pg_stat_activity"
-        f" where starts_with(application_name, {literal(APPLICATION)}) and datname = current_database()"
-        " and pid <> pg_backend_pid()"
+    return len(
+        session.rows(
+            "select pg_terminate_backend(pid) as ended from pg_stat_activity"
+            f" where starts_with(application_name, {literal(APPLICATION)}) and datname = current_database()"
+            " and pid <> pg_backend_pid()"
+        )
     )
-    return len(ended)
 
 
 def sql_list(values: Sequence[str]) -> str:

@@ -1,9 +1,10 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees while something is done: on a terminal one line with the time it takes, else a line per step."""
+"""What a person sees while something is done: on a terminal also what is being done now, and for how long."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -11,8 +12,6 @@ from collections.abc import Callable
 
 # Tells what is being done, in one short fragment such as `Dumping shop: 120 MB`.
 Say = Callable[[str], None]
-# A log gets one fragment in so many seconds at most, and none of what takes less.
-QUIET_SECONDS = 10
 _CLEAR = "\r\x1b[K"
 
 
@@ -29,7 +28,6 @@ class Progress:
     def __init__(self) -> None:
         self._stream, self._terminal = sys.stderr, sys.stderr.isatty()
         self._begun, self._doing = time.monotonic(), ""
-        self._told = self._begun
         self._over, self._asking = threading.Event(), False
         self._ticking = threading.Thread(target=self._tick, daemon=True)
 
@@ -45,26 +43,23 @@ class Progress:
             self._write(_CLEAR)
 
     def say(self, fragment: str) -> None:
-        """What is being done now."""
+        """What is being done now; in a log it would only be noise."""
         self._doing = fragment
         if self._terminal:
             self._show()
-        elif time.monotonic() - self._told >= QUIET_SECONDS:
-            self._told = time.monotonic()
-            self._write(f"{fragment}\n")
 
     def tell(self, line: str) -> None:
         """A line that stays."""
         self._write(f"{_CLEAR * self._terminal}{line}\n")
 
-    def ask(self, question: str) -> bool | None:
-        """Whether a person answers `yes`; None without a terminal."""
+    def ask(self, question: str) -> bool:
+        """Whether a person answers `yes`; without a terminal nobody does."""
         if not (self._terminal and sys.stdin.isatty()):
-            return None
+            return False
         self._asking = True
         self._write(f"{_CLEAR}{question} [yes/no] ")
         answer = sys.stdin.readline().strip()
-        self._asking = False
+        self._asking, self._doing = False, ""
         return answer == "yes"
 
     def _tick(self) -> None:
@@ -73,7 +68,8 @@ class Progress:
                 self._show()
 
     def _show(self) -> None:
-        self._write(f"{_CLEAR}[{elapsed(time.monotonic() - self._begun)}] {self._doing}")
+        line = f"[{elapsed(time.monotonic() - self._begun)}] {self._doing}"
+        self._write(_CLEAR + line[: shutil.get_terminal_size().columns - 1])
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

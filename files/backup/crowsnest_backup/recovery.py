@@ -7,7 +7,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -16,10 +16,10 @@ from crowsnest_backup import local, postgres, restore, swap
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import locked, private_folder
 from crowsnest_backup.manifest import Manifest
+from crowsnest_backup.names import MANIFEST
 from crowsnest_backup.progress import Progress, span
 from crowsnest_backup.run import Runner, why_not
 from crowsnest_backup.settings import Job
-from crowsnest_backup.steps import Store
 
 LOCAL = "local"
 
@@ -123,17 +123,16 @@ def _fetched(runner: Runner, job: Job, wish: Wish) -> Iterator[tuple[Manifest, P
                 chosen = local.named(wish.backup, found, f"of {job.name} on this host")
                 yield chosen, folder / chosen.file
             else:
-                runner.say(f"Looking at the remote {source}")
-                store = remote_store(runner, job, source)
+                from crowsnest_backup import remote
+
+                runner.say(f"looking at the remote {source}")
+                store = remote.find(runner.settings, job, source)
                 chosen = local.named(wish.backup, store.listed(), f"of {job.name} at the remote {source}")
-                runner.say(f"Fetching {chosen.file} from {source}")
-                yield chosen, store.fetch(chosen.stem, private_folder(folder / local.FETCHED), wish.identity)
+                runner.say(f"fetching {chosen.file} from {source}")
+                path = store.fetch(chosen, private_folder(folder / local.FETCHED), wish.identity)
+                yield chosen, path
+                if not local.backups(runner.settings, job):  # a new host begins with it
+                    for each in sorted(path.parent.iterdir(), key=lambda found: found.suffix == MANIFEST):
+                        each.replace(folder / each.name)
         finally:
             shutil.rmtree(folder / local.FETCHED, ignore_errors=True)
-
-
-def remote_store(runner: Runner, job: Job, name: str) -> Store:
-    """The copies of a job at this remote. Raises BackupError."""
-    if name not in runner.settings.remotes:
-        raise BackupError(f"There is no remote {name}.", f"There are: {', '.join(runner.settings.remotes) or 'none'}.")
-    return runner.steps.store(runner.settings, replace(job, remote=name))

@@ -24,24 +24,12 @@ ACTIONS = {
     "GetObject": "s3:GetObject",
     "DeleteObject": "s3:DeleteObject and s3:DeleteObjectVersion",
 }
-_WRONG_REGION = ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
 _FORBIDDEN = ("AccessDenied", "403", "Forbidden", "AllAccessDisabled")
-_DAMAGED = ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch")
-_BUSY = ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "502", "503", "504")
 CLOCK = "Set the clock of this host: `timedatectl set-ntp true`, then `timedatectl`."
-AGAIN = "The backup stays on this host; the next run sends what is missing."
+KEYS = "Correct `access_key` and `secret_key`."
+AGAIN = "Backups stay on this host, and the next run sends what is missing."
 
-
-def told(error: Exception, remote: Remote) -> BackupError:
-    """The sentence for an error of botocore."""
-    if isinstance(error, client.ClientError):
-        return _refused(error, remote)
-    for kinds, sentence, advice in _FAULTS:
-        if isinstance(error, kinds):
-            return BackupError(_about(sentence, remote), advice)
-    return BackupError(f"The remote {remote.name} failed: {_one_line(error)}.", AGAIN)
-
-
+# Errors of the client: (its exceptions, what happened, what to do).
 _FAULTS: list[tuple[tuple[type[Exception], ...], str, str]] = [
     (
         (client.NoCredentialsError, client.PartialCredentialsError, client.CredentialRetrievalError),
@@ -69,60 +57,86 @@ _FAULTS: list[tuple[tuple[type[Exception], ...], str, str]] = [
         "The declaration of the remote {name} is no address of a bucket: {bucket} at {place}.",
         "Correct `bucket`, `region` or `endpoint_url`.",
     ),
+    ((Exception,), "The remote {name} failed: {said}.", AGAIN),
+]
+
+# What the storage answers: (its codes, what happened, what to do).
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_REFUSALS: list[tuple[tuple[str, ...], str, str]] = [
+    (("NoSuchBucket",), "The remote {name} has no bucket {bucket}.", "Make it, or correct `bucket` or `endpoint_url`."),
+    (("RequestTimeTooSkewed",), "The clock of this host is not the one of the remote {name}.", CLOCK),
+    (("InvalidAccessKeyId",), "The remote {name} does not accept the access key.", KEYS),
+    (("SignatureDoesNotMatch",), "The remote {name} does not accept the secret key.", KEYS),
+    (
+        ("ExpiredToken", "InvalidToken", "TokenRefreshRequired"),
+        "The remote {name} no longer accepts the token of this host's role.",
+        AGAIN,
+    ),
+    (
+        ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
+        "The bucket {bucket} of the remote {name} is in region {right}, not {region}.",
+        "Correct `region`.",
+    ),
+    (
+        ("locked",),
+        "The remote {name} keeps what is to be deleted longer ({said}).",
+        "Lock objects in the bucket for a shorter time than backups are kept.",
+    ),
+    (
+        _FORBIDDEN,
+        "The remote {name} forbids it ({said}): the key may not {operation} in {bucket}.",
+        "Allow {action} there. A clock that is wrong can be refused so too.",
+    ),
+    (
+        ("404", "NoSuchKey", "NoSuchVersion"),
+        "The remote {name} does not hold what was asked for.",
+        "List what is there.",
+    ),
+    (
+        ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"),
+        "The remote {name} received other bytes than were sent ({code}).",
+        AGAIN,
+    ),
+    (
+        ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "502", "503", "504"),
+        "The remote {name} is in trouble ({code}).",
+        AGAIN,
+    ),
 ]
 
 
-def _refused(error: client.ClientError, remote: Remote) -> BackupError:
-    """What the storage answered with an error code.
+def told(error: Exception, remote: Remote) -> BackupError:
+    """The sentence for an error of botocore."""
+    facts = {
+        "name": remote.name,
+        "bucket": remote.bucket,
+        "region": remote.region,
+        "place": remote.endpoint_url or f"Amazon S3 in {remote.region}",
+        "said": _one_line(error),
+    }
+    if isinstance(error, client.ClientError):
+        return _refused(error, facts)
+    sentence, advice = next(rest for kinds, *rest in _FAULTS if isinstance(error, kinds))
+    return BackupError(sentence.format(**facts), advice)
 
-    https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-    """
+
+def _refused(error: client.ClientError, facts: dict[str, str]) -> BackupError:
     answer = error.response.get("Error", {})
-    code, said = str(answer.get("Code", "")), _one_line(answer.get("Message", ""))
-    name, bucket = remote.name, remote.bucket
-    if code == "NoSuchBucket":
-        return BackupError(
-            f"The remote {name} has no bucket {bucket}.", "Make the bucket, or correct `bucket` or `endpoint_url`."
-        )
-    if code == "RequestTimeTooSkewed":
-        return BackupError(f"The clock of this host is not the one of the remote {name}.", CLOCK)
-    if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-        what = "access" if code == "InvalidAccessKeyId" else "secret"
-        advice = "Correct `access_key` and `secret_key`."
-        return BackupError(f"The remote {name} does not accept the {what} key.", advice)
-    if code in ("ExpiredToken", "InvalidToken", "TokenRefreshRequired"):
-        return BackupError(f"The remote {name} no longer accepts the token of this host's role.", AGAIN)
-    if code in _WRONG_REGION:
-        right = answer.get("Region") or error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get(
-            "x-amz-bucket-region", "another one"
-        )
-        return BackupError(
-            f"The bucket {bucket} of the remote {name} is in region {right}, not {remote.region}.", "Correct `region`."
-        )
-    if code in _FORBIDDEN and "object lock" in said.lower():
-        return BackupError(
-            f"The remote {name} keeps what is to be deleted longer ({said}).",
-            "Lock objects in the bucket for a shorter time than backups are kept.",
-        )
-    if code in _FORBIDDEN:
-        action = ACTIONS.get(error.operation_name, error.operation_name)
-        return BackupError(
-            f"The remote {name} forbids it ({said or code}): the key may not {error.operation_name} in {bucket}.",
-            f"Allow {action} there. A clock that is wrong can be refused so too.",
-        )
-    if code in ("404", "NoSuchKey", "NoSuchVersion"):
-        return BackupError(f"The remote {name} does not hold what was asked for.", "List what is there.")
-    if code in _DAMAGED:
-        return BackupError(f"The remote {name} received other bytes than were sent ({code}).", AGAIN)
-    if code in _BUSY:
-        return BackupError(f"The remote {name} is in trouble ({code}).", AGAIN)
-    return BackupError(f"The remote {name} refuses {error.operation_name} ({code}): {said}.", AGAIN)
-
-
-def _about(text: str, remote: Remote) -> str:
-    place = remote.endpoint_url or f"Amazon S3 in {remote.region}"
-    return text.format(name=remote.name, bucket=remote.bucket, place=place)
+    code = str(answer.get("Code", ""))
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    facts |= {
+        "code": code,
+        "said": _one_line(answer.get("Message")) or code,
+        "right": answer.get("Region") or headers.get("x-amz-bucket-region", "another one"),
+        "operation": error.operation_name,
+        "action": ACTIONS.get(error.operation_name, error.operation_name),
+    }
+    if code in _FORBIDDEN and "object lock" in facts["said"].lower():
+        code = "locked"
+    other = ("The remote {name} refuses {operation} ({code}): {said}.", AGAIN)
+    sentence, advice = next((rest for codes, *rest in _REFUSALS if code in codes), other)
+    return BackupError(sentence.format(**facts), advice.format(**facts))
 
 
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split()).rstrip(".")[:300]
+    return " ".join(str(text or "").split()).rstrip(".")[:300]

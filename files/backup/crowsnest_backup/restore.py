@@ -8,27 +8,23 @@ import hashlib
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from isal import igzip, igzip_lib
-
 from crowsnest_backup import postgres
-from crowsnest_backup.check import check
+from crowsnest_backup.check import check, unpacked
 from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
-from crowsnest_backup.postgres import Server, Session, identifier, literal, reason
+from crowsnest_backup.postgres import Server, Session, identifier, literal
 from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
 
-_BLOCK = 1 << 20
 # Bytes on the server's disk for each byte of the dump's text: tables, indexes and WAL of a measured restore.
 _SPACE = 2.6
 # pg_database.datlocprovider, as CREATE DATABASE names it.
@@ -115,7 +111,7 @@ def _script(server: Server, sql: str, database: str = "") -> None:
         *("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", f"--set=database={database}"),
         *("--single-transaction", "--file=-"),
         database="postgres",
-        input=f"set client_encoding to utf8;\n{sql}",
+        sql=f"set client_encoding to utf8;\n{sql}",
     )
 
 
@@ -125,16 +121,19 @@ def _script(server: Server, sql: str, database: str = "") -> None:
 def prepare(server: Server, manifest: Manifest, dump: Path, name: str, create_roles: bool) -> list[str]:
     """What a person should know of this restore, when all that can be known beforehand is well. Raises BackupError."""
     check(dump.parent, manifest)
-    head = next(_blocks(dump))
+    head = next(unpacked(dump, manifest))
     if _RESTRICT.match(head):
         _require_restrict(server)
     with Session(server, "postgres") as session:
         _require_free_name(session, name)
-        _require_extensions(session, manifest.server["extensions"])
-        if create_roles:
-            _require_roles_file(_roles_file(dump, manifest))
-        else:
-            _require_roles(session, manifest.server["roles"])
+        extensions = session.rows("select name from pg_available_extensions")
+        advice = "Install them there, or use the image that the database had."
+        _require("extensions", manifest.server["extensions"], extensions, advice)
+        if not create_roles:
+            roles = session.rows("select rolname as name from pg_roles")
+            _require("roles", manifest.server["roles"], roles, "Create them, or restore with --create-roles.")
+        elif not (path := _roles_file(dump, manifest)).is_file():
+            raise BackupError(f"The backup's roles are not there: {path} is missing.", "Create the roles by hand.")
         _require_space(server, session, manifest.sql_bytes)
     return _notes(server.major, manifest.server["major"], head)
 
@@ -152,7 +151,7 @@ def _require_restrict(server: Server) -> None:
     try:
         server.run("psql", "--no-psqlrc", "--no-password", r"--command=\restrict a", database="postgres")
     except BackupError as error:
-        if "restrict" not in error.message:
+        if "invalid command" not in error.message:
             raise
         raise BackupError(
             r"The psql of this server is too old for the backup: it does not know \restrict.",
@@ -167,31 +166,13 @@ def _require_free_name(session: Session, name: str) -> None:
         raise BackupError(f"There is a database {name} already.", "Give another name, or drop it.")
 
 
-def _require_extensions(session: Session, wanted: Mapping[str, str]) -> None:
-    found = {row["name"] for row in session.rows("select name from pg_available_extensions")}
-    if missing := sorted(set(wanted) - found):
-        raise BackupError(
-            f"The server lacks extensions that the backup needs: {', '.join(missing)}.",
-            "Install them there, or use the image that the database had.",
-        )
-
-
-def _require_roles(session: Session, wanted: Sequence[str]) -> None:
-    found = {row["rolname"] for row in session.rows("select rolname from pg_roles")}
-    if missing := sorted(set(wanted) - found):
-        raise BackupError(
-            f"The server lacks roles that the backup needs: {', '.join(missing)}.",
-            "Create them, or restore with --create-roles.",
-        )
+def _require(kind: str, wanted: Iterable[str], found: Iterable[Mapping[str, Any]], advice: str) -> None:
+    if missing := sorted(set(wanted) - {row["name"] for row in found}):
+        raise BackupError(f"The server lacks {kind} that the backup needs: {', '.join(missing)}.", advice)
 
 
 def _roles_file(dump: Path, manifest: Manifest) -> Path:
     return dump.with_name(f"{manifest.stem}{ROLES}")
-
-
-def _require_roles_file(path: Path) -> None:
-    if not path.is_file():
-        raise BackupError(f"The backup's roles are not there: {path} is missing.", "Create the roles by hand.")
 
 
 def _require_space(server: Server, session: Session, sql_bytes: int) -> None:
@@ -211,7 +192,7 @@ def _free(server: Server, session: Session) -> int | None:
     folder = rows[0]["setting"]
     if server.kind == "host":
         return shutil.disk_usage(folder).free
-    return int(server.run("df", "-Pk", folder).stdout.splitlines()[-1].split()[3]) * 1024
+    return int(server.run("df", "-Pk", folder).splitlines()[-1].split()[3]) * 1024
 
 
 # --- the database itself ---
@@ -247,19 +228,11 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
     this program too, rolls everything back. Raises BackupError: the dump is broken, PostgreSQL refuses a statement,
     the rows are not those of the manifest.
     """
-    with tempfile.TemporaryFile() as errors:
-        psql = server.start(
-            "psql",
-            *("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"),
-            database=database,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
-        written = _fed(psql, _text(dump, manifest, server.major, say))
-        if psql.wait() or not written:
-            errors.seek(0)
-            raise BackupError(f"The restore stopped: {reason(errors.read().decode(errors='replace'))}.")
+    words = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    with server.running("psql", *words, database=database, title="The restore stopped", **streams) as psql:
+        for block in _text(dump, manifest, server.major, say):
+            cast(IO[bytes], psql.stdin).write(block)
     say("counting rows")
     with Session(server, database) as session:
         found = counted(session)
@@ -268,42 +241,13 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
     return found
 
 
-def _fed(psql: subprocess.Popen[bytes], blocks: Iterator[bytes]) -> bool:
-    """Whether psql took all of the text. It is killed when the text cannot be read: then nothing is committed."""
-    pipe = cast(IO[bytes], psql.stdin)
-    try:
-        for block in blocks:
-            pipe.write(block)
-        pipe.close()
-    except BrokenPipeError:
-        return False
-    except BaseException:
-        psql.kill()
-        psql.wait()
-        raise
-    return True
-
-
 def _text(dump: Path, manifest: Manifest, major: int, say: Say) -> Iterator[bytes]:
     """The dump as one transaction for a server of this major version. Raises BackupError before the commit."""
-    digest, size = hashlib.sha256(), 0
+    size = 0
     yield b"begin;\n"
-    for block in _blocks(dump):
-        digest.update(block)
+    for block in unpacked(dump, manifest):
         yield block if size or major >= _TIMEOUT_SINCE else _TIMEOUT.sub(rb"\1", block)
         size += len(block)
         say(f"loading, {size * 100 // max(manifest.sql_bytes, size)} %")
-    if digest.hexdigest() != manifest.sql_sha256:
-        raise BackupError(f"{dump} does not hold what was dumped.", "Take another backup.")
     yield b"commit;\n"
     say("building indexes and constraints")
-
-
-def _blocks(dump: Path) -> Iterator[bytes]:
-    """The text of a dump in blocks of 1 MiB; the first one holds its whole head."""
-    try:
-        with igzip.open(dump, "rb") as file:  # type: ignore[no-untyped-call]
-            while block := file.read(_BLOCK):
-                yield block
-    except (OSError, EOFError, igzip_lib.IsalError) as error:  # type: ignore[misc]
-        raise BackupError(f"{dump} cannot be read: {error}.", "Take another backup.") from None

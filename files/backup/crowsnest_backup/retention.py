@@ -28,11 +28,6 @@ class Plan:
     kept: Mapping[str, str]
     deleted: Mapping[str, str]
 
-    @property
-    def more_than_half(self) -> bool:
-        """Whether so many would go that a person must agree."""
-        return 2 * len(self.deleted) > len(self.kept) + len(self.deleted)
-
 
 def plan(
     backups: Sequence[Manifest],
@@ -64,7 +59,7 @@ def plan(
         if stem in elsewhere:
             reasons[stem].append("kept on this host")
     kept = {stem: ", ".join(why) for stem, why in reasons.items() if why}
-    beyond = f"older than {keep.daily} daily, {keep.weekly} weekly and {keep.monthly} monthly ones"
+    beyond = f"not the newest of one of {keep.daily} days, {keep.weekly} weeks or {keep.monthly} months"
     return Plan(kept, {stem: beyond for stem in reasons if stem not in kept})
 
 
@@ -78,26 +73,32 @@ def _newest_of_each(
     return list(first.values())
 
 
-def forbid(name: str, backups: Sequence[Manifest], now: datetime) -> None:
-    """Raises BackupError when a backup is dated after this host's clock: then no age can be trusted."""
-    later = [backup for backup in backups if backup.start > now]
-    if later:
+def approved(
+    name: str,
+    backups: Sequence[Manifest],
+    planned: Plan,
+    now: datetime,
+    failed: str = "",
+    agreed: bool = False,
+    place: str = "on this host",
+) -> list[str]:
+    """Stems that may be deleted now. Raises BackupError: none, and why.
+
+    A backup that is dated after the clock of this host: no age can be trusted. And unless a person has `agreed`: the
+    last backup `failed`, for this reason, or more than half would go.
+    """
+    if later := [backup for backup in backups if backup.start > now]:
         raise BackupError(
             f"The backup {later[-1].file} is dated after this host's clock ({now:%Y-%m-%d %H:%M} UTC), "
             f"so nothing of {name} is deleted.",
             "Set the clock right; if it is right, move that file and its .json elsewhere.",
         )
-
-
-def ask_first(name: str, planned: Plan, failed: str) -> None:
-    """Raises BackupError when a person must agree: after a failed backup, or when more than half would go."""
-    if not planned.deleted:
-        return
+    deleted = list(planned.deleted)
     advice = f"See what would go: crowsnest-backup prune {name} --dry-run. Do it: crowsnest-backup prune {name} --yes."
-    if failed:
+    if deleted and failed and not agreed:
         raise BackupError(f"Nothing of {name} is deleted while its newest backup failed: {failed}", advice)
-    if planned.more_than_half:
-        total = len(planned.kept) + len(planned.deleted)
+    if 2 * len(deleted) > len(backups) and not agreed:
         raise BackupError(
-            f"{len(planned.deleted)} of {total} backups of {name} would be deleted, more than half.", advice
+            f"{len(deleted)} of {len(backups)} backups of {name} {place} would be deleted, more than half.", advice
         )
+    return deleted

@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import urllib.request
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from crowsnest_backup import local, metrics, schedule
+from crowsnest_backup import check, drill, dump, files, local, metrics, postgres, restore, schedule, scratch, swap
 from crowsnest_backup import state as states
-from crowsnest_backup.drill import Drilled, Skipped
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import locked, write_whole
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.progress import Say, silent, size, span
-from crowsnest_backup.retention import Plan, ask_first, forbid, plan
+from crowsnest_backup.retention import Plan, approved, plan
 from crowsnest_backup.settings import Job, Settings
 from crowsnest_backup.state import State
-from crowsnest_backup.steps import Steps, Store
+
+if TYPE_CHECKING:
+    from crowsnest_backup.remote import Store
 
 T = TypeVar("T")
+# Seconds that a push monitor may take to answer.
+PUSH_SECONDS = 10
 
 
 def utc_now() -> datetime:
@@ -37,10 +42,9 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Runner:
-    """The steps with these settings. `say` tells what is being done, `tell` what was done."""
+    """Works with these settings. `say` tells what is being done, `tell` what was done."""
 
     settings: Settings
-    steps: Steps = field(default_factory=Steps)
     say: Say = silent
     tell: Say = silent
     now: Callable[[], datetime] = utc_now
@@ -56,7 +60,7 @@ class Runner:
         with locked(self.settings.state, "run"):
             jobs = list(self.settings.jobs.values())
             for job in jobs:
-                states.write(self.settings.state, job.name, self.state(job))
+                self._remember(job, lambda state: state)  # when it was first seen
             made = [self.series(job) for job in jobs if self._backup_due(job)]
             for job in filter(self._send_due, jobs):
                 self._told(job, partial(self.send, job))
@@ -103,6 +107,39 @@ class Runner:
 
     def series(self, job: Job) -> bool:
         """Tries a backup as often as declared; whether one was made. The lock is free while it waits."""
+        if why := self._unrestored(job):
+            self.tell(f"{job.name}: {why}")
+        else:
+            why = self._tried(job)
+        if why:
+            self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now(), failed=why)))
+            return False
+        self._told(job, partial(self.prune, job))
+        return True
+
+    def _unrestored(self, job: Job) -> str:
+        """Why a new host in the place of a lost one begins no series of its own; empty where it may.
+
+        Its first backup, of empty data, would be the newest, which a restore takes.
+        """
+        from crowsnest_backup import remote
+
+        if job.remote is None or local.backups(self.settings, job):
+            return ""
+        try:
+            found = remote.find(self.settings, job, job.remote).listed()
+        except BackupError:  # a remote that does not answer keeps nobody from a first backup
+            return ""
+        restore_it = f"crowsnest-backup restore {job.name} --from {job.remote}"
+        return (
+            f"There are {len(found)} backups at the remote {job.remote} and none on this host. If it is new, restore"
+            f" first: {restore_it}. To begin with what is here instead: crowsnest-backup backup {job.name}"
+            if found
+            else ""
+        )
+
+    def _tried(self, job: Job) -> str:
+        """Why no try made a backup; empty when one did."""
         why = ""
         for attempt in range(1, self.settings.tries + 1):
             if attempt > 1:
@@ -110,11 +147,9 @@ class Runner:
                 self.sleep(self.settings.pause_seconds)
             why = why_not(partial(self.backup, job, attempt))
             if not why:
-                self._told(job, partial(self.prune, job))
-                return True
+                return ""
             self.tell(f"{job.name}: try {attempt} of {self.settings.tries} failed. {why}")
-        self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now(), failed=why)))
-        return False
+        return why
 
     # --- one step of one job; each raises BackupError, and is remembered ---
 
@@ -122,19 +157,21 @@ class Runner:
         """Makes a backup."""
         with locked(self.settings.state, wait=True):
             local.folder(self.settings, job)
-            self._told(job, lambda: self.steps.sweep(self.settings, job))
-            made = self.steps.make(self.settings, job, self.now(), attempt, self.say)
+            self._told(job, lambda: sweep(self.settings, job))
+            made = make(self.settings, job, self.now(), attempt, self.say)
             self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now())))
         rows = f", {made.rows:,} rows" if made.counts else ""
         self.tell(f"{job.name}: {made.file}, {size(made.bytes)}{rows}, in {span(made.seconds)}.")
         if job.push_url:
-            self._told(job, lambda: self.steps.push(job.push_url))
+            self._told(job, lambda: push(job.push_url))
+        for warning in made.server.get("warnings", ()):
+            self.tell(f"{job.name}: {warning}")
         self._told(job, lambda: self.measure(job))
         return made
 
     def measure(self, job: Job) -> None:
         """Remembers the size of the databases that restores replaced and kept."""
-        old = self.steps.old_bytes(job)
+        old = old_bytes(job)
         self._remember(job, lambda state: replace(state, old_bytes=old))
 
     def planned(self, job: Job) -> Plan:
@@ -151,23 +188,23 @@ class Runner:
         """Deletes what is not kept on this host; `agreed`: a person wants it, whatever failed or how many go."""
 
         def prune() -> None:
-            found, planned = local.backups(self.settings, job), self.planned(job)
-            forbid(job.name, found, self.now())
-            if not agreed:
-                ask_first(job.name, planned, self.state(job).backup.failed)
-            for stem in planned.deleted:
-                local.delete(local.folder(self.settings, job), stem)
+            found, failed = local.backups(self.settings, job), self.state(job).backup.failed
+            going = approved(job.name, found, self.planned(job), self.now(), failed, agreed)
+            local.delete(local.folder(self.settings, job), going)
 
         self._try(job, "pruned", prune)
 
     def send(self, job: Job, agreed: bool = False) -> None:
         """Sends what the remote of the job lacks, and deletes what is not kept there."""
+        from crowsnest_backup import remote  # boto3 takes more memory than all the rest, and is not always needed
+
         if job.remote is None:
-            raise BackupError(f"The backups of {job.name} have no remote.", "Declare one as `backup: {remote: NAME}`.")
+            raise BackupError("No remote is declared for its backups.", "Declare one as `backup: {remote: NAME}`.")
+        name: str = job.remote
 
         def send() -> None:
-            self.steps.sync(self.settings, job, self.now(), self.say)
-            store = self.steps.store(self.settings, job)
+            store = remote.find(self.settings, job, name)
+            remote.sync(store, self.settings, job, self.now(), self.say)
             kept = self._prune_remote(job, store, agreed)
             store.clean(self.now())
             total = sum(each.bytes for each in kept)
@@ -176,28 +213,43 @@ class Runner:
         self._try(job, "sent", send)
 
     def _prune_remote(self, job: Job, store: Store, agreed: bool) -> list[Manifest]:
-        """Deletes what is not kept on the remote; what it then has."""
+        """Deletes what is not kept on the remote; what it then has. After a failed night all stays."""
         listed = store.listed()
-        planned = self.planned_remotely(job, listed)
-        forbid(job.name, listed, self.now())
-        if not agreed:
-            ask_first(job.name, planned, "")
-        for stem in planned.deleted:
+        if self.state(job).backup.failed and not agreed:
+            return listed
+        planned, place = self.planned_remotely(job, listed), f"at the remote {job.remote}"
+        going = approved(job.name, listed, planned, self.now(), agreed=agreed, place=place)
+        for stem in going:
             store.delete(stem)
-        return [each for each in listed if each.stem in planned.kept]
+        return [each for each in listed if each.stem not in going]
 
     def check(self, job: Job, backups: Sequence[Manifest]) -> dict[str, str]:
         """Reads the files of these backups back; {stem: why} of those that are damaged. In between the lock is free."""
         damaged = {}
         for backup in backups:
-            self.say(f"Checking {backup.file}")
+            self.say(f"reading {backup.file}")
             with locked(self.settings.state, wait=True):
                 if why := self._damage(job, backup):
                     damaged[backup.stem] = why
                     self.tell(f"{job.name}: {why}")
+        whole = {each.stem for each in backups} - damaged.keys()
+
+        def noted(state: State) -> State:
+            known = {**state.corrupt, **damaged}
+            return replace(state, corrupt={stem: why for stem, why in known.items() if stem not in whole})
+
         if backups:
-            sound = {each.stem for each in backups} - damaged.keys()
-            self._remember(job, lambda state: replace(state, corrupt=_without({**state.corrupt, **damaged}, sound)))
+            self._remember(job, noted)
+        return damaged
+
+    def verify(self, job: Job, store: Store, listed: Sequence[Manifest]) -> dict[str, str]:
+        """Reads copies back; {stem: why} of those that are not what was sent."""
+        damaged = {}
+        for copy in listed:
+            self.say(f"reading {copy.file}")
+            if why := why_not(lambda copy=copy: store.verify(copy)):  # type: ignore[misc]
+                damaged[copy.stem] = why
+                self.tell(f"{job.name}: {why}")
         return damaged
 
     def _damage(self, job: Job, backup: Manifest) -> str:
@@ -205,22 +257,22 @@ class Runner:
         folder = local.folder(self.settings, job)
         if not (folder / backup.file).is_file():
             return ""
-        why = why_not(lambda: self.steps.check(folder, backup))
+        why = why_not(lambda: check.check(folder, backup))
         self._told(job, lambda: replace(backup, checked=self.now().isoformat()).write(folder))
         return why
 
-    def drill(self, job: Job) -> tuple[Manifest, Drilled]:
+    def drill(self, job: Job) -> tuple[Manifest, drill.Drilled]:
         """Proves a backup by restoring it into a server of its own. Raises Skipped when that cannot be done now."""
         if job.database is None:
-            raise BackupError(f"A drill restores a database, and {job.name} is none.")
+            raise BackupError("A drill restores a database, and this is none.")
         good, begun = self.good(job), self.now()
         if not good:
-            raise BackupError(f"There is no backup of {job.name} to prove.", f"crowsnest-backup backup {job.name}")
-        chosen = self.steps.choose(good, self.state(job).drills)
+            raise BackupError("There is no backup to prove.", f"Make one: crowsnest-backup backup {job.name}")
+        chosen = drill.choose(good, self.state(job).drills)
         folder = local.folder(self.settings, job)
 
-        def prove() -> Drilled:
-            drilled = self.steps.prove(self.settings, job, chosen, folder / chosen.file, self.say)
+        def prove() -> drill.Drilled:
+            drilled = drill.drill(self.settings, job, chosen, folder / chosen.file, self.say)
             replace(chosen, drilled=begun.isoformat()).write(folder)
             seconds = sum(drilled.seconds.values())
             self._remember(job, lambda state: replace(state, drills=state.drills + 1, drill_seconds=seconds))
@@ -240,7 +292,8 @@ class Runner:
         """Changes what is remembered, and exports it. That this fails undoes no backup: it is told."""
 
         def remember() -> None:
-            states.write(self.settings.state, job.name, changed(self.state(job)))
+            with locked(self.settings.state, "memory", wait=True):
+                states.write(self.settings.state, job.name, changed(self.state(job)))
             self.export()
 
         self._told(job, remember)
@@ -251,7 +304,7 @@ class Runner:
         try:
             with locked(self.settings.state, wait=True):
                 return step()
-        except Skipped as reason:
+        except drill.Skipped as reason:
             skipped = str(reason)
             raise
         except Exception as error:
@@ -279,8 +332,41 @@ class Runner:
         write_whole(self.settings.metrics / metrics.FILE, text.encode(), mode=0o644)
 
 
-def _without(found: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
-    return {key: value for key, value in found.items() if key not in keys}
+def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) -> Manifest:
+    """Makes a backup. Raises BackupError."""
+    if job.database:
+        return dump.make(settings, job, now, attempt, say)
+    from crowsnest_backup import stack
+
+    return stack.make(settings, job, now, attempt, say)
+
+
+def sweep(settings: Settings, job: Job) -> None:
+    """Removes what a killed run left. Raises OSError; the backup that follows tells why a server does not answer."""
+    files.sweep(local.folder(settings, job))
+    with suppress(BackupError):
+        scratch.sweep(settings.state)
+    with suppress(BackupError):
+        if job.database:
+            restore.sweep(settings, job)
+
+
+def old_bytes(job: Job) -> int:
+    """Size of the databases that restores of this job replaced and kept. Raises BackupError."""
+    if job.database is None:
+        return 0
+    with postgres.Session(postgres.find(job.database), "postgres") as session:
+        return swap.kept_bytes(session, job.database.name)
+
+
+def push(url: str) -> None:
+    """Tells a push monitor that all is well. Raises BackupError; the URL is a secret, so it is in no message."""
+    try:
+        with urllib.request.urlopen(url, timeout=PUSH_SECONDS) as answer:  # noqa: S310 - our own Uptime Kuma's
+            answer.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        raise BackupError(f"The backup was made, but its push monitor did not take it: {reason}.") from None
 
 
 def why_not(step: Callable[[], object]) -> str:

@@ -19,7 +19,7 @@ from typing import IO
 from crowsnest_backup import postgres
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import private_folder
-from crowsnest_backup.postgres import APPLICATION, CONNECT_SECONDS, Server, docker, reason
+from crowsnest_backup.postgres import APPLICATION, OURS, Server, docker, reason
 
 # Bytes that the server may use: all of it in a container, each of its processes on a host.
 MEMORY = 384 << 20
@@ -147,13 +147,7 @@ def _processes(folder: Path) -> list[int]:
 
 
 def _variables(sockets: str) -> dict[str, str]:
-    return {
-        "PGHOST": sockets,
-        "PGPORT": _SETTINGS["port"],
-        "PGUSER": "postgres",
-        "PGCONNECT_TIMEOUT": str(CONNECT_SECONDS),
-        "PGAPPNAME": APPLICATION,
-    }
+    return {"PGHOST": sockets, "PGPORT": _SETTINGS["port"], "PGUSER": "postgres", **OURS}
 
 
 def _contained(state: Path, of: Source) -> tuple[Server, str, Sequence[str]]:

@@ -136,17 +136,16 @@ def _settings(plain: Mapping[str, Any], secrets: Mapping[str, Any]) -> Settings:
     """
     jobs = {}
     for row in plain["jobs"]:
-        name, found = row["name"], row["database"]
-        password = secrets["databases"].get(name, "")
-        database = Database(**found, password=password) if found else None
-        jobs[name] = Job(
-            **{**row, "keep": Keep(**row["keep"]), "database": database},
-            push_url=secrets["push_urls"].get(name, ""),
+        name = row["name"]
+        own = {"keep": Keep(**row["keep"]), "database": _database(row["database"], secrets["databases"].get(name, ""))}
+        jobs[name] = Job(**{**row, **own}, push_url=secrets["push_urls"].get(name, ""))
+    remotes = {
+        row["name"]: Remote(
+            **{**row, "encrypt_to": tuple(row.get("encrypt_to", ()))},
+            secret_key=secrets["remotes"].get(row["name"], ""),
         )
-    remotes = {}
-    for row in plain["remotes"]:
-        own = {**row, "encrypt_to": tuple(row.get("encrypt_to", ()))}
-        remotes[row["name"]] = Remote(**own, secret_key=secrets["remotes"].get(row["name"], ""))
+        for row in plain["remotes"]
+    }
     return Settings(
         environment=plain["environment"],
         timezone=ZoneInfo(plain["timezone"]),
@@ -164,5 +163,9 @@ def _settings(plain: Mapping[str, Any], secrets: Mapping[str, Any]) -> Settings:
 def _stack(row: Mapping[str, Any] | None, password: str) -> Stack | None:
     if row is None:
         return None
-    metabase = Database(**row["metabase"], password=password) if row.get("metabase") else None
-    return Stack(**{**row, "metabase": metabase, "secrets": tuple(row.get("secrets", ()))})
+    own = {"metabase": _database(row.get("metabase"), password), "secrets": tuple(row.get("secrets", ()))}
+    return Stack(**{**row, **own})
+
+
+def _database(row: Mapping[str, Any] | None, password: str) -> Database | None:
+    return Database(**row, password=password) if row else None

@@ -54,7 +54,7 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
     path = folder / f"{name}{ARCHIVE}"
     try:
         with tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=folder) as work, _blocks(stack) as metrics:
-            live = [*stack.sqlite.values(), *stack.folders.values(), *([metrics] if metrics else [])]
+            live: list[str | Path] = [*stack.sqlite.values(), *stack.folders.values(), *([metrics] if metrics else [])]
             require_room(folder, 2 * sum(_bytes_in(Path(each)) for each in live))  # copies, and the archive
             state = _State(Path(work), say)
             state.databases(stack)
@@ -80,7 +80,6 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
             server={"warnings": [_LEFT_OUT] if stack.secrets and not recipients else []},
             counts=state.counts,
             sql_bytes=text.bytes,
-            sql_sha256=text.sha256,
             bytes=file.bytes,
             sha256=file.sha256,
             attempts=attempt,

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from crowsnest_backup.files import private_folder, write_whole
+
+# When cron's run last ended. Its lock is another file: a lock is written anew while it is held.
+_ENDED = "ended"
 
 
 @dataclass(frozen=True)
@@ -65,26 +67,16 @@ def read(folder: Path, name: str, now: datetime) -> State:
     """The state of a job; that of a new one where there is none, or none that can be read."""
     try:
         found = json.loads(_path(folder, name).read_bytes())
-        tried = {key: _tried(found[key]) for key in ("backup", "pruned", "sent", "drill")}
-        known = {each.name for each in fields(State)}
-        return State(
-            **{
-                **{key: value for key, value in found.items() if key in known},
-                **tried,
-                "declared": datetime.fromisoformat(found["declared"]),
-            }
-        )
+        known = {each.name: found[each.name] for each in fields(State) if each.name in found}
+        tried = {key: _tried(**found[key]) for key in ("backup", "pruned", "sent", "drill")}
+        return State(**{**known, **tried, "declared": datetime.fromisoformat(found["declared"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return State(declared=now)
 
 
-def _tried(found: Mapping[str, Any]) -> Tried:
-    moments = {key: _moment(found[key]) for key in ("attempted", "succeeded")}
-    return Tried(**moments, failed=found["failed"], skipped=found["skipped"])
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _tried(attempted: str | None, succeeded: str | None, failed: str, skipped: str) -> Tried:
+    tried, went_well = (datetime.fromisoformat(text) if text else None for text in (attempted, succeeded))
+    return Tried(tried, went_well, failed, skipped)
 
 
 def write(folder: Path, name: str, state: State) -> None:
@@ -101,11 +93,11 @@ def _path(folder: Path, name: str) -> Path:
 def ended(folder: Path) -> datetime | None:
     """When cron's run last ended; None where it never did."""
     try:
-        return datetime.fromisoformat((folder / "run").read_text())
+        return datetime.fromisoformat((folder / _ENDED).read_text())
     except (OSError, ValueError):
         return None
 
 
 def write_end(folder: Path, now: datetime) -> None:
     """Remembers that cron's run ended. Raises OSError."""
-    write_whole(folder / "run", now.isoformat().encode())
+    write_whole(folder / _ENDED, now.isoformat().encode())

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from crowsnest_backup import local
 from crowsnest_backup.manifest import Manifest
@@ -56,7 +57,7 @@ def problems(
         yield f"The newest backup is {span((now - good[-1].start).total_seconds())} old."
     yield from (f"Damaged: {state.corrupt[each.stem]}" for each in found if each.stem in state.corrupt)
     if state.sent.failed:
-        yield f"The remote {state.remote}: {state.sent.failed}"
+        yield f"Not all is at the remote {state.remote}. {state.sent.failed}"
     if state.pruned.failed:
         yield state.pruned.failed
     if state.drill.failed:
@@ -80,22 +81,20 @@ def lines(job: dict[str, Any]) -> list[str]:
     return [head, *(f"  {problem}" for problem in job["problems"])]
 
 
-def listed(runner: Runner, backups: Sequence[Manifest]) -> list[str]:
-    """A table of backups, the newest first, with times of the declared zone."""
-    head = ("BACKUP", "TAKEN", "SIZE", "ROWS", "PROVEN", "COPIES")
-    zone = runner.settings.timezone
+def listed(backups: Sequence[Manifest], damaged: Collection[str], zone: ZoneInfo) -> list[str]:
+    """A table of backups, the newest first, with times of the zone. `damaged`: stems."""
     rows = [
         (
             each.stem,
             f"{each.start.astimezone(zone):%Y-%m-%d %H:%M}",
             size(each.bytes),
             f"{each.rows:,}",
-            each.drilled[:10] if each.drilled else "-",
+            "DAMAGED" if each.stem in damaged else (each.drilled or "-")[:10],
             ", ".join(each.remote) or "-",
         )
         for each in reversed(backups)
     ]
-    return _table(head, *rows) if rows else []
+    return _table(("BACKUP", "TAKEN", "SIZE", "ROWS", "PROVEN", "COPIES"), *rows) if rows else []
 
 
 def _table(*rows: tuple[str, ...]) -> list[str]:
@@ -104,7 +103,7 @@ def _table(*rows: tuple[str, ...]) -> list[str]:
 
 
 def planned(place: str, plan: Plan) -> list[str]:
-    """What pruning does to each backup, and why."""
-    fates = [*((stem, "keep", why) for stem, why in plan.kept.items())]
-    fates += ((stem, "delete", why) for stem, why in plan.deleted.items())
-    return [f"{place}:", *(f"  {fate:6}  {stem}  {why}" for stem, fate, why in sorted(fates, reverse=True))]
+    """What pruning does to each backup, and why, the newest first."""
+    fates = {stem: f"  keep    {stem}  {why}" for stem, why in plan.kept.items()}
+    fates |= {stem: f"  delete  {stem}  {why}" for stem, why in plan.deleted.items()}
+    return [f"{place}:{'' if fates else ' nothing'}", *(fates[stem] for stem in sorted(fates, reverse=True))]

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a stream of SQL from pg_dump holds, read block by block: rows per table, its SHA-256, and whether it is whole.
+"""What a stream of SQL from pg_dump holds, read block by block: rows per table, and whether it is whole.
 
 Quoted text and comments are skipped, so that nothing in a function's body or a comment is taken for a table's rows.
 pg_dump and the server double each quote inside quotes and write no `/* */` of their own.
@@ -8,7 +8,6 @@ pg_dump and the server double each quote inside quotes and write no `/* */` of t
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from crowsnest_backup.counts import key
@@ -25,7 +24,6 @@ _COPY = re.compile(rb"COPY %b\.%b (?:\(%b(?:, %b)*\))? FROM stdin;\n" % (_NAME, 
 # Since 13.22, 14.19, 15.14, 16.10 and 17.6 the text is between \restrict and \unrestrict with one random key.
 _HEAD = re.compile(rb"--\n-- PostgreSQL database dump\n--\n\n(?:\\restrict (\w+)\n)?")
 _TAIL = re.compile(rb"\n--\n-- PostgreSQL database dump complete\n--\n\n(?:\\unrestrict (\w+)\n\n)?\Z")
-_WRITTEN_BY = re.compile(rb"^-- Dumped by pg_dump version (.*)$", re.MULTILINE)
 
 
 class Stream:
@@ -35,7 +33,6 @@ class Stream:
         self.rows: dict[str, int] = {}
         self.bytes = 0
         self._encoding = encoding
-        self._sha256 = hashlib.sha256()
         self._head = self._tail = self._rest = b""
         # What ends the quotes, comment or rows that the text is in; empty between them. The table of those rows.
         self._end = b""
@@ -44,24 +41,12 @@ class Stream:
     def feed(self, block: bytes) -> None:
         """Reads on. Raises BackupError at rows that are not announced as pg_dump does it."""
         self.bytes += len(block)
-        self._sha256.update(block)
         self._head += block[: _EDGE - len(self._head)]
         self._tail = (self._tail + block[-_EDGE:])[-_EDGE:]
         text, at, going = self._rest + block, 0, True
         while going:
             at, going = self._inside(text, at) if self._end else self._outside(text, at)
         self._rest = text[at:]
-
-    @property
-    def sha256(self) -> str:
-        """Of the whole text, in hex."""
-        return self._sha256.hexdigest()
-
-    @property
-    def written_by(self) -> str:
-        """`15.18 (Debian 15.18-0+deb12u1)`: the version of pg_dump; empty where it does not say."""
-        found = _WRITTEN_BY.search(self._head)
-        return found[1].decode() if found else ""
 
     @property
     def whole(self) -> bool:

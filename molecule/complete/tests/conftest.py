@@ -23,6 +23,7 @@ ORDER = (
     "test_uptime_kuma",
     "test_side_by_side",
     "test_maintenance",
+    "test_backups",
     "test_alerting_path",
     "test_changes",
     "test_come_and_go",

@@ -28,6 +28,8 @@ NOTICE_ALERT = "BackupDone"
 # Alerts of crowsnest's own that are no faults.
 NO_FAULTS = (HEARTBEAT_ALERT, NOTICE_ALERT)
 DELIVERY_ALERT = "AlertmanagerNotificationsFailing"
+# Alerts about which other areas have a line: receivers and backups.
+_TOLD_ELSEWHERE = (DELIVERY_ALERT, "BackupFailed")
 _SEVERITIES = ("critical", "high", "medium", "low")
 
 
@@ -149,7 +151,7 @@ def _rank(alert: Alert) -> tuple[bool, int, str]:
 
 def has_own_line(alert: Alert) -> bool:
     """Whether another line of the verification reports it."""
-    return not alert.own and (alert.name == DELIVERY_ALERT or alert.name in WORDINGS)
+    return not alert.own and (alert.name in _TOLD_ELSEWHERE or alert.name in WORDINGS)
 
 
 def alert_checks(alerts: Sequence[Alert]) -> list[Check]:

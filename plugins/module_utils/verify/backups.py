@@ -20,6 +20,7 @@ BACKUP_QUESTIONS = {
     "backup failures": "crowsnest_backup_failed_info",
     "backup proofs": "time() - crowsnest_backup_drill_last_success_timestamp_seconds",
 }
+_NOT_YET = "there is no backup of it yet; cron makes the first one within a quarter of an hour"
 
 
 def backup_checks(
@@ -30,7 +31,12 @@ def backup_checks(
         return [Check(PASS, "backups", "none: no app has a `database`, and the stack's own backup is switched off")]
     age, proof = _by_backup(ages), _by_backup(proofs)
     why = {_key(sample.labels): sample.labels.get("why", "") for sample in failures}
-    return [_line(backup, age, proof, why) for backup in wanted]
+    lines = []
+    for backup in wanted:
+        key = backup["app"], backup["host"]
+        told = _last_good(age[key], proof.get(key), backup["drill"]) if key in age else ""
+        lines.append(_failed(*key, why.get(key, _NOT_YET), told) if key in why or not told else _good(key[0], told))
+    return lines
 
 
 def _key(labels: Mapping[str, str]) -> tuple[str, str]:
@@ -41,18 +47,17 @@ def _by_backup(samples: Sequence[Sample]) -> dict[tuple[str, str], float]:
     return {_key(sample.labels): sample.value for sample in samples}
 
 
-def _line(
-    backup: Backup,
-    age: Mapping[tuple[str, str], float],
-    proof: Mapping[tuple[str, str], float],
-    why: Mapping[tuple[str, str], str],
-) -> Check:
-    app, key = backup["app"], (backup["app"], backup["host"])
-    if key in age:
-        proven = f"proven {duration(proof[key])} ago" if key in proof else "not proven yet"
-        told = f"{duration(age[key])} ago" + (f", {proven}" if backup["drill"] else "")
-        return Check(PASS, "backups", f"{app}: {told}", kind="backups are there", name=f"{app} ({told})")
-    reason = why.get(key, "there is no backup of it yet; cron makes the first one within a quarter of an hour")
-    advice = f"On {backup['host']}: `sudo crowsnest-backup backup {app}` makes one now, or says why not."
-    kind, name = "are not backed up", f"{app} ({reason})"
-    return Check(WARN, "backups", f"{app} is not backed up: {reason}", advice, kind=kind, name=name)
+def _last_good(age: float, proof: float | None, drill: bool) -> str:
+    proven = "not proven yet" if proof is None else f"proven {duration(proof)} ago"
+    return f"last good {duration(age)} ago" + (f", {proven}" if drill else "")
+
+
+def _good(app: str, told: str) -> Check:
+    return Check(PASS, "backups", f"{app}: {told}", kind="backups are there", name=f"{app} ({told})")
+
+
+def _failed(app: str, host: str, why: str, told: str) -> Check:
+    """`told`: the last good one that there is all the same; empty when there is none."""
+    detail = f"{app} is not backed up: {why}" + (f" ({told})" if told else "")
+    advice = f"On {host}: `sudo crowsnest-backup backup {app}` makes one now, or says why not."
+    return Check(WARN, "backups", detail, advice, kind="are not backed up", name=f"{app} ({why})")

@@ -32,6 +32,7 @@ def test_alerts_that_fire_are_lines_the_worst_first_but_for_what_is_no_fault() -
         alert("AlertingPathAlive", severity="none"),
         alert("BackupDone", app="shop", host="web1", severity="none"),
         alert("HostCpuHigh", "pending", host="web1", severity="medium"),
+        alert("BackupFailed", app="shop", host="web1", severity="high"),  # the backups have their own lines
         alert("AppLatencyHigh", app="shop", host="web1", severity="medium"),
         alert("HostDown", host="web2", severity="critical"),
         alert("MonitorDown", app="shop", host="web1", monitor_name="shop: website", severity="critical"),

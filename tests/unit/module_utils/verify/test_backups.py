@@ -16,13 +16,16 @@ NOT_YET = "there is no backup of it yet; cron makes the first one within a quart
 # (what is declared, ages, reasons of failures, ages of proofs): the lines.
 CASES: dict[str, tuple[list[Backup], list[Sample], list[Sample], list[Sample], list[str]]] = {
     "proven": (
-        [SHOP], [Sample(OF_SHOP, 5 * HOUR)], [], [Sample(OF_SHOP, 3 * DAY)], ["PASS shop: 5 h ago, proven 3 d ago"]
+        [SHOP], [Sample(OF_SHOP, 5 * HOUR)], [], [Sample(OF_SHOP, 3 * DAY)],
+        ["PASS shop: last good 5 h ago, proven 3 d ago"],
     ),
-    "not proven": ([SHOP], [Sample(OF_SHOP, 5 * HOUR)], [], [], ["PASS shop: 5 h ago, not proven yet"]),
-    "never proven": ([STACK], [Sample({"app": "stack", "host": "web1"}, 90)], [], [], ["PASS stack: 90 s ago"]),
+    "not proven": ([SHOP], [Sample(OF_SHOP, 5 * HOUR)], [], [], ["PASS shop: last good 5 h ago, not proven yet"]),
+    "never proven": (
+        [STACK], [Sample({"app": "stack", "host": "web1"}, 90)], [], [], ["PASS stack: last good 90 s ago"]
+    ),
     "failed after a good one": (
         [SHOP], [Sample(OF_SHOP, 30 * HOUR)], [Sample({**OF_SHOP, "why": "no"}, 1)], [],
-        ["PASS shop: 30 h ago, not proven yet"],
+        ["WARN shop is not backed up: no (last good 30 h ago, not proven yet)"],
     ),
     "never succeeded": (
         [SHOP], [], [Sample({**OF_SHOP, "why": "The container shop-db-1 does not run."}, 1)], [],

@@ -58,7 +58,7 @@ def test_a_host_on_which_all_is_well_passes() -> None:
         "PASS disk: 2 file system(s), the fullest is web1 / at 41 %",
         "PASS memory: at most 61 % used, on web1",
         "PASS clock: 1 host(s), at most 0.2 s from the server's clock",
-        "PASS backups: shop: 5 h ago, proven 2 d ago",
+        "PASS backups: shop: last good 5 h ago, proven 2 d ago",
     ]
 
 

@@ -47,7 +47,7 @@ def backups(context: Context) -> list[Dashboard]:
     jobs = backup_jobs(context.declaration, context.server)
     if not jobs:
         return []
-    rows = (Row("Now", (_failed(), _age(), _runs(), _last(), _wrong())), *_over_time(jobs))
+    rows = (Row("Now", (_failed(), _age(), _runs(), _last(jobs), _wrong())), *_over_time(jobs))
     return [
         Dashboard(
             uid="backups",
@@ -56,6 +56,7 @@ def backups(context: Context) -> list[Dashboard]:
             description="Can each database be got back, from how long ago, and when was that proven?",
             rows=rows,
             links=(TO_OVERVIEW, runbook_link(context.declaration.runbook_url)),
+            since="now-30d",
         )
     ]
 
@@ -65,7 +66,7 @@ def _over_time(jobs: list[BackupJob]) -> list[Row]:
     if any(job.remote for job in jobs):
         rows.append(Row("Copies", (_copied(), _missing())))
     if any(job.drill != "never" for job in jobs):
-        rows.append(Row("Drills", (_drills(), _since_drill(), _drill_duration())))
+        rows.append(Row("Drills", (_drills(), _drill_duration())))
     return [*rows, Row("Disk", (_room(),))]
 
 
@@ -93,6 +94,7 @@ def _age() -> Panel:
         unit=SECONDS,
         base="green",
         thresholds=backup_age(),
+        sparkline=False,
         width=12,
         empty=_NOT_YET,
     )
@@ -108,25 +110,29 @@ def _runs() -> Panel:
         unit=SECONDS,
         base="green",
         thresholds=backup_run_age(),
+        sparkline=False,
         width=8,
         empty=_NO_RUN,
     )
 
 
-def _last() -> Panel:
-    """One row per job."""
-    asked = (
+def _last(jobs: list[BackupJob]) -> Panel:
+    """One row per job; what no job has is no column."""
+    asked = [
         ("Last good", SINCE, "1000 * crowsnest_backup_last_success_timestamp_seconds"),
-        ("Proven by a drill", SINCE, "1000 * crowsnest_backup_drill_last_success_timestamp_seconds"),
         ("Size", BYTES, "crowsnest_backup_size_bytes"),
         ("Took", SECONDS, "crowsnest_backup_duration_seconds"),
         ("Rows", COUNT, "crowsnest_backup_rows"),
         ("Kept on the host", "none", 'crowsnest_backup_kept{place="local"}'),
-    )
+    ]
+    if any(job.remote for job in jobs):
+        asked.append(("Kept in the remote", "none", 'crowsnest_backup_kept{place!="local"}'))
+    if any(job.drill != "never" for job in jobs):
+        asked.append(("Proven by a drill", SINCE, "1000 * crowsnest_backup_drill_last_success_timestamp_seconds"))
     return Panel(
         "Last good backup",
-        "The newest good backup of each database. Proven long ago or never: sudo crowsnest-backup drill APP on its "
-        "host. To get one back: sudo crowsnest-backup restore APP, which asks before it replaces anything.",
+        "The newest good backup of each database. To get it back: sudo crowsnest-backup restore APP on its host, which "
+        "asks before it replaces anything. Proven too long ago: alert BackupDrillOverdue has the runbook.",
         "table",
         tuple(Query(f"max by (app, database, host) ({expr})") for _, _, expr in asked),
         width=WIDTH,
@@ -136,7 +142,7 @@ def _last() -> Panel:
             "host": Column("Host"),
             **{
                 f"Value #{letter}": Column(title, unit=unit)
-                for letter, (title, unit, _) in zip("ABCDEF", asked, strict=True)
+                for letter, (title, unit, _) in zip("ABCDEFG", asked, strict=False)
             },
         },
         empty=_NOT_YET,
@@ -283,20 +289,7 @@ def _drills() -> Panel:
         "stat",
         (Query("min by (app) (crowsnest_backup_drill_ok)", "{{app}}"),),
         values=OK,
-        width=8,
-        empty=_NO_DRILL,
-    )
-
-
-def _since_drill() -> Panel:
-    return Panel(
-        "Since the last good drill",
-        "How long ago a backup was proven. Longer than declared: memory or disk was short at each try; sudo "
-        "crowsnest-backup drill APP when the host is quiet; alert BackupDrillOverdue has the runbook.",
-        "stat",
-        (Query("time() - max by (app) (crowsnest_backup_drill_last_success_timestamp_seconds)", "{{app}}"),),
-        unit=SECONDS,
-        width=8,
+        width=12,
         empty=_NO_DRILL,
     )
 
@@ -310,7 +303,7 @@ def _drill_duration() -> Panel:
         (Query("max by (app) (crowsnest_backup_drill_seconds)", "{{app}}"),),
         unit=SECONDS,
         minimum=0,
-        width=8,
+        width=12,
         empty=_NO_DRILL,
     )
 

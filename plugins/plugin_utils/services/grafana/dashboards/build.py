@@ -48,7 +48,7 @@ def dashboard_json(dashboard: Dashboard, timezone: str) -> str:
         .description(dashboard.description)
         .tags([TAG, dashboard.folder.lower()])
         .timezone(timezone)
-        .time("now-6h", "now")
+        .time(dashboard.since, "now")
         .refresh("30s")
         .readonly()
         .tooltip(models.DashboardCursorSync.CROSSHAIR)

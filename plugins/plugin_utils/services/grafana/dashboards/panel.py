@@ -130,7 +130,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A whole dashboard; `uid` makes its address `/d/<uid>` and never changes. `app`: the app it belongs to, if any."""
+    """A whole dashboard; `uid` makes its address `/d/<uid>` and never changes. `app`: the app it belongs to, if any.
+
+    `since`: the time that it shows at first, up to now, in Grafana's words.
+    """
 
     uid: str
     title: str
@@ -140,6 +143,7 @@ class Dashboard:
     variables: tuple[Variable, ...] = ()
     links: tuple[Link, ...] = ()
     app: str = ""
+    since: str = "now-6h"
 
 
 # --- shared looks and links: the same colour, unit and way everywhere ------------------------------------------------

@@ -112,6 +112,12 @@ def test_the_same_plan_makes_the_same_bytes(context: MakeContext) -> None:
     assert one == two
 
 
+def test_nights_are_shown_by_the_month_all_else_by_the_hour(made: list[Dashboard]) -> None:
+    shown = {each.uid: as_json(each)["time"] for each in made}
+    assert shown.pop("backups") == {"from": "now-30d", "to": "now"}
+    assert set(map(str, shown.values())) == {str({"from": "now-6h", "to": "now"})}
+
+
 def test_variables_offer_what_is_declared(made: list[Dashboard]) -> None:
     shop = as_json(next(each for each in made if each.app == "shop"))
     variables = {each["name"]: each for each in shop["templating"]["list"]}

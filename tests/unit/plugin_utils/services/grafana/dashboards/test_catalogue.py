@@ -116,6 +116,12 @@ def rows_of_backups(context: Context) -> list[str]:
     return [row.title for each in dashboards(context) if each.uid == "backups" for row in each.rows]
 
 
+def columns_of_backups(context: Context) -> list[str]:
+    (page,) = [each for each in dashboards(context) if each.uid == "backups"]
+    (table,) = [panel for row in page.rows for panel in row.panels if panel.title == "Last good backup"]
+    return [column.title for column in table.columns.values()]
+
+
 def test_backups_are_shown_where_there_are_any_and_what_is_declared_of_them(
     full: Context, context: MakeContext
 ) -> None:
@@ -123,6 +129,8 @@ def test_backups_are_shown_where_there_are_any_and_what_is_declared_of_them(
     assert rows_of_backups(context({"backup_stack": False})) == []
     assert rows_of_backups(context({})) == always
     assert rows_of_backups(full) == [*always[:3], "Copies", "Drills", "Disk"]
+    more = set(columns_of_backups(full)) - set(columns_of_backups(context({})))
+    assert more == {"Kept in the remote", "Proven by a drill"}
 
 
 def test_titles_differ_within_a_folder_and_within_a_dashboard(full: Context) -> None:
