@@ -104,7 +104,8 @@ def test_a_right_backup_is_proven_and_nothing_remains(make_database: MakeDatabas
     before = databases(database)
     found = drilled(settings, manifest)
     assert (found.counts, found.indexes) == ({"public.shop_order": 1000}, True)
-    assert list(found.seconds) == ["start a server", "restore and count", "check indexes", "remove it"]
+    steps = ["read the file", "start a server", "restore and count", "check indexes", "remove it"]
+    assert list(found.seconds) == steps
     assert found.server == manifest.server["version"]
     assert traces(settings) == []
     assert databases(database) == before

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from crowsnest_backup import postgres, restore, scratch
+from crowsnest_backup.check import check
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.postgres import Server, Session, docker, identifier, reason
@@ -70,6 +71,10 @@ def drill(settings: Settings, job: Job, manifest: Manifest, dump: Path, say: Say
     _room(settings.state, source, manifest)
     libraries = _libraries(live, manifest)
     seconds: dict[str, float] = {}
+    with _timed(
+        "read the file", seconds, say
+    ):  # of a damaged one PostgreSQL would only tell that it understands nothing
+        check(dump.parent, manifest)
     with ExitStack() as stack:
         with _timed("start a server", seconds, say):
             server = stack.enter_context(scratch.cluster(settings.state, source, libraries))
