@@ -86,7 +86,7 @@ def _none_yet(job: dict[str, Any]) -> str:
     """A new host may have lost an older one, whose backups are in the remote."""
     remotes = [place for place in job["kept"] if place != "local"]
     older = "".join(f"; what {name} has: crowsnest-backup list {job['name']} --from {name}" for name in remotes)
-    return f"no backup on this host yet, cron makes the first within a quarter of an hour{older}"
+    return f"no backup on this host yet{older}"
 
 
 def listed(backups: Sequence[Manifest], damaged: Collection[str], zone: ZoneInfo) -> list[str]:
