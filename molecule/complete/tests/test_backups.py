@@ -92,6 +92,7 @@ def _as_before(lab: Any, server: Any, away: Any) -> Iterator[None]:
         psql(server, "postgres", f"drop database {name} with (force)")
     run = lab.play()
     assert run.status == 0, run.output
+    server.check_output("crowsnest-backup run")  # what is no longer declared leaves the metrics
 
 
 # --- the night ------------------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def begun(lab: Any, server: Any) -> tuple[float, Any]:
     since = time.time()
     run = lab.play("--diff", crowsnest_apps=[shop(backup=backup), *LOST], crowsnest_backup_tries=1)
     server.check_output(f"sed -i 's|^[*]/15 |* |' {CRON_FILE}")
-    server.check_output(f"rm -f {STATE}/jobs/attic.json {STATE}/jobs/cellar.json")
+    server.check_output(f"rm -f {STATE}/jobs/*.json")  # as on a new host: a drill is due, and nothing has failed
     watch = f"while sleep 0.2; do ps axww -o args; done >{PROCESSES}"
     server.check_output(f"systemd-run --quiet --unit seen-processes sh -c '{watch}'")
     return since, run
@@ -150,6 +151,7 @@ def test_cron_makes_the_backup_when_it_is_due(night: dict[str, Any], server: Any
 
 
 def test_what_was_made_is_on_the_remote_and_proven(night: dict[str, Any]) -> None:
+    assert night["drilled"]
     assert night["remote"]["offsite"]["key"] == f"development/shop/{night['file']}.age"
 
 
@@ -240,9 +242,9 @@ def lonely(damaged: dict[str, Any], lab: Any, server: Any, away: Any) -> dict[st
 
 def test_without_the_storage_a_backup_is_good_here_and_a_warning_is_told(lonely: dict[str, Any]) -> None:
     assert lonely["run"].returncode == 0, lonely["run"].stdout
-    assert "The backup is on this host, and is sent later." in one_line(lonely["run"].stdout)
+    assert "offsite" in lonely["failed"]
+    assert lonely["failed"] in one_line(lonely["run"].stdout)
     assert lonely["newest"]["remote"] == {}
-    assert lonely["failed"]
     assert lonely["seconds"] < 60
 
 
@@ -277,7 +279,7 @@ def caught_up(proof: Any, server: Any, lonely: dict[str, Any], eventually: Any) 
 
 @pytest.mark.usefixtures("caught_up")
 def test_what_the_remote_lacks_is_sent_when_it_is_back(lab: Any, eventually: Any) -> None:
-    eventually(lambda: lab.query('crowsnest_backup_remote_ok{app="shop"} == 1'), 45)
+    eventually(lambda: lab.query('crowsnest_backup_remote_ok{app="shop"} == 1'), 90)
     assert lab.query('crowsnest_backup_remote_missing{app="shop"} == 0')
     eventually(lambda: not lab.query('ALERTS{alertname="BackupNotUploaded"}'), 30)
 
@@ -397,10 +399,8 @@ def off(swapped: dict[str, Any], night: dict[str, Any], lab: Any, server: Any) -
 
 def test_what_is_not_backed_up_is_a_warning_with_its_reason_in_each_run(off: Any) -> None:
     assert off.status == 0, off.output
-    warned = re.search(r"WARN +backups +(2 are not backed up: .+?) (WARN|PASS) ", one_line(off.output))
-    assert warned, off.output
     for app, why in REASONS.items():
-        assert re.search(rf"{app} \([^)]*{why}", warned[1])
+        assert re.search(rf"(?m)^ *WARN +backups +{app} is not backed up: .*{why}", off.output)
     assert "shop is not backed up: its `backup` is switched off" in one_line(off.output)
 
 
