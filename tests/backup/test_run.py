@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -272,6 +273,13 @@ def test_the_file_for_node_exporter_is_never_half_written(world: World) -> None:
     assert exported(new)["run_timestamp_seconds{}"] == (NIGHT + DAY).timestamp()
 
 
+def test_two_at_once_may_write_the_file_for_node_exporter(world: World) -> None:
+    """A backup by hand, and cron's run."""
+    with ThreadPoolExecutor(4) as at_once:
+        for written in [at_once.submit(world.runner.export) for _ in range(200)]:
+            written.result()
+
+
 # --- what is kept ---
 
 
@@ -506,7 +514,7 @@ def test_what_a_person_interrupts_was_no_success(step: str, make_world: MakeWorl
     world.broken[step] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         world.run()
-    world.runner().export()
+    world.runner.export()
     assert world.metric("ok") == 1
     assert world.metric("drill_last_success_timestamp_seconds") is None
     if step == "sync shop":
@@ -547,7 +555,7 @@ def test_a_damaged_file_that_was_removed_is_no_longer_told(world: World) -> None
     world.broken[f"check {made[0]}"] = BackupError("It is cut off.")
     world.runner().check(shop, local.backups(world.settings, shop))
     local.delete(local.folder(world.settings, shop), made[:1])
-    world.runner().export()
+    world.runner.export()
     assert world.metric("corrupt") == 0
 
 
