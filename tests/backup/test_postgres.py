@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -48,3 +49,23 @@ def test_the_programs_are_of_the_servers_own_version(server: Database) -> None:
     assert found.run("pg_dump", "--version").split()[2].partition(".")[0] == str(found.major)
     with postgres.Session(found, "postgres") as session:
         assert session.value("select current_setting('server_version')").startswith(str(found.major))
+
+
+class Hanging(postgres.Server):
+    """As `docker exec` whose container started anew: it takes everything and answers nothing."""
+
+    def command(self, program: str, *words: str) -> list[str]:
+        return ["sleep", "60"]
+
+
+def test_a_client_that_hangs_holds_no_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_END_SECONDS", 0.2)
+    begun = time.monotonic()
+    with (
+        pytest.raises(BackupError, match="the container is gone"),
+        postgres.Session(Hanging("remote", {}), "shop") as session,
+        postgres.meanwhile(lambda: session.run("select 1"), 0.01),
+    ):
+        time.sleep(0.1)
+        raise BackupError("the container is gone")
+    assert time.monotonic() - begun < 20

@@ -25,6 +25,8 @@ from crowsnest_backup.settings import Database
 
 # Seconds that a server may take to accept a connection, and that the engine may take to answer.
 CONNECT_SECONDS, ENGINE_SECONDS = 10, 60
+# Seconds that a program may take to end when nobody asks it any more.
+_END_SECONDS = 10
 # Every connection of this program says so, so that what an earlier run left behind is found.
 APPLICATION = "crowsnest-backup"
 OURS = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), "PGAPPNAME": APPLICATION}
@@ -184,7 +186,7 @@ class Session:
         with suppress(BrokenPipeError):
             self._in.close()
         try:
-            self._psql.wait(10)
+            self._psql.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._psql.kill()
             self._psql.wait()
@@ -220,7 +222,8 @@ def meanwhile(action: Callable[[], object], seconds: float) -> Iterator[None]:
         raise (failures or [error])[0] from None
     finally:
         over.set()
-        thread.join()
+        # `docker exec` may hang for ever when its container starts anew; it is killed when its session is closed.
+        thread.join(_END_SECONDS)
 
 
 def literal(text: str) -> str:
