@@ -108,8 +108,8 @@ def test_failed_nights_make_nothing_too_old() -> None:
     ("moment", "day"), [("2026-03-28 22:30", "2026-03-28"), ("2026-03-28 23:30", "2026-03-29")], ids=["before", "after"]
 )
 def test_a_day_ends_at_midnight_of_the_declared_zone(moment: str, day: str) -> None:
-    of_that_day, of_the_next = manifest(utc("2026-03-28 12:00")), manifest(utc(moment))
-    deleted = plan([of_that_day, of_the_next], Keep(2, 0, 0), BERLIN).deleted
+    of_that_day = [manifest(utc("2026-03-28 12:00")), manifest(utc("2026-03-28 13:00"))]
+    deleted = plan([*of_that_day, manifest(utc(moment))], Keep(2, 0, 0), BERLIN).deleted
     assert bool(deleted) == (day == "2026-03-28")
 
 
@@ -164,3 +164,11 @@ def test_what_is_deleted_at_any_time(
     if going and not agreed:
         assert not failed
         assert 2 * len(going) <= len(backups)
+
+
+def test_a_backup_of_an_empty_database_does_not_replace_the_one_of_the_night() -> None:
+    """The host was lost on that day; cron makes one of what a new host has."""
+    nights = [manifest(utc("2026-11-28 18:00") - timedelta(days=back)) for back in range(5)]
+    found = plan([*reversed(nights), manifest(utc("2026-11-29 05:00"), counts={})], Keep(7, 4, 6), SEOUL)
+    assert found.deleted == {}
+    assert found.kept[nights[0].stem] == "the first of its day"

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -270,6 +271,13 @@ def test_the_file_for_node_exporter_is_never_half_written(world: World) -> None:
         old, new = reading.read(), path.read_text()
     assert exported(old)["run_timestamp_seconds{}"] == NIGHT.timestamp()
     assert exported(new)["run_timestamp_seconds{}"] == (NIGHT + DAY).timestamp()
+
+
+def test_two_at_once_may_write_the_file_for_node_exporter(world: World) -> None:
+    """A backup by hand, and cron's run."""
+    with ThreadPoolExecutor(4) as at_once:
+        for written in [at_once.submit(world.runner().export) for _ in range(200)]:
+            written.result()
 
 
 # --- what is kept ---

@@ -49,6 +49,10 @@ def plan(
         count = getattr(keep, kind)
         for place, stem in enumerate(_newest_of_each(good, zone, period)[:count], start=1):
             reasons[stem].append(f"{kind} {place} of {count}")
+    # On a day when data was lost, or a new host was still empty, the newest is not the one that is needed.
+    for stem in _newest_of_each(good[::-1], zone, _PERIODS["daily"])[::-1][: keep.daily]:
+        if not reasons[stem]:
+            reasons[stem].append("the first of its day")
     for stem in [backup.stem for backup in good][:1]:
         reasons[stem].append("the newest good one")
     for stem in [backup.stem for backup in good if backup.drilled][:1]:

@@ -330,10 +330,11 @@ class Runner:
             self.tell(f"{job.name}: {why}")
 
     def export(self) -> None:
-        """Writes the file for node exporter."""
-        jobs = [(job, self.state(job), local.backups(self.settings, job)) for job in self.settings.jobs.values()]
-        text = metrics.text(states.ended(self.settings.state), jobs)
-        write_whole(self.settings.metrics / metrics.FILE, text.encode(), mode=0o644)
+        """Writes the file for node exporter; a backup by hand may do so at the same time as cron's run."""
+        with locked(self.settings.state, "metrics", wait=True):
+            jobs = [(job, self.state(job), local.backups(self.settings, job)) for job in self.settings.jobs.values()]
+            text = metrics.text(states.ended(self.settings.state), jobs)
+            write_whole(self.settings.metrics / metrics.FILE, text.encode(), mode=0o644)
 
 
 def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) -> Manifest:
