@@ -28,5 +28,5 @@ def test_a_backup_stays_within_its_goals(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found["Upload: memory"] < 96 * MB
     if LONG:
         assert found["Swap: longest time without an answer of 20 clients"] < 0.5
-        assert found["Backup: CPU as a part of pg_dump | gzip -6 and gzip -t"] < 0.3
+        assert found["Backup: CPU as a part of pg_dump | gzip -6 and gzip -t"] < 0.35
         assert found["Restore: time as a part of that"] < 1.2
