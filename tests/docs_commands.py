@@ -31,6 +31,7 @@ MARKER = re.compile(r"^\s*<!-- (?P<kind>run|tested by|cloud|manual): (?P<rest>.+
 # What a reader replaces, and by what the test does it, in this order; a marker may say otherwise.
 PLACEHOLDERS = {
     "inventories/production": "inventories/lab",
+    "~/crowsnest-backup.key": ".lab/$CROWSNEST_LAB/age_identity",
     "NAME": "shop-web-1",
     "APP": "shop-web-1",
     "HOST": "lab1",

@@ -12,7 +12,7 @@ import pytest
 from crowsnest_backup import postgres
 from crowsnest_backup.settings import Database
 from object_storage import encrypted, ministack_server, place, storage, versitygw_server  # noqa: F401
-from postgres_servers import MakeDatabase, in_a_container, on_this_host
+from postgres_servers import MakeDatabase, connected, in_a_container, on_this_host
 
 
 @pytest.fixture(scope="session")
@@ -40,16 +40,15 @@ def make_database(server: Database) -> Iterator[MakeDatabase]:
 
     def make(*statements: str, name: str = "") -> Database:
         own = name or f"shop_{uuid.uuid4().hex[:8]}"
-        with postgres.Session(postgres.find(server), "postgres") as session:
-            session.run(f"create database {postgres.identifier(own)}")
+        with connected(server, "postgres") as connection:
+            connection.execute(f"create database {postgres.identifier(own)}")
         made.append(own)
-        database = replace(server, name=own)
-        with postgres.Session(postgres.find(database), own) as session:
+        with connected(server, own) as connection:
             for statement in statements:
-                session.run(statement)
-        return database
+                connection.execute(statement)
+        return replace(server, name=own)
 
     yield make
-    with postgres.Session(postgres.find(server), "postgres") as session:
+    with connected(server, "postgres") as connection:
         for own in made:
-            session.run(f"drop database if exists {postgres.identifier(own)} with (force)")
+            connection.execute(f"drop database if exists {postgres.identifier(own)} with (force)")

@@ -10,9 +10,9 @@ import sys
 import pytest
 from programs import REPOSITORY
 
-sys.path.insert(0, str(REPOSITORY))
+sys.path[0:0] = [str(REPOSITORY), str(REPOSITORY / "molecule")]  # where the packages `bench` and `lab` are
 
-from bench import backup
+from bench import backup  # noqa: E402
 
 MB = 10**6 / 2**20  # in MiB
 # With --long so much that what is the same for each backup, half a second, no longer counts.
@@ -26,7 +26,7 @@ def test_a_backup_stays_within_its_goals(monkeypatch: pytest.MonkeyPatch) -> Non
     print(found)
     assert found["Backup: memory"] < 64 * MB
     assert found["Upload: memory"] < 96 * MB
-    assert found["Swap: longest time without an answer of 20 clients"] < 0.5
     if LONG:
+        assert found["Swap: longest time without an answer of 20 clients"] < 0.5
         assert found["Backup: CPU as a part of pg_dump | gzip -6 and gzip -t"] < 0.3
         assert found["Restore: time as a part of that"] < 1.2

@@ -17,7 +17,7 @@ from crowsnest_backup import dump, files, manifest, postgres
 from crowsnest_backup.check import check
 from crowsnest_backup.files import HeldError, locked
 from crowsnest_backup.manifest import manifests
-from crowsnest_backup.postgres import Session
+from crowsnest_backup.postgres import APPLICATION, Session
 from crowsnest_backup.progress import Say, silent
 from crowsnest_backup.settings import Database, Settings
 from postgres_servers import MakeDatabase
@@ -63,19 +63,23 @@ class Case:
         assert made.counts == self.first.counts
         check(self.folder, made)
 
-    def at_work(self) -> list[str]:
-        """What reads this database: connections, and processes of PostgreSQL's programs, in containers as well."""
+    def connections(self) -> list[dict[str, str]]:
+        """Those of backups to this database."""
         with Session(postgres.find(self.database), "postgres", "test") as session:
-            found = session.rows("select datname, application_name as name from pg_stat_activity")
-        connected = [row["name"] for row in found if row["datname"] == self.database.name]
-        return [*connected, *clients(self.database.name)]
+            found = session.rows("select datname, application_name as name, wait_event_type from pg_stat_activity")
+        return [row for row in found if row["datname"] == self.database.name and row["name"].startswith(APPLICATION)]
+
+    def at_work(self) -> list[object]:
+        """What reads this database: connections and pg_dump, also in a container."""
+        return [*self.connections(), *dumps(self.database.name)]
 
 
-def clients(database: str) -> Iterator[str]:
+def dumps(database: str) -> Iterator[str]:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended
-            if f"PGDATABASE={database}\0".encode() in (process / "environ").read_bytes():
-                yield (process / "comm").read_text().strip()
+            ours = f"PGDATABASE={database}\0".encode() in (process / "environ").read_bytes()
+            if ours and (process / "comm").read_text().strip() == "pg_dump":
+                yield process.name
 
 
 @pytest.fixture
@@ -90,6 +94,20 @@ def test_a_killed_dump_reads_no_further_and_has_no_name(phrase: str, case: Case)
     assert [name for name in names_in(case.folder) if not name.startswith(".")] == case.before
     assert manifests(case.folder) == [case.first]
     until(lambda: not case.at_work(), 10)
+    case.right_again()
+
+
+@pytest.mark.parametrize("server", ["container"], indirect=True)
+def test_a_killed_dump_that_waits_in_a_container_is_ended(case: Case) -> None:
+    """It writes nothing meanwhile, and so would not notice that nobody reads."""
+    with Session(postgres.find(case.database), case.database.name, "a migration") as holder:
+        holder.run("create table parent (x int) partition by range (x); begin; lock table parent")
+        child = Process(target=case.make, args=(LATER, silent), daemon=True)
+        child.start()
+        until(lambda: "Lock" in [row["wait_event_type"] for row in case.connections()], 30)
+        child.kill()
+        child.join()
+        until(lambda: not case.at_work(), 20)
     case.right_again()
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
+from types import SimpleNamespace
 
 import botocore.auth
 import pytest
@@ -109,7 +111,22 @@ def test_a_download_that_never_ends_leaves_nothing(line: Line, behind: Place, tm
     line.cut_after, line.cuts = PART, 1000
     with pytest.raises(BackupError, match=r"^The connection to the remote offsite at http://\S+ breaks off\."):
         behind.fetch(tmp_path / "fetched")
-    assert list((tmp_path / "fetched").iterdir()) == []
+    assert not (tmp_path / "fetched").exists()
+
+
+def test_a_disk_without_room(ministack_server: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = placed(ministack_server, tmp_path, encrypted=True)
+    place.backup()
+    place.sync()
+    place.backup(days_ago=1)
+    before = content(place)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=999))
+    with pytest.raises(BackupError, match=r"^\S+/shop has 999 B of disk left, and 1\.0 kB are needed\. Make room"):
+        place.sync()
+    with pytest.raises(BackupError, match=r"^\S+/fetched has 999 B of disk left, and 2\.\d kB are needed\. Make room"):
+        place.fetch(tmp_path / "fetched")
+    assert content(place) == before
+    assert not (tmp_path / "fetched").exists()
 
 
 # --- what it refuses ---

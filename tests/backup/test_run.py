@@ -42,7 +42,7 @@ class World:
     now: datetime = NIGHT
     done: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
-    broken: dict[str, Exception] = field(default_factory=dict)
+    broken: dict[str, BaseException] = field(default_factory=dict)
     there: list[Manifest] = field(default_factory=list)
     asleep: list[Callable[[], object]] = field(default_factory=list)
 
@@ -498,6 +498,19 @@ def test_a_drill_that_was_put_off_is_tried_an_hour_later_and_is_no_failure(drill
     drilled_world.run(NIGHT + timedelta(hours=1))
     assert drilled_world.metric("drill_ok") == 1
     assert drilled_world.metric("drill_skipped_info", why="Only 90 MiB of memory are available.") is None
+
+
+@pytest.mark.parametrize("step", ["drill shop", "sync shop"])
+def test_what_a_person_interrupts_was_no_success(step: str, make_world: MakeWorld) -> None:
+    world = make_world(job(remote="offsite"))
+    world.broken[step] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    world.runner().export()
+    assert world.metric("ok") == 1
+    assert world.metric("drill_last_success_timestamp_seconds") is None
+    if step == "sync shop":
+        assert world.metric("remote_last_success_timestamp_seconds", remote="offsite") is None
 
 
 def test_files_that_stay_are_read_back_each_week(world: World) -> None:

@@ -71,9 +71,8 @@ def drill(settings: Settings, job: Job, manifest: Manifest, dump: Path, say: Say
     _room(settings.state, source, manifest)
     libraries = _libraries(live, manifest)
     seconds: dict[str, float] = {}
-    with _timed(
-        "read the file", seconds, say
-    ):  # of a damaged one PostgreSQL would only tell that it understands nothing
+    with _timed("read the file", seconds, say):
+        # Of a damaged one PostgreSQL would only tell that it understands nothing.
         check(dump.parent, manifest)
     with ExitStack() as stack:
         with _timed("start a server", seconds, say):

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.postgres import Server, Session, end_leftovers, literal
+from crowsnest_backup.postgres import Server, Session, end_leftovers, literal, meanwhile
 
 # Seconds that another session may wait for a lock of the dump, and between two looks.
 PATIENCE_SECONDS, LOOK_SECONDS = 30, 5
@@ -37,32 +36,17 @@ def guarded(server: Server, database: str, name: str) -> Iterator[None]:
     """
     end = f"select pg_terminate_backend(pid) from pg_stat_activity where application_name = {literal(name)}"
     waiting = _WAITING.format(seconds=PATIENCE_SECONDS, name=literal(name))
-    told: list[BackupError] = []
-    over = threading.Event()
 
-    def watch() -> None:
-        try:
-            while not over.wait(LOOK_SECONDS):
-                for row in session.rows(waiting):
-                    told.append(_gave_way(**row))
-                    session.run(end)
-                    return
-        except BackupError:
-            # Without its connection nothing is guarded; what became of the server, the dump tells itself.
-            return
+    def look() -> None:
+        for row in session.rows(waiting):
+            session.run(end)
+            raise _gave_way(**row)
 
     with Session(server, database, at_end=[end]) as session:
         end_leftovers(session)
         session.run(ENDLESS)
-        watching = threading.Thread(target=watch, daemon=True)
-        watching.start()
-        try:
+        with meanwhile(look, LOOK_SECONDS):
             yield
-        except BackupError as error:
-            raise (told or [error])[0] from None
-        finally:
-            over.set()
-            watching.join()
 
 
 def _gave_way(pid: int, what: str) -> BackupError:

@@ -13,7 +13,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -194,6 +195,32 @@ class Session:
         self._psql.wait()
         self._errors.seek(0)
         return reason(self._errors.read().decode(errors="replace"))
+
+
+@contextmanager
+def meanwhile(action: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Does this again and again, so many seconds apart, for the time of the block; it uses a session of its own.
+
+    A BackupError ends the repetition, and takes the place of the block's, which it probably brought about.
+    """
+    over, failures = threading.Event(), list[BackupError]()
+
+    def repeat() -> None:
+        try:
+            while not over.wait(seconds):
+                action()
+        except BackupError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    except BackupError as error:
+        raise (failures or [error])[0] from None
+    finally:
+        over.set()
+        thread.join()
 
 
 def literal(text: str) -> str:

@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from boto3.s3.transfer import ProgressCallbackInvoker
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from s3transfer.manager import TransferConfig, TransferManager
 
 from crowsnest_backup import age, local
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import commit, partial, private, private_folder, sweep
+from crowsnest_backup.files import partial, private, private_folder
 from crowsnest_backup.manifest import Manifest, parse
 from crowsnest_backup.names import ARCHIVE, DUMP, ENCRYPTED, MANIFEST, ROLES, time_of
 from crowsnest_backup.progress import Say
@@ -149,7 +150,7 @@ class Store:
     def _put(self, path: Path, key: str, say: Say) -> dict[str, Any]:
         """Sends a file and asks whether it arrived."""
         size, digest = path.stat().st_size, sha256(path)
-        told_of = _Progress(key.removeprefix(self.prefix), size, say)
+        told_of = _progress(key.removeprefix(self.prefix), size, say)
         config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_request_concurrency=AT_ONCE)
         options = {"Metadata": {"sha256": digest}, **self._encryption}
         with self._asking(), TransferManager(self._client, config) as transfers:
@@ -169,24 +170,24 @@ class Store:
     def fetch(self, manifest: Manifest, folder: Path, identity: Path | None = None) -> Path:
         """Puts one that is listed into a folder, its manifest last; the path of its file, equal to what was dumped.
 
-        `identity`: a file of age that decrypts it. Only under the lock: what is half written there is removed.
+        `identity`: a file of age that decrypts it. The folder is for this alone: it goes with all in it on a failure.
         """
         record = _record(manifest)
         if record["key"].endswith(ENCRYPTED) and identity is None:
             raise BackupError(
                 f"{manifest.stem} at the remote {self.remote.name} is encrypted.", "Give --identity FILE."
             )
-        _need_room(private_folder(folder), record["bytes"] * (2 if identity else 1))
         try:
-            written = [self._get(key, folder, sha, identity) for key, sha in self._parts(manifest).items()]
-            if sha256(partial(folder / manifest.file)) != manifest.sha256:
+            _need_room(private_folder(folder), record["bytes"] * (2 if identity else 1))
+            for key, expected in self._parts(manifest).items():
+                self._get(key, folder, expected, identity)
+            if sha256(folder / manifest.file) != manifest.sha256:
                 message = f"{manifest.file} of the remote {self.remote.name} is not what was dumped."
                 raise BackupError(message, "Take another one.")
-            for path in written:
-                commit(partial(path), path)
             manifest.write(folder)
-        finally:
-            sweep(folder)
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
         return folder / manifest.file
 
     def _parts(self, manifest: Manifest) -> dict[str, str]:
@@ -195,15 +196,14 @@ class Store:
         roles = f"{self.prefix}{manifest.stem}{ROLES}{ENCRYPTED}"
         return {record["key"]: record["sha256"], **({roles: record["roles"]} if record.get("roles") else {})}
 
-    def _get(self, key: str, folder: Path, expected: str, identity: Path | None) -> Path:
-        """Writes an object, decrypted where it was encrypted, to the partial file of the path that is returned."""
-        arrived = folder / key.removeprefix(self.prefix)
-        with private(partial(arrived)) as file:
+    def _get(self, key: str, folder: Path, expected: str, identity: Path | None) -> None:
+        """Writes an object under its name, decrypted where it was encrypted."""
+        path = folder / key.removeprefix(self.prefix)
+        with private(path) as file:
             self._compared(key, expected, file.write)
-        path = arrived.with_name(arrived.name.removesuffix(ENCRYPTED))
-        if identity and path != arrived:
-            age.decrypt(partial(arrived), partial(path), identity)
-        return path
+        if identity and path.name.endswith(ENCRYPTED):
+            age.decrypt(path, path.with_suffix(""), identity)
+            path.unlink()
 
     def _compared(self, key: str, expected: str, write: Callable[[bytes], object] = len) -> None:
         """Reads an object. Raises BackupError if it is not what was sent."""
@@ -384,13 +384,14 @@ def _need_room(folder: Path, size: int) -> None:
         raise BackupError(f"{folder} has {human(free)} of disk left, and {human(size)} are needed.", "Make room there.")
 
 
-class _Progress:
+def _progress(name: str, size: int, say: Say) -> ProgressCallbackInvoker:
     """Tells each twentieth of an upload; the client calls it with each number of bytes that it sent."""
+    sent = 0
 
-    def __init__(self, name: str, size: int, say: Say) -> None:
-        self.name, self.size, self.say, self.sent = name, size, say, 0
+    def count(more: int) -> None:
+        nonlocal sent
+        before, sent = sent, sent + more
+        if sent * 20 // size != before * 20 // size:
+            say(f"sending {name}: {sent * 100 // size} %")
 
-    def on_progress(self, *, bytes_transferred: int, **_rest: object) -> None:
-        before, self.sent = self.sent, self.sent + bytes_transferred
-        if self.sent * 20 // self.size != before * 20 // self.size:
-            self.say(f"sending {self.name}: {self.sent * 100 // self.size} %")
+    return ProgressCallbackInvoker(count)

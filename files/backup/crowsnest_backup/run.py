@@ -122,10 +122,10 @@ class Runner:
 
         Its first backup, of empty data, would be the newest, which a restore takes.
         """
-        from crowsnest_backup import remote
-
         if job.remote is None or local.backups(self.settings, job):
             return ""
+        from crowsnest_backup import remote
+
         try:
             found = remote.find(self.settings, job, job.remote).listed()
         except BackupError:  # a remote that does not answer keeps nobody from a first backup
@@ -300,20 +300,24 @@ class Runner:
 
     def _try(self, job: Job, name: str, step: Callable[[], T]) -> T:
         """Does a step under the lock and remembers how it ended, as the field `name`. Raises what the step raises."""
-        failed = skipped = ""
+
+        def ended(failed: str = "", skipped: str = "") -> None:
+            now = self.now()
+            self._remember(
+                job, lambda state: replace(state, **{name: getattr(state, name).after(now, failed, skipped)})
+            )
+
         try:
             with locked(self.settings.state, wait=True):
-                return step()
+                done = step()
         except drill.Skipped as reason:
-            skipped = str(reason)
+            ended(skipped=str(reason))
             raise
         except Exception as error:
-            failed = sentence(error)
+            ended(sentence(error))
             raise
-        finally:
-            self._remember(
-                job, lambda state: replace(state, **{name: getattr(state, name).after(self.now(), failed, skipped)})
-            )
+        ended()
+        return done
 
     def good(self, job: Job) -> list[Manifest]:
         """Backups on this host that are not known to be damaged, the oldest first."""

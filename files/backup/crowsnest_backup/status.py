@@ -69,16 +69,24 @@ def problems(
 
 def lines(job: dict[str, Any]) -> list[str]:
     """The same for a person."""
-    if job["last_good"]:
-        last = f"last good {span(job['age_seconds'])} ago: {job['file']}, {size(job['bytes'])}"
-    else:
-        last = "no backup yet, cron makes the first within a quarter of an hour"
-    proven = f"proven {job['proven'][:10]}" if job["proven"] else "not proven yet"
-    proven = "no drill" if job["drill"] == "never" else proven
-    kept = ", ".join(f"{count} {'here' if place == 'local' else f'at {place}'}" for place, count in job["kept"].items())
     how = "PROBLEM" if job["problems"] else "well" if job["last_good"] else "waiting"
-    head = f"{job['name']}: {how}, {last}, {proven}; kept: {kept}"
-    return [head, *(f"  {problem}" for problem in job["problems"])]
+    told = _kept(job) if job["last_good"] else _none_yet(job)
+    return [f"{job['name']}: {how}, {told}", *(f"  {problem}" for problem in job["problems"])]
+
+
+def _kept(job: dict[str, Any]) -> str:
+    proven = "no drill" if job["drill"] == "never" else "not proven yet"
+    proven = f"proven {job['proven'][:10]}" if job["proven"] else proven
+    kept = ", ".join(f"{count} {'here' if place == 'local' else f'at {place}'}" for place, count in job["kept"].items())
+    last = f"last good {span(job['age_seconds'])} ago: {job['file']}, {size(job['bytes'])}"
+    return f"{last}, {proven}; kept: {kept}"
+
+
+def _none_yet(job: dict[str, Any]) -> str:
+    """A new host may have lost an older one, whose backups are in the remote."""
+    remotes = [place for place in job["kept"] if place != "local"]
+    older = "".join(f"; what {name} has: crowsnest-backup list {job['name']} --from {name}" for name in remotes)
+    return f"no backup on this host yet{older}"
 
 
 def listed(backups: Sequence[Manifest], damaged: Collection[str], zone: ZoneInfo) -> list[str]:

@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.postgres import Server, Session, identifier, literal, sql_list
+from crowsnest_backup.postgres import Server, Session, identifier, literal, meanwhile, sql_list
 from crowsnest_backup.progress import Say
 
 RESTORED, BEFORE = "restored", "before"
@@ -18,6 +16,11 @@ RESTORED, BEFORE = "restored", "before"
 NAME_BYTES = 63
 # Between two rounds of ending connections. RENAME itself waits up to 5 s for a database to be free of them.
 _ROUND_SECONDS = 0.02
+# RENAME ends workers of autovacuum itself; only a superuser may.
+_END = """
+select count(pg_terminate_backend(pid)) as ended from pg_stat_activity
+where datname in ({names}) and backend_type <> 'autovacuum worker'
+"""
 # A lock that somebody holds on a database must not shut its clients out for long.
 _LOCK_TIMEOUT = "1s"
 # What belongs to a database as such: it would stay with the old one, or keep that from being renamed.
@@ -82,39 +85,8 @@ def rename(server: Server, names: Sequence[tuple[str, str]]) -> None:
     statements = [f"alter database {identifier(old)} rename to {identifier(new)}" for old, new in names]
     with Session(server, _beside(*olds)) as session, Session(server, _beside(*olds)) as other:
         session.run(f"set lock_timeout = '{_LOCK_TIMEOUT}'")
-        with _without_connections(other, olds):
+        with meanwhile(lambda: other.run(_END.format(names=sql_list(olds))), _ROUND_SECONDS):
             session.run(";\n".join(["begin", *statements, "commit"]))
-
-
-@contextmanager
-def _without_connections(session: Session, databases: Sequence[str]) -> Iterator[None]:
-    """Ends every connection to these databases, again and again, by a session of another one.
-
-    Raises BackupError of the block; where connections could not be ended, with the reason of that.
-    """
-    # RENAME ends workers of autovacuum itself; only a superuser may.
-    end = (
-        "select count(pg_terminate_backend(pid)) as ended from pg_stat_activity"
-        f" where datname in ({sql_list(databases)}) and backend_type <> 'autovacuum worker'"
-    )
-    over, failures = threading.Event(), list[BackupError]()
-
-    def repeat() -> None:
-        try:
-            while not over.wait(_ROUND_SECONDS):
-                session.run(end)
-        except BackupError as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=repeat)
-    thread.start()
-    try:
-        yield
-    except BackupError as error:
-        raise (failures or [error])[0] from None
-    finally:
-        over.set()
-        thread.join()
 
 
 def kept_bytes(session: Session, live: str) -> int:

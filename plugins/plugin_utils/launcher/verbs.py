@@ -30,7 +30,7 @@ def _answers_of_new() -> Iterator[Option]:
         text = "" if question.variable else question.text + default
         yield Option(question.flag, question.key, text, "VALUE")
         if question.variable:
-            text = f"file with it: {question.text}; or set {question.variable}"
+            text = f"{question.text.partition(' (')[0]}, in a file; or set {question.variable}"
             yield Option(question.file_flag, question.file_key, text, "FILE")
     yield Option("--yes", "yes", "ask nothing; without a flag an answer gets its default")
 

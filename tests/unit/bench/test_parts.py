@@ -32,6 +32,12 @@ def test_wrong_usage_starts_no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli.main(["--runs", "0"]) == 2
 
 
+def test_what_needs_no_host_starts_no_lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(cli, "laboratory", lambda *_: pytest.fail("a lab was started"))
+    assert cli.main(["--only", "generate", "--runs", "1"]) == 0
+    assert "Declaration to all files" in capsys.readouterr().out
+
+
 def test_the_lab_is_removed_also_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
 
