@@ -562,7 +562,7 @@ def test_a_damaged_file_that_was_removed_is_no_longer_told(world: World) -> None
 # --- the push monitor ---
 
 
-def test_a_push_after_each_success_only(make_world: MakeWorld) -> None:
+def test_each_success_is_pushed_once_when_the_monitor_answers(make_world: MakeWorld) -> None:
     world = make_world(job(drill="never", push_url="http://kuma/token"))
     fail(world)
     world.run()
@@ -572,6 +572,10 @@ def test_a_push_after_each_success_only(make_world: MakeWorld) -> None:
     assert world.done[-1] == "push http://kuma/token"
     assert world.told[-1] == "shop: It did not answer."
     assert world.metric("ok") == 1
+    world.broken = {}
+    for minutes in (15, 30):
+        world.run(NIGHT + DAY + timedelta(minutes=minutes))
+    assert world.done.count("push http://kuma/token") == 2
 
 
 def test_a_push_is_a_get_and_its_failure_does_not_tell_the_token() -> None:

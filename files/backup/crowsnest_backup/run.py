@@ -61,6 +61,7 @@ class Runner:
             jobs = list(self.settings.jobs.values())
             for job in jobs:
                 self._remember(job, lambda state: state)  # when it was first seen
+                self._told(job, partial(self.report, job))
             made = [self.series(job) for job in jobs if self._backup_due(job)]
             for job in filter(self._send_due, jobs):
                 self._told(job, partial(self.send, job))
@@ -162,12 +163,18 @@ class Runner:
             self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now())))
         rows = f", {made.rows:,} rows" if made.counts else ""
         self.tell(f"{job.name}: {made.file}, {size(made.bytes)}{rows}, in {span(made.seconds)}.")
-        if job.push_url:
-            self._told(job, lambda: push(job.push_url))
+        self._told(job, lambda: self.report(job))
         for warning in made.server.get("warnings", ()):
             self.tell(f"{job.name}: {warning}")
         self._told(job, lambda: self.measure(job))
         return made
+
+    def report(self, job: Job) -> None:
+        """Tells the push monitor of the newest good backup, unless it knows. What failed is done by the next run."""
+        newest = self.good(job)[-1:]
+        if job.push_url and newest and self.state(job).reported != newest[0].stem:
+            push(job.push_url)
+            self._remember(job, lambda state: replace(state, reported=newest[0].stem))
 
     def measure(self, job: Job) -> None:
         """Remembers the size of the databases that restores replaced and kept."""
