@@ -148,6 +148,11 @@ def test_it_can_be_started_through_a_link(launcher):
     assert "argument playbooks/site.yml" in done.stdout, text(done)
 
 
+def test_bench_has_the_tools_for_tests_as_well(launcher):
+    launcher.run("bench", "--help")
+    assert [call for call in launcher.calls("python -m pip") if "requirements-dev.lock" in call]
+
+
 def test_only_tests_install_the_tools_for_tests(launcher):
     launcher.run("site")
     assert [call for call in launcher.calls("python -m pip") if "requirements-dev.lock" in call] == []
