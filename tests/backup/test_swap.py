@@ -79,6 +79,14 @@ def test_the_new_one_takes_the_place_and_the_old_one_is_kept(pair: tuple[Server,
         assert kept_bytes(session, live[:-1]) == 0
 
 
+def test_who_goes_back_in_the_same_second_finds_a_name_for_both(pair: tuple[Server, str, str]) -> None:
+    server, live, new = pair
+    kept = str(swap(server, live, new, NOW, silent))
+    again = swap(server, live, kept, NOW, silent)
+    assert again == f"{live}_before_20261128_031501"
+    assert (who(server, live), who(server, again)) == ("live", "new")
+
+
 def test_a_database_that_is_gone_comes_back(pair: tuple[Server, str, str]) -> None:
     server, live, new = pair
     with Session(server, "postgres") as session:

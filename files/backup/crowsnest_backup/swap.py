@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timezone
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta, timezone
+from itertools import count
 
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.postgres import Server, Session, identifier, literal, meanwhile, sql_list
@@ -52,15 +53,20 @@ def swap(server: Server, live: str, new: str, now: datetime, say: Say) -> str | 
     Clients lose their connections; those that connect again meet the new one. Raises BackupError.
     """
     with Session(server, _beside(live, new)) as session:
-        found = session.rows(f"select datname as name from pg_database where datname in ({sql_list([live, new])})")
-        names = {row["name"] for row in found}
+        names = {row["datname"] for row in session.rows("select datname from pg_database")}
         if new not in names:
             raise BackupError(f"There is no database {new} to put in the place of {live}.")
         _refuse_bound(session, live)
-    kept = dated(live, BEFORE, now) if live in names else None
+    kept = _free(names, live, now) if live in names else None
     say(f"putting {new} in the place of {live}")
     rename(server, [*([(live, kept)] if kept else []), (new, live)])
     return kept
+
+
+def _free(names: Collection[str], live: str, now: datetime) -> str:
+    """A name for the old one that no database has: whoever goes back at once has a swap of this second already."""
+    moments = (now + timedelta(seconds=later) for later in count())
+    return next(name for moment in moments if (name := dated(live, BEFORE, moment)) not in names)
 
 
 def _beside(*databases: str) -> str:
