@@ -107,6 +107,7 @@ class Host:
     def sql(self, statement: str, database: str = "") -> Any:
         name = database or self.database.name
         with postgres.Session(postgres.find(self.database), name) as session:
+            session.run("set search_path to public")
             return session.value(statement) if statement.startswith("select") else session.run(statement)
 
     def orders(self, database: str = "") -> int:

@@ -117,8 +117,8 @@ def test_owners_that_only_the_live_server_has(make_database: MakeDatabase, place
     role = postgres.identifier(f"{database.name} \"of' 한글")
     with postgres.Session(postgres.find(database), database.name, "an administrator") as session:
         session.run(f"create role {role} superuser; alter table shop_order owner to {role}")
-        session.run("create function told() returns event_trigger language plpgsql as 'begin end'")
-        session.run("create event trigger each on ddl_command_end execute function told()")
+        session.run("create function public.told() returns event_trigger language plpgsql as 'begin end'")
+        session.run("create event trigger each on ddl_command_end execute function public.told()")
         session.run(f"alter event trigger each owner to {role}; grant select on shop_order to pg_monitor")
         try:
             settings, manifest = backed_up(place, database)
@@ -151,7 +151,7 @@ def test_an_older_file_under_the_name_of_the_newest_fails(make_database: MakeDat
     settings, old = backed_up(place, database)
     content = (folder_of(settings) / old.file).read_bytes()
     with postgres.Session(postgres.find(database), database.name) as session:
-        session.run("insert into shop_order values (0, 'new')")
+        session.run("insert into public.shop_order values (0, 'new')")
     _, newest = backed_up(place, database)
     (folder_of(settings) / newest.file).write_bytes(content)
     with pytest.raises(BackupError, match="is not the file that was written"):
@@ -238,11 +238,11 @@ def test_a_killed_drill_is_swept_and_the_next_one_is_right(step: str, make_datab
 
 def test_the_server_has_no_network_and_goes_first(server: Database, place: Path) -> None:
     with scratch.cluster(place, source(server)) as found, postgres.Session(found, "postgres") as session:
-        session.run("create table line (told text)")
+        session.run("create table public.line (told text)")
 
         def told(command: str) -> list[str]:
-            session.run(f"truncate line; copy line from program {postgres.literal(command)}")
-            return [row["told"].strip() for row in session.rows("select told from line")]
+            session.run(f"truncate public.line; copy public.line from program {postgres.literal(command)}")
+            return [row["told"].strip() for row in session.rows("select told from public.line")]
 
         assert [line.partition(":")[0] for line in told("tail -n +3 /proc/net/dev")] == ["lo"]
         assert told("cat /proc/self/oom_score_adj") == ["1000"]
@@ -261,7 +261,7 @@ def test_libraries_that_an_extension_needs_are_preloaded(server: Database, place
     name = "pg_stat_statements"
     with scratch.cluster(place, source(server), [name]) as found:
         with postgres.Session(found, "postgres") as session:
-            session.run(f"create extension {name}; select from {name}")
+            session.run(f"create extension {name} with schema public; select from public.{name}")
         needed = backups.manifest(NOW, server={"extensions": {"plpgsql": "1.0", name: "1.10"}})
         other = backups.manifest(NOW, server={"extensions": {"plpgsql": "1.0"}})
         assert (drill._libraries(found, needed), drill._libraries(found, other)) == ([name], [])

@@ -100,7 +100,7 @@ def test_a_database_in_another_encoding(encoding: str, server: Database, tmp_pat
     try:
         database = replace(server, name=name)
         with postgres.Session(postgres.find(database), name) as session:
-            session.run(f"create table {table} as select '{table}' as x")
+            session.run(f"create table public.{table} as select '{table}' as x")
         manifest = make(tmp_path, database)
     finally:
         with postgres.Session(postgres.find(server), "postgres") as session:
@@ -111,7 +111,7 @@ def test_a_database_in_another_encoding(encoding: str, server: Database, tmp_pat
 
 def test_rows_are_those_of_one_snapshot_while_others_write(make_database: MakeDatabase, tmp_path: Path) -> None:
     database = make_database(*SHOP, "create table log (x int)")
-    with writing(database, "insert into log select generate_series(1, 50)"):
+    with writing(database, "insert into public.log select generate_series(1, 50)"):
         until(lambda: rows(database, "log") > 0, 10)
         manifest = make(tmp_path, database)
     assert manifest.counts["public.orders"] == 1000

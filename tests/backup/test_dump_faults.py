@@ -52,6 +52,7 @@ class Case:
 
     def run(self, statement: str, name: str = "test") -> None:
         with Session(postgres.find(self.database), self.database.name, name) as session:
+            session.run("set search_path to public")
             session.run(statement)
 
 
@@ -119,6 +120,7 @@ def test_the_container_starts_anew(container_server: Database, tmp_path: Path, m
         session.run("create database restarted")
     database = replace(container_server, name="restarted")
     with Session(server, database.name) as session:
+        session.run("set search_path to public")
         session.run(*LARGE)
     try:
         case = Case(tmp_path, database)
@@ -284,7 +286,7 @@ def test_a_locked_table_is_not_waited_for_for_long(case: Case, monkeypatch: pyte
     with Session(postgres.find(case.database), case.database.name, "a migration") as holder:
         holder.run("begin; lock table orders")
         case.fails(
-            r"^A table was locked for more than 1 seconds: orders by process \d+ of PostgreSQL \(a migration\)\."
+            r"^A table was locked for more than 1 seconds: public.orders by process \d+ of PostgreSQL \(a migration\)\."
         )
     assert case.make().counts == case.first.counts
 
@@ -300,7 +302,7 @@ def test_a_dump_gives_way_to_whoever_waits_for_it(case: Case, monkeypatch: pytes
         migration.join(60)
         assert not migration.is_alive()
 
-    case.fails(r"^The backup gave way: process \d+ of PostgreSQL waited for orders", in_the_middle(migrate))
+    case.fails(r"^The backup gave way: process \d+ of PostgreSQL waited for public.orders", in_the_middle(migrate))
     assert case.make().counts == case.first.counts
 
 

@@ -101,7 +101,7 @@ def test_a_killed_dump_reads_no_further_and_has_no_name(phrase: str, case: Case)
 def test_a_killed_dump_that_waits_in_a_container_is_ended(case: Case) -> None:
     """It writes nothing meanwhile, and so would not notice that nobody reads."""
     with Session(postgres.find(case.database), case.database.name, "a migration") as holder:
-        holder.run("create table parent (x int) partition by range (x); begin; lock table parent")
+        holder.run("create table public.parent (x int) partition by range (x); begin; lock table public.parent")
         child = Process(target=case.make, args=(LATER, silent), daemon=True)
         child.start()
         until(lambda: "Lock" in [row["wait_event_type"] for row in case.connections()], 30)

@@ -6,10 +6,11 @@ import time
 from dataclasses import replace
 
 import pytest
-from crowsnest_backup import postgres
+from crowsnest_backup import postgres, restore
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.settings import Database
-from postgres_servers import MakeDatabase
+from postgres_servers import PASSWORD, MakeDatabase, connected
+from psycopg.errors import RaiseException
 
 NAMES = ["plain", "a=b \"한글/..\\x' %y", "postgresql://x", "Ünïcode ", "-c"]
 
@@ -49,6 +50,50 @@ def test_the_programs_are_of_the_servers_own_version(server: Database) -> None:
     assert found.run("pg_dump", "--version").split()[2].partition(".")[0] == str(found.major)
     with postgres.Session(found, "postgres") as session:
         assert session.value("select current_setting('server_version')").startswith(str(found.major))
+
+
+@pytest.mark.parametrize("over_network", [False, True])
+def test_a_server_that_is_too_old(over_network: bool, server: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server that old is there for tests, so that the oldest one is declared to be newer than all."""
+    monkeypatch.setattr(postgres, "OLDEST", 99)
+    monkeypatch.setattr(postgres, "_publishing", lambda _port: None)
+    user = ("shop" if server.container else "postgres") if over_network else None
+    asked = replace(server, container=None, user=user, password=PASSWORD) if over_network else server
+    with pytest.raises(BackupError, match=r"^The server is PostgreSQL \d+, and backups need 99 or newer\."):
+        postgres.find(asked)
+
+
+TRAP = """
+create function public.{name} returns {returns} language plpgsql as $$
+begin raise 'called as %', current_user; end $$
+"""
+
+
+def test_no_function_of_an_owner_is_run_by_the_administrator(make_database: MakeDatabase) -> None:
+    traps = {"to_jsonb(record)": "jsonb", "set_config(text, text, boolean)": "text", "lower(text)": "text"}
+    database = make_database(*(TRAP.format(name=name, returns=returns) for name, returns in traps.items()))
+    with connected(database, "postgres") as connection:
+        name = postgres.identifier(database.name)
+        connection.execute(f"alter database {name} set search_path to public, pg_catalog")
+    with connected(database, database.name) as connection, pytest.raises(RaiseException, match="called as"):
+        connection.execute("select lower('X'::text)")
+    with postgres.Session(postgres.find(database), database.name) as session:
+        assert session.value("select lower('X'::text) as name") == "x"
+
+
+@pytest.mark.parametrize("limit", ["statement_timeout", "idle_in_transaction_session_timeout"])
+def test_no_limit_of_a_role_ends_what_the_administrator_does(limit: str, server: Database) -> None:
+    found = postgres.find(server)
+    with connected(server, "postgres") as connection:
+        connection.execute(f"alter role current_user set {limit} = '200ms'")
+        try:
+            restore._script(found, "select pg_sleep(0.5)")
+            with postgres.Session(found, "postgres") as session:
+                session.run("begin; select pg_sleep(0.5)")
+                time.sleep(0.5)
+                assert session.value("select 1 as one") == 1
+        finally:
+            connection.execute(f"set statement_timeout = 0; alter role current_user reset {limit}")
 
 
 class Hanging(postgres.Server):

@@ -87,7 +87,7 @@ def target(server: Database) -> Iterator[str]:
 
 def test_a_dump_becomes_the_same_database(case: Case, target: str) -> None:
     assert case.load(target) == ROWS
-    assert case.value(target, "select note from shop_order where id = 7") == r"note \. 7"
+    assert case.value(target, "select note from public.shop_order where id = 7") == r"note \. 7"
 
 
 def test_the_first_error_undoes_everything(case: Case, target: str) -> None:
@@ -125,7 +125,7 @@ def test_a_dump_of_a_newer_postgresql_into_an_older_one(
     newer, older, line = postgres.find(container_server), postgres.find(host_server), "SET transaction_timeout = 0;"
     assert newer.major >= 17 > older.major
     with Session(newer, "shop") as session:
-        session.run(f"create table note as select {literal(line)} as text")
+        session.run(f"create table public.note as select {literal(line)} as text")
     try:
         newer_case = Case(tmp_path, container_server)
         older_settings = settings_of(tmp_path, host_server)
@@ -143,10 +143,10 @@ def test_a_dump_of_a_newer_postgresql_into_an_older_one(
             "SET transaction_timeout was left out, as PostgreSQL 15 does not know it.",
         )
         with Session(older, "from_newer") as session:
-            assert session.value("select text from note") == line
+            assert session.value("select text from public.note") == line
     finally:
         with Session(newer, "shop") as session:
-            session.run("drop table note")
+            session.run("drop table public.note")
         with Session(older, "postgres") as session:
             session.run("drop database if exists from_newer")
 
@@ -210,7 +210,7 @@ def test_owner_rights_settings_locale_and_comment_survive(
     owners = "select tableowner from pg_tables where tablename = 't'"
     assert case.value("role_new", owners) == owner
     assert case.value("role_new", "select reltuples from pg_class where relname = 't'") == 1
-    assert case.value("role_new", "select name from t") == "가게"
+    assert case.value("role_new", "select name from public.t") == "가게"
     swap(found, "role_live", "role_new", NOW, silent)
     assert case.value("role_live", SAME)["settings"]
 
@@ -220,7 +220,7 @@ def test_missing_roles_are_listed_and_made_on_demand(server: Database, roles: tu
     with Session(found, "postgres") as session:
         session.run(f"create database role_live owner {identifier(owner)}")
     with Session(found, "role_live") as session:
-        session.run(f"create table t (); grant select on t to {identifier(reader)}")
+        session.run(f"create table public.t (); grant select on public.t to {identifier(reader)}")
     case = Case(tmp_path, replace(server, name="role_live"))
     password = "select max(rolpassword) as secret from pg_authid where rolname = 'rea''der'"
     before = case.value("postgres", password)
@@ -303,7 +303,7 @@ def test_sigkill_while_rows_are_loaded(case: Case, target: str) -> None:
     asleep = "select count(*) as n from pg_stat_activity where wait_event = 'PgSleep'"
     killed(case, target, lambda: until(lambda: case.value("postgres", asleep), 20))
     assert case.unfinished in case.databases()
-    assert case.value(case.live, "select count(*) as n from shop_order") == 1000
+    assert case.value(case.live, "select count(*) as n from public.shop_order") == 1000
     restore.sweep(case.settings, case.job)
     assert not {case.unfinished, target} & case.databases()
     case.manifest = whole
@@ -319,12 +319,12 @@ def test_sigkill_at_any_moment(part: float, case: Case, target: str) -> None:
     with Session(case.server, "postgres") as session:
         session.run(f"drop database {identifier(target)}")
     killed(case, target, lambda: time.sleep(part * seconds))
-    assert case.value(case.live, "select count(*) as n from shop_order") == 1000
+    assert case.value(case.live, "select count(*) as n from public.shop_order") == 1000
     restore.sweep(case.settings, case.job)
     assert case.unfinished not in case.databases()
     if target not in case.databases():
         case.restore(target)
-    assert case.value(target, "select count(*) as n from item") == 300
+    assert case.value(target, "select count(*) as n from public.item") == 300
 
 
 def test_only_the_leftover_of_this_job_is_removed(case: Case, make_database: MakeDatabase) -> None:

@@ -256,13 +256,13 @@ def test_metabases_database_comes_back_by_a_swap(host: Host, make_database: Make
     made = host.make()
     assert made.counts["metabase.public.report_card"] == 40
     with postgres.Session(postgres.find(live), live.name) as session:
-        session.run("delete from report_card")
+        session.run("delete from public.report_card")
     killed_at("stopping", lambda say: host.restore(made, say))  # its database is loaded then, and waits
     host.backups_swept()
     told = host.restore(made)
     with postgres.Session(postgres.find(live), live.name) as session:
-        assert session.value("select count(*) as rows from report_card") == 40
-        assert session.value("select name from report_card where id = 7") == "question 7"
+        assert session.value("select count(*) as rows from public.report_card") == 40
+        assert session.value("select name from public.report_card where id = 7") == "question 7"
     kept = f"{live.name}_{KEPT}"
     assert told[3] == f"metabase has its database back; the one before is called {kept}."
     assert host.composed[0].startswith("compose -f /opt/crowsnest/compose.yaml stop grafana uptime_kuma metabase |")

@@ -52,7 +52,7 @@ def names(session: Session, start: str) -> list[str]:
 
 def who(server: Server, database: str) -> str:
     with Session(server, database) as session:
-        return str(session.value("select name from who"))
+        return str(session.value("select name from public.who"))
 
 
 @pytest.mark.parametrize(

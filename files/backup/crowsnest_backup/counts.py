@@ -39,7 +39,6 @@ def key(schema: str, table: str) -> str:
 
 def counted(session: Session) -> dict[str, int]:
     """{key: rows} of all tables, in the transaction of the session. Raises BackupError where rows cannot be read."""
-    session.run("set search_path = pg_catalog")
     return {
         key(table["schema"], table["name"]): int(
             session.value(f"select count(*) as rows from only {table['written']} {table['condition']}")

@@ -28,7 +28,7 @@ from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.facts import facts, roles_sql
 from crowsnest_backup.files import partial, private, private_folder, write_partial
-from crowsnest_backup.guard import ENDLESS, guarded
+from crowsnest_backup.guard import guarded
 from crowsnest_backup.manifest import Manifest, publish
 from crowsnest_backup.names import DUMP, ROLES, stem
 from crowsnest_backup.postgres import APPLICATION, Server, Session, identifier
@@ -124,7 +124,6 @@ def _dumped(server: Server, database: str, path: Path, say: Say) -> Content:
 
 def _snapshot(session: Session) -> str:
     """Begins a transaction that sees nothing change any more; the name of its snapshot, as long as it is open."""
-    session.run(ENDLESS)
     session.run(f"set lock_timeout = '{LOCK_SECONDS}s'; begin isolation level repeatable read read only")
     return str(session.value("select pg_export_snapshot() as name"))
 

@@ -12,11 +12,6 @@ from crowsnest_backup.postgres import Server, Session, end_leftovers, literal, m
 
 # Seconds that another session may wait for a lock of the dump, and between two looks.
 PATIENCE_SECONDS, LOOK_SECONDS = 30, 5
-# A server may end what is idle or takes long; a dump is both.
-ENDLESS = """
-select set_config(name, '0', false) from pg_settings where name in
-  ('statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')
-"""
 # Since PostgreSQL 14 it is known how long a session has waited; before, nobody counts as waiting.
 _WAITING = """
 select l.pid, coalesce(l.relation::regclass::text, 'the database') as what
@@ -44,7 +39,6 @@ def guarded(server: Server, database: str, name: str) -> Iterator[None]:
 
     with Session(server, database, at_end=[end]) as session:
         end_leftovers(session)
-        session.run(ENDLESS)
         with meanwhile(look, LOOK_SECONDS):
             yield
 

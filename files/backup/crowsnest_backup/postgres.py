@@ -30,11 +30,21 @@ _END_SECONDS = 10
 # Every connection of this program says so, so that what an earlier run left behind is found.
 APPLICATION = "crowsnest-backup"
 OURS = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), "PGAPPNAME": APPLICATION}
+# The first version whose DROP DATABASE knows FORCE, without which a restore cannot clean up behind itself.
+OLDEST = 13
 # Where Debian and Ubuntu keep the programs of each major version, and the socket.
 PROGRAMS = Path("/usr/lib/postgresql")
 SOCKETS = "/var/run/postgresql"
 _LOOPBACK = re.compile(r"^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$")
 _SENTINEL = "crowsnest-backup: end of answer"
+# The first words of every session. An administrator must not call functions that the owner of a database has put
+# before PostgreSQL's own (CVE-2018-1058), and a server may end what is idle or takes long, as a backup does.
+PROLOGUE = r"""
+set search_path to pg_catalog;
+select set_config(name, '0', false) from pg_settings where name in
+  ('statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')
+\g /dev/null
+"""
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,7 @@ class Session:
             stderr=self._errors,
         )
         self._psql, self._in, self._out = psql, cast(IO[bytes], psql.stdin), cast(IO[bytes], psql.stdout)
+        self._in.write(PROLOGUE.encode())  # it is sent with the first question
 
     def __enter__(self) -> Session:
         return self
@@ -304,7 +315,18 @@ def _asked(server: Server) -> Server:
         place = f"{where}, port {port}," if port else f"the container {where}"
         advice = "Is it started? On this host: `systemctl status postgresql`." if where == SOCKETS else error.advice
         raise BackupError(f"PostgreSQL at {place} cannot be reached: {error.message.rstrip('.')}.", advice) from None
-    return replace(server, major=int(number) // 10000)
+    return replace(server, major=_supported(int(number)))
+
+
+def _supported(number: int) -> int:
+    """The major version of a server_version_num. Raises BackupError when no backup of it could be restored."""
+    major = number // 10000
+    if major < OLDEST:
+        raise BackupError(
+            f"The server is PostgreSQL {major}, and backups need {OLDEST} or newer.",
+            f"Upgrade it: PostgreSQL {OLDEST - 1} and older have no updates any more.",
+        )
+    return major
 
 
 def _programs_of(major: int) -> str:
@@ -370,7 +392,7 @@ def _major_over_network(variables: Mapping[str, str]) -> int:
             connect_timeout=CONNECT_SECONDS,
             application_name=APPLICATION,
         ) as connection:
-            return connection.info.server_version // 10000
+            return _supported(connection.info.server_version)
     except psycopg.Error as error:
         raise BackupError(reason(str(error))) from None
 

@@ -20,7 +20,7 @@ from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
-from crowsnest_backup.postgres import Server, Session, identifier, literal
+from crowsnest_backup.postgres import PROLOGUE, Server, Session, identifier, literal
 from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
@@ -111,7 +111,7 @@ def _script(server: Server, sql: str, database: str = "") -> None:
         *("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", f"--set=database={database}"),
         *("--single-transaction", "--file=-"),
         database="postgres",
-        sql=f"set client_encoding to utf8;\n{sql}",
+        sql=f"{PROLOGUE}set client_encoding to utf8;\n{sql}",
     )
 
 
@@ -244,7 +244,7 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
 def _text(dump: Path, manifest: Manifest, major: int, say: Say) -> Iterator[bytes]:
     """The dump as one transaction for a server of this major version. Raises BackupError before the commit."""
     size = 0
-    yield b"begin;\n"
+    yield f"{PROLOGUE}begin;\n".encode()
     for block in unpacked(dump, manifest):
         yield block if size or major >= _TIMEOUT_SINCE else _TIMEOUT.sub(rb"\1", block)
         size += len(block)
