@@ -233,6 +233,34 @@ def test_missing_roles_are_listed_and_made_on_demand(server: Database, roles: tu
     assert case.value("postgres", password) == before
 
 
+OF_THE_ADMINISTRATOR = {
+    "owner": "create table public.t ()",
+    "right": "create table public.t (); alter table public.t owner to shopkeeper; grant select on public.t to shop",
+    "default": "alter default privileges for role shop grant select on tables to shopkeeper",
+    "nothing": "create extension hstore with schema public",
+}
+
+
+@pytest.mark.parametrize("what", OF_THE_ADMINISTRATOR)
+def test_the_first_administrator_is_a_role_of_what_names_it(
+    what: str, container_server: Database, tmp_path: Path
+) -> None:
+    """The image's own administrator is `shop`: initdb made it, and PostgreSQL records no dependency on it."""
+    found = postgres.find(container_server)
+    with Session(found, "postgres") as session:
+        session.run("create role shopkeeper; create database role_live owner shopkeeper")
+    try:
+        with Session(found, "role_live") as session:
+            session.run(OF_THE_ADMINISTRATOR[what])
+        case = Case(tmp_path, replace(container_server, name="role_live"))
+        names = {"nothing": ["shopkeeper"]}.get(what, ["shop", "shopkeeper"])
+        assert case.manifest.server["roles"] == names
+    finally:
+        with Session(found, "postgres") as session:
+            session.run("drop database role_live")
+            session.run("drop role shopkeeper")
+
+
 def test_what_is_missing_is_told_before_anything_is_made(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, before = case.manifest, case.databases()
     monkeypatch.setattr(restore, "create", None)

@@ -39,8 +39,47 @@ select coalesce(r.rolname, '') as role, privilege_type as right, is_grantable as
 from pg_database d, aclexplode(d.datacl) a left join pg_roles r on r.oid = a.grantee
 where datname = current_database() order by 1, 2
 """
+# The administrator that initdb made, BOOTSTRAP_SUPERUSERID in pg_authid.dat: nothing in pg_shdepend depends on it.
+# It counts when it owns what a dump makes, or has a right to that which was not there from the beginning.
+_FIRST_ADMINISTRATOR = """
+  select 10::oid where exists (
+    select from (
+      select 'pg_class'::regclass as class, oid, relowner as owner, relacl as rights from pg_class
+        where relkind in ('r', 'v', 'm', 'S', 'f', 'p', 'c')
+      union all select 'pg_class'::regclass, attrelid, null, attacl from pg_attribute
+      union all select 'pg_namespace'::regclass, oid, nspowner, nspacl from pg_namespace
+      union all select 'pg_proc'::regclass, oid, proowner, proacl from pg_proc
+      union all select 'pg_type'::regclass, oid, typowner, typacl from pg_type
+        where typtype in ('b', 'd', 'e', 'r') and typcategory <> 'A'
+      union all select 'pg_operator'::regclass, oid, oprowner, null from pg_operator
+      union all select 'pg_opclass'::regclass, oid, opcowner, null from pg_opclass
+      union all select 'pg_opfamily'::regclass, oid, opfowner, null from pg_opfamily
+      union all select 'pg_collation'::regclass, oid, collowner, null from pg_collation
+      union all select 'pg_conversion'::regclass, oid, conowner, null from pg_conversion
+      union all select 'pg_statistic_ext'::regclass, oid, stxowner, null from pg_statistic_ext
+      union all select 'pg_ts_config'::regclass, oid, cfgowner, null from pg_ts_config
+      union all select 'pg_ts_dict'::regclass, oid, dictowner, null from pg_ts_dict
+      union all select 'pg_language'::regclass, oid, lanowner, lanacl from pg_language
+      union all select 'pg_foreign_data_wrapper'::regclass, oid, fdwowner, fdwacl from pg_foreign_data_wrapper
+      union all select 'pg_foreign_server'::regclass, oid, srvowner, srvacl from pg_foreign_server
+      union all select 'pg_largeobject'::regclass, oid, lomowner, lomacl from pg_largeobject_metadata
+      union all select 'pg_event_trigger'::regclass, oid, evtowner, null from pg_event_trigger
+      union all select 'pg_publication'::regclass, oid, pubowner, null from pg_publication
+      union all select 'pg_default_acl'::regclass, oid, defaclrole, defaclacl from pg_default_acl
+      union all select 'pg_user_mapping'::regclass, umid, umuser, null from pg_user_mappings
+      union all select 'pg_policy'::regclass, oid, role, null from pg_policy, unnest(polroles) role
+    ) o
+    where oid >= 16384 and (owner = 10 or exists (select from aclexplode(rights) a where 10 in (a.grantee, a.grantor)))
+      and not exists (
+        select from pg_depend d where d.classid = o.class and d.objid = o.oid and d.deptype = 'e'
+      )
+  )
+  or exists (
+    select from pg_database d, aclexplode(d.datacl) a where d.datname = current_database() and a.grantee = 10
+  )
+"""
 # Those that own something in the database or have a right or a setting there, and those that they are members of.
-_ROLES = """
+_ROLES = f"""
 with recursive named as (
   select refobjid as oid from pg_shdepend, (select oid from pg_database where datname = current_database()) here
   where refclassid = 'pg_authid'::regclass
@@ -48,6 +87,7 @@ with recursive named as (
   union select datdba from pg_database where datname = current_database()
   union select setrole from pg_db_role_setting s join pg_database d on s.setdatabase = d.oid
     where datname = current_database()
+  union {_FIRST_ADMINISTRATOR}
   union select m.roleid from pg_auth_members m join named on m.member = named.oid
 )
 select rolname as name from pg_roles join named using (oid) where rolname !~ '^pg_' order by 1
