@@ -284,7 +284,7 @@ def test_a_missing_right_is_named(statement: str, told: str, case: Case, reader:
 def test_a_locked_table_is_not_waited_for_for_long(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dump, "LOCK_SECONDS", 1)
     with Session(postgres.find(case.database), case.database.name, "a migration") as holder:
-        holder.run("begin; lock table orders")
+        holder.run("begin; lock table public.orders")
         case.fails(
             r"^A table was locked for more than 1 seconds: public.orders by process \d+ of PostgreSQL \(a migration\)\."
         )
