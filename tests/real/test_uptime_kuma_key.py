@@ -73,6 +73,7 @@ NO_KEY = "unable to read basic auth password: unable to read file /etc/crowsnest
 SCRAPES: list[tuple[tuple[str, str] | None, bool]] = [
     (("up", ""), True),
     (("down", "server returned HTTP status 401 Unauthorized"), True),
+    (("down", "dial tcp 127.0.0.1:3001: connect: connection refused"), True),  # Kuma has just been started anew
     (("down", NO_KEY), False),
     (("unknown", ""), False),
     (None, False),

@@ -97,7 +97,7 @@ def write_key(kuma: Kuma, change: Change, wanted: Mapping[str, Any]) -> None:
         new = kuma.call("addAPIKey", {"name": NAME, "expires": None, "active": 1})["key"]
         _write(path, new, wanted.get("owner"))
         health, error = _last_scrape(wanted)
-        if health == "up" or "401" in error:  # it has used an older key
+        if health in ("up", "down") and "unable to read" not in error:  # it has used an older key
             _restart(wanted["reader"]["container"])
     except OSError as error:
         raise KumaError(f"The API key of Uptime Kuma cannot be written to {path}: {error}") from None
