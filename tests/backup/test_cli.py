@@ -10,6 +10,7 @@ import pty
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,9 +20,11 @@ from typing import Any
 
 import pytest
 from backups import exported, manifest, put, utc
-from crowsnest_backup import postgres
-from crowsnest_backup.files import locked
+from crowsnest_backup import postgres, recovery, settings
+from crowsnest_backup.files import HeldError, locked
 from crowsnest_backup.names import encoded, stem
+from crowsnest_backup.progress import Progress
+from crowsnest_backup.run import Runner
 from crowsnest_backup.settings import Database, Remote
 from object_storage import SECRET, Storage, placed
 from postgres_servers import MakeDatabase
@@ -259,6 +262,53 @@ def test_a_restore_does_not_wait_for_a_backup(host: Host) -> None:
         refused = host.call("restore", "shop", "--as", "shop_look", status=1).stderr
         assert "already at work on this host" in refused
         assert f"kill {os.getpid()}" in refused
+
+
+class Busy(Progress):
+    """Somebody who says yes, on a host where another program takes the lock whenever it is free."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__()
+        self.state, self.taken = state, list[str]()
+
+    def tell(self, line: str) -> None:
+        with suppress(HeldError), locked(self.state):
+            self.taken.append(line)
+
+    def ask(self, question: str) -> bool:
+        taken = threading.Event()
+        threading.Thread(target=self._work, args=[taken]).start()
+        assert taken.wait(10)
+        return question.startswith("Put ")
+
+    def _work(self, taken: threading.Event) -> None:
+        with locked(self.state):
+            taken.set()
+            time.sleep(0.5)
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_no_backup_keeps_a_restore_from_its_swap(host: Host, yes: bool) -> None:
+    """Of data that somebody emptied, it would be the newest, and the next restore would take it."""
+    host.call("backup", "shop")
+    host.sql("delete from orders")
+    runner = Runner(settings.read(host.folder))
+    busy = Busy(runner.settings.state)
+    done = recovery.restored(runner, busy, runner.settings.job("shop"), recovery.Wish(yes=yes))
+    assert (done["swapped"], host.orders()) == (True, 40)
+    if yes:
+        assert busy.taken == []
+
+
+def test_a_swap_that_is_refused_can_be_done_later(host: Host) -> None:
+    host.call("backup", "shop")
+    host.sql("delete from orders")
+    host.sql("create subscription a connection '' publication b with (connect = false, slot_name = none)")
+    refused = host.call("restore", "shop", "--yes", status=1).stderr
+    assert "the subscription a would stay with the old database" in refused
+    host.sql("drop subscription a")
+    host.call(*refused.strip().rpartition("When that is mended:  crowsnest-backup ")[2].split())
+    assert host.orders() == 40
 
 
 @pytest.mark.parametrize("declared", ["plain", "encrypted"])
