@@ -342,7 +342,7 @@ def test_a_night_without_the_remote_is_made_good(
             words += ["--identity", str(place.identity)]
         host.call(*words)
         assert host.orders("shop_from_afar") == 40
-        assert host.json("list")[0]["counts"] == {"public.orders": 40}  # what was fetched is this host's first
+        assert host.json("list") == []  # nothing of this host
         place.put(place.objects()[-1], b"damaged")
         assert "is damaged: it is not what was sent" in host.call("check", "--from", "offsite", status=1).stderr
         told = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "secrets.json"]
@@ -350,6 +350,33 @@ def test_a_night_without_the_remote_is_made_good(
     finally:
         host.sql("drop table orders")
         host.sql("drop database if exists shop_from_afar", "postgres")
+
+
+def test_a_new_host_backs_up_nothing_before_something_is_restored(
+    host: Host, ministack_server: Storage, tmp_path: Path
+) -> None:
+    """A look at a backup, a no, and a way back are no restore: what is here would be the newest at the remote."""
+    host.remotes = [placed(ministack_server, tmp_path, encrypted=False).remote]
+    host.declare(remote="offsite")
+    host.call("backup")
+    for path in host.files():
+        path.unlink()
+    host.sql("delete from orders")
+    runner = Runner(settings.read(host.folder))
+    shop, look = runner.settings.job("shop"), f"{host.database.name}_look"
+    assert not runner.series(shop)
+    host.call("restore", "shop", "--as", look)
+    assert not runner.series(shop)
+    host.on_a_terminal("restore", "shop", answer="no")
+    assert not runner.series(shop)
+    swapped = host.json("swap", "shop", look, "--yes")
+    host.call("swap", "shop", swapped["kept"], "--yes")
+    assert not runner.series(shop)
+    host.call("restore", "shop", "--yes")
+    assert runner.series(shop)
+    (first,) = host.json("list")
+    assert first["counts"] == {"public.orders": 40}
+    assert not runner.state(shop).restored
 
 
 @pytest.mark.parametrize(

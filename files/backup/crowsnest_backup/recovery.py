@@ -16,7 +16,6 @@ from crowsnest_backup import local, postgres, restore, swap
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import locked, private_folder
 from crowsnest_backup.manifest import Manifest
-from crowsnest_backup.names import MANIFEST
 from crowsnest_backup.progress import Progress, span
 from crowsnest_backup.run import Runner, why_not
 from crowsnest_backup.settings import Database, Job
@@ -91,6 +90,7 @@ def _swap(runner: Runner, progress: Progress, job: Job, new: str) -> dict[str, A
     except BackupError as error:
         advice = f"{error.advice}\nWhen that is mended:  {_command(job, new)}".lstrip()
         raise BackupError(error.message, advice) from None
+    runner.restored(job, not swap.is_before(new, live))  # who goes back has not found the right one yet
     if why := why_not(lambda: runner.measure(job)):
         progress.tell(why)
     lines = [f"{live} is there again: it was {new}."]
@@ -123,6 +123,7 @@ def _stack(runner: Runner, progress: Progress, job: Job, wish: Wish) -> dict[str
         return {"restored": False, "next": command, "lines": [f"Nothing was changed. To restore:  {command}"]}
     with _fetched(runner, job, wish) as (chosen, archive):
         told = stack_restore.restore(runner.settings, chosen, archive, runner.now(), runner.say)
+        runner.restored(job)
     return {"restored": True, "backup": chosen.stem, "lines": [f"The state of {chosen.stem} is in place.", *told]}
 
 
@@ -149,8 +150,5 @@ def _fetched(runner: Runner, job: Job, wish: Wish) -> Iterator[tuple[Manifest, P
                 runner.say(f"fetching {chosen.file} from {source}")
                 path = store.fetch(chosen, private_folder(folder / local.FETCHED), wish.identity)
                 yield chosen, path
-                if not local.backups(runner.settings, job):  # a new host begins with it
-                    for each in sorted(path.parent.iterdir(), key=lambda found: found.suffix == MANIFEST):
-                        each.replace(folder / each.name)
         finally:
             shutil.rmtree(folder / local.FETCHED, ignore_errors=True)
