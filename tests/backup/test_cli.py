@@ -318,6 +318,7 @@ def test_a_night_without_the_remote_is_made_good(
     place = placed(ministack_server, tmp_path, encrypted=declared == "encrypted")
     host = Host(tmp_path, host_server)
     host.sql("create table orders (id int); insert into orders select generate_series(1, 40)")
+    host.sql(f"alter database {postgres.identifier(host_server.name)} set app.key to 'of-the-app'")
     try:
         host.remotes = [replace(place.remote, endpoint_url="http://127.0.0.1:9")]
         host.declare(remote="offsite")
@@ -342,6 +343,7 @@ def test_a_night_without_the_remote_is_made_good(
             words += ["--identity", str(place.identity)]
         host.call(*words)
         assert host.orders("shop_from_afar") == 40
+        assert host.sql("select current_setting('app.key') as key", "shop_from_afar") == "of-the-app"
         assert host.json("list") == []  # nothing of this host
         place.put(place.objects()[-1], b"damaged")
         assert "is damaged: it is not what was sent" in host.call("check", "--from", "offsite", status=1).stderr
@@ -349,6 +351,7 @@ def test_a_night_without_the_remote_is_made_good(
         assert not [text for text in told if SECRET.encode() in text]
     finally:
         host.sql("drop table orders")
+        host.sql(f"alter database {postgres.identifier(host_server.name)} reset app.key")
         host.sql("drop database if exists shop_from_afar", "postgres")
 
 

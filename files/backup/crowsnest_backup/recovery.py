@@ -15,7 +15,7 @@ from typing import Any, cast
 from crowsnest_backup import local, postgres, restore, swap
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import locked, private_folder
-from crowsnest_backup.manifest import Manifest
+from crowsnest_backup.manifest import Manifest, manifests
 from crowsnest_backup.progress import Progress, span
 from crowsnest_backup.run import Runner, why_not
 from crowsnest_backup.settings import Database, Job
@@ -149,6 +149,6 @@ def _fetched(runner: Runner, job: Job, wish: Wish) -> Iterator[tuple[Manifest, P
                 chosen = local.named(wish.backup, store.listed(), f"of {job.name} at the remote {source}")
                 runner.say(f"fetching {chosen.file} from {source}")
                 path = store.fetch(chosen, private_folder(folder / local.FETCHED), wish.identity)
-                yield chosen, path
+                yield local.named(chosen.stem, manifests(path.parent), f"in {path.parent}"), path
         finally:
             shutil.rmtree(folder / local.FETCHED, ignore_errors=True)
