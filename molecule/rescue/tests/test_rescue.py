@@ -149,7 +149,7 @@ def story(
     _run("molecule/lab", "app", lab.name, "up")
     crowsnest("site on the new host", "site")
     fresh = people.look(last_order)
-    printed["cron on the new host"] = server.run("crowsnest-backup run").stderr
+    printed["cron on the new host"] = server.run("crowsnest-backup run; crowsnest-backup status").stdout
     offsite = "--from", "offsite", "--identity", f".lab/{lab.name}/age_identity"
     crowsnest("restore of the stack", "restore", "--stack", *offsite, "--yes")
     crowsnest("restore of the shop", "restore", "shop", *offsite, "--swap", "--yes")
