@@ -10,6 +10,7 @@ import pty
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,9 +20,11 @@ from typing import Any
 
 import pytest
 from backups import exported, manifest, put, utc
-from crowsnest_backup import postgres
-from crowsnest_backup.files import locked
+from crowsnest_backup import postgres, recovery, settings
+from crowsnest_backup.files import HeldError, locked
 from crowsnest_backup.names import encoded, stem
+from crowsnest_backup.progress import Progress
+from crowsnest_backup.run import Runner
 from crowsnest_backup.settings import Database, Remote
 from object_storage import SECRET, Storage, placed
 from postgres_servers import MakeDatabase
@@ -262,6 +265,53 @@ def test_a_restore_does_not_wait_for_a_backup(host: Host) -> None:
         assert f"kill {os.getpid()}" in refused
 
 
+class Busy(Progress):
+    """Somebody who says yes, on a host where another program takes the lock whenever it is free."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__()
+        self.state, self.taken = state, list[str]()
+
+    def tell(self, line: str) -> None:
+        with suppress(HeldError), locked(self.state):
+            self.taken.append(line)
+
+    def ask(self, question: str) -> bool:
+        taken = threading.Event()
+        threading.Thread(target=self._work, args=[taken]).start()
+        assert taken.wait(10)
+        return question.startswith("Put ")
+
+    def _work(self, taken: threading.Event) -> None:
+        with locked(self.state):
+            taken.set()
+            time.sleep(0.5)
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_no_backup_keeps_a_restore_from_its_swap(host: Host, yes: bool) -> None:
+    """Of data that somebody emptied, it would be the newest, and the next restore would take it."""
+    host.call("backup", "shop")
+    host.sql("delete from orders")
+    runner = Runner(settings.read(host.folder))
+    busy = Busy(runner.settings.state)
+    done = recovery.restored(runner, busy, runner.settings.job("shop"), recovery.Wish(yes=yes))
+    assert (done["swapped"], host.orders()) == (True, 40)
+    if yes:
+        assert busy.taken == []
+
+
+def test_a_swap_that_is_refused_can_be_done_later(host: Host) -> None:
+    host.call("backup", "shop")
+    host.sql("delete from orders")
+    host.sql("create subscription a connection '' publication b with (connect = false, slot_name = none)")
+    refused = host.call("restore", "shop", "--yes", status=1).stderr
+    assert "the subscription a would stay with the old database" in refused
+    host.sql("drop subscription a")
+    host.call(*refused.strip().rpartition("When that is mended:  crowsnest-backup ")[2].split())
+    assert host.orders() == 40
+
+
 @pytest.mark.parametrize("declared", ["plain", "encrypted"])
 def test_a_night_without_the_remote_is_made_good(
     declared: str, host_server: Database, ministack_server: Storage, tmp_path: Path
@@ -269,6 +319,7 @@ def test_a_night_without_the_remote_is_made_good(
     place = placed(ministack_server, tmp_path, encrypted=declared == "encrypted")
     host = Host(tmp_path, host_server)
     host.sql("create table orders (id int); insert into orders select generate_series(1, 40)")
+    host.sql(f"alter database {postgres.identifier(host_server.name)} set app.key to 'of-the-app'")
     try:
         host.remotes = [replace(place.remote, endpoint_url="http://127.0.0.1:9")]
         host.declare(remote="offsite")
@@ -293,14 +344,43 @@ def test_a_night_without_the_remote_is_made_good(
             words += ["--identity", str(place.identity)]
         host.call(*words)
         assert host.orders("shop_from_afar") == 40
-        assert host.json("list")[0]["counts"] == {"public.orders": 40}  # what was fetched is this host's first
+        assert host.sql("select current_setting('app.key') as key", "shop_from_afar") == "of-the-app"
+        assert host.json("list") == []  # nothing of this host
         place.put(place.objects()[-1], b"damaged")
         assert "is damaged: it is not what was sent" in host.call("check", "--from", "offsite", status=1).stderr
         told = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "secrets.json"]
         assert not [text for text in told if SECRET.encode() in text]
     finally:
         host.sql("drop table orders")
+        host.sql(f"alter database {postgres.identifier(host_server.name)} reset app.key")
         host.sql("drop database if exists shop_from_afar", "postgres")
+
+
+def test_a_new_host_backs_up_nothing_before_something_is_restored(
+    host: Host, ministack_server: Storage, tmp_path: Path
+) -> None:
+    """A look at a backup, a no, and a way back are no restore: what is here would be the newest at the remote."""
+    host.remotes = [placed(ministack_server, tmp_path, encrypted=False).remote]
+    host.declare(remote="offsite")
+    host.call("backup")
+    for path in host.files():
+        path.unlink()
+    host.sql("delete from orders")
+    runner = Runner(settings.read(host.folder))
+    shop, look = runner.settings.job("shop"), f"{host.database.name}_look"
+    assert not runner.series(shop)
+    host.call("restore", "shop", "--as", look)
+    assert not runner.series(shop)
+    host.on_a_terminal("restore", "shop", answer="no")
+    assert not runner.series(shop)
+    swapped = host.json("swap", "shop", look, "--yes")
+    host.call("swap", "shop", swapped["kept"], "--yes")
+    assert not runner.series(shop)
+    host.call("restore", "shop", "--yes")
+    assert runner.series(shop)
+    (first,) = host.json("list")
+    assert first["counts"] == {"public.orders": 40}
+    assert not runner.state(shop).restored
 
 
 @pytest.mark.parametrize(

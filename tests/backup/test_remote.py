@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from crowsnest_backup import local
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.manifest import Manifest
+from crowsnest_backup.manifest import Manifest, manifests
 from crowsnest_backup.remote import PART
 from object_storage import JOB, NOW, Place, Storage, placed
 
@@ -75,7 +75,7 @@ def test_what_was_lost_there_is_sent_again(place: Place) -> None:
 def test_half_a_backup_there_is_none(ending: str, place: Place) -> None:
     manifest = place.backup()
     place.sync()
-    (key,) = [key for key in place.objects() if key.removesuffix(".age").endswith(ending) and ".roles." not in key]
+    key = next(key for key in place.objects() if f"{manifest.stem}{ending}" in key)  # .json sorts before .json.age
     place.storage.client.delete_object(Bucket=place.bucket, Key=key)
     assert place.store.listed() == []
     assert place.sync() == [manifest.stem]
@@ -141,12 +141,30 @@ def test_password_hashes_leave_this_host_only_encrypted(encrypted: Place) -> Non
     manifest = encrypted.backup()
     encrypted.sync()
     assert encrypted.objects() == [
-        f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".roles.sql.age", ".sql.gz.age")
+        f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".json.age", ".roles.sql.age", ".sql.gz.age")
     ]
     plain = replace(encrypted, remote=replace(encrypted.remote, encrypt_to=(), bucket=encrypted.storage.bucket()))
     plain = replace(plain, bucket=plain.remote.bucket)
     plain.sync()
     assert plain.objects() == [f"production/shop/{manifest.stem}{ending}" for ending in (".json", ".sql.gz")]
+
+
+def test_settings_and_the_comment_leave_this_host_only_encrypted(encrypted: Place, tmp_path: Path) -> None:
+    secret = "of-the-app-0123"
+    server = {"major": 17, "settings": [f"alter database … set app.jwt_secret to '{secret}'"], "comment": secret}
+    manifest = replace(encrypted.backup(), server=server)
+    manifest.write(encrypted.folder)
+    encrypted.sync()
+    client, sent = encrypted.storage.client, encrypted.objects()
+    texts = [client.get_object(Bucket=encrypted.bucket, Key=key)["Body"].read() for key in sent]
+    assert not [key for key, text in zip(sent, texts, strict=True) if secret.encode() in text]
+    (listed,) = encrypted.store.listed()
+    assert listed.server == {"major": 17}
+    (fetched,) = manifests(encrypted.fetch(tmp_path / "fetched").parent)
+    assert replace(fetched, remote={}) == manifest
+    encrypted.put(f"production/shop/{manifest.stem}.json.age")
+    with pytest.raises(BackupError, match=r"\.json\.age at the remote offsite is damaged"):
+        encrypted.store.verify(listed)
 
 
 def test_nothing_is_left_on_this_host_but_the_backup(place: Place) -> None:

@@ -31,7 +31,8 @@ class Manifest:
     `counts`: {"schema.table": rows} of the dump's own snapshot. `sql_bytes` is the length of the text, `bytes` and
     `sha256` are of the file. `attempts`: the try that succeeded, from 1.
     `checked`: when the file was last read back whole. `drilled`: when it was last restored and compared, or None.
-    `remote`: {name of the remote: {"key", "bytes", "sha256", "version", "time"}} of its copies.
+    `remote`: {name of the remote: {"key", "bytes", "sha256", "version", "time"}} of its copies. Encrypted ones also
+    have "roles" and "manifest", the SHA-256 of those as sent; the readable one there lacks `settings` and `comment`.
     """
 
     stem: str

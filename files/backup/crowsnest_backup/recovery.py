@@ -10,16 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, cast
 
 from crowsnest_backup import local, postgres, restore, swap
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import locked, private_folder
-from crowsnest_backup.manifest import Manifest
-from crowsnest_backup.names import MANIFEST
+from crowsnest_backup.manifest import Manifest, manifests
 from crowsnest_backup.progress import Progress, span
 from crowsnest_backup.run import Runner, why_not
-from crowsnest_backup.settings import Job
+from crowsnest_backup.settings import Database, Job
 
 LOCAL = "local"
 
@@ -44,54 +43,73 @@ def restored(runner: Runner, progress: Progress, job: Job, wish: Wish) -> dict[s
     """Restores a backup; what was done, as `lines` for a person and the facts of it. Raises BackupError."""
     if job.database is None:
         return _stack(runner, progress, job, wish)
-    name = wish.name or swap.dated(job.database.name, swap.RESTORED, runner.now())
+    live = job.database.name
+    name = wish.name or swap.dated(live, swap.RESTORED, runner.now())
     with _fetched(runner, job, wish) as (chosen, dump):
         done = restore.restore(runner.settings, job, chosen, dump, name, wish.create_roles, runner.say)
-    rows, taken = sum(done.counts.values()), chosen.start.astimezone(runner.settings.timezone)
-    progress.tell(f"{name} is whole: {rows:,} rows in {len(done.counts)} tables, as dumped.")
-    age = span((runner.now() - chosen.start).total_seconds())
-    progress.tell(f"It is from {chosen.stem}, taken {taken:%Y-%m-%d %H:%M}, {age} ago.")
-    for note in done.notes:
-        progress.tell(note)
-    facts = {"database": name, "backup": chosen.stem, "rows": rows, "notes": list(done.notes)}
-    if wish.name:
-        return {**facts, "swapped": False, "lines": [f"The live database {job.database.name} was not touched."]}
-    return {**facts, **swapped(runner, progress, job, name, wish.yes)}
+        rows, taken = sum(done.counts.values()), chosen.start.astimezone(runner.settings.timezone)
+        progress.tell(f"{name} is whole: {rows:,} rows in {len(done.counts)} tables, as dumped.")
+        age = span((runner.now() - chosen.start).total_seconds())
+        progress.tell(f"It is from {chosen.stem}, taken {taken:%Y-%m-%d %H:%M}, {age} ago.")
+        for note in done.notes:
+            progress.tell(note)
+        facts = {"database": name, "backup": chosen.stem, "rows": rows, "notes": list(done.notes)}
+        if wish.name:
+            return {**facts, "swapped": False, "lines": [f"The live database {live} was not touched."]}
+        if wish.yes or not _exists(job.database):  # before anybody dumps the live one of now
+            return {**facts, **_swap(runner, progress, job, name)}
+    return {**facts, **swapped(runner, progress, job, name)}
 
 
-def swapped(runner: Runner, progress: Progress, job: Job, new: str, yes: bool) -> dict[str, Any]:
+def swapped(runner: Runner, progress: Progress, job: Job, new: str, yes: bool = False) -> dict[str, Any]:
     """Puts a database in the place of the live one, if a person wants it; what was done. Raises BackupError."""
     if job.database is None:
         raise BackupError(f"{job.name} is no database.", f"Restore it: crowsnest-backup restore {job.name}")
-    server, live = postgres.find(job.database), job.database.name
-    command = f"crowsnest-backup swap {job.name}"
-    if not yes and _exists(server, live):
+    live = job.database.name
+    if not yes and _exists(job.database):
         progress.tell(f"The {live} of now would be kept aside, with all that was written since the backup.")
         if not progress.ask(f"Put {new} in the place of {live} now?"):
-            again = f"{command} {quote(new)} --yes"
+            again = _command(job, new)
             lines = [
                 f"{live} is as it was; {new} is beside it.",
                 f"To put it in the place of {live}:  {again}",
                 f"To remove it, in psql:  DROP DATABASE {postgres.identifier(new)};",
             ]
             return {"swapped": False, "next": again, "lines": lines}
-    with locked(runner.settings.state):
-        kept = swap.swap(server, live, new, runner.now(), runner.say)
+    runner.say("waiting until nothing else is at work on this host")
+    with locked(runner.settings.state, wait=True):
+        return _swap(runner, progress, job, new)
+
+
+def _swap(runner: Runner, progress: Progress, job: Job, new: str) -> dict[str, Any]:
+    """Does it; what was done. Only under the lock. Raises BackupError, with the command that does it later."""
+    database = cast(Database, job.database)
+    live = database.name
+    try:
+        kept = swap.swap(postgres.find(database), live, new, runner.now(), runner.say)
+    except BackupError as error:
+        advice = f"{error.advice}\nWhen that is mended:  {_command(job, new)}".lstrip()
+        raise BackupError(error.message, advice) from None
+    runner.restored(job, not swap.is_before(new, live))  # who goes back has not found the right one yet
     if why := why_not(lambda: runner.measure(job)):
         progress.tell(why)
     lines = [f"{live} is there again: it was {new}."]
     if kept:
         lines = [
             f"{live} is now what was {new}. The database before is kept as {kept}.",
-            f"To go back:  {command} {quote(kept)} --yes",
+            f"To go back:  {_command(job, kept)}",
             f"When you no longer need it, in psql:  DROP DATABASE {postgres.identifier(kept)};",
         ]
     return {"swapped": True, "kept": kept, "lines": lines}
 
 
-def _exists(server: postgres.Server, database: str) -> bool:
-    with postgres.Session(server, "postgres") as session:
-        return bool(session.rows(f"select from pg_database where datname = {postgres.literal(database)}"))
+def _command(job: Job, database: str) -> str:
+    return f"crowsnest-backup swap {job.name} {quote(database)} --yes"
+
+
+def _exists(database: Database) -> bool:
+    with postgres.Session(postgres.find(database), "postgres") as session:
+        return bool(session.rows(f"select from pg_database where datname = {postgres.literal(database.name)}"))
 
 
 def _stack(runner: Runner, progress: Progress, job: Job, wish: Wish) -> dict[str, Any]:
@@ -105,6 +123,7 @@ def _stack(runner: Runner, progress: Progress, job: Job, wish: Wish) -> dict[str
         return {"restored": False, "next": command, "lines": [f"Nothing was changed. To restore:  {command}"]}
     with _fetched(runner, job, wish) as (chosen, archive):
         told = stack_restore.restore(runner.settings, chosen, archive, runner.now(), runner.say)
+        runner.restored(job)
     return {"restored": True, "backup": chosen.stem, "lines": [f"The state of {chosen.stem} is in place.", *told]}
 
 
@@ -130,9 +149,6 @@ def _fetched(runner: Runner, job: Job, wish: Wish) -> Iterator[tuple[Manifest, P
                 chosen = local.named(wish.backup, store.listed(), f"of {job.name} at the remote {source}")
                 runner.say(f"fetching {chosen.file} from {source}")
                 path = store.fetch(chosen, private_folder(folder / local.FETCHED), wish.identity)
-                yield chosen, path
-                if not local.backups(runner.settings, job):  # a new host begins with it
-                    for each in sorted(path.parent.iterdir(), key=lambda found: found.suffix == MANIFEST):
-                        each.replace(folder / each.name)
+                yield local.named(chosen.stem, manifests(path.parent), f"in {path.parent}"), path
         finally:
             shutil.rmtree(folder / local.FETCHED, ignore_errors=True)

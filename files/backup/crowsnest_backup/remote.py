@@ -47,7 +47,11 @@ UPLOAD_ENDS, REMAINS_END = timedelta(days=1), timedelta(days=30)
 # Not understood, not allowed, not made: what a storage answers to a question that it does not know.
 _NOT_KNOWN = (400, 405, 501)
 _FILES = (DUMP, DUMP + ENCRYPTED, ARCHIVE, ARCHIVE + ENCRYPTED)
-_ENDINGS = (*_FILES, ROLES + ENCRYPTED, MANIFEST)
+_ENDINGS = (*_FILES, ROLES + ENCRYPTED, MANIFEST + ENCRYPTED, MANIFEST)
+# What is sent only encrypted: the SHA-256 of it in the record of a copy, and how it ends.
+_SECRETS = {"roles": ROLES, "manifest": MANIFEST}
+# Of `Manifest.server`: what people wrote, such as a key of the app in ALTER DATABASE … SET.
+_WRITTEN = ("settings", "comment")
 
 
 class Store:
@@ -123,12 +127,18 @@ class Store:
             raise BackupError(f"The remote {self.remote.name} does not encrypt what it stores.", advice)
 
     def upload(self, folder: Path, manifest: Manifest, now: datetime, say: Say) -> dict[str, Any]:
-        """Sends a backup of this folder, its manifest last; the record of the copy, as the manifest there has it."""
+        """Sends a backup of this folder, its manifest last; the record of the copy, as the manifest there has it.
+
+        Where recipients are declared that is a manifest without secrets, and the whole one is sent encrypted.
+        """
         record = {**self._send(folder / manifest.file, say), "time": now.isoformat()}
-        roles = folder / f"{manifest.stem}{ROLES}"
-        if self.remote.encrypt_to and roles.is_file():
-            record["roles"] = self._send(roles, say)["sha256"]
-        text = replace(manifest, remote={self.remote.name: record}).text().encode()
+        server = manifest.server
+        if self.remote.encrypt_to:
+            for name, ending in _SECRETS.items():
+                if (path := folder / f"{manifest.stem}{ending}").is_file():
+                    record[name] = self._send(path, say)["sha256"]
+            server = {name: value for name, value in server.items() if name not in _WRITTEN}
+        text = replace(manifest, server=server, remote={self.remote.name: record}).text().encode()
         key = f"{self.prefix}{manifest.stem}{MANIFEST}"
         with self._asking():
             self._client.put_object(Bucket=self.remote.bucket, Key=key, Body=text, **self._encryption)
@@ -168,7 +178,7 @@ class Store:
             self._compared(key, expected)
 
     def fetch(self, manifest: Manifest, folder: Path, identity: Path | None = None) -> Path:
-        """Puts one that is listed into a folder, its manifest last; the path of its file, equal to what was dumped.
+        """Puts one that is listed into a folder, with its whole manifest; the path of its file, which is as dumped.
 
         `identity`: a file of age that decrypts it. The folder is for this alone: it goes with all in it on a failure.
         """
@@ -184,6 +194,9 @@ class Store:
             if sha256(folder / manifest.file) != manifest.sha256:
                 message = f"{manifest.file} of the remote {self.remote.name} is not what was dumped."
                 raise BackupError(message, "Take another one.")
+            whole = folder / f"{manifest.stem}{MANIFEST}"
+            if whole.is_file():  # only that of it: nothing else was compared with what is listed
+                manifest = replace(manifest, server=parse(whole.read_bytes(), whole.name).server)
             manifest.write(folder)
         except BaseException:
             shutil.rmtree(folder)
@@ -193,8 +206,9 @@ class Store:
     def _parts(self, manifest: Manifest) -> dict[str, str]:
         """{key: SHA-256 as it was sent} of a backup's files."""
         record = _record(manifest)
-        roles = f"{self.prefix}{manifest.stem}{ROLES}{ENCRYPTED}"
-        return {record["key"]: record["sha256"], **({roles: record["roles"]} if record.get("roles") else {})}
+        start = f"{self.prefix}{manifest.stem}"
+        secrets = {f"{start}{ending}{ENCRYPTED}": record.get(name) for name, ending in _SECRETS.items()}
+        return {record["key"]: record["sha256"], **{key: sent for key, sent in secrets.items() if sent}}
 
     def _get(self, key: str, folder: Path, expected: str, identity: Path | None) -> None:
         """Writes an object under its name, decrypted where it was encrypted."""

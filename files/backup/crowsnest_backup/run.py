@@ -123,7 +123,7 @@ class Runner:
 
         Its first backup, of empty data, would be the newest, which a restore takes.
         """
-        if job.remote is None or local.backups(self.settings, job):
+        if job.remote is None or local.backups(self.settings, job) or self.state(job).restored:
             return ""
         from crowsnest_backup import remote
 
@@ -160,7 +160,7 @@ class Runner:
             local.folder(self.settings, job)
             self._told(job, lambda: sweep(self.settings, job))
             made = make(self.settings, job, self.now(), attempt, self.say)
-            self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now())))
+            self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now()), restored=False))
         rows = f", {made.rows:,} rows" if made.counts else ""
         self.tell(f"{job.name}: {made.file}, {size(made.bytes)}{rows}, in {span(made.seconds)}.")
         self._told(job, lambda: self.report(job))
@@ -180,6 +180,10 @@ class Runner:
         """Remembers the size of the databases that restores replaced and kept."""
         old = old_bytes(job)
         self._remember(job, lambda state: replace(state, old_bytes=old))
+
+    def restored(self, job: Job, restored: bool = True) -> None:
+        """Remembers that the data here is what a person wants: a new host may begin its own series with it."""
+        self._remember(job, lambda state: replace(state, restored=restored))
 
     def planned(self, job: Job) -> Plan:
         """What happens to the backups on this host at the next pruning."""

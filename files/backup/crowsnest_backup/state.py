@@ -41,7 +41,7 @@ class State:
     `remote`: the one that `sent` (upload and pruning there), `remote_kept` (backups) and `remote_bytes` are about.
     `corrupt`: {stem: why} of files that failed when they were read back. `drill`: the last one, `drills`: how many went
     well, `drill_seconds`: how long the last took. `old_bytes`: size of the databases that swaps kept. `reported`: stem
-    of the newest backup that the push monitor knows.
+    of the newest backup that the push monitor knows. `restored`: a person put a backup in place since the last backup.
     """
 
     declared: datetime
@@ -57,6 +57,7 @@ class State:
     drill_seconds: float = 0
     old_bytes: int = 0
     reported: str = ""
+    restored: bool = False
 
     def about(self, remote: str | None) -> State:
         """The same, with nothing known of any remote but this."""

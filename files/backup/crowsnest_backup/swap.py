@@ -42,6 +42,11 @@ def dated(database: str, word: str, now: datetime) -> str:
     return f"{_start(database, word)}{now.astimezone(timezone.utc):%Y%m%d_%H%M%S}"
 
 
+def is_before(name: str, live: str) -> bool:
+    """Whether a swap of `live` kept the database of this name."""
+    return name.startswith(_start(live, BEFORE))
+
+
 def _start(database: str, word: str) -> str:
     room = NAME_BYTES - len(f"_{word}_20261128_031500")
     return f"{database.encode()[:room].decode(errors='ignore')}_{word}_"

@@ -161,7 +161,8 @@ def test_metrics_and_the_monitor_know_it(
     file = f'crowsnest_backup_info{{app="shop", file="{night["file"]}", host="lab1", environment="development"}}'
     eventually(lambda: lab.query(file), 60)
     for metric, value in (("size_bytes", night["bytes"]), ("ok", 1), ("remote_missing", 0), ("drill_ok", 1)):
-        assert [found for _, found in lab.query(f'crowsnest_backup_{metric}{{app="shop"}}')] == [value], metric
+        query = f'crowsnest_backup_{metric}{{app="shop"}} == {value}'
+        eventually(lambda query=query: lab.query(query), 60)
     with kuma_login() as kuma:
         beats = kuma.get_monitor_beats(monitors()["shop: backup"]["id"], 1)
     times = [datetime.fromisoformat(f"{beat['time']}+00:00").timestamp() for beat in beats if beat["status"].value == 1]
