@@ -60,7 +60,7 @@ def test_a_lost_connection_to_uptime_kuma_is_gone_on_with_and_makes_nothing_twic
     lab: Any, server: Any, kuma: UptimeKumaApi, monitors: Any, eventually: Any, figure: Any
 ) -> None:
     begun = lab.start(crowsnest_monitors=MANY)
-    eventually(lambda: len(kuma.get_monitors()) > len(MONITORS) + 10, 240, 0.05)
+    eventually(lambda: len(kuma.get_monitors()) > len(MONITORS), 240, 0.05)
     server.check_output("docker kill crowsnest-uptime_kuma-1")
     run = lab.finish(begun)
     assert run.status != 0
