@@ -23,9 +23,11 @@ from zoneinfo import ZoneInfo
 
 import pyrage
 import pytest
-from crowsnest_backup import files, local, placing, postgres, silences, stack, stack_restore
+from crowsnest_backup import files, local, placing, postgres, recovery, silences, stack, stack_restore
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest, manifests
+from crowsnest_backup.progress import Progress
+from crowsnest_backup.run import Runner
 from crowsnest_backup.settings import STACK, Database, Job, Keep, Remote, Settings, Stack
 from postgres_servers import MakeDatabase
 from programs import free_port, running
@@ -427,6 +429,15 @@ def test_a_backup_that_is_killed_leaves_nothing_of_value(phrase: str, host: Host
     files.sweep(host.backups)
     assert list(host.backups.iterdir()) == []
     assert manifests(host.backups) == [] != [host.make()]
+
+
+def test_a_new_host_may_back_up_what_was_restored(host: Host) -> None:
+    host.make()
+    runner = Runner(host.settings)
+    recovery.restored(runner, Progress(), host.job, recovery.Wish())
+    assert not runner.state(host.job).restored
+    recovery.restored(runner, Progress(), host.job, recovery.Wish(yes=True))
+    assert runner.state(host.job).restored
 
 
 @pytest.mark.parametrize("phrase", ["unpacking", "stopping", "starting"])
