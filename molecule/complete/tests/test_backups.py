@@ -365,7 +365,7 @@ def test_a_success_is_told_once_with_file_size_duration_and_environment(
     eventually(told, 60)
     assert len(told()) == 1
     rows = sum(night["counts"].values())
-    assert re.search(rf"{night['file']}, [\d.]+MiB, {rows} rows, in [\d.]+s, development, on lab1", said(told()))
+    assert re.search(rf"{night['file']}, [\d.]+MiB, {rows} rows, in [\d.]+m?s, development, on lab1", said(told()))
 
 
 @pytest.mark.usefixtures("swapped")
