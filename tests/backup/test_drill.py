@@ -116,10 +116,10 @@ def test_owners_that_only_the_live_server_has(make_database: MakeDatabase, place
     database = make_database(*SHOP)
     role = postgres.identifier(f"{database.name} \"of' 한글")
     with postgres.Session(postgres.find(database), database.name, "an administrator") as session:
-        session.run(f"create role {role} superuser; alter table shop_order owner to {role}")
+        session.run(f"create role {role} superuser; alter table public.shop_order owner to {role}")
         session.run("create function public.told() returns event_trigger language plpgsql as 'begin end'")
         session.run("create event trigger each on ddl_command_end execute function public.told()")
-        session.run(f"alter event trigger each owner to {role}; grant select on shop_order to pg_monitor")
+        session.run(f"alter event trigger each owner to {role}; grant select on public.shop_order to pg_monitor")
         try:
             settings, manifest = backed_up(place, database)
             assert drilled(settings, manifest).counts == manifest.counts
