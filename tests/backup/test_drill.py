@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -236,17 +237,29 @@ def test_a_killed_drill_is_swept_and_the_next_one_is_right(step: str, make_datab
 # --- the live server is not disturbed ---
 
 
+def told(session: postgres.Session, command: str) -> list[str]:
+    """What a command prints that the server starts, as a restored function could."""
+    session.run(f"create temporary table line (told text); copy line from program {postgres.literal(command)}")
+    lines = [row["told"].strip() for row in session.rows("select told from pg_temp.line")]
+    session.run("drop table pg_temp.line")
+    return lines
+
+
 def test_the_server_has_no_network_and_goes_first(server: Database, place: Path) -> None:
     with scratch.cluster(place, source(server)) as found, postgres.Session(found, "postgres") as session:
-        session.run("create table public.line (told text)")
-
-        def told(command: str) -> list[str]:
-            session.run(f"truncate public.line; copy public.line from program {postgres.literal(command)}")
-            return [row["told"].strip() for row in session.rows("select told from public.line")]
-
-        assert [line.partition(":")[0] for line in told("tail -n +3 /proc/net/dev")] == ["lo"]
-        assert told("cat /proc/self/oom_score_adj") == ["1000"]
+        assert [line.partition(":")[0] for line in told(session, "tail -n +3 /proc/net/dev")] == ["lo"]
+        assert told(session, "cat /proc/self/oom_score_adj") == ["1000"]
         assert session.value("select current_setting('listen_addresses') as none") == ""
+
+
+def test_what_a_backup_makes_the_server_do_cannot_reach_the_live_one(host_server: Database, place: Path) -> None:
+    with postgres.Session(postgres.find(host_server), "postgres") as live:
+        data = live.value("select current_setting('data_directory') as folder")
+        process = live.value("select pg_backend_pid() as process")
+        with scratch.cluster(place, source(host_server)) as found, postgres.Session(found, "postgres") as session:
+            assert told(session, "id -un") == [scratch.USER]
+            for attempt in (f"cat {data}/PG_VERSION", f"kill -0 {process}", f"ls /proc/{process}/root/"):
+                assert re.search("[Pp]ermission denied|not permitted", str(told(session, f"{attempt} 2>&1 || true")))
 
 
 def test_a_container_for_a_drill_is_kept_small(container_server: Database, place: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from crowsnest_backup import postgres
+from crowsnest_backup import postgres, scratch
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.settings import Database
 from programs import REPOSITORY, free_port, until
@@ -58,14 +59,20 @@ def on_this_host() -> Iterator[Database]:
 
 
 def installed() -> Path:
-    """Folder of the newest server programs; Debian's package is installed when there is none."""
-    if not list(postgres.PROGRAMS.glob("*/bin/initdb")):
-        subprocess.run(
-            ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "postgresql"],
-            check=True,
-            capture_output=True,
-            timeout=600,
-        )
+    """Folder of the newest server programs; Debian's package is installed when there is none.
+
+    The user for drills is made as well: here and there at once, by two processes that test, either would fail.
+    """
+    with Path("/run/lock/crowsnest-test").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        scratch.make_user()
+        if not list(postgres.PROGRAMS.glob("*/bin/initdb")):
+            subprocess.run(
+                ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "postgresql"],
+                check=True,
+                capture_output=True,
+                timeout=600,
+            )
     return max(postgres.PROGRAMS.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])).parent
 
 

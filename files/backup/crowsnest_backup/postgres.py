@@ -52,8 +52,8 @@ class Server:
     """A server and how its own programs are started.
 
     `variables` are libpq's, the password among them. `folder`: where the programs are, empty for PATH. `container`:
-    where they run, or None. `image`: they run in a container of their own of this image, over the network.
-    `major` is the server's: pg_dump must be of the same.
+    where they run, or None. `image`: they run in a container of their own of this image, over the network. `user`: the
+    system user they are on this host. `major` is the server's: pg_dump must be of the same.
     """
 
     kind: Literal["container", "host", "remote"]
@@ -61,6 +61,7 @@ class Server:
     container: str | None = None
     image: str | None = None
     folder: str = ""
+    user: str = "postgres"
     major: int = 0
 
     def command(self, program: str, *words: str) -> list[str]:
@@ -74,7 +75,7 @@ class Server:
             contained = ["docker", "run", "--rm", "-i", "--network", "host", "--label", f"{APPLICATION}=client"]
             return [*dies_with_us, *contained, *passed, "--entrypoint", program, self.image, *words]
         if self.kind == "host":
-            dies_with_us += ["--reuid", "postgres", "--regid", "postgres", "--init-groups"]
+            dies_with_us += ["--reuid", self.user, "--regid", self.user, "--init-groups", "--no-new-privs"]
         return [*dies_with_us, str(Path(self.folder, program)) if self.folder else program, *words]
 
     def environment(self, database: str = "") -> dict[str, str]:

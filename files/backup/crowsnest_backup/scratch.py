@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,9 @@ _IN_CONTAINER = (
 # A container that nobody removed ends by itself.
 _LONGEST_SECONDS = 86400
 _LABEL = f"{APPLICATION}-drill"
+# The system user of a server on a host. It owns nothing else: a dump holds functions of whoever owned the database,
+# and a restore calls them, as when it checks a constraint; they must not get at the live server's files and socket.
+USER = "crowsnest-drill"
 
 
 @dataclass(frozen=True)
@@ -160,12 +164,24 @@ def _contained(state: Path, of: Source) -> tuple[Server, str, Sequence[str]]:
 
 
 def _hosted(state: Path, of: Source) -> tuple[Server, str, Sequence[str]]:
-    """As the system user postgres, which may pass through the state's folder to its own, and see nothing else in it."""
+    """As a system user of its own, which may pass through the state's folder to its own, and see nothing else in it."""
+    make_user()
     folder = private_folder(state / "drill")
-    shutil.chown(folder, "postgres", "postgres")
+    shutil.chown(folder, USER, USER)
     state.chmod(state.stat().st_mode | 0o001)
-    server = Server("host", _variables(str(folder)), folder=of.folder, major=of.major)
+    server = Server("host", _variables(str(folder)), folder=of.folder, user=USER, major=of.major)
     return server, str(folder / "data"), _ON_HOST
+
+
+def make_user() -> None:
+    """Makes the system user where it is not there yet. Raises BackupError."""
+    try:
+        pwd.getpwnam(USER)
+    except KeyError:
+        command = ["useradd", "--system", "--user-group", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin"]
+        made = subprocess.run([*command, USER], capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise BackupError(f"The user {USER} cannot be made: {' '.join(made.stderr.split())}.") from None
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
