@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -28,7 +29,7 @@ from crowsnest_backup.run import Runner
 from crowsnest_backup.settings import Database, Remote
 from object_storage import SECRET, Storage, placed
 from postgres_servers import MakeDatabase
-from programs import REPOSITORY
+from programs import REPOSITORY, until
 
 ORDERS = ("create table orders (id int primary key)", "insert into orders select generate_series(1, 40)")
 PASSWORD = "s3cret-of-the-database"
@@ -255,6 +256,33 @@ def test_two_at_once_make_one_backup(host: Host) -> None:
         assert made == 3 if words == ["run"] else made in (3, 6)
         assert host.call("check")
     assert not [path for path in host.files() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_who_is_told_to_end_cleans_up(sent: signal.Signals, host: Host) -> None:
+    host.sql("insert into orders select generate_series(41, 3000000)")
+    with subprocess.Popen(host.command("backup"), env=host.environment, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: any("partial" in path.name for path in host.folder.rglob(".*")), 30)
+        process.send_signal(sent)
+        _, told = process.communicate(timeout=30)
+    assert (process.returncode, host.files()) == (130, [])
+    assert told == "crowsnest-backup: interrupted. What is half done is removed by the next run.\n"
+
+
+def test_a_connection_that_is_lost_at_the_question_changes_nothing(host: Host) -> None:
+    host.call("backup")
+    words = host.command("restore", "shop")
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execvpe(words[0], words, host.environment)  # noqa: S606
+    seen = b""
+    while b"[yes/no] " not in seen:
+        seen += os.read(terminal, 65536)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert host.orders() == 40
+    host.call("backup")
 
 
 def test_a_restore_does_not_wait_for_a_backup(host: Host) -> None:

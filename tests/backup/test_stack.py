@@ -163,7 +163,7 @@ def host(tmp_path: Path, alertmanager: str, monkeypatch: pytest.MonkeyPatch) -> 
         secrets=(f"{tmp_path}/opt/grafana/current/secrets", f"{tmp_path}/opt/metabase/api_key"),
     )
     job = Job(STACK, "03:00", Keep(7, 4, 6), drill="never")
-    places = tmp_path / "backups", tmp_path / "state", tmp_path / "metrics"
+    places = tmp_path / "backups", files.private_folder(tmp_path / "state"), tmp_path / "metrics"
     return Host(tmp_path, Settings("test", ZoneInfo("UTC"), *places, {STACK: job}, {}, stack=declared))
 
 
@@ -438,6 +438,22 @@ def test_a_new_host_may_back_up_what_was_restored(host: Host) -> None:
     assert not runner.state(host.job).restored
     recovery.restored(runner, Progress(), host.job, recovery.Wish(yes=True))
     assert runner.state(host.job).restored
+
+
+@pytest.mark.parametrize(("phrase", "started"), [("unpacking", 0), ("stopping", 1), ("starting", 1)])
+def test_services_that_a_killed_restore_has_stopped_are_started_by_the_next_run(
+    phrase: str, started: int, host: Host
+) -> None:
+    made = host.make()
+    killed_at(phrase, lambda say: host.restore(made, say))
+    host.settings.metrics.mkdir()
+    runner = Runner(host.settings)
+    with files.locked(host.settings.state):  # a restore is at work
+        runner._start_again()
+    assert not [line for line in host.composed if line.split()[3] == "start"]
+    for _ in range(2):
+        assert runner.everything_due()
+    assert len([line for line in host.composed if line.split()[3] == "start"]) == started
 
 
 @pytest.mark.parametrize("phrase", ["unpacking", "stopping", "starting"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
@@ -277,8 +278,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs the program; its exit status: 0 well, 1 failed, 2 wrong words."""
     os.umask(0o077)
     arguments = parser().parse_args(words)
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as `nohup` wants
+            signal.signal(each, signal.default_int_handler)
+    progress = Progress()
     try:
-        with Progress() as progress:
+        with progress:
             runner = Runner(settings.read(arguments.settings), say=progress.say, tell=progress.tell)
             answer = arguments.call(Call(runner, progress, arguments))
     except BackupError as error:
@@ -288,7 +293,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"crowsnest-backup: {sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("crowsnest-backup: interrupted. What is half done is removed by the next run.", file=sys.stderr)
+        progress.tell("crowsnest-backup: interrupted. What is half done is removed by the next run.")
         return 130
     for line in [json.dumps(answer.data, ensure_ascii=False)] if arguments.json else answer.lines:
         print(line)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 # Tells what is being done, in one short fragment such as `Dumping shop: 120 MB`.
 Say = Callable[[str], None]
@@ -72,8 +73,9 @@ class Progress:
         self._write(_CLEAR + line[: shutil.get_terminal_size().columns - 1])
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        with suppress(OSError):  # the terminal is gone, and the work goes on
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def elapsed(seconds: float) -> str:

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, TypeVar
 from crowsnest_backup import check, drill, dump, files, local, metrics, postgres, restore, schedule, scratch, swap
 from crowsnest_backup import state as states
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import locked, write_whole
+from crowsnest_backup.files import HeldError, locked, write_whole
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.progress import Say, silent, size, span
 from crowsnest_backup.retention import Plan, approved, plan
-from crowsnest_backup.settings import Job, Settings
+from crowsnest_backup.settings import STACK, Job, Settings
 from crowsnest_backup.state import State
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Runner:
         Backups come first, whatever else there is to do.
         """
         with locked(self.settings.state, "run"):
+            self._start_again()
             jobs = list(self.settings.jobs.values())
             for job in jobs:
                 self._remember(job, lambda state: state)  # when it was first seen
@@ -72,6 +73,14 @@ class Runner:
             states.write_end(self.settings.state, self.now())
             self.export()
         return all(made)
+
+    def _start_again(self) -> None:
+        """Starts the services that a restore of the stack had stopped, and was killed; those of one at work stay so."""
+        if self.settings.stack:
+            from crowsnest_backup import stack_restore
+
+            with suppress(HeldError), locked(self.settings.state):
+                self._told(self.settings.job(STACK), lambda: stack_restore.start_again(self.settings, self.say))
 
     def _backup_due(self, job: Job) -> bool:
         now, state = self.now(), self.state(job)

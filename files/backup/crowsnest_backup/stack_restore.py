@@ -19,6 +19,7 @@ from crowsnest_backup import blocks, local, silences, sqlite, swap
 from crowsnest_backup.archive import unpack
 from crowsnest_backup.check import check
 from crowsnest_backup.errors import BackupError
+from crowsnest_backup.files import write_whole
 from crowsnest_backup.manifest import Manifest, manifests
 from crowsnest_backup.names import PARTIAL
 from crowsnest_backup.placing import replace_folder
@@ -39,6 +40,8 @@ from crowsnest_backup.stack import (
 
 # How long the services may take to stop or start, in seconds; each gets a minute of compose.
 COMPOSE_SECONDS = 600
+# A file with the services that a restore has stopped, as long as it has.
+_STOPPED = "stopped.json"
 
 
 def restore(settings: Settings, manifest: Manifest, archive: Path, now: datetime, say: Say) -> list[str]:
@@ -60,7 +63,7 @@ def restore(settings: Settings, manifest: Manifest, archive: Path, now: datetime
             lost = silences.lacking(_archived_silences(work), silences.read(stack.alertmanager), now)
             loaded = _load_metabase(settings, job, stack, work, say)
             services = _services(stack, work)
-            with _stopped(stack.compose_file, services, say):
+            with _stopped(settings, services, say):
                 told = _place(stack, work, now)
                 if stack.metabase and loaded:
                     told.append(_swap_metabase(stack.metabase, loaded, now, say))
@@ -110,22 +113,35 @@ def _load_metabase(settings: Settings, job: Job, stack: Stack, work: Path, say: 
 
 
 @contextmanager
-def _stopped(compose_file: str, services: Sequence[str], say: Say) -> Iterator[None]:
-    """They do not run in the block, and run again after it however it ends."""
+def _stopped(settings: Settings, services: Sequence[str], say: Say) -> Iterator[None]:
+    """They do not run in the block, and do after it, however it ends: after a kill with the next run of cron."""
     if not services:  # compose would take none for all
         yield
         return
-    say(f"stopping {', '.join(services)}")
+    write_whole(settings.state / _STOPPED, json.dumps(services).encode())
     try:
-        _compose(compose_file, "stop", services)
+        say(f"stopping {', '.join(services)}")
+        _compose(settings, "stop", services)
         yield
     finally:
+        start_again(settings, say)
+
+
+def start_again(settings: Settings, say: Say) -> None:
+    """Starts the services that a restore has stopped, if it was killed as well. Only under the lock.
+
+    Raises BackupError, OSError.
+    """
+    remembered = settings.state / _STOPPED
+    if remembered.exists():
+        services = json.loads(remembered.read_bytes())
         say(f"starting {', '.join(services)}")
-        _compose(compose_file, "start", services)
+        _compose(settings, "start", services)
+        remembered.unlink()
 
 
-def _compose(compose_file: str, verb: str, services: Sequence[str]) -> None:
-    command = ["docker", "compose", "-f", compose_file, verb, *services]
+def _compose(settings: Settings, verb: str, services: Sequence[str]) -> None:
+    command = ["docker", "compose", "-f", declared(settings).compose_file, verb, *services]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMPOSE_SECONDS, check=False, cwd="/")
     except (FileNotFoundError, subprocess.TimeoutExpired):
