@@ -89,7 +89,7 @@ def in_a_container(published: bool = True) -> Iterator[Database]:
     image = tools.service_image("metabase_database")
     settings = [word for each in QUICK for word in ("-c", each)]
     subprocess.run(
-        ["docker", "run", "--detach", "--rm", "--name", name, *ports, *passed, image, "postgres", *settings],
+        ["docker", "run", "--detach", "--name", name, *ports, *passed, image, "postgres", *settings],
         check=True,
         capture_output=True,
     )
