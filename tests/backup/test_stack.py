@@ -322,6 +322,7 @@ def test_secrets_are_in_it_for_whoever_has_the_key(host: Host) -> None:
         ("alertmanager", "Alertmanager does not answer"),
         ("mariadb", "keeps its data in mariadb"),
         ("grafana", "There is no database at .*grafana.db"),
+        ("link", "uptime_kuma/upload is a link"),
         ("disk", "No space left on device"),
         ("metabase", "no container crowsnest-no-such"),
     ],
@@ -335,6 +336,9 @@ def test_a_part_that_fails_fails_the_backup(fault: str, told: str, host: Host, m
         (data / "uptime_kuma" / "db-config.json").write_text('{"type": "mariadb"}')
     if fault == "grafana":
         (data / "grafana" / "grafana.db").unlink()
+    if fault == "link":
+        shutil.rmtree(data / "uptime_kuma" / "upload")
+        (data / "uptime_kuma" / "upload").symlink_to(host.folder / "opt")
     if fault == "metabase":
         host.declare(metabase=Database("metabase", "127.0.0.1", 5434, container="crowsnest-no-such"))
     if fault == "disk":

@@ -142,6 +142,12 @@ def test_a_copy_is_roots_and_leaves_nothing_beside_the_database(compromised: Pat
     assert precious.read_text() == "of root"
 
 
+def test_a_note_on_the_kind_of_database_that_is_a_link_is_not_read(compromised: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text('{"type": "a-Long-Secret-1"}')
+    compromised.with_name("db-config.json").symlink_to(tmp_path / "secret.json")
+    assert sqlite.copy(compromised, tmp_path / "copy.db") == {"beat": 1}
+
+
 def test_names_of_tables_hold_anything(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "a ?#%20.db")) as connection:
         connection.executescript("""CREATE TABLE "a""b '한글" (x); INSERT INTO "a""b '한글" VALUES (1)""")
@@ -247,6 +253,13 @@ def test_a_restore_that_was_cut_off_can_be_done_again(
     sqlite.place(archived, live, ".before_20261128_032000")
     assert rows(live) == 2
     assert rows(folder / f"kuma.db{KEPT}") >= before
+
+
+def test_a_link_is_replaced_by_a_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "archived").mkdir()
+    (folder / "upload").symlink_to("nowhere")
+    placing.replace_folder(tmp_path / "archived", folder / "upload", folder / "kept")
+    assert (folder / "upload").is_dir()
 
 
 def test_a_folder_is_replaced_as_a_whole(folder: Path, tmp_path: Path) -> None:

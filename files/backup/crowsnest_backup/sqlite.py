@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from crowsnest_backup import sqlite_copy
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import commit, private
+from crowsnest_backup.files import commit, no_link, private
 from crowsnest_backup.placing import begin
 
 # Seconds that a writer may hold the database against us.
@@ -28,8 +28,9 @@ BUSY_SECONDS = 60
 _LOGS, _SHARED_MEMORY = ("-wal", "-journal"), "-shm"
 # All but SQLite's own.
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
-# How Uptime Kuma notes that its data is in another kind of database.
+# How Uptime Kuma notes that its data is in another kind of database; how many characters of it are read.
 _OTHER_ENGINE = "db-config.json"
+_LONGEST = 1 << 20
 
 
 def copy(source: Path, target: Path) -> dict[str, int]:
@@ -82,7 +83,8 @@ def refuse_other_engine(database: Path) -> None:
     https://github.com/louislam/uptime-kuma/wiki/Environment-Variables
     """
     try:
-        engine = json.loads(database.with_name(_OTHER_ENGINE).read_text(encoding="utf-8"))["type"]
+        with os.fdopen(no_link(database.with_name(_OTHER_ENGINE)), encoding="utf-8") as file:
+            engine = json.loads(file.read(_LONGEST))["type"]
     except (OSError, ValueError, LookupError, TypeError):
         return
     if engine != "sqlite":
