@@ -13,6 +13,7 @@ import sqlite3
 import stat
 import subprocess
 import tarfile
+import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -138,20 +139,28 @@ def end_silences(url: str) -> None:
 
 
 @pytest.fixture
-def host(tmp_path: Path, alertmanager: str, monkeypatch: pytest.MonkeyPatch) -> Host:
-    data = tmp_path / "data"
+def place() -> Iterator[Path]:
+    """A folder that services reach, as on a host."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def host(place: Path, alertmanager: str, monkeypatch: pytest.MonkeyPatch) -> Host:
+    data = place / "data"
     database(data / "grafana" / "grafana.db", GRAFANA, "user", "kim", "lee")
     database(data / "uptime_kuma" / "kuma.db", KUMA, "monitor", "shop")
     (data / "uptime_kuma" / "db-config.json").write_text('{"type": "sqlite"}')
     (data / "uptime_kuma" / "upload").mkdir()
     (data / "uptime_kuma" / "upload" / "logo1.png").write_bytes(b"logo")
-    release = tmp_path / "opt" / "grafana" / "releases" / "1" / "secrets"
+    release = place / "opt" / "grafana" / "releases" / "1" / "secrets"
     release.mkdir(parents=True)
     (release / "admin_password").write_text("a-Long-Secret-1")
-    (tmp_path / "opt" / "grafana" / "current").symlink_to("releases/1")
-    programs = tmp_path / "programs"
+    (place / "opt" / "grafana" / "current").symlink_to("releases/1")
+    programs = place / "programs"
     programs.mkdir()
-    text = DOCKER.format(real=shutil.which("docker"), data=data, log=tmp_path / "compose.log")
+    text = DOCKER.format(real=shutil.which("docker"), data=data, log=place / "compose.log")
     (programs / "docker").write_text(text)
     (programs / "docker").chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -160,11 +169,11 @@ def host(tmp_path: Path, alertmanager: str, monkeypatch: pytest.MonkeyPatch) -> 
         sqlite={"grafana": f"{data}/grafana/grafana.db", "uptime_kuma": f"{data}/uptime_kuma/kuma.db"},
         alertmanager=alertmanager,
         folders={"uptime_kuma/upload": f"{data}/uptime_kuma/upload"},
-        secrets=(f"{tmp_path}/opt/grafana/current/secrets", f"{tmp_path}/opt/metabase/api_key"),
+        secrets=(f"{place}/opt/grafana/current/secrets", f"{place}/opt/metabase/api_key"),
     )
     job = Job(STACK, "03:00", Keep(7, 4, 6), drill="never")
-    places = tmp_path / "backups", files.private_folder(tmp_path / "state"), tmp_path / "metrics"
-    return Host(tmp_path, Settings("test", ZoneInfo("UTC"), *places, {STACK: job}, {}, stack=declared))
+    written = place / "backups", files.private_folder(place / "state"), place / "metrics"
+    return Host(place, Settings("test", ZoneInfo("UTC"), *written, {STACK: job}, {}, stack=declared))
 
 
 def test_an_archive_that_a_person_can_open(host: Host, silence: None) -> None:
@@ -313,6 +322,7 @@ def test_secrets_are_in_it_for_whoever_has_the_key(host: Host) -> None:
         ("alertmanager", "Alertmanager does not answer"),
         ("mariadb", "keeps its data in mariadb"),
         ("grafana", "There is no database at .*grafana.db"),
+        ("link", "uptime_kuma/upload is a link"),
         ("disk", "No space left on device"),
         ("metabase", "no container crowsnest-no-such"),
     ],
@@ -326,6 +336,9 @@ def test_a_part_that_fails_fails_the_backup(fault: str, told: str, host: Host, m
         (data / "uptime_kuma" / "db-config.json").write_text('{"type": "mariadb"}')
     if fault == "grafana":
         (data / "grafana" / "grafana.db").unlink()
+    if fault == "link":
+        shutil.rmtree(data / "uptime_kuma" / "upload")
+        (data / "uptime_kuma" / "upload").symlink_to(host.folder / "opt")
     if fault == "metabase":
         host.declare(metabase=Database("metabase", "127.0.0.1", 5434, container="crowsnest-no-such"))
     if fault == "disk":

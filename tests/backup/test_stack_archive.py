@@ -8,6 +8,7 @@ import io
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import IO
 
 import pytest
 from crowsnest_backup.archive import pack, unpack
@@ -50,6 +51,34 @@ def test_a_person_opens_it_with_tar(written: Path, tmp_path: Path) -> None:
     assert (tmp_path / "by-hand/grafana/grafana.db").read_bytes() == (tmp_path / "large.db").read_bytes()
     assert (tmp_path / "by-hand/grafana/grafana.db").stat().st_mode & 0o777 == 0o600
     assert written.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_part_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "password").write_text("of root")
+    (tmp_path / "upload").symlink_to(tmp_path / "secrets")
+    with pytest.raises(BackupError, match="uptime_kuma/upload is a link"):
+        pack(tmp_path / "one.tar.gz", {"uptime_kuma/upload": tmp_path / "upload"})
+
+
+def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its service makes it one while the first file is read, so that the second would come from elsewhere."""
+    folder, secrets, add = tmp_path / "upload" / "deep", tmp_path / "secrets", tarfile.TarFile.addfile
+    for path, content in ((folder, "a logo"), (secrets, "of root")):
+        path.mkdir(parents=True)
+        for name in ("1", "2"):
+            (path / name).write_text(content)
+
+    def swap(tar: tarfile.TarFile, member: tarfile.TarInfo, file: IO[bytes]) -> None:
+        if not folder.is_symlink():
+            folder.rename(tmp_path / "upload" / "moved")
+            folder.symlink_to(secrets)
+        add(tar, member, file)
+
+    monkeypatch.setattr(tarfile.TarFile, "addfile", swap)
+    pack(tmp_path / "one.tar.gz", {"upload": tmp_path / "upload"})
+    unpack(tmp_path / "one.tar.gz", tmp_path / "out")
+    assert [path.read_text() for path in sorted((tmp_path / "out").glob("**/[12]"))] == ["a logo", "a logo"]
 
 
 @pytest.mark.parametrize("end", [5, 300, -1])

@@ -11,6 +11,7 @@ import subprocess
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crowsnest_backup import blocks
@@ -78,6 +79,39 @@ def test_metrics_come_back_from_their_blocks(data: Path, tmp_path: Path) -> None
     rights = {(path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o777) for path in new.rglob("*")}
     assert rights == {(12345, 12346, 0o750), (12345, 12346, 0o640)}
     assert found(new) == HOURS
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """A folder of root, with names as in a block."""
+    (tmp_path / "secrets").mkdir()
+    for name in ("meta.json", "000001", "000002"):
+        (tmp_path / "secrets" / name).write_text("of root")
+    return tmp_path / "secrets"
+
+
+def test_a_block_that_is_a_link_leads_nowhere(data: Path, secrets: Path) -> None:
+    (data / ("0" * 26)).symlink_to(secrets)
+    with blocks.linked(data) as links:
+        assert [path for path in links.rglob("*") if path.is_file() and path.read_bytes() == b"of root"] == []
+
+
+def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(
+    data: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks, link = sorted(data.glob("*/chunks"))[0], os.link
+    (chunks / "000002").write_bytes(b"values")
+
+    def swap(source: str, target: Path, **options: Any) -> None:
+        link(source, target, **options)
+        if Path(target).parent.name == "chunks" and not chunks.is_symlink():
+            chunks.rename(chunks.with_name("moved"))
+            chunks.symlink_to(secrets)
+
+    monkeypatch.setattr(os, "link", swap)
+    with blocks.linked(data) as links:
+        assert chunks.is_symlink()
+        assert [path for path in links.rglob("*") if path.is_file() and path.read_bytes() == b"of root"] == []
 
 
 def test_a_compaction_in_between_makes_it_begin_again(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,12 @@ import os
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ while True:
     database.execute("INSERT INTO beat (text) VALUES (?), (?), (?)", [str(time.time())] * 3)
     time.sleep(0.001)
 """
+NOBODY = 65534
 KEPT = ".before_20261128_031500"
 
 
@@ -93,6 +96,56 @@ def test_a_service_can_still_write_after_root_read_its_database(tmp_path: Path) 
         sqlite.copy(live, tmp_path / "copy.db")
         owners = {path.name: path.stat().st_uid for path in tmp_path.glob("live.db*")}
     assert owners == {"live.db": 12345, "live.db-wal": 12345, "live.db-shm": 12345}
+
+
+@pytest.fixture
+def compromised() -> Iterator[Path]:
+    """The database of a service that somebody took over, in its folder; the way there is open to all, as on a host."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "uptime_kuma"
+        folder.mkdir(mode=0o750)
+        live = made(folder / "kuma.db", 1)
+        for path in (folder, live):
+            os.chown(path, NOBODY, NOBODY)
+        Path(place).chmod(0o755)
+        yield live
+
+
+def hot_journal(names: Path) -> bytes:
+    """Of a transaction over several databases: SQLite removes the file that it names once it has rolled back.
+
+    https://www.sqlite.org/fileformat.html#the_rollback_journal
+    """
+    magic, name = bytes.fromhex("d9d505f920a163d7"), os.fsencode(names)
+    header = magic + struct.pack(">5I", 0, 0, 2, 512, 4096)
+    return header.ljust(512, b"\0") + struct.pack(f">I{len(name)}sII", 0, name, len(name), sum(name)) + magic
+
+
+def test_a_service_cannot_use_the_rights_of_root(compromised: Path, tmp_path: Path) -> None:
+    precious, journal = tmp_path / "precious", Path(f"{compromised}-journal")
+    precious.write_text("of root")
+    journal.write_bytes(hot_journal(precious))
+    os.chown(journal, NOBODY, NOBODY)
+    with suppress(BackupError):  # its own database is its own to spoil
+        sqlite.copy(compromised, tmp_path / "copy.db")
+    assert precious.read_text() == "of root"
+
+
+def test_a_copy_is_roots_and_leaves_nothing_beside_the_database(compromised: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("of root")
+    compromised.with_name(".kuma.db.copy").symlink_to(precious)
+    assert sqlite.copy(compromised, tmp_path / "copy.db") == {"beat": 1}
+    found = (tmp_path / "copy.db").stat()
+    assert (found.st_uid, found.st_mode & 0o777) == (0, 0o600)
+    assert list(compromised.parent.iterdir()) == [compromised]
+    assert precious.read_text() == "of root"
+
+
+def test_a_note_on_the_kind_of_database_that_is_a_link_is_not_read(compromised: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text('{"type": "a-Long-Secret-1"}')
+    compromised.with_name("db-config.json").symlink_to(tmp_path / "secret.json")
+    assert sqlite.copy(compromised, tmp_path / "copy.db") == {"beat": 1}
 
 
 def test_names_of_tables_hold_anything(tmp_path: Path) -> None:
@@ -200,6 +253,13 @@ def test_a_restore_that_was_cut_off_can_be_done_again(
     sqlite.place(archived, live, ".before_20261128_032000")
     assert rows(live) == 2
     assert rows(folder / f"kuma.db{KEPT}") >= before
+
+
+def test_a_link_is_replaced_by_a_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "archived").mkdir()
+    (folder / "upload").symlink_to("nowhere")
+    placing.replace_folder(tmp_path / "archived", folder / "upload", folder / "kept")
+    assert (folder / "upload").is_dir()
 
 
 def test_a_folder_is_replaced_as_a_whole(folder: Path, tmp_path: Path) -> None:

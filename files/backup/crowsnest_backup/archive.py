@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -15,7 +17,7 @@ from typing import IO, cast
 from isal import igzip, igzip_lib
 
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import private, private_folder
+from crowsnest_backup.files import no_link, private, private_folder
 
 _LEVEL = 2
 _BROKEN = (tarfile.TarError, EOFError, igzip.BadGzipFile, cast(type[Exception], igzip_lib.IsalError))
@@ -42,7 +44,8 @@ class Digested:
 def pack(path: Path, parts: Mapping[str, Path]) -> tuple[Digested, Digested]:
     """Archives files, and what is in folders, under these names: what is known of the tar, and of the file.
 
-    A part that does not exist is left out, and so are links and the like. Raises OSError.
+    A part that does not exist is left out, and so are links and the like in a folder. Raises BackupError for a part
+    that is a link itself, and OSError.
     """
     with private(path) as file:
         packed = Digested(file)
@@ -54,16 +57,39 @@ def pack(path: Path, parts: Mapping[str, Path]) -> tuple[Digested, Digested]:
     return text, packed
 
 
-def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
-    if path.is_dir():
-        for each in sorted(path.iterdir()):
-            if not each.is_symlink():
-                _add(tar, f"{name}/{each.name}", each)
-    elif path.is_file():
-        with path.open("rb") as file:
-            known, member = os.fstat(file.fileno()), tarfile.TarInfo(name)
-            member.size, member.mtime, member.mode = known.st_size, int(known.st_mtime), 0o600
-            tar.addfile(member, file)
+def _add(tar: tarfile.TarFile, name: str, path: Path | str, folder: int | None = None) -> None:
+    """`path` is in the open `folder`, so that no link leads elsewhere that the owner of a part puts in its way."""
+    try:
+        descriptor = no_link(path, folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BackupError(f"{name} is a link, and may lead to what is not its own.", "Remove the link.") from None
+        raise
+    try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            for each in _names(descriptor):
+                _add(tar, f"{name}/{each}", each, descriptor)
+        else:
+            _add_file(tar, name, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _names(folder: int) -> list[str]:
+    """Of the files and folders in it, without links and the like."""
+    with os.scandir(folder) as found:
+        return sorted(
+            each.name for each in found if each.is_file(follow_symlinks=False) or each.is_dir(follow_symlinks=False)
+        )
+
+
+def _add_file(tar: tarfile.TarFile, name: str, descriptor: int) -> None:
+    known, member = os.fstat(descriptor), tarfile.TarInfo(name)
+    member.size, member.mtime, member.mode = known.st_size, int(known.st_mtime), 0o600
+    with open(descriptor, "rb", closefd=False) as file:
+        tar.addfile(member, file)
 
 
 def unpack(path: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ https://prometheus.io/docs/prometheus/latest/storage/#on-disk-layout
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -60,9 +61,16 @@ def _link(data: Path, place: Path) -> bool:
 
 
 def _link_files(block: Path, place: Path) -> None:
-    for path in [block, *sorted(block.rglob("*"))]:
-        link = place / path.relative_to(block)
-        link.mkdir() if path.is_dir() else link.hardlink_to(path)
+    """By descriptors of folders: a link in its way leads nowhere."""
+    for folder, _, names, descriptor in os.fwalk(block, onerror=_stop):
+        target = place / Path(folder).relative_to(block)
+        target.mkdir()
+        for name in names:
+            os.link(name, target / name, src_dir_fd=descriptor, follow_symlinks=False)
+
+
+def _stop(error: OSError) -> None:
+    raise error
 
 
 def _finished(data: Path) -> list[Path]:

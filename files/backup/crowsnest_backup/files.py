@@ -43,6 +43,14 @@ def private(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         os.fsync(file.fileno())
 
 
+def no_link(path: Path | str, folder: int | None = None) -> int:
+    """A descriptor to read what another user may replace meanwhile, below the open `folder` where that is given.
+
+    It follows no link at the end of the path, and waits for no pipe. Raises OSError: ELOOP for a link.
+    """
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+
+
 def commit(begun: Path, path: Path) -> None:
     """Gives a file its final name, and waits until the disk knows the name. Raises OSError."""
     begun.replace(path)

@@ -27,7 +27,7 @@ def begin(source: Path, target: Path) -> Path:
 def replace_folder(source: Path, target: Path, kept: Path) -> None:
     """Puts a folder in place; what was there is called `kept` then. Raises OSError."""
     begun = begin(source, target)
-    if target.exists():
+    if os.path.lexists(target):
         target.replace(kept)
     commit(begun, target)
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+import subprocess
+import sys
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from crowsnest_backup import sqlite_copy
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import commit
+from crowsnest_backup.files import commit, no_link, private
 from crowsnest_backup.placing import begin
 
 # Seconds that a writer may hold the database against us.
@@ -26,31 +28,50 @@ BUSY_SECONDS = 60
 _LOGS, _SHARED_MEMORY = ("-wal", "-journal"), "-shm"
 # All but SQLite's own.
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
-# How Uptime Kuma notes that its data is in another kind of database.
+# How Uptime Kuma notes that its data is in another kind of database; how many characters of it are read.
 _OTHER_ENGINE = "db-config.json"
+_LONGEST = 1 << 20
 
 
 def copy(source: Path, target: Path) -> dict[str, int]:
     """Writes the database, as of one moment, to a file that does not exist yet; {table: rows} of the copy.
 
-    Raises BackupError.
+    SQLite obeys the files beside a database: its journal may name any file to remove. So the owner of the folder, who
+    can put them there, opens it, and root only what comes out. Raises BackupError, OSError.
     """
     refuse_other_engine(source)
     if source.is_symlink() or not source.is_file():
         raise BackupError(f"There is no database at {source}.", "Its service makes it when it first starts.")
-    # Not read-only: SQLite may have to make the -wal anew. It gives it to the owner of the database.
-    with _opened(source, "mode=rw") as connection:
-        connection.execute("VACUUM INTO ?", (str(target),))
+    owner = source.parent.stat()
+    words = [str(source), str(BUSY_SECONDS), str(owner.st_uid), str(owner.st_gid)]
+    with private(target) as file:
+        done = subprocess.run(
+            [sys.executable, "-I", sqlite_copy.__file__, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.PIPE,
+            check=False,
+            cwd="/",
+            env={},
+            umask=0o077,
+        )
+    if done.returncode:
+        raise BackupError(f"SQLite reports of {source}: {' '.join(done.stderr.decode(errors='replace').split())}.")
     return check(target)
 
 
 def check(path: Path) -> dict[str, int]:
     """{table: rows} of a database that nobody writes to. Raises BackupError when it is damaged or has no tables."""
-    with _opened(path, "mode=ro&immutable=1") as connection:
-        (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        if verdict != "ok":
-            raise BackupError(f"{path.name} is damaged: {' '.join(verdict.split())}.")
-        counts = {name: _rows(connection, name) for (name,) in connection.execute(_TABLES).fetchall()}
+    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if verdict != "ok":
+                raise BackupError(f"{path.name} is damaged: {' '.join(verdict.split())}.")
+            counts = {name: _rows(connection, name) for (name,) in connection.execute(_TABLES).fetchall()}
+    except sqlite3.Error as error:
+        raise BackupError(f"SQLite reports of {path}: {error}.") from None
     if not counts:
         raise BackupError(f"{path.name} has no tables.")
     return counts
@@ -62,7 +83,8 @@ def refuse_other_engine(database: Path) -> None:
     https://github.com/louislam/uptime-kuma/wiki/Environment-Variables
     """
     try:
-        engine = json.loads(database.with_name(_OTHER_ENGINE).read_text(encoding="utf-8"))["type"]
+        with os.fdopen(no_link(database.with_name(_OTHER_ENGINE)), encoding="utf-8") as file:
+            engine = json.loads(file.read(_LONGEST))["type"]
     except (OSError, ValueError, LookupError, TypeError):
         return
     if engine != "sqlite":
@@ -86,17 +108,6 @@ def place(source: Path, target: Path, ending: str) -> Path | None:
         Path(f"{target}{log}").unlink(missing_ok=True)
     commit(begun, target)
     return kept if kept.exists() else None
-
-
-@contextmanager
-def _opened(path: Path, how: str) -> Iterator[sqlite3.Connection]:
-    """Raises BackupError with SQLite's reason."""
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=BUSY_SECONDS)) as connection:
-            connection.execute("PRAGMA trusted_schema = OFF")
-            yield connection
-    except sqlite3.Error as error:
-        raise BackupError(f"SQLite reports of {path}: {error}.") from None
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> int:

@@ -136,6 +136,7 @@ class _State:
         for service, path in stack.sqlite.items():
             self.say(f"copying the database of {service}")
             copy = self.work / f"{service}.db"
+            require_room(Path(path).parent, _bytes_in(Path(path)))  # its owner's own copy
             self.counts |= {key(service, table): rows for table, rows in sqlite.copy(Path(path), copy).items()}
             self.parts[name_in_archive(service, path)] = copy
         self.parts |= {name: Path(path) for name, path in stack.folders.items()}
