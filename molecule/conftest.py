@@ -109,3 +109,18 @@ def kuma_login(lab: Any, secret: Callable[[str], str]) -> Callable[[], AbstractC
             yield api
 
     return login
+
+
+@pytest.fixture(scope="session")
+def monitors(
+    kuma_login: Callable[[], AbstractContextManager[UptimeKumaApi]],
+) -> Callable[[], dict[str, dict[str, Any]]]:
+    """{name: monitor} as they are now: a run may have restarted Kuma, which ends a login."""
+
+    def look() -> dict[str, dict[str, Any]]:
+        with kuma_login() as api:
+            found = api.get_monitors()
+        assert len({monitor["name"] for monitor in found}) == len(found), "a name twice"
+        return {monitor["name"]: monitor for monitor in found}
+
+    return look

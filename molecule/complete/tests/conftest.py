@@ -23,7 +23,6 @@ ORDER = (
     "test_uptime_kuma",
     "test_side_by_side",
     "test_maintenance",
-    "test_backups",
     "test_alerting_path",
     "test_changes",
     "test_come_and_go",
@@ -65,21 +64,6 @@ def kuma(kuma_login: Callable[[], AbstractContextManager[UptimeKumaApi]]) -> Ite
     """Logged in for the whole test."""
     with kuma_login() as api:
         yield api
-
-
-@pytest.fixture(scope="session")
-def monitors(
-    kuma_login: Callable[[], AbstractContextManager[UptimeKumaApi]],
-) -> Callable[[], dict[str, dict[str, Any]]]:
-    """{name: monitor} as they are now: a run may have restarted Kuma, which ends a login."""
-
-    def look() -> dict[str, dict[str, Any]]:
-        with kuma_login() as api:
-            found = api.get_monitors()
-        assert len({monitor["name"] for monitor in found}) == len(found), "a name twice"
-        return {monitor["name"]: monitor for monitor in found}
-
-    return look
 
 
 @pytest.fixture(scope="session")

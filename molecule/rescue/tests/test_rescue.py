@@ -205,7 +205,14 @@ def test_cron_does_not_put_the_empty_data_of_a_new_host_on_top(story: Story) -> 
         assert f"restore first: crowsnest-backup restore {job} --from offsite" in story.printed["cron on the new host"]
 
 
-@pytest.mark.parametrize(("place", "count"), [("list", 1), ("list of the storage", 2)])
-def test_the_next_backup_is_beside_the_one_that_was_restored(story: Story, place: str, count: int) -> None:
-    names = set(re.findall(r"\w+_development_\d{8}_\d{6}", story.printed[place]))
-    assert [len([name for name in names if name.startswith(job)]) for job in ("shop_", "stack_")] == [count] * 2
+@pytest.mark.parametrize("job", ["shop", "stack"])
+def test_the_next_backup_is_beside_the_one_that_was_restored(job: str, story: Story) -> None:
+    restored, made = (_stems(job, story.printed[command]) for command in ("backup", "the next backup"))
+    assert len(restored) == len(made) == 1
+    assert _stems(job, story.printed["list"]) == made
+    assert restored | made <= _stems(job, story.printed["list of the storage"])
+
+
+def _stems(job: str, text: str) -> set[str]:
+    """The names of a job's backups that a command tells."""
+    return set(re.findall(rf"\b{job}_development_\d{{8}}_\d{{6}}", text))
