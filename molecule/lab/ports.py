@@ -23,7 +23,7 @@ SSH_PORT = 22
 MAX_HOSTS = 50
 # The offset is added to every port of a lab. Each has a network of its own, too.
 OFFSETS = range(10000, 57000, 1000)
-# Where a lab begins to look for a free one: those that run at the same time lie apart.
+# Where a lab begins to look for a free one: those that run at the same time lie apart, page by page.
 PREFERRED = {
     "demo": 10000,
     "default": 20000,
@@ -31,7 +31,7 @@ PREFERRED = {
     "bench": 40000,
     "complete": 50000,
     "role": 51000,
-    "rescue": 45000,
+    "rescue": 12000,
 }
 
 

@@ -44,6 +44,11 @@ def usual(monkeypatch: pytest.MonkeyPatch) -> int:
     return first
 
 
+def test_labs_that_start_at_the_same_time_want_no_port_of_each_other() -> None:
+    wanted = [port for offset in ports.PREFERRED.values() for port in ports.host_ports(offset, 0).values()]
+    assert len(set(wanted)) == len(wanted)
+
+
 def test_a_lab_takes_its_usual_ports_when_they_are_free(usual: int) -> None:
     assert ports.choose("demo", 1, []) == usual
 
