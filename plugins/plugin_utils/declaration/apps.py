@@ -10,12 +10,14 @@ from pydantic import Field, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import Backup, Switch
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpOptions, Job
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     RESERVED_HEADERS,
     AskedUrl,
     Container,
     Duration,
+    File,
     HostAndPort,
     MetricsTarget,
     Part,
@@ -109,6 +111,12 @@ class App(HttpOptions):
         Backup(), description="When its database is backed up; `false`: never. It has an effect only with `database`."
     )
     business: Business = Field(Business(), description="What Metabase shows of its data; needs `database`.")
+    env_file: File | None = Field(
+        None,
+        description="File on its host with its environment, such as /srv/shop/.env; nothing but our keys is written.",
+    )
+    compose: File | None = Field(None, description="Compose file on its host whose services read `env_file`.")
+    sentry: Sentry | None = Field(None, description="Where it reports its errors; needs `env_file`.")
     thresholds: Thresholds = Field(Thresholds(), description="When its alerts fire.")
 
     @model_validator(mode="after")
@@ -122,6 +130,16 @@ class App(HttpOptions):
     def _headers_of_a_probe(self) -> App:
         if reserved := [name for name in self.headers if name.lower() in RESERVED_HEADERS]:
             raise ValueError(f"`headers` may not have {', '.join(reserved)}: the program that probes sets it itself")
+        return self
+
+    @model_validator(mode="after")
+    def _sentry_needs_files(self) -> App:
+        if self.sentry and not self.env_file:
+            raise ValueError("`sentry` needs `env_file`: the file that your app's environment comes from")
+        if self.sentry and not self.compose and (self.sentry.restart or self.sentry.release in ("git", "image")):
+            raise ValueError(
+                "`restart` and `release: git` or `image` of `sentry` need `compose`: the app's compose file"
+            )
         return self
 
     @model_validator(mode="after")

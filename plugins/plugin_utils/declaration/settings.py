@@ -26,6 +26,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.busines
     MetabaseUser,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Receiver
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import SentryAccount
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Maintenance, Monitor, StatusPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     Clock,
@@ -214,6 +215,9 @@ class Declaration(Strict):
     )
     maintenance: list[Maintenance] = Field([], description="Windows of planned work.")
     monitors: list[Monitor] = Field([], description="Monitors of Uptime Kuma in addition to those of the apps.")
+    sentry: SentryAccount | None = Field(
+        None, description="Account in which the projects and alerts of the apps' `sentry` are made."
+    )
     status_pages: list[StatusPage] = Field(
         [StatusPage(slug="status", title="Status")], description="Status pages of Uptime Kuma."
     )

@@ -159,6 +159,12 @@ def _folder(text: str) -> str:
     return text
 
 
+def _file(text: str) -> str:
+    if not re.fullmatch(r"(/[^/]+)+", text) or not text.isprintable() or "/../" in f"{text}/":
+        raise ValueError("an absolute path of a file, such as /srv/shop/.env")
+    return text
+
+
 def _textfile_folder(text: str) -> str:
     """It stands in a line of flags and in a unit of systemd, which sees nothing below /home and a /tmp of its own."""
     hidden = ("/home", "/root", "/run", "/tmp", "/var/tmp")  # noqa: S108 - compared, not written to
@@ -256,6 +262,7 @@ DatabaseAddress = Annotated[
 ]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 Folder = Annotated[str, AfterValidator(_folder)]
+File = Annotated[str, AfterValidator(_file)]
 TextfileFolder = Annotated[str, AfterValidator(_textfile_folder)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
@@ -266,6 +273,8 @@ Email = Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$")]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 # What Docker takes as a container's name: https://docs.docker.com/reference/cli/docker/container/run/#name
 Container = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+# https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html
+EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 # Lower ports are for root, and no container is root.
 Port = Annotated[int, Field(ge=1024, le=65535)]
 # Hour and minute, in quotes in YAML: 12:00 without them is the number 720.

@@ -18,6 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.references
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.rules import own_rule_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import value_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentry import sentry_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.uptime import uptime_mistakes
 
 
@@ -39,5 +40,6 @@ def declaration_mistakes(
         *own_rule_mistakes(entries(variables.get("crowsnest_rule_files")), entries(disabled), inventory_dir),
         *business_mistakes(variables, groups, inventory_dir),
         *backup_mistakes(variables),
+        *sentry_mistakes(variables),
     ]
     return [" ".join(line.splitlines()) for line in lines]
