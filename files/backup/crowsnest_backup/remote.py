@@ -177,8 +177,8 @@ class Store:
         for key, expected in self._parts(manifest).items():
             self._compared(key, expected)
 
-    def fetch(self, manifest: Manifest, folder: Path, identity: Path | None = None) -> Path:
-        """Puts one that is listed into a folder, with its whole manifest; the path of its file, which is as dumped.
+    def fetch(self, manifest: Manifest, folder: Path, identity: Path | None = None) -> Manifest:
+        """Puts the files of one that is listed into a folder, as they were dumped; its whole manifest.
 
         `identity`: a file of age that decrypts it. The folder is for this alone: it goes with all in it on a failure.
         """
@@ -196,12 +196,11 @@ class Store:
                 raise BackupError(message, "Take another one.")
             whole = folder / f"{manifest.stem}{MANIFEST}"
             if whole.is_file():  # only that of it: nothing else was compared with what is listed
-                manifest = replace(manifest, server=parse(whole.read_bytes(), whole.name).server)
-            manifest.write(folder)
+                return replace(manifest, server=parse(whole.read_bytes(), whole.name).server)
         except BaseException:
             shutil.rmtree(folder)
             raise
-        return folder / manifest.file
+        return manifest
 
     def _parts(self, manifest: Manifest) -> dict[str, str]:
         """{key: SHA-256 as it was sent} of a backup's files."""
@@ -348,7 +347,6 @@ def sync(store: Store, settings: Settings, job: Job, now: datetime, say: Say) ->
 
     Which those are is found by comparing manifests. Each local manifest then tells of its copy.
     """
-    say(f"looking at the remote {store.remote.name}")
     folder = local.folder(settings, job)
     there = {manifest.stem: manifest for manifest in store.listed()}
     sent: list[Manifest] = []
