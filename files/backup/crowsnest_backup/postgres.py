@@ -288,16 +288,14 @@ def _publishing(port: int) -> str | None:
     return names[0] if names else None
 
 
-def docker(*words: str) -> str:
-    """What docker prints. Raises BackupError."""
+def docker(*words: str, seconds: float = ENGINE_SECONDS) -> str:
+    """What docker prints, which may take so long. Raises BackupError."""
     try:
-        done = subprocess.run(
-            ["docker", *words], capture_output=True, text=True, timeout=ENGINE_SECONDS, check=False, cwd="/"
-        )
+        done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=seconds, check=False, cwd="/")
     except (FileNotFoundError, subprocess.TimeoutExpired):
         raise BackupError("Docker does not answer on this host.") from None
     if done.returncode:
-        raise BackupError(f"docker: {' '.join(done.stderr.split())}")
+        raise BackupError(f"docker {words[0]}: {' '.join(done.stderr.split())}")
     return done.stdout
 
 

@@ -57,7 +57,7 @@ def restore(
     unfinished = _unfinished(settings, job)
     say("checking the backup and the server")
     notes = prepare(server, manifest, dump, name, create_roles)
-    _drop(server, unfinished)
+    drop(server, unfinished)
     if create_roles:
         _script(server, _roles_file(dump, manifest).read_text(encoding="utf-8"))
     try:
@@ -67,14 +67,14 @@ def restore(
         rename(server, [(unfinished, name)])
     except BaseException:
         with suppress(BackupError):
-            _drop(server, unfinished)
+            drop(server, unfinished)
         raise
     return Restored(name, counts, tuple(notes))
 
 
 def sweep(settings: Settings, job: Job) -> None:
     """Removes what a killed restore of this job left on its server. Only under the lock. Raises BackupError."""
-    _drop(_server(job), _unfinished(settings, job))
+    drop(_server(job), _unfinished(settings, job))
 
 
 def _server(job: Job) -> Server:
@@ -89,7 +89,8 @@ def _unfinished(settings: Settings, job: Job) -> str:
     return f"crowsnest_unfinished_{whose[:12]}"
 
 
-def _drop(server: Server, name: str) -> None:
+def drop(server: Server, name: str) -> None:
+    """Removes a database, whoever is connected, if it is there. Raises BackupError."""
     with Session(server, "postgres") as session:
         session.run(f"drop database if exists {identifier(name)} with (force)")
 
