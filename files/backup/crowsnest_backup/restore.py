@@ -22,7 +22,7 @@ from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
 from crowsnest_backup.postgres import PROLOGUE, Server, Session, identifier, literal
 from crowsnest_backup.progress import Say
-from crowsnest_backup.settings import Job, Settings
+from crowsnest_backup.settings import Database, Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
 
 # Bytes on the server's disk for each byte of the dump's text: tables, indexes and WAL of a measured restore.
@@ -53,7 +53,7 @@ def restore(
     Until it is whole it has a name that only this job gives: what an end of this program leaves is known by it, and
     removed at the next start. Only under the lock.
     """
-    server = _server(job)
+    server = postgres.find(cast(Database, job.database))
     unfinished = _unfinished(settings, job)
     say("checking the backup and the server")
     notes = prepare(server, manifest, dump, name, create_roles)
@@ -74,13 +74,7 @@ def restore(
 
 def sweep(settings: Settings, job: Job) -> None:
     """Removes what a killed restore of this job left on its server. Only under the lock. Raises BackupError."""
-    drop(_server(job), _unfinished(settings, job))
-
-
-def _server(job: Job) -> Server:
-    if job.database is None:
-        raise BackupError(f"{job.name} has no database.")
-    return postgres.find(job.database)
+    drop(postgres.find(cast(Database, job.database)), _unfinished(settings, job))
 
 
 def _unfinished(settings: Settings, job: Job) -> str:

@@ -288,7 +288,8 @@ class Runner:
 
     def drill(self, job: Job) -> tuple[Manifest, drill.Drilled]:
         """Proves a backup by restoring it into a server of its own. Raises Skipped when that cannot be done now."""
-        if job.database is None:
+        database = job.database
+        if database is None:
             raise BackupError("A drill restores a database, and this is none.")
         good, begun = self.good(job), self.now()
         if not good:
@@ -297,7 +298,7 @@ class Runner:
         folder = local.folder(self.settings, job)
 
         def prove() -> drill.Drilled:
-            drilled = drill.drill(self.settings, job, chosen, folder / chosen.file, self.say)
+            drilled = drill.drill(self.settings, database, chosen, folder / chosen.file, self.say)
             replace(chosen, drilled=begun.isoformat()).write(folder)
             seconds = sum(drilled.seconds.values())
             self._remember(job, lambda state: replace(state, drills=state.drills + 1, drill_seconds=seconds))
