@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -41,6 +42,24 @@ def private(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+class Digested:
+    """A file that is written, its size and its SHA-256."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._sha256, self.bytes = file, hashlib.sha256(), 0
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was written, in hex."""
+        return self._sha256.hexdigest()
+
+    def write(self, data: bytes) -> int:
+        """As of a file."""
+        self._sha256.update(data)
+        self.bytes += len(data)
+        return self._file.write(data)
 
 
 def no_link(path: Path | str, folder: int | None = None) -> int:
