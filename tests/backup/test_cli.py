@@ -196,7 +196,7 @@ def test_a_person_is_asked_before_the_swap(answer: str, rows: int, host: Host) -
     host.sql("delete from orders where id > 7")
     seen = host.on_a_terminal("restore", "shop", answer=answer)
     assert "40 rows" in seen
-    assert re.search(r"\[\d:\d\d\] loading", seen)
+    assert re.search(r"\[\d:\d\d:\d\d\] loading", seen)
     assert host.orders() == rows
     assert ("is kept as" in seen) == (answer == "yes")
 
