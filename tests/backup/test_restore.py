@@ -205,7 +205,7 @@ def test_owner_rights_settings_locale_and_comment_survive(
     own = replace(server, name="role_live")
     case = Case(tmp_path, own)
     restored = case.restore("role_new")
-    assert (restored.name, restored.counts, restored.notes) == ("role_new", {"public.t": 1}, ())
+    assert (restored.counts, restored.notes) == ({"public.t": 1}, ())
     assert case.value("role_new", SAME) == case.value("role_live", SAME)
     owners = "select tableowner from pg_tables where tablename = 't'"
     assert case.value("role_new", owners) == owner

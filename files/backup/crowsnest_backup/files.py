@@ -89,8 +89,8 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def sweep(folder: Path) -> list[str]:
-    """Removes what an earlier run left half written; the names of it. Only under the lock.
+def sweep(folder: Path) -> None:
+    """Removes what an earlier run left half written. Only under the lock.
 
     A manifest goes last: where it waits, without an older one, files of its backup may have their final names already.
     """
@@ -102,7 +102,6 @@ def sweep(folder: Path) -> list[str]:
             left = [*(folder / f"{stem}{ending}" for ending in (DUMP, ARCHIVE, ROLES)), *left]
     for path in left:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    return [path.name for path in left]
 
 
 class HeldError(BackupError):

@@ -36,6 +36,8 @@ OLDEST = 13
 PROGRAMS = Path("/usr/lib/postgresql")
 SOCKETS = "/var/run/postgresql"
 _LOOPBACK = re.compile(r"^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$")
+# psql as a program calls it: it asks nothing, reads no file of a person, and ends with the first error.
+PSQL = ("psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
 _SENTINEL = "crowsnest-backup: end of answer"
 # The first words of every session. An administrator must not call functions that the owner of a database has put
 # before PostgreSQL's own (CVE-2018-1058), and a server may end what is idle or takes long, as a backup does.
@@ -150,9 +152,8 @@ class Session:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the session
         server = replace(server, variables={**server.variables, "PGAPPNAME": name, "PGCLIENTENCODING": "UTF8"})
         psql = server.start(
-            "psql",
-            *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", "--set=ON_ERROR_STOP=1"),
-            *("--file=-", *(f"--command={statement}" for statement in at_end)),
+            *(*PSQL, "--no-align", "--tuples-only", "--file=-"),
+            *(f"--command={statement}" for statement in at_end),
             database=database,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -20,7 +20,7 @@ from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
-from crowsnest_backup.postgres import PROLOGUE, Server, Session, identifier, literal
+from crowsnest_backup.postgres import PROLOGUE, PSQL, Server, Session, identifier, literal
 from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import Database, Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
@@ -38,9 +38,8 @@ _RESTRICT = re.compile(rb"\A(?:--[^\n]*\n|\n)*\\restrict ")
 
 @dataclass(frozen=True)
 class Restored:
-    """A restored database: its name, {"schema.table": rows}, and what a person should know about it."""
+    """A restored database: {"schema.table": rows}, and what a person should know about it."""
 
-    name: str
     counts: Mapping[str, int]
     notes: tuple[str, ...]
 
@@ -69,7 +68,7 @@ def restore(
         with suppress(BackupError):
             drop(server, unfinished)
         raise
-    return Restored(name, counts, tuple(notes))
+    return Restored(counts, tuple(notes))
 
 
 def sweep(settings: Settings, job: Job) -> None:
@@ -102,9 +101,7 @@ def _complete(server: Server, name: str, manifest: Manifest, say: Say) -> None:
 def _script(server: Server, sql: str, database: str = "") -> None:
     """Runs SQL as one transaction of psql, whose variable `database` is this name. Raises BackupError."""
     server.run(
-        "psql",
-        *("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", f"--set=database={database}"),
-        *("--single-transaction", "--file=-"),
+        *(*PSQL, f"--set=database={database}", "--single-transaction", "--file=-"),
         database="postgres",
         sql=f"{PROLOGUE}set client_encoding to utf8;\n{sql}",
     )
@@ -223,9 +220,9 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
     this program too, rolls everything back. Raises BackupError: the dump is broken, PostgreSQL refuses a statement,
     the rows are not those of the manifest.
     """
-    words = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
-    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
-    with server.running("psql", *words, database=database, title="The restore stopped", **streams) as psql:
+    with server.running(
+        *PSQL, database=database, title="The restore stopped", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as psql:
         for block in _text(dump, manifest, server.major, say):
             cast(IO[bytes], psql.stdin).write(block)
     say("counting rows")
