@@ -270,7 +270,7 @@ def test_what_is_missing_is_told_before_anything_is_made(case: Case, monkeypatch
         (
             replace(whole, sql_bytes=10**15),
             "x",
-            r"takes about 2,600,000,000 MB of disk, and the server has [\d,]+ MB free",
+            r"takes about 2600000\.0 GB of disk, and the server has [\d.]+ [MG]B free",
         ),
         (whole, case.live, rf"There is a database {case.live} already"),
         (whole, "가" * 22, "is too long"),

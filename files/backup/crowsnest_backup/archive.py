@@ -15,10 +15,10 @@ from typing import IO, cast
 
 from isal import igzip, igzip_lib
 
+from crowsnest_backup.check import LEVEL
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import Digested, no_link, private, private_folder
 
-_LEVEL = 2
 _BROKEN = (tarfile.TarError, EOFError, igzip.BadGzipFile, cast(type[Exception], igzip_lib.IsalError))
 
 
@@ -30,7 +30,7 @@ def pack(path: Path, parts: Mapping[str, Path]) -> tuple[Digested, Digested]:
     """
     with private(path) as file:
         packed = Digested(file)
-        with igzip.IGzipFile("", "wb", _LEVEL, packed, mtime=0) as gzip:  # type: ignore[no-untyped-call]
+        with igzip.IGzipFile("", "wb", LEVEL, packed, mtime=0) as gzip:  # type: ignore[no-untyped-call]
             text = Digested(cast(IO[bytes], gzip))
             with tarfile.open(fileobj=cast(IO[bytes], text), mode="w|") as tar:
                 for name, part in parts.items():

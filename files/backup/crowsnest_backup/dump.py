@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 from isal import isal_zlib
 
 from crowsnest_backup import local, postgres
-from crowsnest_backup.check import BLOCK, GZIP, read_back
+from crowsnest_backup.check import BLOCK, GZIP, LEVEL, read_back
 from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.facts import facts, roles_sql
@@ -31,7 +31,7 @@ from crowsnest_backup.guard import guarded
 from crowsnest_backup.manifest import Manifest, publish
 from crowsnest_backup.names import DUMP, ROLES, stem
 from crowsnest_backup.postgres import APPLICATION, Server, Session, identifier
-from crowsnest_backup.progress import Say
+from crowsnest_backup.progress import Say, size
 from crowsnest_backup.settings import Database, Job, Settings
 from crowsnest_backup.stream import Stream
 
@@ -39,9 +39,6 @@ from crowsnest_backup.stream import Stream
 LOCK_SECONDS = 60
 # Bytes that stay free on the disk: a full one stops the database, too.
 RESERVE = 256 << 20
-# isa-l has the levels 0 to 3; with 2 text becomes as small as with zlib's 6.
-_LEVEL = 2
-_MB = 10**6
 # Progress is told whenever so many bytes more have been read.
 _SAID = 64 * BLOCK
 
@@ -133,13 +130,13 @@ def _packed(server: Server, database: str, snapshot: str, text: Stream, path: Pa
         private(path) as file,
         server.running("pg_dump", *words, database=database, stdout=subprocess.PIPE) as pg_dump,
     ):
-        packer, packed = isal_zlib.compressobj(_LEVEL, wbits=GZIP), Digested(file)
+        packer, packed = isal_zlib.compressobj(LEVEL, wbits=GZIP), Digested(file)
         while block := cast(IO[bytes], pg_dump.stdout).read(BLOCK):
             text.feed(block)
             packed.write(packer.compress(block))
             _leave_room(file)
             if text.bytes % _SAID == 0:
-                say(f"dumping, {text.bytes // _MB} MB")
+                say(f"dumping, {size(text.bytes)}")
         packed.write(packer.flush())
     return packed
 
@@ -149,7 +146,7 @@ def _leave_room(file: IO[bytes]) -> None:
     disk = os.fstatvfs(file.fileno())
     if disk.f_bavail * disk.f_frsize < RESERVE:
         raise BackupError(
-            f"The disk has less than {RESERVE // _MB} MB left, and the backup is not finished.",
+            f"The disk has less than {size(RESERVE)} left, and the backup is not finished.",
             "Make room, or keep fewer backups (`keep`): a full disk would stop the database as well.",
         )
 

@@ -28,6 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from s3transfer.manager import TransferConfig, TransferManager
 
 from crowsnest_backup import age, local
+from crowsnest_backup.check import BLOCK
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.files import partial, private, private_folder
 from crowsnest_backup.manifest import Manifest, parse
@@ -40,7 +41,6 @@ from crowsnest_backup.settings import Job, Remote, Settings
 # Bytes of a part, and how many are sent at once: 60 MB of memory. The client takes larger ones beyond 10,000 parts.
 PART, AT_ONCE = 8 * 1024**2, 2
 CONNECT_SECONDS, ANSWER_SECONDS, TRIES = 10, 60, 5
-BLOCK = 256 * 1024
 # An upload that is older has been broken off. What is hidden or was never completed stays longer, so that in a bucket
 # with versions a person can take back what was deleted by mistake.
 UPLOAD_ENDS, REMAINS_END = timedelta(days=1), timedelta(days=30)

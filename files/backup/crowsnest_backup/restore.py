@@ -21,7 +21,7 @@ from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
 from crowsnest_backup.postgres import PROLOGUE, PSQL, Server, Session, identifier, literal
-from crowsnest_backup.progress import Say
+from crowsnest_backup.progress import Say, size
 from crowsnest_backup.settings import Database, Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
 
@@ -171,7 +171,7 @@ def _require_space(server: Server, session: Session, sql_bytes: int) -> None:
     free, needed = _free(server, session), sql_bytes * _SPACE
     if free is not None and free < needed:
         raise BackupError(
-            f"The restore takes about {needed / 1e6:,.0f} MB of disk, and the server has {free / 1e6:,.0f} MB free.",
+            f"The restore takes about {size(needed)} of disk, and the server has {size(free)} free.",
             "Free some, for instance by dropping a database that an earlier swap kept.",
         )
 
@@ -235,11 +235,11 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
 
 def _text(dump: Path, manifest: Manifest, major: int, say: Say) -> Iterator[bytes]:
     """The dump as one transaction for a server of this major version. Raises BackupError before the commit."""
-    size = 0
+    done = 0
     yield f"{PROLOGUE}begin;\n".encode()
     for block in unpacked(dump, manifest):
-        yield block if size or major >= _TIMEOUT_SINCE else _TIMEOUT.sub(rb"\1", block)
-        size += len(block)
-        say(f"loading, {size * 100 // max(manifest.sql_bytes, size)} %")
+        yield block if done or major >= _TIMEOUT_SINCE else _TIMEOUT.sub(rb"\1", block)
+        done += len(block)
+        say(f"loading, {done * 100 // max(manifest.sql_bytes, done)} %")
     yield b"commit;\n"
     say("building indexes and constraints")
