@@ -15,6 +15,7 @@ from typing import IO
 
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.names import ARCHIVE, DUMP, MANIFEST, PARTIAL, ROLES
+from crowsnest_backup.progress import size
 
 
 def partial(path: Path) -> Path:
@@ -87,6 +88,16 @@ def private_folder(path: Path) -> Path:
             each.mkdir(exist_ok=True)
             each.chmod(0o700)
     return path
+
+
+def require_room(folder: Path, needed: int, spare: int = 0) -> None:
+    """Raises BackupError when so many more bytes would leave less than `spare` of them free on the disk."""
+    free = max(0, shutil.disk_usage(folder).free - spare)
+    if free < needed:
+        raise BackupError(
+            f"{folder} needs {size(needed)} more, and {size(free)} may be used there.",
+            "Make room, or keep fewer backups (`keep`).",
+        )
 
 
 def sweep(folder: Path) -> None:

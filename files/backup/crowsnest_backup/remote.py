@@ -30,11 +30,10 @@ from s3transfer.manager import TransferConfig, TransferManager
 from crowsnest_backup import age, local
 from crowsnest_backup.check import BLOCK
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import partial, private, private_folder
+from crowsnest_backup.files import partial, private, private_folder, require_room
 from crowsnest_backup.manifest import Manifest, parse
 from crowsnest_backup.names import ARCHIVE, DUMP, ENCRYPTED, MANIFEST, ROLES, time_of
 from crowsnest_backup.progress import Say
-from crowsnest_backup.progress import size as human
 from crowsnest_backup.remote_errors import AGAIN, told
 from crowsnest_backup.settings import Job, Remote, Settings
 
@@ -149,7 +148,7 @@ class Store:
         if not self.remote.encrypt_to:
             return self._put(path, f"{self.prefix}{path.name}", say)
         secret = partial(path.with_name(path.name + ENCRYPTED))
-        _need_room(path.parent, path.stat().st_size)
+        require_room(path.parent, path.stat().st_size)
         say(f"encrypting {path.name}")
         try:
             age.encrypt(path, secret, self.remote.encrypt_to)
@@ -188,7 +187,7 @@ class Store:
                 f"{manifest.stem} at the remote {self.remote.name} is encrypted.", "Give --identity FILE."
             )
         try:
-            _need_room(private_folder(folder), record["bytes"] * (2 if identity else 1))
+            require_room(private_folder(folder), record["bytes"] * (2 if identity else 1))
             for key, expected in self._parts(manifest).items():
                 self._get(key, folder, expected, identity)
             if sha256(folder / manifest.file) != manifest.sha256:
@@ -388,12 +387,6 @@ def sha256(path: Path) -> str:
         while block := file.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _need_room(folder: Path, size: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise BackupError(f"{folder} has {human(free)} of disk left, and {human(size)} are needed.", "Make room there.")
 
 
 def _progress(name: str, size: int, say: Say) -> ProgressCallbackInvoker:

@@ -17,8 +17,9 @@ from pathlib import Path
 from crowsnest_backup import blocks, local, silences, sqlite, swap
 from crowsnest_backup.archive import unpack
 from crowsnest_backup.check import check
+from crowsnest_backup.dump import RESERVE
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import write_whole
+from crowsnest_backup.files import require_room, write_whole
 from crowsnest_backup.manifest import Manifest, manifests
 from crowsnest_backup.names import PARTIAL
 from crowsnest_backup.placing import replace_folder
@@ -35,7 +36,6 @@ from crowsnest_backup.stack import (
     declared,
     metabase_job,
     name_in_archive,
-    require_room,
 )
 
 # How long the services may take to stop or start, in seconds; each gets a minute of compose.
@@ -52,7 +52,7 @@ def restore(settings: Settings, manifest: Manifest, archive: Path, now: datetime
     stack, job = declared(settings), settings.job(STACK)
     check(archive.parent, manifest)
     folder = local.folder(settings, job)
-    require_room(folder, 2 * manifest.sql_bytes)  # unpacked, and in its place where that is on the same disk
+    require_room(folder, 2 * manifest.sql_bytes, RESERVE)  # unpacked, and in its place where that is on the same disk
     try:
         with tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=folder) as place:
             work = Path(place)
