@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from crowsnest_backup import local
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.manifest import Manifest, manifests
+from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.remote import PART
 from object_storage import JOB, NOW, Place, Storage, placed
 
@@ -160,7 +160,7 @@ def test_settings_and_the_comment_leave_this_host_only_encrypted(encrypted: Plac
     assert not [key for key, text in zip(sent, texts, strict=True) if secret.encode() in text]
     (listed,) = encrypted.store.listed()
     assert listed.server == {"major": 17}
-    (fetched,) = manifests(encrypted.fetch(tmp_path / "fetched").parent)
+    fetched = encrypted.store.fetch(listed, tmp_path / "fetched", encrypted.identity)
     assert replace(fetched, remote={}) == manifest
     encrypted.put(f"production/shop/{manifest.stem}.json.age")
     with pytest.raises(BackupError, match=r"\.json\.age at the remote offsite is damaged"):
@@ -192,7 +192,7 @@ def test_what_is_fetched_is_what_was_dumped(place: Place, tmp_path: Path) -> Non
     assert path.read_bytes() == (place.folder / manifest.file).read_bytes()
     assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
     names = sorted(each.name.removeprefix(manifest.stem) for each in path.parent.iterdir())
-    assert names == [".json", *([".roles.sql"] if place.remote.encrypt_to else []), ".sql.gz"]
+    assert names == [*([".json", ".roles.sql"] if place.remote.encrypt_to else []), ".sql.gz"]
     assert replace(of(place, manifest), remote={}) == manifest
 
 

@@ -121,9 +121,9 @@ def test_a_disk_without_room(ministack_server: Storage, tmp_path: Path, monkeypa
     place.backup(days_ago=1)
     before = content(place)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=999))
-    with pytest.raises(BackupError, match=r"^\S+/shop has 999 B of disk left, and 1\.0 kB are needed\. Make room"):
+    with pytest.raises(BackupError, match=r"^\S+/shop needs 1\.0 kB more, and 999 B may be used there\. Make room"):
         place.sync()
-    with pytest.raises(BackupError, match=r"^\S+/fetched has 999 B of disk left, and 2\.\d kB are needed\. Make room"):
+    with pytest.raises(BackupError, match=r"^\S+/fetched needs 2\.\d kB more, and 999 B may be used there\. Make room"):
         place.fetch(tmp_path / "fetched")
     assert content(place) == before
     assert not (tmp_path / "fetched").exists()

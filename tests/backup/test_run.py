@@ -93,9 +93,9 @@ class World:
             replace(each, remote={str(job.remote): {}}).write(local.folder(settings, job))
         return lacking
 
-    def prove(self, settings: Settings, job: Job, backup: Manifest, dump: Path, say: Say) -> Drilled:
+    def prove(self, settings: Settings, database: Database, backup: Manifest, dump: Path, say: Say) -> Drilled:
         assert dump.read_bytes() == backup.stem.encode()
-        self.step(f"drill {job.name}")
+        self.step(f"drill {backup.app}")
         return Drilled(backup.stem, "17.2", "an image", {"restore": 1.5, "count": 0.5}, backup.counts, True)
 
     # The remote.

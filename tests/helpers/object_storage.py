@@ -169,9 +169,9 @@ class Place:
         return [each.stem for each in remote.sync(self.store, self.settings, JOB, NOW, self.told.append)]
 
     def fetch(self, folder: Path, stem: str = "") -> Path:
-        """What a restore fetches."""
+        """The file that a restore fetches."""
         (chosen,) = [each for each in self.store.listed() if stem in ("", each.stem)]
-        return self.store.fetch(chosen, folder, self.identity)
+        return folder / self.store.fetch(chosen, folder, self.identity).file
 
     def write_settings(self, folder: Path) -> None:
         """As the program reads them."""

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -16,29 +15,11 @@ from typing import IO, cast
 
 from isal import igzip, igzip_lib
 
+from crowsnest_backup.check import LEVEL
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import no_link, private, private_folder
+from crowsnest_backup.files import Digested, no_link, private, private_folder
 
-_LEVEL = 2
 _BROKEN = (tarfile.TarError, EOFError, igzip.BadGzipFile, cast(type[Exception], igzip_lib.IsalError))
-
-
-class Digested:
-    """A file that is written, its size and its SHA-256."""
-
-    def __init__(self, file: IO[bytes] | igzip.IGzipFile) -> None:
-        self._file, self._sha256, self.bytes = file, hashlib.sha256(), 0
-
-    @property
-    def sha256(self) -> str:
-        """Of all that was written, in hex."""
-        return self._sha256.hexdigest()
-
-    def write(self, data: bytes) -> int:
-        """As of a file."""
-        self._sha256.update(data)
-        self.bytes += len(data)
-        return self._file.write(data)
 
 
 def pack(path: Path, parts: Mapping[str, Path]) -> tuple[Digested, Digested]:
@@ -49,8 +30,8 @@ def pack(path: Path, parts: Mapping[str, Path]) -> tuple[Digested, Digested]:
     """
     with private(path) as file:
         packed = Digested(file)
-        with igzip.IGzipFile("", "wb", _LEVEL, packed, mtime=0) as gzip:  # type: ignore[no-untyped-call]
-            text = Digested(gzip)
+        with igzip.IGzipFile("", "wb", LEVEL, packed, mtime=0) as gzip:  # type: ignore[no-untyped-call]
+            text = Digested(cast(IO[bytes], gzip))
             with tarfile.open(fileobj=cast(IO[bytes], text), mode="w|") as tar:
                 for name, part in parts.items():
                     _add(tar, name, part)

@@ -97,17 +97,13 @@ def _backup(call: Call) -> Answer:
     return Answer(rows, well=well)
 
 
-def _store(call: Call, job: Job, name: str) -> Store:
-    from crowsnest_backup import remote  # boto3 takes half a second, and is not always needed
-
-    call.progress.say(f"looking at the remote {name}")
-    return remote.find(call.runner.settings, job, name)
-
-
-def _from(call: Call, job: Job) -> Store | None:
-    """What --from names; None is this host."""
+def _from(call: Call, job: Job) -> tuple[Store | None, list[Manifest]]:
+    """What --from names, None for this host, and the backups there."""
     source = call.arguments.source
-    return None if source in (None, recovery.LOCAL) else _store(call, job, source)
+    if source in (None, recovery.LOCAL):
+        return None, local.backups(call.runner.settings, job)
+    store = call.runner.store(job, source)
+    return store, store.listed()
 
 
 def _counted(found: Sequence[Manifest], store: Store | None) -> str:
@@ -118,8 +114,7 @@ def _counted(found: Sequence[Manifest], store: Store | None) -> str:
 def _list(call: Call) -> Answer:
     rows, lines = [], []
     for job in call.jobs():
-        store = _from(call, job)
-        found = store.listed() if store else local.backups(call.runner.settings, job)
+        store, found = _from(call, job)
         damaged = {} if store else call.runner.state(job).corrupt
         rows += [asdict(each) for each in found]
         table = status.listed(found, damaged, call.runner.settings.timezone)
@@ -129,8 +124,7 @@ def _list(call: Call) -> Answer:
 
 def _check(call: Call) -> Answer:
     def check(job: Job) -> dict[str, Any]:
-        store = _from(call, job)
-        found = store.listed() if store else local.backups(call.runner.settings, job)
+        store, found = _from(call, job)
         damaged = call.runner.verify(job, store, found) if store else call.runner.check(job, found)
         whole = f"{len(found) - len(damaged)} whole of " if found else ""
         call.progress.tell(f"{job.name}: {whole}{_counted(found, store)}.")
@@ -159,7 +153,7 @@ def _planned(call: Call) -> Answer:
     for job in call.jobs():
         plans = {"this host": call.runner.planned(job)}
         if job.remote:
-            listed = _store(call, job, job.remote).listed()
+            listed = call.runner.store(job, job.remote).listed()
             plans[f"the remote {job.remote}"] = call.runner.planned_remotely(job, listed)
         for place, plan in plans.items():
             rows.append({"name": job.name, "place": place, **asdict(plan)})

@@ -22,7 +22,7 @@ from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.postgres import Server, Session, docker, identifier, reason
 from crowsnest_backup.progress import Say
 from crowsnest_backup.scratch import Source
-from crowsnest_backup.settings import Job, Settings
+from crowsnest_backup.settings import Database, Settings
 
 # One drill of so many takes the oldest backup that is kept, all others the newest.
 OLDEST_EVERY = 4
@@ -56,18 +56,16 @@ class Drilled:
 
 
 def choose(manifests: Sequence[Manifest], drills_done: int) -> Manifest:
-    """The backup to restore next, of these from the oldest to the newest. Raises Skipped when there is none."""
-    if not manifests:
-        raise Skipped("There is no backup yet.")
+    """The backup to restore next, of these from the oldest to the newest."""
     return manifests[0 if drills_done % OLDEST_EVERY == OLDEST_EVERY - 1 else -1]
 
 
-def drill(settings: Settings, job: Job, manifest: Manifest, dump: Path, say: Say) -> Drilled:
+def drill(settings: Settings, database: Database, manifest: Manifest, dump: Path, say: Say) -> Drilled:
     """Restores a backup of a database and compares it with its manifest. Only under the lock.
 
     Raises Skipped: no room, or no server of this kind can be had. Raises BackupError: the backup is not proven.
     """
-    live, source = _live(job)
+    live, source = _live(database)
     _room(settings.state, source, manifest)
     libraries = _libraries(live, manifest)
     seconds: dict[str, float] = {}
@@ -96,12 +94,10 @@ def _timed(step: str, seconds: dict[str, float], say: Say) -> Iterator[None]:
     seconds[step] = round(time.monotonic() - begun, 2)
 
 
-def _live(job: Job) -> tuple[Server, Source]:
+def _live(database: Database) -> tuple[Server, Source]:
     """The live server and what it runs from. Raises Skipped."""
-    if job.database is None:
-        raise Skipped("Only a database is drilled.")
     try:
-        live = postgres.find(job.database)
+        live = postgres.find(database)
         return live, scratch.source(live)
     except BackupError as error:
         raise Skipped(error.message, error.advice) from None

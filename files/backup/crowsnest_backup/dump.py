@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import errno
-import hashlib
 import os
 import subprocess
 import time
@@ -22,17 +21,17 @@ from typing import IO, Any, cast
 
 from isal import isal_zlib
 
-from crowsnest_backup import postgres
-from crowsnest_backup.check import BLOCK, GZIP, read_back
+from crowsnest_backup import local, postgres
+from crowsnest_backup.check import BLOCK, GZIP, LEVEL, read_back
 from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.facts import facts, roles_sql
-from crowsnest_backup.files import partial, private, private_folder, write_partial
+from crowsnest_backup.files import Digested, partial, private, write_partial
 from crowsnest_backup.guard import guarded
 from crowsnest_backup.manifest import Manifest, publish
 from crowsnest_backup.names import DUMP, ROLES, stem
 from crowsnest_backup.postgres import APPLICATION, Server, Session, identifier
-from crowsnest_backup.progress import Say
+from crowsnest_backup.progress import Say, size
 from crowsnest_backup.settings import Database, Job, Settings
 from crowsnest_backup.stream import Stream
 
@@ -40,20 +39,16 @@ from crowsnest_backup.stream import Stream
 LOCK_SECONDS = 60
 # Bytes that stay free on the disk: a full one stops the database, too.
 RESERVE = 256 << 20
-# isa-l has the levels 0 to 3; with 2 text becomes as small as with zlib's 6.
-_LEVEL = 2
-_MB = 10**6
 # Progress is told whenever so many bytes more have been read.
 _SAID = 64 * BLOCK
 
 
 @dataclass(frozen=True)
 class Content:
-    """A dump on the disk: its text, size and SHA-256; what a restore must know of the database; SQL of its roles."""
+    """A dump on the disk: its text and its file; what a restore must know of the database; SQL of its roles."""
 
     text: Stream
-    bytes: int
-    sha256: str
+    file: Digested
     facts: Mapping[str, Any]
     roles: str
 
@@ -66,7 +61,7 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
     begun = time.monotonic()
     database = cast(Database, job.database)
     server = postgres.find(database)
-    folder = private_folder(settings.directory / settings.environment / job.name)
+    folder = local.folder(settings, job)
     name = stem(database.name, settings.environment, now)
     file, roles = folder / f"{name}{DUMP}", folder / f"{name}{ROLES}"
     try:
@@ -82,8 +77,8 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
             server=content.facts,
             counts=content.text.rows,
             sql_bytes=content.text.bytes,
-            bytes=content.bytes,
-            sha256=content.sha256,
+            bytes=content.file.bytes,
+            sha256=content.file.sha256,
             attempts=attempt,
             checked=now.isoformat(),
         )
@@ -112,14 +107,14 @@ def _dumped(server: Server, database: str, path: Path, say: Say) -> Content:
             known, counts = facts(session), counted(session)
             roles = roles_sql(session, known["roles"])
             text = Stream(_codec(known["encoding"]))
-            size, sha256 = _packed(ours, database, snapshot, text, path, say)
+            file = _packed(ours, database, snapshot, text, path, say)
     except BackupError as error:
         raise _explained(error, server, database) from None
     if not text.whole:
         raise BackupError("What pg_dump wrote has no end, although it reported success.")
     if differences := differing(counts, text.rows):
         raise BackupError(f"The dump does not hold the rows of its own snapshot: {'; '.join(differences)}.")
-    return Content(text, size, sha256, known, roles)
+    return Content(text, file, known, roles)
 
 
 def _snapshot(session: Session) -> str:
@@ -128,32 +123,22 @@ def _snapshot(session: Session) -> str:
     return str(session.value("select pg_export_snapshot() as name"))
 
 
-def _packed(server: Server, database: str, snapshot: str, text: Stream, path: Path, say: Say) -> tuple[int, str]:
-    """Writes what pg_dump gives to a file, gzipped: its size and SHA-256. Raises BackupError, OSError."""
+def _packed(server: Server, database: str, snapshot: str, text: Stream, path: Path, say: Say) -> Digested:
+    """Writes what pg_dump gives to a file, as one member of gzip. Raises BackupError, OSError."""
     words = [f"--snapshot={snapshot}", f"--lock-wait-timeout={LOCK_SECONDS}s", "--no-password"]
     with (
         private(path) as file,
         server.running("pg_dump", *words, database=database, stdout=subprocess.PIPE) as pg_dump,
     ):
-        return _written(cast(IO[bytes], pg_dump.stdout), text, file, say)
-
-
-def _written(source: IO[bytes], text: Stream, file: IO[bytes], say: Say) -> tuple[int, str]:
-    """Reads all text and writes it as one member of gzip: size and SHA-256 of the file. Raises BackupError, OSError."""
-    packer, sha256, size = isal_zlib.compressobj(_LEVEL, wbits=GZIP), hashlib.sha256(), 0
-
-    def write(packed: bytes) -> int:
-        sha256.update(packed)
-        return file.write(packed)
-
-    while block := source.read(BLOCK):
-        text.feed(block)
-        size += write(packer.compress(block))
-        _leave_room(file)
-        if text.bytes % _SAID == 0:
-            say(f"dumping, {text.bytes // _MB} MB")
-    size += write(packer.flush())
-    return size, sha256.hexdigest()
+        packer, packed = isal_zlib.compressobj(LEVEL, wbits=GZIP), Digested(file)
+        while block := cast(IO[bytes], pg_dump.stdout).read(BLOCK):
+            text.feed(block)
+            packed.write(packer.compress(block))
+            _leave_room(file)
+            if text.bytes % _SAID == 0:
+                say(f"dumping, {size(text.bytes)}")
+        packed.write(packer.flush())
+    return packed
 
 
 def _leave_room(file: IO[bytes]) -> None:
@@ -161,7 +146,7 @@ def _leave_room(file: IO[bytes]) -> None:
     disk = os.fstatvfs(file.fileno())
     if disk.f_bavail * disk.f_frsize < RESERVE:
         raise BackupError(
-            f"The disk has less than {RESERVE // _MB} MB left, and the backup is not finished.",
+            f"The disk has less than {size(RESERVE)} left, and the backup is not finished.",
             "Make room, or keep fewer backups (`keep`): a full disk would stop the database as well.",
         )
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import IO
 
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.names import ARCHIVE, DUMP, MANIFEST, PARTIAL, ROLES
+from crowsnest_backup.progress import size
 
 
 def partial(path: Path) -> Path:
@@ -43,6 +45,24 @@ def private(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         os.fsync(file.fileno())
 
 
+class Digested:
+    """A file that is written, its size and its SHA-256."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._sha256, self.bytes = file, hashlib.sha256(), 0
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was written, in hex."""
+        return self._sha256.hexdigest()
+
+    def write(self, data: bytes) -> int:
+        """As of a file."""
+        self._sha256.update(data)
+        self.bytes += len(data)
+        return self._file.write(data)
+
+
 def no_link(path: Path | str, folder: int | None = None) -> int:
     """A descriptor to read what another user may replace meanwhile, below the open `folder` where that is given.
 
@@ -70,8 +90,18 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def sweep(folder: Path) -> list[str]:
-    """Removes what an earlier run left half written; the names of it. Only under the lock.
+def require_room(folder: Path, needed: int, spare: int = 0) -> None:
+    """Raises BackupError when so many more bytes would leave less than `spare` of them free on the disk."""
+    free = max(0, shutil.disk_usage(folder).free - spare)
+    if free < needed:
+        raise BackupError(
+            f"{folder} needs {size(needed)} more, and {size(free)} may be used there.",
+            "Make room, or keep fewer backups (`keep`).",
+        )
+
+
+def sweep(folder: Path) -> None:
+    """Removes what an earlier run left half written. Only under the lock.
 
     A manifest goes last: where it waits, without an older one, files of its backup may have their final names already.
     """
@@ -83,7 +113,6 @@ def sweep(folder: Path) -> list[str]:
             left = [*(folder / f"{stem}{ending}" for ending in (DUMP, ARCHIVE, ROLES)), *left]
     for path in left:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    return [path.name for path in left]
 
 
 class HeldError(BackupError):

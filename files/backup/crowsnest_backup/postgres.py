@@ -36,6 +36,8 @@ OLDEST = 13
 PROGRAMS = Path("/usr/lib/postgresql")
 SOCKETS = "/var/run/postgresql"
 _LOOPBACK = re.compile(r"^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$")
+# psql as a program calls it: it asks nothing, reads no file of a person, and ends with the first error.
+PSQL = ("psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
 _SENTINEL = "crowsnest-backup: end of answer"
 # The first words of every session. An administrator must not call functions that the owner of a database has put
 # before PostgreSQL's own (CVE-2018-1058), and a server may end what is idle or takes long, as a backup does.
@@ -150,9 +152,8 @@ class Session:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the session
         server = replace(server, variables={**server.variables, "PGAPPNAME": name, "PGCLIENTENCODING": "UTF8"})
         psql = server.start(
-            "psql",
-            *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", "--set=ON_ERROR_STOP=1"),
-            *("--file=-", *(f"--command={statement}" for statement in at_end)),
+            *(*PSQL, "--no-align", "--tuples-only", "--file=-"),
+            *(f"--command={statement}" for statement in at_end),
             database=database,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -288,16 +289,14 @@ def _publishing(port: int) -> str | None:
     return names[0] if names else None
 
 
-def docker(*words: str) -> str:
-    """What docker prints. Raises BackupError."""
+def docker(*words: str, seconds: float = ENGINE_SECONDS) -> str:
+    """What docker prints, which may take so long. Raises BackupError."""
     try:
-        done = subprocess.run(
-            ["docker", *words], capture_output=True, text=True, timeout=ENGINE_SECONDS, check=False, cwd="/"
-        )
+        done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=seconds, check=False, cwd="/")
     except (FileNotFoundError, subprocess.TimeoutExpired):
         raise BackupError("Docker does not answer on this host.") from None
     if done.returncode:
-        raise BackupError(f"docker: {' '.join(done.stderr.split())}")
+        raise BackupError(f"docker {words[0]}: {' '.join(done.stderr.split())}")
     return done.stdout
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 
 # Tells what is being done, in one short fragment such as `Dumping shop: 120 MB`.
 Say = Callable[[str], None]
@@ -69,20 +70,13 @@ class Progress:
                 self._show()
 
     def _show(self) -> None:
-        line = f"[{elapsed(time.monotonic() - self._begun)}] {self._doing}"
+        line = f"[{timedelta(seconds=int(time.monotonic() - self._begun))}] {self._doing}"
         self._write(_CLEAR + line[: shutil.get_terminal_size().columns - 1])
 
     def _write(self, text: str) -> None:
         with suppress(OSError):  # the terminal is gone, and the work goes on
             self._stream.write(text)
             self._stream.flush()
-
-
-def elapsed(seconds: float) -> str:
-    """`1:05` for 65 seconds, `1:00:05` for an hour more."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def size(count: float) -> str:

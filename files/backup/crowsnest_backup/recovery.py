@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from crowsnest_backup import local, postgres, restore, swap
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import locked, private_folder
-from crowsnest_backup.manifest import Manifest, manifests
+from crowsnest_backup.files import locked
+from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.progress import Progress, span
 from crowsnest_backup.run import Runner, why_not
 from crowsnest_backup.settings import Database, Job
@@ -142,13 +142,10 @@ def _fetched(runner: Runner, job: Job, wish: Wish) -> Iterator[tuple[Manifest, P
                 chosen = local.named(wish.backup, found, f"of {job.name} on this host")
                 yield chosen, folder / chosen.file
             else:
-                from crowsnest_backup import remote
-
-                runner.say(f"looking at the remote {source}")
-                store = remote.find(runner.settings, job, source)
+                store = runner.store(job, source)
                 chosen = local.named(wish.backup, store.listed(), f"of {job.name} at the remote {source}")
                 runner.say(f"fetching {chosen.file} from {source}")
-                path = store.fetch(chosen, private_folder(folder / local.FETCHED), wish.identity)
-                yield local.named(chosen.stem, manifests(path.parent), f"in {path.parent}"), path
+                whole = store.fetch(chosen, folder / local.FETCHED, wish.identity)
+                yield whole, folder / local.FETCHED / whole.file
         finally:
             shutil.rmtree(folder / local.FETCHED, ignore_errors=True)

@@ -28,19 +28,18 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from s3transfer.manager import TransferConfig, TransferManager
 
 from crowsnest_backup import age, local
+from crowsnest_backup.check import BLOCK
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import partial, private, private_folder
+from crowsnest_backup.files import partial, private, private_folder, require_room
 from crowsnest_backup.manifest import Manifest, parse
 from crowsnest_backup.names import ARCHIVE, DUMP, ENCRYPTED, MANIFEST, ROLES, time_of
 from crowsnest_backup.progress import Say
-from crowsnest_backup.progress import size as human
 from crowsnest_backup.remote_errors import AGAIN, told
 from crowsnest_backup.settings import Job, Remote, Settings
 
 # Bytes of a part, and how many are sent at once: 60 MB of memory. The client takes larger ones beyond 10,000 parts.
 PART, AT_ONCE = 8 * 1024**2, 2
 CONNECT_SECONDS, ANSWER_SECONDS, TRIES = 10, 60, 5
-BLOCK = 256 * 1024
 # An upload that is older has been broken off. What is hidden or was never completed stays longer, so that in a bucket
 # with versions a person can take back what was deleted by mistake.
 UPLOAD_ENDS, REMAINS_END = timedelta(days=1), timedelta(days=30)
@@ -149,7 +148,7 @@ class Store:
         if not self.remote.encrypt_to:
             return self._put(path, f"{self.prefix}{path.name}", say)
         secret = partial(path.with_name(path.name + ENCRYPTED))
-        _need_room(path.parent, path.stat().st_size)
+        require_room(path.parent, path.stat().st_size)
         say(f"encrypting {path.name}")
         try:
             age.encrypt(path, secret, self.remote.encrypt_to)
@@ -177,8 +176,8 @@ class Store:
         for key, expected in self._parts(manifest).items():
             self._compared(key, expected)
 
-    def fetch(self, manifest: Manifest, folder: Path, identity: Path | None = None) -> Path:
-        """Puts one that is listed into a folder, with its whole manifest; the path of its file, which is as dumped.
+    def fetch(self, manifest: Manifest, folder: Path, identity: Path | None = None) -> Manifest:
+        """Puts the files of one that is listed into a folder, as they were dumped; its whole manifest.
 
         `identity`: a file of age that decrypts it. The folder is for this alone: it goes with all in it on a failure.
         """
@@ -188,7 +187,7 @@ class Store:
                 f"{manifest.stem} at the remote {self.remote.name} is encrypted.", "Give --identity FILE."
             )
         try:
-            _need_room(private_folder(folder), record["bytes"] * (2 if identity else 1))
+            require_room(private_folder(folder), record["bytes"] * (2 if identity else 1))
             for key, expected in self._parts(manifest).items():
                 self._get(key, folder, expected, identity)
             if sha256(folder / manifest.file) != manifest.sha256:
@@ -196,12 +195,11 @@ class Store:
                 raise BackupError(message, "Take another one.")
             whole = folder / f"{manifest.stem}{MANIFEST}"
             if whole.is_file():  # only that of it: nothing else was compared with what is listed
-                manifest = replace(manifest, server=parse(whole.read_bytes(), whole.name).server)
-            manifest.write(folder)
+                return replace(manifest, server=parse(whole.read_bytes(), whole.name).server)
         except BaseException:
             shutil.rmtree(folder)
             raise
-        return folder / manifest.file
+        return manifest
 
     def _parts(self, manifest: Manifest) -> dict[str, str]:
         """{key: SHA-256 as it was sent} of a backup's files."""
@@ -348,7 +346,6 @@ def sync(store: Store, settings: Settings, job: Job, now: datetime, say: Say) ->
 
     Which those are is found by comparing manifests. Each local manifest then tells of its copy.
     """
-    say(f"looking at the remote {store.remote.name}")
     folder = local.folder(settings, job)
     there = {manifest.stem: manifest for manifest in store.listed()}
     sent: list[Manifest] = []
@@ -390,12 +387,6 @@ def sha256(path: Path) -> str:
         while block := file.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _need_room(folder: Path, size: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise BackupError(f"{folder} has {human(free)} of disk left, and {human(size)} are needed.", "Make room there.")
 
 
 def _progress(name: str, size: int, say: Say) -> ProgressCallbackInvoker:

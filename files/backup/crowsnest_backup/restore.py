@@ -20,9 +20,9 @@ from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
-from crowsnest_backup.postgres import PROLOGUE, Server, Session, identifier, literal
-from crowsnest_backup.progress import Say
-from crowsnest_backup.settings import Job, Settings
+from crowsnest_backup.postgres import PROLOGUE, PSQL, Server, Session, identifier, literal
+from crowsnest_backup.progress import Say, size
+from crowsnest_backup.settings import Database, Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
 
 # Bytes on the server's disk for each byte of the dump's text: tables, indexes and WAL of a measured restore.
@@ -38,9 +38,8 @@ _RESTRICT = re.compile(rb"\A(?:--[^\n]*\n|\n)*\\restrict ")
 
 @dataclass(frozen=True)
 class Restored:
-    """A restored database: its name, {"schema.table": rows}, and what a person should know about it."""
+    """A restored database: {"schema.table": rows}, and what a person should know about it."""
 
-    name: str
     counts: Mapping[str, int]
     notes: tuple[str, ...]
 
@@ -53,11 +52,11 @@ def restore(
     Until it is whole it has a name that only this job gives: what an end of this program leaves is known by it, and
     removed at the next start. Only under the lock.
     """
-    server = _server(job)
+    server = postgres.find(cast(Database, job.database))
     unfinished = _unfinished(settings, job)
     say("checking the backup and the server")
     notes = prepare(server, manifest, dump, name, create_roles)
-    _drop(server, unfinished)
+    drop(server, unfinished)
     if create_roles:
         _script(server, _roles_file(dump, manifest).read_text(encoding="utf-8"))
     try:
@@ -67,20 +66,14 @@ def restore(
         rename(server, [(unfinished, name)])
     except BaseException:
         with suppress(BackupError):
-            _drop(server, unfinished)
+            drop(server, unfinished)
         raise
-    return Restored(name, counts, tuple(notes))
+    return Restored(counts, tuple(notes))
 
 
 def sweep(settings: Settings, job: Job) -> None:
     """Removes what a killed restore of this job left on its server. Only under the lock. Raises BackupError."""
-    _drop(_server(job), _unfinished(settings, job))
-
-
-def _server(job: Job) -> Server:
-    if job.database is None:
-        raise BackupError(f"{job.name} has no database.")
-    return postgres.find(job.database)
+    drop(postgres.find(cast(Database, job.database)), _unfinished(settings, job))
 
 
 def _unfinished(settings: Settings, job: Job) -> str:
@@ -89,7 +82,8 @@ def _unfinished(settings: Settings, job: Job) -> str:
     return f"crowsnest_unfinished_{whose[:12]}"
 
 
-def _drop(server: Server, name: str) -> None:
+def drop(server: Server, name: str) -> None:
+    """Removes a database, whoever is connected, if it is there. Raises BackupError."""
     with Session(server, "postgres") as session:
         session.run(f"drop database if exists {identifier(name)} with (force)")
 
@@ -107,9 +101,7 @@ def _complete(server: Server, name: str, manifest: Manifest, say: Say) -> None:
 def _script(server: Server, sql: str, database: str = "") -> None:
     """Runs SQL as one transaction of psql, whose variable `database` is this name. Raises BackupError."""
     server.run(
-        "psql",
-        *("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", f"--set=database={database}"),
-        *("--single-transaction", "--file=-"),
+        *(*PSQL, f"--set=database={database}", "--single-transaction", "--file=-"),
         database="postgres",
         sql=f"{PROLOGUE}set client_encoding to utf8;\n{sql}",
     )
@@ -179,7 +171,7 @@ def _require_space(server: Server, session: Session, sql_bytes: int) -> None:
     free, needed = _free(server, session), sql_bytes * _SPACE
     if free is not None and free < needed:
         raise BackupError(
-            f"The restore takes about {needed / 1e6:,.0f} MB of disk, and the server has {free / 1e6:,.0f} MB free.",
+            f"The restore takes about {size(needed)} of disk, and the server has {size(free)} free.",
             "Free some, for instance by dropping a database that an earlier swap kept.",
         )
 
@@ -228,9 +220,9 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
     this program too, rolls everything back. Raises BackupError: the dump is broken, PostgreSQL refuses a statement,
     the rows are not those of the manifest.
     """
-    words = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
-    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
-    with server.running("psql", *words, database=database, title="The restore stopped", **streams) as psql:
+    with server.running(
+        *PSQL, database=database, title="The restore stopped", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as psql:
         for block in _text(dump, manifest, server.major, say):
             cast(IO[bytes], psql.stdin).write(block)
     say("counting rows")
@@ -243,11 +235,11 @@ def load(server: Server, database: str, dump: Path, manifest: Manifest, say: Say
 
 def _text(dump: Path, manifest: Manifest, major: int, say: Say) -> Iterator[bytes]:
     """The dump as one transaction for a server of this major version. Raises BackupError before the commit."""
-    size = 0
+    done = 0
     yield f"{PROLOGUE}begin;\n".encode()
     for block in unpacked(dump, manifest):
-        yield block if size or major >= _TIMEOUT_SINCE else _TIMEOUT.sub(rb"\1", block)
-        size += len(block)
-        say(f"loading, {size * 100 // max(manifest.sql_bytes, size)} %")
+        yield block if done or major >= _TIMEOUT_SINCE else _TIMEOUT.sub(rb"\1", block)
+        done += len(block)
+        say(f"loading, {done * 100 // max(manifest.sql_bytes, done)} %")
     yield b"commit;\n"
     say("building indexes and constraints")

@@ -134,10 +134,8 @@ class Runner:
         """
         if job.remote is None or local.backups(self.settings, job) or self.state(job).restored:
             return ""
-        from crowsnest_backup import remote
-
         try:
-            found = remote.find(self.settings, job, job.remote).listed()
+            found = self.store(job, job.remote).listed()
         except BackupError:  # a remote that does not answer keeps nobody from a first backup
             return ""
         restore_it = f"crowsnest-backup restore {job.name} --from {job.remote}"
@@ -214,16 +212,23 @@ class Runner:
 
         self._try(job, "pruned", prune)
 
+    def store(self, job: Job, name: str) -> Store:
+        """The place of a job at the remote of this name. Raises BackupError."""
+        from crowsnest_backup import remote  # boto3 takes more memory than all the rest, and is not always needed
+
+        self.say(f"looking at the remote {name}")
+        return remote.find(self.settings, job, name)
+
     def send(self, job: Job, agreed: bool = False) -> None:
         """Sends what the remote of the job lacks, and deletes what is not kept there."""
-        from crowsnest_backup import remote  # boto3 takes more memory than all the rest, and is not always needed
+        from crowsnest_backup import remote
 
         if job.remote is None:
             raise BackupError("No remote is declared for its backups.", "Declare one as `backup: {remote: NAME}`.")
         name: str = job.remote
 
         def send() -> None:
-            store = remote.find(self.settings, job, name)
+            store = self.store(job, name)
             remote.sync(store, self.settings, job, self.now(), self.say)
             kept = self._prune_remote(job, store, agreed)
             store.clean(self.now())
@@ -283,7 +288,8 @@ class Runner:
 
     def drill(self, job: Job) -> tuple[Manifest, drill.Drilled]:
         """Proves a backup by restoring it into a server of its own. Raises Skipped when that cannot be done now."""
-        if job.database is None:
+        database = job.database
+        if database is None:
             raise BackupError("A drill restores a database, and this is none.")
         good, begun = self.good(job), self.now()
         if not good:
@@ -292,7 +298,7 @@ class Runner:
         folder = local.folder(self.settings, job)
 
         def prove() -> drill.Drilled:
-            drilled = drill.drill(self.settings, job, chosen, folder / chosen.file, self.say)
+            drilled = drill.drill(self.settings, database, chosen, folder / chosen.file, self.say)
             replace(chosen, drilled=begun.isoformat()).write(folder)
             seconds = sum(drilled.seconds.values())
             self._remember(job, lambda state: replace(state, drills=state.drills + 1, drill_seconds=seconds))

@@ -15,7 +15,6 @@ Each name in it begins with the compose service that the file belongs to:
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -30,10 +29,10 @@ from crowsnest_backup.check import read_back
 from crowsnest_backup.counts import key
 from crowsnest_backup.dump import RESERVE
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import partial
+from crowsnest_backup.files import partial, require_room
 from crowsnest_backup.manifest import Manifest, publish
 from crowsnest_backup.names import ARCHIVE, PARTIAL, stem
-from crowsnest_backup.progress import Say, size
+from crowsnest_backup.progress import Say
 from crowsnest_backup.settings import STACK, Job, Settings, Stack
 
 METABASE, SILENCES, BLOCKS, SECRETS = "metabase", "alertmanager/silences.json", "prometheus", "secrets.tar.gz.age"
@@ -55,7 +54,7 @@ def make(settings: Settings, job: Job, now: datetime, attempt: int, say: Say) ->
     try:
         with tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=folder) as work, _blocks(stack) as metrics:
             live: list[str | Path] = [*stack.sqlite.values(), *stack.folders.values(), *([metrics] if metrics else [])]
-            require_room(folder, 2 * sum(_bytes_in(Path(each)) for each in live))  # copies, and the archive
+            require_room(folder, 2 * sum(_bytes_in(Path(each)) for each in live), RESERVE)  # copies, and the archive
             state = _State(Path(work), say)
             state.databases(stack)
             if stack.metabase:
@@ -107,16 +106,6 @@ def name_in_archive(service: str, database: str) -> str:
     return f"{service}/{Path(database).name}"
 
 
-def require_room(folder: Path, needed: int) -> None:
-    """Raises BackupError when so many more bytes would leave too few free on the disk."""
-    free = max(0, shutil.disk_usage(folder).free - RESERVE)
-    if free < needed:
-        raise BackupError(
-            f"{folder} needs {size(needed)} more, and {size(free)} may be used there.",
-            "Make room, or keep fewer backups (`keep`).",
-        )
-
-
 def metabase_job(job: Job, stack: Stack) -> Job:
     """The backup of Metabase's own database, as that of an app."""
     return replace(job, database=stack.metabase)
@@ -136,7 +125,7 @@ class _State:
         for service, path in stack.sqlite.items():
             self.say(f"copying the database of {service}")
             copy = self.work / f"{service}.db"
-            require_room(Path(path).parent, _bytes_in(Path(path)))  # its owner's own copy
+            require_room(Path(path).parent, _bytes_in(Path(path)), RESERVE)  # its owner's own copy
             self.counts |= {key(service, table): rows for table, rows in sqlite.copy(Path(path), copy).items()}
             self.parts[name_in_archive(service, path)] = copy
         self.parts |= {name: Path(path) for name, path in stack.folders.items()}

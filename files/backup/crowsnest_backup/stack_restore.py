@@ -8,7 +8,6 @@ All that can fail is done before a service is stopped. What was there is kept be
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,13 +17,15 @@ from pathlib import Path
 from crowsnest_backup import blocks, local, silences, sqlite, swap
 from crowsnest_backup.archive import unpack
 from crowsnest_backup.check import check
+from crowsnest_backup.dump import RESERVE
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import write_whole
+from crowsnest_backup.files import require_room, write_whole
 from crowsnest_backup.manifest import Manifest, manifests
 from crowsnest_backup.names import PARTIAL
 from crowsnest_backup.placing import replace_folder
-from crowsnest_backup.postgres import Session, find, identifier
+from crowsnest_backup.postgres import docker, find
 from crowsnest_backup.progress import Say
+from crowsnest_backup.restore import drop
 from crowsnest_backup.restore import restore as restore_database
 from crowsnest_backup.settings import STACK, Database, Job, Settings, Stack
 from crowsnest_backup.stack import (
@@ -35,7 +36,6 @@ from crowsnest_backup.stack import (
     declared,
     metabase_job,
     name_in_archive,
-    require_room,
 )
 
 # How long the services may take to stop or start, in seconds; each gets a minute of compose.
@@ -52,7 +52,7 @@ def restore(settings: Settings, manifest: Manifest, archive: Path, now: datetime
     stack, job = declared(settings), settings.job(STACK)
     check(archive.parent, manifest)
     folder = local.folder(settings, job)
-    require_room(folder, 2 * manifest.sql_bytes)  # unpacked, and in its place where that is on the same disk
+    require_room(folder, 2 * manifest.sql_bytes, RESERVE)  # unpacked, and in its place where that is on the same disk
     try:
         with tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=folder) as place:
             work = Path(place)
@@ -106,8 +106,7 @@ def _load_metabase(settings: Settings, job: Job, stack: Stack, work: Path, say: 
     if not (stack.metabase and archived):
         return None
     dumped, new = archived[-1], f"{stack.metabase.name}_{swap.RESTORED}"
-    with Session(find(stack.metabase), "postgres") as session:  # of a restore that was killed
-        session.run(f"drop database if exists {identifier(new)} with (force)")
+    drop(find(stack.metabase), new)  # of a restore that was killed
     restore_database(settings, metabase_job(job, stack), dumped, work / METABASE / dumped.file, new, False, say)
     return new
 
@@ -141,13 +140,7 @@ def start_again(settings: Settings, say: Say) -> None:
 
 
 def _compose(settings: Settings, verb: str, services: Sequence[str]) -> None:
-    command = ["docker", "compose", "-f", declared(settings).compose_file, verb, *services]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPOSE_SECONDS, check=False, cwd="/")
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        raise BackupError("Docker does not answer on this host.") from None
-    if done.returncode:
-        raise BackupError(f"docker compose {verb}: {' '.join(done.stderr.split())}.")
+    docker("compose", "-f", declared(settings).compose_file, verb, *services, seconds=COMPOSE_SECONDS)
 
 
 def _place(stack: Stack, work: Path, now: datetime) -> list[str]:

@@ -121,6 +121,7 @@ def _remotes(declared: Declaration) -> list[dict[str, Any]]:
 def _stack(context: Context) -> dict[str, Any]:
     """Where the state of the services is; a file or folder with secrets may not exist."""
     services = {name: (planned, context.definition(name)) for name, planned in context.services.items()}
+    declared = context.declaration.backup_stack
     return {
         "compose_file": COMPOSE_FILE,
         "sqlite": {
@@ -144,13 +145,8 @@ def _stack(context: Context) -> dict[str, Any]:
             *(f"{context.services[name].config_directory}/api_key" for name in ("metabase",) if name in services),
             KEYS_DIRECTORY,
         ],
-        "blocks": context.services["prometheus"].data_directory if _with_metrics(context) else None,
+        "blocks": context.services["prometheus"].data_directory if declared and declared.metrics else None,
     }
-
-
-def _with_metrics(context: Context) -> bool:
-    stack = context.declaration.backup_stack
-    return stack is not None and stack.metrics
 
 
 def _metabase_database(context: Context) -> dict[str, Any] | None:
