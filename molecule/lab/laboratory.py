@@ -72,7 +72,9 @@ def up(wish: Wish) -> dict[str, Any]:
         if wish.app:
             storage.ensure(client, wish.name, network, bases["trixie"][0])
     resolver = client.containers.run(bases["trixie"][0], ["cat", "/etc/resolv.conf"], remove=True).decode()
-    containers = [_start_host(client, host, host_image(client, host.suite, host.engine), lab, resolver) for host in hosts]
+    containers = [
+        _start_host(client, host, host_image(client, host.suite, host.engine), lab, resolver) for host in hosts
+    ]
     _wait_for_hosts(lab, containers)
     lab["memory"]["meminfo_mib"] = host_container.meminfo_mib(containers[0])
     state.save(lab)

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""docker compose for tests: this machine's, else the one of the laboratory's hosts; and an image to start services of."""
+"""docker compose for tests: this machine's, else that of the laboratory's hosts; and an image to start services of."""
 
 from __future__ import annotations
 

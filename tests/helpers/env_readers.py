@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The programs that read env files, each asked for what it finds in one: {key: value}, without keys that it does not find."""
+"""The programs that read env files, each asked for what it finds in one: {key: value} of the keys that it finds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import ClassVar
 
 import compose
 import decouple
@@ -30,7 +31,7 @@ def python_dotenv(file: Path, keys: Collection[str]) -> Found:
 
 def django_environ(file: Path, keys: Collection[str]) -> Found:
     class Env(environ.Env):
-        ENVIRON: dict[str, str] = {}
+        ENVIRON: ClassVar[dict[str, str]] = {}
 
     Env.read_env(str(file), overwrite=True)
     return {key: Env()(key) for key in keys if key in Env.ENVIRON}

@@ -68,7 +68,10 @@ def plan(request: Request, known: Memory) -> Plan:
     """What there is to do. Raises EnvFileError when it must not be done, and OSError."""
     gone = set(known.keys) - set(request.keys)
     before = read(request)
-    after = text.edited(before, request.spelled, gone)
+    try:
+        after = text.edited(before, request.spelled, gone)
+    except EnvFileError as error:
+        raise EnvFileError(f"{request.path}: {error}") from None
     old, new = text.lines(before), text.lines(after)
     names = [*request.keys, *sorted(gone)]
     changed = tuple(name for name in names if old.get(name) != new.get(name))
