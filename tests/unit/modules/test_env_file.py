@@ -239,8 +239,8 @@ def test_a_tracked_file_that_holds_the_lines_is_fine(run: Run, path: Path) -> No
 def test_a_quote_that_was_forgotten_is_refused(run: Run, path: Path) -> None:
     path.write_text('A="1\nB=2\nC="3"\n')
     assert run(values={"A": "1"})["msg"] == (
-        f"{path}: A cannot be changed: the quote that line 1 opens is closed only in line 3. Close it in its own line, or "
-        "remove those lines, and run again."
+        f"{path}: A cannot be changed: the quote that line 1 opens is closed only in line 3. Close it in its own line, "
+        "or remove those lines, and run again."
     )
     assert path.read_text() == 'A="1\nB=2\nC="3"\n'
 
