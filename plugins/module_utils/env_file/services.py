@@ -24,6 +24,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error impo
 Container = dict[str, Any]  # as `docker inspect` prints it
 
 LABEL = "com.docker.compose."
+RUNNING = ("status=running", "status=restarting")  # one that starts again and again waits for a better environment
 STEADY_SECONDS = 10.0  # how long a service without a health check must have run
 POLL_SECONDS = 0.5
 COMMAND_SECONDS = 300.0
@@ -52,7 +53,7 @@ def find(compose: Path, services: Collection[str]) -> Project | None:
 
     It is called as it was started (name, further files, `--env-file`), which its containers tell. Raises EnvFileError.
     """
-    found = [container for service in services for container in _containers("status=running", _of_service(service))]
+    found = [container for service in services for container in _containers(*RUNNING, _of_service(service))]
     asked = [container for container in found if compose.resolve() in _files(container)]
     names = sorted({_label(container, "project") for container in asked})
     if len(names) > 1:

@@ -12,6 +12,7 @@ from typing import Any
 import compose
 import pytest
 from ansible_module import outcome
+from programs import until
 
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file import memory, services
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file import run as env_file_run
@@ -40,10 +41,10 @@ class App:
     def write(self) -> None:
         self.file.write_text(json.dumps({"services": self.services}))
 
-    def up(self, *options: str, **variables: str) -> None:
+    def up(self, *options: str, wait: bool = True, **variables: str) -> None:
         self.write()
         environment = {**compose.variables(), **variables}
-        command = ["docker", "compose", "--project-name", self.name, *options, "up", "--detach", "--wait"]
+        command = ["docker", "compose", "--project-name", self.name, *options, "up", "--detach", *(["--wait"] * wait)]
         subprocess.run(command, cwd=self.folder, env=environment, check=True, capture_output=True)
 
     def down(self) -> None:
@@ -148,6 +149,25 @@ def test_a_service_without_a_health_check_must_run_for_a_while(app: App, run: Ru
     assert result["msg"].startswith("web starts again and again with the new environment. ")
     assert "web healthy again" in result["msg"]
     assert app.env.read_text() == BEFORE
+
+
+def test_a_service_that_starts_again_and_again_gets_its_cure(app: App, run: Run) -> None:
+    app.env.write_text("APP_DSN=bad\n")
+    app.services["web"] |= {"restart": "always"}
+    app.up(wait=False)
+    until(lambda: app.containers()["web"]["State"]["Status"] == "restarting", 30)
+    assert run(values={"APP_DSN": "good"})["recreated"] == ["web"]
+    assert app.containers()["web"]["State"]["Health"]["Status"] == "healthy"
+
+
+def test_a_service_that_was_ill_before_is_told(app: App, run: Run) -> None:
+    app.env.write_text("APP_DSN=sick\n")
+    app.up(wait=False)
+    assert run(values={"OTHER": "1"})["msg"].startswith(
+        f"web is unhealthy with the new environment. {app.env} is as before, but with it web is unhealthy too, so the "
+        "cause is not the new environment alone.\nThe end of its log:\n"
+    )
+    assert app.env.read_text() == "APP_DSN=sick\n"
 
 
 def test_a_project_is_called_as_it_was_started(app: App, run: Run) -> None:
