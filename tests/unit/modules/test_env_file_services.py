@@ -20,9 +20,10 @@ from ansible_collections.crowsnest.core.plugins.modules import env_file
 
 SECRET = "hush-hush-hush"
 BEFORE = f"# of the app\nPASSWORD={SECRET}\nAPP_DSN=good\n"
-# `bad` ends it, `sick` fails its health check.
-SCRIPT = 'echo "password $$PASSWORD, dsn $$APP_DSN"; case $$APP_DSN in bad) exit 3;; esac; exec sleep 600'
-HEALTHY = {"test": ["CMD-SHELL", "test $$APP_DSN != sick"], "interval": "1s", "retries": 1}
+# `bad` ends it, `slow` after a moment, `sick` fails its health check.
+ENDS = "case $$APP_DSN in bad) exit 3;; slow) sleep 1; exit 3;; esac"
+SCRIPT = f'echo "password $$PASSWORD, dsn $$APP_DSN"; {ENDS}; exec sleep 600'
+HEALTHY = {"test": ["CMD-SHELL", 'test "$$APP_DSN" != sick'], "interval": "1s", "retries": 1}
 
 
 class App:
@@ -113,6 +114,13 @@ def test_only_a_change_recreates_and_only_what_is_asked(app: App, run: Run) -> N
     assert (again["changed"], again["recreated"], app.ids()) == (False, [], after)
 
 
+def test_a_service_that_reads_the_file_itself_is_recreated_too(app: App, run: Run) -> None:
+    app.services["web"] |= {"env_file": [], "volumes": ["./.env:/app.env:ro"]}
+    app.up()
+    assert run(values={"APP_DSN": "other"})["recreated"] == ["web"]
+    assert "APP_DSN=other\n" in docker("exec", app.ids()["web"], "cat", "/app.env")
+
+
 def test_keys_of_a_frontend_alone_recreate_nothing(app: App, run: Run) -> None:
     app.up()
     before = app.ids()
@@ -145,7 +153,7 @@ def test_a_service_without_a_health_check_must_run_for_a_while(app: App, run: Ru
     app.services["web"]["restart"] = "always"
     app.up()
     monkeypatch.setattr(services, "STEADY_SECONDS", 3.0)
-    result = run(values={"APP_DSN": "bad"})
+    result = run(values={"APP_DSN": "slow"})
     assert result["msg"].startswith("web starts again and again with the new environment. ")
     assert "web healthy again" in result["msg"]
     assert app.env.read_text() == BEFORE
