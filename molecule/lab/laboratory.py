@@ -72,7 +72,9 @@ def up(wish: Wish) -> dict[str, Any]:
         if wish.app:
             storage.ensure(client, wish.name, network, bases["trixie"][0])
     resolver = client.containers.run(bases["trixie"][0], ["cat", "/etc/resolv.conf"], remove=True).decode()
-    containers = [_start_host(client, host, _host_image(client, host), lab, resolver) for host in hosts]
+    containers = [
+        _start_host(client, host, host_image(client, host.suite, host.engine), lab, resolver) for host in hosts
+    ]
     _wait_for_hosts(lab, containers)
     lab["memory"]["meminfo_mib"] = host_container.meminfo_mib(containers[0])
     state.save(lab)
@@ -114,7 +116,8 @@ def _prepare_images(client: Client, wish: Wish, hosts: Sequence[Host], bases: di
 
     with ThreadPoolExecutor(BUILDS_AT_ONCE) as pool:
         jobs: list[Future[Any]] = [
-            pool.submit(_host_image, client, host) for host in {host.suite: host for host in hosts}.values()
+            pool.submit(host_image, client, host.suite, host.engine)
+            for host in {host.suite: host for host in hosts}.values()
         ]
         if wish.app and (image_build.SHOP_FOLDER / "Dockerfile").is_file():
             jobs.append(pool.submit(provide, image_build.SHOP, lambda: image_build.build_shop(client, base)))
@@ -165,13 +168,13 @@ def _describe(wish: Wish, hosts: Sequence[Host], source: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _host_image(client: Client, host: Host) -> str:
-    """Local name of the image of a host."""
+def host_image(client: Client, suite: str, host_engine: str) -> str:
+    """Local name of the image of a host; `host_engine` is "none" or "existing"."""
     folder = state.LAB_FILES / "host"
-    image = image_build.build(client, f"host-{host.suite}", folder / "fresh", base_image.lab_name(host.suite))
-    if host.engine == "none":
+    image = image_build.build(client, f"host-{suite}", folder / "fresh", base_image.lab_name(suite))
+    if host_engine == "none":
         return image
-    return image_build.build(client, f"host-{host.suite}-docker", folder / "existing", image, {"SUITE": host.suite})
+    return image_build.build(client, f"host-{suite}-docker", folder / "existing", image, {"SUITE": suite})
 
 
 def _start_host(client: Client, host: Host, image: str, lab: dict[str, Any], resolver: str) -> Client:

@@ -1,12 +1,13 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""promtool and amtool for this repository's tests, out of the images that the lab's hosts run as well."""
+"""Programs for this repository's tests, out of the images that the lab's hosts run as well, or that are its hosts."""
 
 import subprocess
+from pathlib import Path
 
 import yaml
 
-from lab import base_image, debian_versions, engine, image_build, state
+from lab import base_image, debian_versions, engine, image_build, laboratory, state
 
 IMAGES = {
     "promtool": "prometheus",
@@ -32,6 +33,26 @@ def service_image(name: str) -> str:
             base = debian_versions.bases(client, [folder], base)[folder]
             return image_build.build(client, folder, image_build.IMAGES / folder, base)
     return str(yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))[name])
+
+
+def base() -> str:
+    """Name of the image of Debian that the lab's others are made of."""
+    with state.alone():
+        return base_image.ensure(engine.ensure(), "trixie")[0]
+
+
+def copy_compose(target: Path) -> None:
+    """Put compose, the plugin of a host's Docker, at this path."""
+    with state.alone():
+        client = engine.ensure()
+        base_image.ensure(client, "trixie")
+        image = laboratory.host_image(client, "trixie", "existing")
+    made = subprocess.run(["docker", "create", image], check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        plugin = "/usr/libexec/docker/cli-plugins/docker-compose"
+        subprocess.run(["docker", "cp", "--quiet", f"{made}:{plugin}", str(target)], check=True)
+    finally:
+        subprocess.run(["docker", "rm", made], check=True, capture_output=True)
 
 
 def run(tool: str, words: list[str]) -> int:

@@ -1,0 +1,70 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered of an env file: which keys in it are ours, and whether services still have to be recreated.
+
+One file for each env file, readable by root only, with names of keys and never a value. Standard library, Python 3.9.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import Entry
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
+from ansible_collections.crowsnest.core.plugins.module_utils.files import open_directory, remove, write_file
+
+
+class Key(NamedTuple):
+    """One of our keys: whether its value is secret, and whether it is read when a frontend is built."""
+
+    secret: bool
+    rebuild: bool
+
+
+class Memory(NamedTuple):
+    """Our keys by name; `unfinished` are services that were to be recreated when a run ended in the middle of it."""
+
+    keys: Mapping[str, Key] = {}
+    unfinished: tuple[str, ...] = ()
+
+
+def file_of(directory: Path, path: Path) -> Path:
+    """The file that remembers this env file."""
+    return directory / f"{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.json"
+
+
+def recall(directory: Path, path: Path) -> Memory:
+    """What is remembered; nothing at first. Raises EnvFileError when the file is damaged, and OSError."""
+    file = file_of(directory, path)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return Memory({name: Key(**key) for name, key in found["keys"].items()}, tuple(found["unfinished"]))
+    except FileNotFoundError:
+        return Memory()
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise EnvFileError(
+            f"{file} is damaged. Remove it and run again; of keys that are no longer declared, remove those lines of "
+            f"{path} by hand."
+        ) from None
+
+
+def remember(directory: Path, path: Path, memory: Memory) -> None:
+    """Write it down by one rename; an empty memory leaves no file. The folder is there. Raises OSError."""
+    file = file_of(directory, path)
+    if memory == recall(directory, path):
+        return
+    with open_directory(directory) as folder:
+        if memory == Memory():
+            return remove(file.name, folder)
+        keys = {name: key._asdict() for name, key in sorted(memory.keys.items())}
+        text = json.dumps({"path": str(path), "keys": keys, "unfinished": memory.unfinished}, indent=2) + "\n"
+        remove(f".{file.name}", folder)
+        write_file(f".{file.name}", folder, Entry(stat.S_IFREG | 0o600, None, None, text.encode()))
+        os.rename(f".{file.name}", file.name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.fsync(folder)

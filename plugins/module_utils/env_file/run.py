@@ -1,0 +1,166 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One run on an env file: what changes, the write, the services that read it, and the way back. Python 3.9."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ansible_collections.crowsnest.core.plugins.module_utils import git
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import HIDDEN, HIDDEN_NEW
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file import memory, services, text
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory import Memory
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.request import Request
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.services import Project, UnhealthyError
+from ansible_collections.crowsnest.core.plugins.module_utils.files import (
+    lock,
+    make_directory,
+    open_directory,
+    replace_kept,
+)
+
+
+class Plan(NamedTuple):
+    """What a run would do: the file's bytes now and then, the keys that change, and what that asks of services."""
+
+    before: bytes
+    after: bytes
+    changed: tuple[str, ...]
+    rebuild: tuple[str, ...]
+    project: Project | None
+    warnings: tuple[str, ...]
+    diff: Mapping[str, str]
+
+    @property
+    def recreated(self) -> tuple[str, ...]:
+        """The services that are recreated."""
+        return self.project.services if self.project else ()
+
+
+def run(request: Request, directory: Path, check: bool) -> Plan:
+    """Do, or only predict, what is asked. `directory` is where is remembered which keys are ours.
+
+    Raises EnvFileError when nothing was changed or everything was taken back, and OSError.
+    """
+    if check:
+        return plan(request, memory.recall(directory, request.path))
+    if not directory.exists():
+        make_directory(directory)
+        directory.chmod(0o700)
+    with open_directory(directory) as handle:
+        lock(handle, directory)
+        known = memory.recall(directory, request.path)
+        planned = plan(request, known)
+        memory.remember(directory, request.path, known._replace(unfinished=planned.recreated))
+        try:
+            apply(request, planned)
+        except (EnvFileError, OSError):
+            memory.remember(directory, request.path, known._replace(unfinished=()))
+            raise
+        memory.remember(directory, request.path, Memory(request.keys))
+    return planned
+
+
+def plan(request: Request, known: Memory) -> Plan:
+    """What there is to do. Raises EnvFileError when it must not be done, and OSError."""
+    gone = set(known.keys) - set(request.keys)
+    before = read(request)
+    try:
+        after = text.edited(before, request.spelled, gone)
+    except EnvFileError as error:
+        raise EnvFileError(f"{request.path}: {error}") from None
+    old, new = text.lines(before), text.lines(after)
+    names = [*request.keys, *sorted(gone)]
+    changed = tuple(name for name in names if old.get(name) != new.get(name))
+    flags = {**known.keys, **request.keys}
+    rebuild = tuple(name for name in changed if flags[name].rebuild)
+    warnings = [f"{request.path}: {remark}" for remark in text.remarks(after, request.keys)]
+    if after != before:
+        warnings += refuse_tracked(request, changed)
+    project = None
+    if request.compose and request.recreate and (known.unfinished or len(rebuild) < len(changed)):
+        project = services.find(request.compose, request.recreate)
+        missing = [name for name in request.recreate if not project or name not in project.services]
+        warnings += [f"{name} of {request.compose} does not run, so it was not recreated." for name in missing]
+        if project and not known.unfinished:  # else compose sees what the run before changed
+            services.refuse_pending(project)
+    secret = {name for name in changed for keys in (known.keys, request.keys) if name in keys and keys[name].secret}
+    diff = {"before": shown(old, changed, secret, HIDDEN), "after": shown(new, changed, secret, HIDDEN_NEW)}
+    return Plan(before, after, changed, rebuild, project, tuple(warnings), diff)
+
+
+def read(request: Request) -> bytes:
+    """The bytes of the env file. Raises EnvFileError where it is not a file that may be written, and OSError."""
+    path = request.path
+    if not path.exists():
+        if not request.keys:
+            return b""
+        raise EnvFileError(
+            f"There is no file {path}. It is not created here, since only the app knows who must be able to read it: "
+            "create it, empty if need be, or correct the path."
+        )
+    if not path.is_file():
+        raise EnvFileError(f"{path} is not a file; correct the path.")
+    if path.lstat().st_uid not in (0, path.stat().st_uid):
+        raise EnvFileError(
+            f"{path} is a link to a file of another user, which is not followed. Name {path.resolve()} itself."
+        )
+    return path.read_bytes()
+
+
+def refuse_tracked(request: Request, changed: Collection[str]) -> list[str]:
+    """Warnings. Raises EnvFileError, with the lines to paste, where git tracks the file."""
+    try:
+        checkout = git.tracked_in(request.path)
+    except git.GitError as error:
+        return [f"{request.path}: git cannot say whether it tracks this file: {error}"]
+    if checkout is None:
+        return []
+    paste = "".join(
+        f"\n{name}={HIDDEN.strip() if key.secret else request.spelled[name]}"
+        for name, key in request.keys.items()
+        if name in changed
+    )
+    gone = [name for name in changed if name not in request.keys]
+    sentence = f"{request.path}: git tracks this file in {checkout}, and a change here would block the next `git pull`."
+    remove = f" Remove its lines of {', '.join(gone)}." if gone else ""
+    raise EnvFileError(
+        f"{sentence} Nothing was changed. Change it in the repository, or take it out of git "
+        f"(`git rm --cached`).{remove}" + (f" The lines to paste:{paste}" if paste else "")
+    )
+
+
+def shown(lines: Mapping[str, str], changed: Collection[str], secret: Collection[str], hidden: str) -> str:
+    """The lines of the keys that change, one below the other, secrets masked."""
+    return "".join(f"{name}={hidden}" if name in secret else f"{lines[name]}\n" for name in changed if name in lines)
+
+
+def apply(request: Request, planned: Plan) -> None:
+    """Write the file and recreate the services. Raises EnvFileError when they do not become healthy, and OSError."""
+    if planned.after != planned.before:
+        replace_kept(request.path, planned.after)
+    if not planned.project:
+        return
+    secrets = [*text.values(planned.before), *text.values(planned.after)]
+    try:
+        services.recreate(planned.project, request.wait, secrets)
+    except UnhealthyError as error:
+        outcome = take_back(request, planned, planned.project, secrets)
+        raise EnvFileError(f"{error} with the new environment. {outcome}{error.log}") from None
+
+
+def take_back(request: Request, planned: Plan, project: Project, secrets: Collection[str]) -> str:
+    """Put the old bytes back and recreate the services again; returns a sentence on how that ended."""
+    if planned.after == planned.before:
+        return f"{request.path} stays: an earlier run that was interrupted had written it. Correct the declaration."
+    if request.path.read_bytes() != planned.after:
+        return f"{request.path} was changed by somebody else meanwhile and stays."
+    replace_kept(request.path, planned.before)
+    try:
+        services.recreate(project, request.wait, secrets)
+    except UnhealthyError as error:
+        return f"{request.path} is as before, but with it {error} too, so the cause is not the new environment alone."
+    return f"{request.path} is as before, and {', '.join(project.services)} healthy again with it."

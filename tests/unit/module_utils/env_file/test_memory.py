@@ -1,0 +1,47 @@
+"""What is remembered of an env file."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory import (
+    Key,
+    Memory,
+    file_of,
+    recall,
+    remember,
+)
+
+FILE = Path("/srv/shop/.env")
+MEMORY = Memory({"SENTRY_DSN": Key(secret=True, rebuild=False), "GA": Key(secret=False, rebuild=True)}, ("web",))
+
+
+def test_what_was_remembered_is_recalled_for_that_file_only(tmp_path: Path) -> None:
+    remember(tmp_path, FILE, MEMORY)
+    assert recall(tmp_path, FILE) == MEMORY
+    assert recall(tmp_path, Path("/srv/blog/.env")) == Memory()
+    assert stat.S_IMODE(file_of(tmp_path, FILE).stat().st_mode) == 0o600
+
+
+def test_nothing_to_remember_leaves_no_file(tmp_path: Path) -> None:
+    remember(tmp_path, FILE, MEMORY)
+    remember(tmp_path, FILE, Memory())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_again_writes_nothing(tmp_path: Path) -> None:
+    remember(tmp_path, FILE, MEMORY)
+    before = file_of(tmp_path, FILE).stat()
+    remember(tmp_path, FILE, MEMORY)
+    assert file_of(tmp_path, FILE).stat() == before
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"keys": {"A": {"x": 1}}, "unfinished": []}', '{"keys": 1}', "\0"])
+def test_a_damaged_file_is_refused_with_the_way_out(tmp_path: Path, text: str) -> None:
+    file_of(tmp_path, FILE).write_text(text)
+    with pytest.raises(EnvFileError, match=r"is damaged. Remove it and run again; of keys that are no longer declared"):
+        recall(tmp_path, FILE)

@@ -1,0 +1,248 @@
+"""What module env_file does to the services that read the file, with a real Docker and compose."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import compose
+import pytest
+from ansible_module import outcome
+from programs import until
+
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file import memory, services
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file import run as env_file_run
+from ansible_collections.crowsnest.core.plugins.modules import env_file
+
+SECRET = "hush-hush-hush"
+BEFORE = f"# of the app\nPASSWORD={SECRET}\nAPP_DSN=good\n"
+# `bad` ends it, `slow` after a moment, `sick` fails its health check.
+ENDS = "case $$APP_DSN in bad) exit 3;; slow) sleep 1; exit 3;; esac"
+SCRIPT = f'echo "password $$PASSWORD, dsn $$APP_DSN"; {ENDS}; exec sleep 600'
+HEALTHY = {"test": ["CMD-SHELL", 'test "$$APP_DSN" != sick'], "interval": "1s", "retries": 1}
+
+
+class App:
+    """A compose project with the services web and worker, and an env file that both read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = folder, f"crowsnest-test-{uuid.uuid4().hex[:8]}"
+        self.env, self.file = folder / ".env", folder / "compose.yaml"
+        self.env.write_text(BEFORE)
+        service = {
+            "image": compose.image(), "init": True, "command": ["sh", "-c", SCRIPT], "env_file": [".env"],
+            "stop_grace_period": "0s", "healthcheck": HEALTHY, "environment": {"TAG": "${TAG:-1}"},
+        }  # fmt: skip
+        self.services: dict[str, dict[str, Any]] = {"web": service, "worker": dict(service)}
+
+    def write(self) -> None:
+        self.file.write_text(json.dumps({"services": self.services}))
+
+    def up(self, *options: str, wait: bool = True, **variables: str) -> None:
+        self.write()
+        environment = {**compose.variables(), **variables}
+        command = ["docker", "compose", "--project-name", self.name, *options, "up", "--detach", *(["--wait"] * wait)]
+        subprocess.run(command, cwd=self.folder, env=environment, check=True, capture_output=True)
+
+    def down(self) -> None:
+        ids = docker("ps", "--all", "--quiet", f"--filter=label=com.docker.compose.project={self.name}").split()
+        if ids:
+            docker("rm", "--force", *ids)
+        docker("network", "rm", "--force", f"{self.name}_default")
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """The containers by service, as `docker inspect` tells."""
+        ids = docker("ps", "--all", "--quiet", f"--filter=label=com.docker.compose.project={self.name}").split()
+        found = json.loads(docker("inspect", *ids)) if ids else []
+        return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in found}
+
+    def ids(self) -> dict[str, str]:
+        return {service: each["Id"] for service, each in self.containers().items()}
+
+    def variable(self, service: str, name: str) -> str | None:
+        lines = self.containers()[service]["Config"]["Env"]
+        return dict(line.partition("=")[::2] for line in lines).get(name)
+
+
+def docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    for name, value in compose.variables().items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "shop").mkdir()
+    made = App(tmp_path / "shop")
+    try:
+        yield made
+    finally:
+        made.down()
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run_module(check: bool = False, **params: Any) -> dict[str, Any]:
+        options = {
+            "path": str(app.env), "state_directory": str(tmp_path / "state"), "compose": str(app.file),
+            "recreate": ["web"], "wait": 60, **params,
+        }  # fmt: skip
+        result, printed = outcome(env_file, capsys, options, check)
+        assert SECRET not in printed
+        return result
+
+    return run_module
+
+
+def test_only_a_change_recreates_and_only_what_is_asked(app: App, run: Run) -> None:
+    app.up()
+    before = app.ids()
+    assert run(check=True, values={"APP_DSN": "other"})["recreated"] == ["web"]
+    assert app.ids() == before
+    assert run(values={"APP_DSN": "other"})["recreated"] == ["web"]
+    after = app.ids()
+    assert (after["web"] != before["web"], after["worker"]) == (True, before["worker"])
+    assert (app.variable("web", "APP_DSN"), app.variable("worker", "APP_DSN")) == ("other", "good")
+    again = run(values={"APP_DSN": "other"})
+    assert (again["changed"], again["recreated"], app.ids()) == (False, [], after)
+
+
+def test_a_service_that_reads_the_file_itself_is_recreated_too(app: App, run: Run) -> None:
+    app.services["web"] |= {"env_file": [], "volumes": ["./.env:/app.env:ro"]}
+    app.up()
+    assert run(values={"APP_DSN": "other"})["recreated"] == ["web"]
+    assert "APP_DSN=other\n" in docker("exec", app.ids()["web"], "cat", "/app.env")
+
+
+def test_keys_of_a_frontend_alone_recreate_nothing(app: App, run: Run) -> None:
+    app.up()
+    before = app.ids()
+    given = {"values": {"VITE_DSN": "x"}, "rebuild_keys": ["VITE_DSN"]}
+    first = run(**given)
+    assert (first["changed"], first["rebuild"], first["recreated"]) == (True, ["VITE_DSN"], [])
+    assert run(values={})["rebuild"] == ["VITE_DSN"]
+    assert app.ids() == before
+
+
+@pytest.mark.parametrize(
+    "dsn, reason", [("bad", "web ended with status 3"), ("sick", "web is unhealthy")], ids=["ends", "unhealthy"]
+)
+def test_a_service_that_does_not_become_healthy_gets_the_old_file_back(
+    app: App, run: Run, dsn: str, reason: str
+) -> None:
+    app.up()
+    result = run(secrets={"APP_DSN_": f"{SECRET}2"}, values={"APP_DSN": dsn})
+    assert result["msg"] == (
+        f"{reason} with the new environment. {app.env} is as before, and web healthy again with it.\n"
+        f"The end of its log:\npassword ********, dsn {dsn}"
+    )
+    assert app.env.read_text() == BEFORE
+    assert (app.variable("web", "APP_DSN"), app.containers()["web"]["State"]["Health"]["Status"]) == ("good", "healthy")
+    assert run(values={})["changed"] is False
+
+
+def test_a_service_without_a_health_check_must_run_for_a_while(app: App, run: Run, monkeypatch: Any) -> None:
+    del app.services["web"]["healthcheck"]
+    app.services["web"]["restart"] = "always"
+    app.up()
+    monkeypatch.setattr(services, "STEADY_SECONDS", 3.0)
+    result = run(values={"APP_DSN": "slow"})
+    assert result["msg"].startswith("web starts again and again with the new environment. ")
+    assert "web healthy again" in result["msg"]
+    assert app.env.read_text() == BEFORE
+
+
+def test_a_service_that_starts_again_and_again_gets_its_cure(app: App, run: Run) -> None:
+    app.env.write_text("APP_DSN=bad\n")
+    app.services["web"] |= {"restart": "always"}
+    app.up(wait=False)
+    until(lambda: app.containers()["web"]["State"]["Status"] == "restarting", 30)
+    assert run(values={"APP_DSN": "good"})["recreated"] == ["web"]
+    assert app.containers()["web"]["State"]["Health"]["Status"] == "healthy"
+
+
+def test_a_service_that_was_ill_before_is_told(app: App, run: Run) -> None:
+    app.env.write_text("APP_DSN=sick\n")
+    app.up(wait=False)
+    assert run(values={"OTHER": "1"})["msg"].startswith(
+        f"web is unhealthy with the new environment. {app.env} is as before, but with it web is unhealthy too, so the "
+        "cause is not the new environment alone.\nThe end of its log:\n"
+    )
+    assert app.env.read_text() == "APP_DSN=sick\n"
+
+
+def test_a_project_is_called_as_it_was_started(app: App, run: Run) -> None:
+    override = {"services": {"web": {"environment": {"EXTRA": "of the override", "TAG": "${OF_FILE}"}}}}
+    (app.folder / "more.yaml").write_text(json.dumps(override))
+    (app.folder / "deploy.env").write_text("OF_FILE=7\n")
+    app.up("--file", "compose.yaml", "--file", "more.yaml", "--env-file", "deploy.env")
+    assert run(values={"APP_DSN": "other"})["recreated"] == ["web"]
+    found = [app.variable("web", name) for name in ("APP_DSN", "EXTRA", "TAG")]
+    assert found == ["other", "of the override", "7"]
+
+
+def test_what_compose_would_recreate_anyway_is_refused_before_anything_changes(app: App, run: Run) -> None:
+    app.up(TAG="2")
+    before = app.ids()
+    for check in (True, False):
+        assert run(check=check, values={"APP_DSN": "other"})["msg"].startswith(
+            "web: compose would recreate them even without a new environment, so more would change than that"
+        )
+    assert (app.env.read_text(), app.ids()) == (BEFORE, before)
+
+
+def test_what_does_not_run_is_not_started(app: App, run: Run) -> None:
+    app.write()
+    result = run(values={"APP_DSN": "other"}, recreate=["web", "worker"])
+    assert [warning["event"]["msg"] for warning in result["warnings"]] == [
+        f"{name} of {app.file} does not run, so it was not recreated." for name in ("web", "worker")
+    ]
+    assert (result["changed"], result["recreated"], app.ids()) == (True, [], {})
+
+
+def test_a_run_that_was_cut_off_is_made_up_for(app: App, run: Run, tmp_path: Path, monkeypatch: Any) -> None:
+    app.up()
+    before = app.ids()
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(services, "recreate", cut_off)
+        run(values={"APP_DSN": "other"})
+    assert (app.variable("web", "APP_DSN"), app.ids()) == ("good", before)
+    made_up = run(values={"APP_DSN": "other"})
+    assert (made_up["changed"], made_up["changed_keys"], made_up["recreated"]) == (True, [], ["web"])
+    assert app.variable("web", "APP_DSN") == "other"
+    assert memory.recall(tmp_path / "state", app.env).unfinished == ()
+    assert run(values={"APP_DSN": "other"})["changed"] is False
+
+
+def test_a_file_that_somebody_changed_meanwhile_is_not_taken_back(app: App, run: Run, monkeypatch: Any) -> None:
+    app.up()
+    recreate = services.recreate
+
+    def edited_meanwhile(*arguments: Any) -> None:
+        app.env.write_text("APP_DSN=of-a-deploy\n")
+        recreate(*arguments)
+
+    monkeypatch.setattr(env_file_run.services, "recreate", edited_meanwhile)
+    monkeypatch.setattr(services, "_failure", lambda container: "is unhealthy")
+    assert f"{app.env} was changed by somebody else meanwhile and stays." in run(values={"APP_DSN": "x"})["msg"]
+    assert app.env.read_text() == "APP_DSN=of-a-deploy\n"
+
+
+def test_a_host_without_docker_is_told(app: App, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.write()
+    with monkeypatch.context() as without:
+        without.setenv("PATH", "/nonexistent")
+        result = run(values={"APP_DSN": "other"})
+    assert result["msg"] == "There is no docker on this host, so no service can be recreated; recreate none."
+    assert app.env.read_text() == BEFORE
