@@ -86,7 +86,7 @@ class Stub:
         (found,) = [row for row in self.teams if row["slug"] == team]
         short = {name: found[name] for name in ("id", "slug", "name")}
         row = {"id": self.number(), "slug": slug, "name": name or slug, "platform": platform, "dateCreated": CREATED}
-        row |= {"team": short, "teams": [short], "status": "active", "features": list(self.plan_features)}
+        row |= {"team": short, "teams": [short], "features": list(self.plan_features)}
         self.projects.append(row)
         for kind in ("error", "issue_stream"):
             detector = {"id": self.number(), "projectId": row["id"], "name": kind, "type": kind, "enabled": True}
@@ -161,7 +161,7 @@ class Stub:
 
     def new_team(self, _: list[str], __: Any, body: Row) -> Reply:
         if any(row["slug"] == body["slug"] for row in self.teams):
-            return Reply(409, {"detail": "A team with this slug already exists."})
+            return Reply(404, {"detail": "A team with this slug already exists."})
         return Reply(201, self.add_team(body["slug"], 0))
 
     def new_project(self, names: list[str], _: Any, body: Row) -> Reply:

@@ -224,8 +224,8 @@ class Sentry:
         ]
         if wrong:
             raise SentryError(
-                f"Sentry at {self.client.url} accepted to {change}, but then {'; '.join(wrong)}. What was done is kept; "
-                "run it again, and if this stays, look at Sentry's page Alerts."
+                f"Sentry at {self.client.url} agreed to {change}, but then {'; '.join(wrong)}. What was done is kept. "
+                "Run it again, and if this stays, look at Sentry's page Alerts."
             )
 
     # --- report ---
