@@ -45,7 +45,8 @@ class Stub:
     """What it holds. `replies` {endpoint: answers} are given first; `asked` are requests as (endpoint, path, body).
 
     `page`: rows of a page. `envelope`: "ok" or one of ENVELOPE_FAULTS. `visible_after`: seconds until an event can be
-    asked for. `loses_detectors`, `loses_limits`: it accepts them and forgets them. `plan_features`: of its projects.
+    asked for. `loses_detectors`, `loses_limits`: it accepts them and forgets them. `creator_joins`: a person's token
+    makes that person a member of a new team. `plan_features`: of its projects.
     """
 
     def __init__(self, url: str = "", organization: str = "acme") -> None:
@@ -62,7 +63,7 @@ class Stub:
         self.asked: list[tuple[str, str, Any]] = []
         self.replies: dict[str, list[Reply]] = {}
         self.page, self.envelope, self.visible_after = 100, "ok", 0.0
-        self.loses_detectors = self.loses_limits = False
+        self.loses_detectors = self.loses_limits = self.creator_joins = False
         self.plan_features = ["rate-limits"]
         self.over = Event()
         self.numbers = itertools.count(1001)
@@ -162,7 +163,7 @@ class Stub:
     def new_team(self, _: list[str], __: Any, body: Row) -> Reply:
         if any(row["slug"] == body["slug"] for row in self.teams):
             return Reply(404, {"detail": "A team with this slug already exists."})
-        return Reply(201, self.add_team(body["slug"], 0))
+        return Reply(201, self.add_team(body["slug"], int(self.creator_joins)))
 
     def new_project(self, names: list[str], _: Any, body: Row) -> Reply:
         if any(row["slug"] == body["slug"] for row in self.projects):
@@ -176,9 +177,9 @@ class Stub:
         self.project(names[0]).update(body)
         return Reply(200, self.project(names[0]))
 
-    def keys_of(self, names: list[str], *_: Any) -> Reply:
-        number = int(self.project(names[0])["id"])
-        return Reply(200, [row for row in self.keys if row["projectId"] == number and row["isActive"]])
+    def keys_of(self, names: list[str], query: dict[str, list[str]], _: Any) -> Reply:
+        number, active = int(self.project(names[0])["id"]), query.get("status") == ["active"]
+        return Reply(200, [row for row in self.keys if row["projectId"] == number and (row["isActive"] or not active)])
 
     def changed_key(self, names: list[str], _: Any, body: Row) -> Reply:
         (row,) = [row for row in self.keys if row["id"] == names[1]]

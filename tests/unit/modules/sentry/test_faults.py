@@ -28,6 +28,7 @@ def writes(stub: Stub) -> list[str]:
         ({"token": "https://key@o1.ingest.us.sentry.io/1"}, "token: is an address, perhaps a DSN, and no token"),
         ({"token": ""}, "token: is missing"),
         ({"url": "sentry.io"}, "url: is not like https://sentry.io"),
+        ({"url": "https://kim:secret@sentry.io"}, "url: is not like https://sentry.io"),
         ({"url": "file:///etc/passwd"}, "url: is not like https://sentry.io"),
         ({"organization": "Acme Inc"}, "organization: Acme Inc is not the slug of an organization"),
         (
@@ -147,7 +148,8 @@ def test_a_project_without_a_source_for_alerts_is_a_failure(run, stub: Stub) -> 
 
 def test_a_project_may_get_its_sources_a_moment_later(run, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    stub.replies["GET /api/0/organizations/{}/detectors/"] = [Reply(200, [])] * 3
+    uptime = {"id": "5", "type": "uptime_domain_failure"}
+    stub.replies["GET /api/0/organizations/{}/detectors/"] = [Reply(200, [])] * 2 + [Reply(200, [uptime])]
     assert run(SHOP)["changed"] is True
     assert clock.now == 3
 
@@ -234,7 +236,7 @@ def test_a_program_that_speaks_no_http(run, no_http_url: str) -> None:
 
 def test_a_prefix_of_the_url_is_kept(run, stub: Stub) -> None:
     run(SHOP, url=f"{stub.url}/sentry/")
-    assert {path.split("/")[1] for _, path, _ in stub.asked} == {"sentry"}
+    assert {path.split("/api/")[0] for _, path, _ in stub.asked} == {"/sentry"}
 
 
 def test_pages_are_asked_where_the_url_says_whatever_the_server_calls_itself(run, stub: Stub) -> None:

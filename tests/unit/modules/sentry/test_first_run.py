@@ -121,6 +121,11 @@ def test_mail_to_a_team_without_members_is_a_warning(run, stub: Stub) -> None:
     assert run(SHOP)["warnings"] == []
 
 
+def test_whoever_made_the_team_is_in_it(run, stub: Stub) -> None:
+    stub.creator_joins = True
+    assert run(SHOP)["warnings"] == []
+
+
 def test_an_environment_counts_from_its_first_event_on(run, stub: Stub) -> None:
     shop = {**SHOP, "environment": "production"}
     stub.add_team("backend")
@@ -151,10 +156,12 @@ def test_a_plan_without_rate_limits_is_a_warning(run, stub: Stub) -> None:
     stub.add_team("backend")
     stub.plan_features, stub.loses_limits = [], True
     for changes in (ALL_CHANGES[1:], []):
+        stub.asked.clear()
         result = run(limited)
         assert result["changes"] == changes
         (warning,) = result["warnings"]
         assert "the plan of acme has no rate limits of client keys" in warning
+    assert writes(stub) == []
 
 
 def test_a_name_and_a_platform_are_kept_up_to_date(run, stub: Stub) -> None:
@@ -188,8 +195,14 @@ def test_a_key_is_made_where_none_is_active(run, stub: Stub) -> None:
 
 def test_the_dsn_stays_when_people_add_a_key(run, stub: Stub) -> None:
     before = run(SHOP)["projects"]
-    stub.add_key(stub.projects[0], "Of people")["dateCreated"] = "2026-11-29T12:00:00Z"
+    stub.add_key(stub.projects[0], "Of people").update(id="0", dateCreated="2026-11-29T12:00:00Z")
     assert run(SHOP)["projects"] == before
+
+
+def test_a_key_of_our_name_is_taken_before_others(run, stub: Stub) -> None:
+    run(SHOP)
+    ours = stub.add_key(stub.projects[0], "crowsnest")
+    assert run(SHOP)["projects"][0]["dsn"] == ours["dsn"]["public"]
 
 
 def test_lists_of_several_pages_are_read_whole(run, stub: Stub) -> None:
