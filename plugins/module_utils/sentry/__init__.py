@@ -1,3 +1,3 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sentry, and servers that speak its protocol. Python 3.9, standard library."""
+"""Sentry: its addresses and events, and projects, client keys and alerts through its API; projects in Bugsink."""

@@ -1,0 +1,97 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the module sentry, and mistakes in them that an argument spec cannot find. Pure. Python 3.9."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import Options
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.references import (
+    Row,
+    duplicates,
+    missing,
+    out_of_range,
+    paths,
+    unlike,
+)
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "url": {"type": "str", "default": "https://sentry.io"},
+    "organization": {"type": "str"},
+    "token": {"type": "str", "required": True, "no_log": True},
+    "timeout": {"type": "int", "default": 30},
+    "projects": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "slug": {"type": "str"},
+            "platform": {"type": "str"},
+            "team": {"type": "str", "required": True},
+            "environment": {"type": "str"},
+            "notify": {
+                "type": "dict",
+                "options": {"slack_channel": {"type": "str"}, "slack_workspace": {"type": "str"}},
+            },
+            "rate_limit": {
+                "type": "dict",
+                "options": {
+                    "count": {"type": "int", "required": True},
+                    "window": {"type": "int", "required": True},
+                },
+            },
+        },
+    },
+}
+# https://docs.sentry.io/api/projects/create-a-new-project/ and …/teams/create-a-new-team/
+_SLUG, _SLUG_LIKE = r"(?![0-9]+$)[a-z0-9_-]{1,50}", "small letters, digits, - and _, at most 50, not only digits"
+_NAME_LENGTH = 50
+
+
+def secrets(options: Options) -> set[str]:
+    """What no message may show."""
+    return {options["token"]} if options["token"] else set()
+
+
+def slug_of(project: Row) -> str:
+    """How Sentry identifies a project."""
+    return str(project.get("slug") or project["name"])
+
+
+def mistakes(options: Options) -> list[str]:
+    """All of them, each with its path."""
+    return [*_server(options), *missing(ARGUMENT_SPEC, options), *_projects(options["projects"])]
+
+
+def _server(options: Options) -> Iterator[str]:
+    parts = urlsplit(options["url"])
+    yield from unlike("organization", options["organization"], r"[a-z0-9_-]+", "the slug of an organization")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        yield "url: is not like https://sentry.io or https://sentry.example.com"
+    if options["token"].startswith("sntrys_"):
+        yield (
+            "token: is an organization token, whose rights are fixed and end at uploads. Make an internal integration "
+            "in Sentry (Settings, Custom Integrations) with Organization: Read, Team: Write, Project: Write and "
+            "Alerts: Write, and declare its token"
+        )
+    elif "://" in options["token"]:
+        yield "token: is an address, perhaps a DSN, and no token"
+
+
+def _projects(projects: list[Row]) -> Iterator[str]:
+    yield from duplicates("projects", "name", (project.get("name") for project in projects))
+    yield from duplicates("projects", "slug", (slug_of(project) for project in projects))
+    for path, project in paths("projects", projects):
+        yield from unlike(f"{path}.slug", slug_of(project), _SLUG, _SLUG_LIKE)
+        yield from unlike(f"{path}.team", project["team"], _SLUG, _SLUG_LIKE)
+        # https://develop.sentry.dev/sdk/data-model/event-payloads/: environment
+        yield from unlike(f"{path}.environment", project.get("environment"), r"(?!None$)[^\s/]{1,64}", "an environment")
+        if len(str(project["name"])) > _NAME_LENGTH:
+            yield f"{path}.name: has more than {_NAME_LENGTH} characters"
+        if "rate_limit" in project:
+            limits = {"count": (1, 1_000_000), "window": (1, 86_400)}
+            yield from out_of_range(f"{path}.rate_limit", project["rate_limit"], limits)

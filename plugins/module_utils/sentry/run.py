@@ -1,0 +1,47 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One run: which server it is, what differs, and what is done. Python 3.9, standard library."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.diff import texts
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import Options, refuse
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.bugsink import Bugsink
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.options import mistakes
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.sentry import Sentry
+
+
+def run(options: Options, check_mode: bool) -> dict[str, Any]:
+    """Does or predicts the work. Raises ReconcileError."""
+    subject = f"Sentry at {options['url']}"
+    refuse(subject, mistakes(options))
+    client = Client(options["url"], options["token"], options["timeout"])
+    server: Bugsink | Sentry
+    if is_bugsink(client):
+        server = Bugsink(client, options["projects"])
+    else:
+        refuse(subject, [] if options["organization"] else ["organization: is missing"])
+        server = Sentry(client, options["organization"], options["projects"])
+    changes = server.plan()
+    if not check_mode:
+        changes = server.apply(changes)
+    return {
+        "changed": bool(changes),
+        "changes": [str(change) for change in changes],
+        "projects": server.projects(),
+        "warnings": server.warnings(),
+        "diff": texts(changes),
+    }
+
+
+def is_bugsink(client: Client) -> bool:
+    """Only Bugsink has this path; Sentry answers 404, or one of its pages."""
+    host = urlsplit(client.url).hostname or ""
+    if host == "sentry.io" or host.endswith(".sentry.io"):
+        return False
+    answer = client.probe("/api/canonical/0/teams/")
+    return answer.status in (200, 401, 403) and isinstance(answer.content, dict)

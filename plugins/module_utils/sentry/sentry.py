@@ -1,0 +1,262 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Teams, projects, client keys and alerts of Sentry: compared, written and read back. Python 3.9, standard library."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.diff import Comparison
+from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import CREATE, Change, Thing, Things
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.alerts import (
+    DETECTORS,
+    EMAIL,
+    URGENCIES,
+    alert_name,
+    body,
+    found_alert,
+    slack,
+    wanted_alert,
+)
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, RefusedError, Row, SentryError
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.found import OUR_KEY, Organization
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.options import slug_of
+
+TEAM, PROJECT, KEY, ALERT = "team", "project", "client key", "alert"
+KINDS = (TEAM, PROJECT, KEY, ALERT)
+DETECTOR_SECONDS = 10  # until a new project has its detectors
+LIMITS = "rate-limits"  # a feature of a project, by plan
+
+
+class Sentry:
+    """One run. `notes` are its warnings so far."""
+
+    def __init__(self, client: Client, organization: str, projects: list[Row]) -> None:
+        self.client, self.live = client, Organization(client, organization)
+        self.declared = {slug_of(project): project for project in projects}
+        self.slack: dict[str, Row] = {}  # {slug: {"integration", "channel"}} of projects whose alerts go to Slack
+        self.notes: list[str] = []
+
+    # --- compare ---
+
+    def plan(self) -> list[Change]:
+        """Reads all, and says what to do. Raises SentryError."""
+        self.live.read(self.declared)
+        wanted: Things = {kind: {} for kind in KINDS}
+        for slug, project in self.declared.items():
+            wanted[TEAM].setdefault(project["team"], Thing(project["team"], project["team"], {}))
+            fields = {name: project[name] for name in ("name", "platform") if project.get(name)}
+            wanted[PROJECT][slug] = Thing(slug, slug, fields)
+            wanted[KEY][slug] = Thing(slug, slug, self.wanted_limit(slug))
+        wanted[ALERT] = {alert.key: alert for alert in self.wanted_alerts()}
+        return Comparison().plan(KINDS, wanted, self.found())
+
+    def wanted_alerts(self) -> Iterator[Thing]:
+        """Two of each project. Raises SentryError."""
+        if not self.live.has_alerts:
+            self.notes.append(
+                f"Sentry at {self.client.url} is too old: it has no API for alerts (…/workflows/). Projects and DSNs "
+                "are made; set up alerts by hand, or update Sentry"
+            )
+            return
+        self.choose_slack()
+        known = (
+            self.live.environments() if any(project.get("environment") for project in self.declared.values()) else ()
+        )
+        for slug, project in self.declared.items():
+            environment = project.get("environment") or ""
+            if environment and environment not in known:
+                self.notes.append(
+                    f"project {slug}: no event came from the environment {environment} yet, so its alerts hold for all "
+                    "environments. A run after the first event restricts them"
+                )
+                environment = ""
+            to = self.slack.get(slug)
+            told = slack(to["integration"], to["channel"]) if to else EMAIL
+            for urgency in URGENCIES:
+                yield wanted_alert(slug, urgency, environment, told, self.source(slug))
+
+    def choose_slack(self) -> None:
+        """Which alerts go to Slack, by which workspace. Raises SentryError."""
+        notified = {slug: project.get("notify", {}) for slug, project in self.declared.items()}
+        notified = {slug: notify for slug, notify in notified.items() if notify.get("slack_channel")}
+        workspaces = self.live.slack_workspaces() if notified else []
+        for slug, notify in notified.items():
+            name = notify.get("slack_workspace")
+            fitting = [row for row in workspaces if name in (None, row["id"], row["name"], row.get("domainName"))]
+            self.live.refuse_two(
+                f"workspaces of Slack for project {slug}, whose notify has no slack_workspace", fitting
+            )
+            if fitting:
+                self.slack[slug] = {"integration": fitting[0], "channel": notify["slack_channel"]}
+            else:
+                which = f"workspace {name} of Slack" if name else "integration of Slack"
+                self.notes.append(
+                    f"project {slug}: the organization {self.live.slug} has no active {which} (Sentry's free plan "
+                    f"cannot have one), so Sentry tells its errors by e-mail and not in {notify['slack_channel']}"
+                )
+
+    def source(self, slug: str) -> str:
+        """The type of detector that alerts of a project are connected to. Raises SentryError."""
+        found = self.live.detectors.get(slug, {}).values()
+        for kind in DETECTORS:
+            if kind in found or slug not in self.live.projects:
+                return kind
+        raise SentryError(
+            f"Project {slug} has no monitor of the type {' or '.join(DETECTORS)} that this token can see, so its "
+            f"alerts would never fire. {self.client.after()} Look at {self.client.url}, Monitors."
+        )
+
+    def wanted_limit(self, slug: str) -> dict[str, str]:
+        """The rate limit of a key, where one is declared and the plan has it."""
+        limit, project = self.declared[slug].get("rate_limit"), self.live.projects.get(slug)
+        if limit and project and LIMITS not in project.get("features", []):
+            self.note_no_limits(slug)
+            return {}
+        return {"rate_limit": limit_text(limit)} if limit else {}
+
+    def note_no_limits(self, slug: str) -> None:
+        """A warning."""
+        self.notes.append(
+            f"project {slug}: the plan of {self.live.slug} has no rate limits of client keys, so a loop of errors can "
+            "use up the whole quota. Sample in the app instead"
+        )
+
+    def found(self) -> Things:
+        """What there is, as it is compared. Raises SentryError. A new project will have a key."""
+        found: Things = {kind: {} for kind in KINDS}
+        found[TEAM] = {slug: Thing(slug, slug, {}) for slug in self.live.teams}
+        for slug in self.declared:
+            project, key = self.live.projects.get(slug), self.live.keys.get(slug, {})
+            if project:
+                found[PROJECT][slug] = Thing(slug, slug, project)
+            if key or not project:
+                found[KEY][slug] = Thing(slug, slug, {"rate_limit": limit_text(key.get("rateLimit"))})
+            for urgency in URGENCIES:
+                name = alert_name(slug, urgency)
+                same = [row for row in self.live.workflows if row["name"] == name]
+                self.live.refuse_two(f"alerts named {name}", same)
+                for row in same:
+                    found[ALERT][name] = found_alert(row, self.live.detectors.get(slug, {}))
+        return found
+
+    # --- write ---
+
+    def apply(self, changes: list[Change]) -> list[Change]:
+        """Does all in order, and returns what was done. Raises SentryError."""
+        write = {TEAM: self.write_team, PROJECT: self.write_project, KEY: self.write_key, ALERT: self.write_alert}
+        done = []
+        for change in changes:
+            if write[change.kind](change):
+                done.append(change)
+                self.client.last = str(change)
+        return done
+
+    def write_team(self, change: Change) -> bool:
+        """A new team."""
+        made = self.client.call("POST", f"{self.live.path}/teams/", {"slug": change.name}, "team:write")
+        self.live.teams[change.name] = made
+        return True
+
+    def write_project(self, change: Change) -> bool:
+        """A new project without Sentry's own alert, which would say everything twice; or its name and platform."""
+        slug, sent = change.wanted.key, dict(change.wanted.fields)
+        if change.verb == CREATE:
+            path = f"/api/0/teams/{self.live.slug}/{self.declared[slug]['team']}/projects/"
+            self.client.call("POST", path, {**sent, "slug": slug, "default_rules": False}, "project:write")
+        else:
+            self.client.call("PUT", f"{self.live.project_path(slug)}/", sent, "project:write")
+        self.live.read_project(slug)
+        self.read_back(change, change.wanted.fields, self.live.projects.get(slug, {}))
+        return True
+
+    def write_key(self, change: Change) -> bool:
+        """A new key, or a rate limit; whether Sentry did it. A plan without rate limits is a warning."""
+        slug, path = change.wanted.key, f"{self.live.project_path(change.wanted.key)}/keys/"
+        if change.verb == CREATE:
+            self.client.call("POST", path, {"name": OUR_KEY}, "project:write")
+            self.live.read_key(slug)
+        if not change.wanted.fields:
+            return True
+        limit = dict(self.declared[slug]["rate_limit"])
+        try:
+            self.client.call("PUT", f"{path}{self.live.keys[slug]['id']}/", {"rateLimit": limit}, "project:write")
+        except RefusedError as error:
+            if error.status not in (400, 403):
+                raise
+        self.live.read_key(slug)
+        if limit_text(self.live.keys[slug].get("rateLimit")) != limit_text(limit):
+            self.note_no_limits(slug)
+            return change.verb == CREATE
+        return True
+
+    def write_alert(self, change: Change) -> bool:
+        """An alert that is connected to the source of its project; without one it would never fire."""
+        names = {alert_name(slug, urgency): (slug, urgency) for slug in self.declared for urgency in URGENCIES}
+        slug, urgency = names[change.name]
+        self.wait_for_detectors(slug)
+        kind, detectors = self.source(slug), self.live.detectors[slug]
+        alert = change.wanted._replace(fields={**change.wanted.fields, "sources": [kind]})
+        numbers = [int(number) for number, found in detectors.items() if found == kind]
+        sent, path = body(alert, urgency, self.slack.get(slug, {}), numbers), f"{self.live.path}/workflows/"
+        if change.verb == CREATE:
+            made = self.client.call("POST", path, sent, "alerts:write")
+        else:
+            made = self.client.call("PUT", f"{path}{change.found.id}/", sent, "alerts:write")
+        found = self.client.get(f"{path}{made['id']}/", "alerts:read")
+        self.read_back(change, alert.fields, found_alert(found, detectors).fields)
+        return True
+
+    def wait_for_detectors(self, slug: str) -> None:
+        """A new project may get them a moment after it is there."""
+        for _ in range(DETECTOR_SECONDS):
+            if self.live.detectors[slug]:
+                return
+            time.sleep(1)
+            self.live.read_detectors(slug)
+
+    def read_back(self, change: Change, wanted: Row, found: Row) -> None:
+        """Raises SentryError when Sentry accepted a change and did not do it."""
+        wrong = [
+            f"{name} is {found.get(name)}, not {wanted[name]}" for name in wanted if found.get(name) != wanted[name]
+        ]
+        if wrong:
+            raise SentryError(
+                f"Sentry at {self.client.url} agreed to {change}, but then {'; '.join(wrong)}. What was done is kept. "
+                "Run it again, and if this stays, look at Sentry's page Alerts."
+            )
+
+    # --- report ---
+
+    def warnings(self) -> list[str]:
+        """One sentence each."""
+        return [*self.notes, *self._teams_without_members()]
+
+    def _teams_without_members(self) -> Iterator[str]:
+        """Mail to the members of such a team reaches nobody."""
+        for slug, project in self.declared.items():
+            teams = self.live.projects.get(slug, {}).get("teams") or [{"slug": project["team"]}]
+            names = [team["slug"] for team in teams]
+            members = [self.live.teams.get(name, {}).get("memberCount") for name in names]
+            if self.live.has_alerts and slug not in self.slack and not any(members):
+                yield (
+                    f"project {slug}: the team {', '.join(names)} has no members, so Sentry's mails reach nobody. Add "
+                    f"people in Sentry at {self.client.url} (Settings, Teams)"
+                )
+
+    def projects(self) -> list[dict[str, Any]]:
+        """As the module returns them."""
+        return [self._returned(slug, project) for slug, project in self.declared.items()]
+
+    def _returned(self, slug: str, project: Row) -> dict[str, Any]:
+        number = str(self.live.projects.get(slug, {}).get("id", ""))
+        dsn = self.live.keys.get(slug, {}).get("dsn", {}).get("public", "")
+        alerts = ("slack" if slug in self.slack else "email") if self.live.has_alerts else "none"
+        return {"name": project["name"], "slug": slug, "id": number, "dsn": dsn, "alerts": alerts}
+
+
+def limit_text(limit: Row | None) -> str:
+    """`100 events in 3600 s`, as it is compared and shown."""
+    return f"{limit['count']} events in {limit['window']} s" if limit and limit.get("count") else ""

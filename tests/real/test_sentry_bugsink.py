@@ -1,0 +1,90 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The module sentry with a real Bugsink, and what comes through the DSN that it returns."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bugsink
+import pytest
+from ansible_module import outcome
+from bugsink import Bugsink
+
+from ansible_collections.crowsnest.core.plugins.modules import sentry as module
+
+Run = Callable[..., dict[str, Any]]
+SHOP = {"name": "Shop", "slug": "shop", "team": "backend"}
+SEND = """
+import sys, sentry_sdk
+sentry_sdk.init(sys.argv[1], environment="staging")
+try:
+    1 / 0
+except ZeroDivisionError as error:
+    sentry_sdk.capture_exception(error)
+sentry_sdk.flush(10)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bugsink]:
+    with bugsink.running(tmp_path_factory.mktemp("bugsink")) as server:
+        yield server
+
+
+@pytest.fixture
+def run(server: Bugsink, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*projects: dict[str, Any], check: bool = False, token: str = "") -> dict[str, Any]:
+        options = {"url": server.url, "token": token or server.token, "projects": list(projects)}
+        result, printed = outcome(module, capsys, options, check)
+        assert server.token not in printed
+        return result
+
+    return run
+
+
+def test_a_project_its_dsn_and_an_event_through_it(run: Run, server: Bugsink) -> None:
+    predicted = run(SHOP, check=True)
+    assert server.rows("projects") == []
+    result = run(SHOP)
+    assert result["changes"] == predicted["changes"] == ["create team backend", "create project Shop"]
+    (project,) = result["projects"]
+    subprocess.run([bugsink.CACHE / "bin/python", "-c", SEND, project["dsn"]], check=True, timeout=60)
+    (issue,) = server.issues(project["id"])
+    assert (issue["calculated_type"], issue["calculated_value"]) == ("ZeroDivisionError", "division by zero")
+    again = run(SHOP)
+    assert (again["changed"], again["projects"]) == (False, [project])
+
+
+def test_more_projects_than_a_page_has(run: Run, server: Bugsink) -> None:
+    team = server.ask("teams", {"name": "many"})["id"]
+    for number in range(251):
+        server.ask("projects", {"team": team, "name": f"app{number:03}"})
+    result = run({"name": "app250", "team": "many"})
+    assert result["changed"] is False and result["projects"][0]["dsn"].startswith("http://")
+
+
+def test_messages_to_slack_are_a_warning(run: Run) -> None:
+    result = run({"name": "blog", "team": "web", "notify": {"slack_channel": "#errors"}})
+    (warning,) = [each["event"]["msg"] for each in result["warnings"]]
+    assert "project blog: this is Bugsink, whose alerts have no API" in warning
+    assert result["projects"][0]["alerts"] == "none"
+
+
+@pytest.mark.parametrize(
+    "token, words", [("0" * 40, "Invalid Bearer token"), ("abc", "must be 40 lowercase hex chars")]
+)
+def test_a_wrong_token(run: Run, token: str, words: str) -> None:
+    message = run(SHOP, token=token)["msg"]
+    assert "the token is not accepted" in message and words in message
+
+
+def test_data_stays_over_a_restart(tmp_path: Path) -> None:
+    with bugsink.running(tmp_path) as server:
+        made = server.new_project("shop")
+        port = int(server.url.rsplit(":", 1)[1])
+    with bugsink.running(tmp_path, port) as server:
+        assert [row["dsn"] for row in server.rows("projects")] == [made["dsn"]]
