@@ -1,4 +1,4 @@
-"""Read, write and remove whole trees below a directory handle, following no symlink.
+"""Read, write and remove whole trees below a directory handle, following no symlink; replace a file of somebody else.
 
 Every change that the module config_directory makes on disk is in this file or in config_directory/.
 Standard library only and Python 3.9. All functions raise OSError; `explain` describes one for people.
@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,11 +76,16 @@ def write_tree(directory: int, tree: Tree) -> None:
             os.fsync(handle)
 
 
-def write_file(name: str, directory: int, entry: Entry) -> None:
-    """Write and flush a new file; it has its final owner and mode before it has any content."""
+def write_file(name: str, directory: int, entry: Entry, attributes: Mapping[str, bytes] | None = None) -> None:
+    """Write and flush a new file; it has its final owner and mode before it has any content.
+
+    `attributes` are its extended ones, an ACL among them; None leaves those that its directory gave it.
+    """
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
     try:
         set_rights(handle, entry)
+        if attributes is not None:
+            set_attributes(handle, attributes)
         rest = memoryview(entry.content)
         while rest:
             rest = rest[os.write(handle, rest) :]
@@ -102,8 +107,54 @@ def set_rights(handle: int, entry: Entry) -> None:
     os.fchmod(handle, stat.S_IMODE(entry.mode))
 
 
+def attributes_of(handle: int) -> dict[str, bytes]:
+    """The extended attributes of an open file; an ACL is one of them. Empty where the file system has none."""
+    try:
+        return {name: os.getxattr(handle, name) for name in os.listxattr(handle)}
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return {}
+        raise
+
+
+def set_attributes(handle: int, attributes: Mapping[str, bytes]) -> None:
+    """Make the extended attributes exactly these; its directory may have given a new file others."""
+    found = attributes_of(handle)
+    for name in set(found) - set(attributes):
+        os.removexattr(handle, name)
+    for name, value in attributes.items():
+        if found.get(name) != value:
+            os.setxattr(handle, name, value)
+
+
+def replace_kept(path: Path, content: bytes) -> None:
+    """Give an existing file new content by one rename; owner, mode, ACL and other extended attributes stay.
+
+    A symlink stays and its target is replaced. A process that has the file open, or a container into which it is
+    mounted alone, keeps the old content. What a killed run left beside the file is removed by the next one.
+    """
+    target = path.resolve(strict=True)
+    beside = f".{target.name}.crowsnest"
+    with open_directory(target.parent) as directory:
+        old = os.open(target.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+        try:
+            entry, attributes = entry_of(old)._replace(content=content), attributes_of(old)
+        finally:
+            os.close(old)
+        if not stat.S_ISREG(entry.mode):
+            raise OSError(errno.EINVAL, "This is not a regular file", str(path))
+        remove(beside, directory)
+        try:
+            write_file(beside, directory, entry, attributes)
+            os.rename(beside, target.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except OSError:
+            remove(beside, directory)
+            raise
+        os.fsync(directory)
+
+
 def entry_of(handle: int) -> Entry:
-    """The entry of an open directory itself."""
+    """The entry of an open directory or file, without its content."""
     status = os.fstat(handle)
     return Entry(status.st_mode, status.st_uid, status.st_gid)
 
