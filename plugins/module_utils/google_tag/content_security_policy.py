@@ -27,7 +27,7 @@ def missing_sources(policy: str, scripts: Collection[Script]) -> list[str]:
     for script in scripts:
         directive, sources = _directive(policy, "script-src-elem", "script-src", "default-src")
         if sources is not None and not _runs(script, sources):
-            missing.append(f"{_source_of(script)} to {directive}")
+            missing.append(f"{_source_of(script, sources)} to {directive}")
     for name, domains in REPORTING.items():
         directive, sources = _directive(policy, name, "default-src")
         if sources is not None:
@@ -53,9 +53,12 @@ def _runs(script: Script, sources: Collection[str]) -> bool:
     return f"'{digest(script)}'" in sources or ("'unsafe-inline'" in sources and not strict)
 
 
-def _source_of(script: Script) -> str:
+def _source_of(script: Script, sources: Collection[str]) -> str:
+    """What lets it run; a script with an address needs a nonce where hosts mean nothing."""
     if script.nonce:
-        return f"'nonce-{script.nonce}', new for each answer as in the page,"
+        return f"'nonce-{script.nonce}' (as in the page, new for each answer)"
+    if script.source and "'strict-dynamic'" in sources:
+        return "'nonce-…' (new for each answer; and set `analytics.nonce`)"
     return "https://*.googletagmanager.com" if script.source else f"'{digest(script)}'"
 
 

@@ -46,7 +46,7 @@ class Page(NamedTuple):
 
 def read_template(text: str) -> Page:
     """The page that a template makes, as far as the template shows it; offsets are those of the template."""
-    return read_page(_TEMPLATE_CODE.sub(lambda code: re.sub(r"[^\r\n]", " ", code[0]), text))
+    return read_page(_TEMPLATE_CODE.sub(lambda code: " " * len(code[0]), text))
 
 
 def read_page(text: str) -> Page:

@@ -149,11 +149,11 @@ def _refuse_tracked(path: Path, tag: Tag | None) -> list[str]:
         return [f"{path}: git cannot say whether it tracks this file: {error}"]
     if checkout is None:
         return []
-    what = f"Remove the lines from {BEGIN} to {END} there"
+    what = f"remove the lines from {BEGIN} to {END}"
     if tag:
         block = "\n".join(lines(tag))
-        what = f"Paste this right before </head> there, in place of such a block if there is one:\n{block}\n"
+        what = f"paste this right before </head>, in place of such a block if there is one,\n{block}\n"
     raise TemplateError(
-        f"is tracked by git in {checkout}, and a change on this host would block the next `git pull`. Change it in the "
-        f"repository and deploy that. {what}"
+        f"is tracked by git in {checkout}, and a change on this host would block the next `git pull`. In the "
+        f"repository, {what} and deploy that"
     )

@@ -127,9 +127,23 @@ def test_a_run_that_ends_between_two_templates_is_gone_on_with(
         f"{second}: No space left on device; free some space there and run again. Nothing half-written is in force."
     )
     assert ID in base.read_text()
+    assert names(apply({base: ID})) == {}
     monkeypatch.undo()
     assert names(apply({})) == {"removed": [str(base)]}
     assert (base.read_text(), second.read_text()) == (PAGE, PAGE)
+
+
+def test_a_tag_whose_removal_fails_is_removed_by_the_next_run(
+    apply: Run, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    apply({base: ID})
+    monkeypatch.setattr(google_tag_run, "replace_kept", full)
+    assert "No space left on device" in apply({})["msg"]
+    monkeypatch.undo()
+    assert names(apply({})) == {"removed": [str(base)]}
 
 
 def test_all_refusals_come_together_and_nothing_is_changed(apply: Run, base: Path, tmp_path: Path) -> None:
@@ -205,7 +219,7 @@ def test_what_git_tracks_by_now_is_not_cleaned_by_us(apply: Run, base: Path, req
     apply({base: ID})
     tagged = base.read_text()
     request.getfixturevalue("tracked")
-    assert "Remove the lines from <!-- BEGIN Google tag (crowsnest) --> to" in apply({})["msg"]
+    assert "remove the lines from <!-- BEGIN Google tag (crowsnest) --> to" in apply({})["msg"]
     assert base.read_text() == tagged
 
 

@@ -75,7 +75,7 @@ PLACES = {
     "conditional comment": "<head><!--[if IE]></head><![endif]-->\n@@</head>",
     "Django comment": "{% comment 'old' %}</head>{% endcomment %}<head>{# </head> #}@@</head>",
     "Jinja comment of lines": "<head>{#\n</head>\n#}\n@@</head>",
-    "Handlebars comment": "<head>{{!-- </head> --}}@@</head>",
+    "Handlebars comment": "<head>{{!--\n</head>\n--}}@@</head>",
     "EJS": "<head><%# </head> %><%- head('</head>') %>@@</head>",
     "value": "<head>{{ '</head>' }}{% if '</head>' in it %}{% endif %}@@</head>",
     "script": '<head><script>document.write("</head>")</script>@@</head>',
