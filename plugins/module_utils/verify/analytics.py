@@ -1,0 +1,143 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the page that an app serves reports to Google Analytics as declared. Python 3.9, standard library.
+
+The file on the host is no proof: apps keep templates in memory, and an image holds files of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPException
+from typing import NamedTuple, TypedDict
+
+from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.content_security_policy import missing_sources
+from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.page import Script, read_page
+from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError
+from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import FAIL, PASS, WARN, Check
+
+AREA = "analytics"
+LARGEST_PAGE = 5_000_000  # bytes; a head is at the beginning
+# Google's own calls, in any quotes: a minifier may have changed them.
+_CONFIG = re.compile(r"""\bgtag\(\s*['"`]config['"`]\s*,\s*['"`]([\w-]+)""")
+_DEFAULT, _UPDATE = (
+    re.compile(rf"""\bgtag\(\s*['"`]consent['"`]\s*,\s*['"`]{word}['"`]""") for word in ("default", "update")
+)
+_LOADED = re.compile(r"googletagmanager\.com/gtag/js\?(?:[^\"'\s]*&)?id=([\w-]+)")
+_CONTAINER = re.compile(r"googletagmanager\.com/gtm\.js|\bGTM-[A-Z0-9]{4,}")
+
+
+class Analytics(TypedDict):
+    """What an app's page must report to.
+
+    `in_templates`: the tag is from us; else the app makes it itself. `consent_by_default`: nobody has chosen that
+    consent is denied until a visitor grants it.
+    """
+
+    app: str
+    url: str
+    measurement_id: str
+    in_templates: bool
+    consent_by_default: bool
+
+
+class ServedPage(NamedTuple):
+    """A page as a browser gets it, with the content security policies of its header."""
+
+    status: int
+    text: str
+    policies: Sequence[str]
+
+
+def fetch_page(url: str, headers: Mapping[str, str], timeout_seconds: float = 5) -> ServedPage:
+    """The page behind all redirects. Raises NoAnswerError."""
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the model allows http(s) only
+    try:
+        with DIRECT.open(request, timeout=timeout_seconds) as answer:
+            policies = answer.headers.get_all("Content-Security-Policy", [])
+            charset = answer.headers.get_content_charset("utf-8")
+            return ServedPage(answer.status, answer.read(LARGEST_PAGE).decode(charset, errors="replace"), policies)
+    except urllib.error.HTTPError as error:
+        return ServedPage(error.code, "", ())
+    except (OSError, HTTPException, LookupError) as error:
+        raise NoAnswerError(str(error) or type(error).__name__) from None
+
+
+def analytics_checks(wanted: Analytics, page: ServedPage | NoAnswerError) -> list[Check]:
+    """One line if all is as declared, else one for each thing that is not."""
+    if isinstance(page, NoAnswerError) or page.status != 200:
+        why = f"does not answer: {page}" if isinstance(page, NoAnswerError) else f"answers with status {page.status}"
+        return [_check(WARN, wanted, f"{why}, so what it reports is unchecked", "Verify again when the app answers.")]
+    found = read_page(page.text)
+    tags = [script for script in found.scripts if script.is_google_tag]
+    inline = "\n".join(script.text for script in found.scripts)
+    if wanted["measurement_id"] not in _CONFIG.findall(inline):
+        return [_missing(wanted, page.text)]
+    checks = [*_doubled(wanted, tags, inline), *_consent(wanted, inline)]
+    checks += _blocked(wanted, tags, [*page.policies, *found.policies])
+    return checks or [_check(PASS, wanted, f"reports to {wanted['measurement_id']}")]
+
+
+def _check(status: str, wanted: Analytics, detail: str, advice: str = "") -> Check:
+    return Check(status, AREA, f"{wanted['app']}: {wanted['url']} {detail}", advice)
+
+
+def _missing(wanted: Analytics, text: str) -> Check:
+    """Scripts of an app may make the tag in the browser, which the page alone does not show."""
+    measurement_id = wanted["measurement_id"]
+    if wanted["in_templates"]:
+        advice = (
+            "The templates on the host have the tag, but the app serves others. Restart it, as it keeps templates in "
+            "memory; if they are a part of its image, put the tag into the repository and build that again."
+        )
+        return _check(FAIL, wanted, f"does not report to {measurement_id}", advice)
+    if measurement_id in text:
+        return _check(PASS, wanted, f"has {measurement_id}, and leaves the rest to scripts of the app")
+    advice = (
+        "Build or restart the app, so that it reads its env file. If its scripts have the id, look in a browser "
+        "whether they send it: requests to google-analytics.com/g/collect."
+    )
+    return _check(WARN, wanted, f"has no {measurement_id} in its HTML", advice)
+
+
+def _doubled(wanted: Analytics, tags: Sequence[Script], inline: str) -> Iterator[Check]:
+    """Whether views count twice; ids of Google Ads and the like count none."""
+    configured = _CONFIG.findall(inline)
+    loaded = [each for script in tags for each in _LOADED.findall(script.source + script.text)]
+    measurement_id = wanted["measurement_id"]
+    others = {each for each in configured if each.startswith("G-")} - {measurement_id}
+    if max(configured.count(measurement_id), loaded.count(measurement_id)) > 1:
+        advice = "Look for a second tag in other templates and in packages of the app, and remove it."
+        yield _check(WARN, wanted, "has the Google tag more than once, so each view counts more than once", advice)
+    if others:
+        advice = "Remove the other one unless both are wanted."
+        yield _check(WARN, wanted, f"reports to {', '.join(sorted(others))} as well", advice)
+    if any(_CONTAINER.search(script.source + script.text) for script in tags):
+        advice = "If that container has an Analytics tag, each view counts twice: remove one of them."
+        yield _check(WARN, wanted, "has a container of Tag Manager as well", advice)
+
+
+def _consent(wanted: Analytics, inline: str) -> Iterator[Check]:
+    default, config = _DEFAULT.search(inline), _CONFIG.search(inline)
+    if not default or (config and config.start() < default.start()):
+        advice = "Call gtag('consent', 'default', …) before all other calls of gtag."
+        yield _check(WARN, wanted, "reports before it has said what visitors consent to", advice)
+    elif wanted["consent_by_default"] and not _UPDATE.search(inline):
+        advice = (
+            "Until it calls gtag('consent', 'update', {analytics_storage: 'granted'}), Analytics shows neither users "
+            "nor sessions. If a script of your consent banner does so, set `analytics.consent: denied`; where no "
+            "consent is needed, set it to `granted`."
+        )
+        yield _check(WARN, wanted, "denies consent, and its HTML never grants it", advice)
+
+
+def _blocked(wanted: Analytics, tags: Sequence[Script], policies: Sequence[str]) -> Iterator[Check]:
+    """A header may hold several policies, divided by commas; all of them must agree."""
+    single = [policy for header in policies for policy in header.split(",")]
+    if missing := dict.fromkeys(source for policy in single for source in missing_sources(policy, tags)):
+        advice = f"Add {'; '.join(missing)}."
+        yield _check(WARN, wanted, "has a content security policy that blocks its Google tag", advice)
