@@ -13,6 +13,7 @@ name: facts_to_read
 short_description: Files and units whose state shows what is left to do on a host
 version_added: 0.1.0
 author: crowsnest contributors
+positional: apps, host
 description:
   - Names what the module M(crowsnest.core.host_facts) reads in addition to what it always reads.
 options:
@@ -21,6 +22,15 @@ options:
     type: list
     elements: str
     required: true
+  apps:
+    description: All apps that are declared.
+    type: list
+    elements: dict
+    default: []
+  host:
+    description: Inventory name of the host.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -32,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(files) and C(units), two lists.
+  description: C(files) and C(units), two lists, and C(compose_files), a mapping.
   type: dict
 """
 

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether git keeps a file: what is written there stands in the way of the team's next `git pull`.
+"""What git knows of an app's files: what is written into one that it tracks stands in the way of the next `git pull`.
 
 Standard library only and Python 3.9.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +23,42 @@ class GitError(Exception):
 
 
 def tracked_in(path: Path) -> Path | None:
-    """The checkout in which git tracks this file; None when it does not, or there is no git on this host.
-
-    git runs as the owner of the checkout: it would run programs that the checkout's settings name, which must not
-    happen as root, and refuses a checkout of somebody else. Raises GitError.
-    """
+    """The checkout in which git tracks this file; None when it does not, or there is no git. Raises GitError."""
     target = path.resolve()
-    checkout = next((folder for folder in target.parents if (folder / ".git").exists()), None)
-    git = shutil.which("git")
-    if checkout is None or git is None:
+    checkout = _checkout(target)
+    if checkout is None:
         return None
-    words = [git, "--literal-pathspecs", "-C", str(checkout), "ls-files", "--error-unmatch", "--", str(target)]
-    environment = {"PATH": os.defpath, "LC_ALL": "C", "HOME": "/nonexistent"}
+    done = _run(checkout, "ls-files", "--error-unmatch", "--", str(target))
+    if done.returncode not in (0, NOT_TRACKED):
+        raise GitError(done.stderr.strip())
+    return checkout if done.returncode == 0 else None
+
+
+def commit(folder: Path) -> str:
+    """`4f1c9e2`: the short commit that is checked out where this folder is; "" when none is, or there is no git."""
+    checkout = _checkout(folder.resolve() / "-")
+    with suppress(GitError):
+        done = _run(checkout, "rev-parse", "--short", "HEAD") if checkout else None
+        return done.stdout.strip() if done and done.returncode == 0 else ""
+    return ""
+
+
+def _checkout(target: Path) -> Path | None:
+    """The checkout that holds this path; None when none does, or there is no git on this host."""
+    found = next((folder for folder in target.parents if (folder / ".git").exists()), None)
+    return found if shutil.which("git") else None
+
+
+def _run(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """git as the owner of the checkout: it would run programs that the checkout's settings name, which must not happen
+    as root, and refuses a checkout of somebody else. Raises GitError.
+    """
     try:
-        done = subprocess.run(
-            words,
+        return subprocess.run(
+            ["git", "--literal-pathspecs", "-C", str(checkout), *words],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=environment,
+            capture_output=True,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "HOME": "/nonexistent"},
             timeout=SECONDS,
             check=False,
             text=True,
@@ -48,9 +66,6 @@ def tracked_in(path: Path) -> Path | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise GitError(str(error)) from None
-    if done.returncode not in (0, NOT_TRACKED):
-        raise GitError(done.stderr.strip())
-    return checkout if done.returncode == 0 else None
 
 
 def _as_owner(checkout: Path) -> dict[str, Any]:

@@ -42,6 +42,11 @@ def data_directory(name: str) -> str:
     return f"{DATA_ROOT}/{name}"
 
 
+# What is remembered of apps' files: which keys, and which templates, are ours.
+ENV_FILES = data_directory("env_files")
+GOOGLE_TAGS = data_directory("google_tags")
+
+
 def logs_command(service: str) -> str:
     """The command that shows what a service itself reports."""
     return f"{COMPOSE_COMMAND} logs --tail 50 {service}"

@@ -25,6 +25,12 @@ options:
     type: list
     elements: str
     default: []
+  compose_files:
+    description:
+      - Compose files of apps whose release is returned, and for each the service whose image tells it; empty for the
+        commit of the file's folder.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: Reads only, so it does the same in check mode.
@@ -85,6 +91,9 @@ host:
     files: {/etc/default/prometheus-node-exporter: ARGS=""}
     cron: true
     backups: {production/shop: [4180213, 4183007]}
+    env_files: {/srv/shop/.env: 5f2b6c0d9e8a7f41}
+    google_tags: {/srv/shop/templates/base.html: 0c1d2e3f4a5b6c7d}
+    releases: {/srv/shop/compose.yaml: 4f1c9e2}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -100,11 +109,12 @@ def main() -> None:
             "data_path": {"type": "path", "default": DATA_ROOT},
             "files": {"type": "list", "elements": "path", "default": []},
             "units": {"type": "list", "elements": "str", "default": []},
+            "compose_files": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     try:
-        facts = host_facts(module.params["data_path"], module.params["files"], module.params["units"])
+        facts = host_facts(*(module.params[name] for name in ("data_path", "files", "units", "compose_files")))
     except ValueError as error:
         module.fail_json(
             msg=f"/etc/docker/daemon.json cannot be read: {error}. Repair or remove the file, then run again."

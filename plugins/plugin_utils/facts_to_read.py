@@ -8,7 +8,8 @@ is known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     BACKUP_COMMAND,
@@ -29,10 +30,19 @@ SERVER_FILES = (
 SERVER_UNITS = tuple(unit for program in HOST_PROGRAMS.values() for unit in units_of(program))
 
 
-def facts_to_read(groups: Sequence[str]) -> dict[str, list[str]]:
-    """{"files", "units"} for the module `host_facts` on a host that is in these groups."""
+def facts_to_read(groups: Sequence[str], apps: Sequence[Mapping[str, Any]] = (), host: str = "") -> dict[str, Any]:
+    """{"files", "units", "compose_files"} for the module `host_facts` on a host that is in these groups.
+
+    `apps` are all that are declared, which was found right.
+    """
     server = "server" in groups
+    own = [app for app in apps if app.get("host", host if server else None) == host]
     return {
         "files": [*EVERY_HOST_FILES, *(SERVER_FILES if server else ())],
         "units": list(SERVER_UNITS if server else ()),
+        "compose_files": {
+            app["compose"]: sentry["restart"][0] if sentry["release"] == "image" else ""
+            for app in own
+            if (sentry := app.get("sentry") or {}).get("release") in ("git", "image")
+        },
     }

@@ -27,6 +27,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     PLAN_FILE,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Kept
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import backup as crowsnest_backup
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
@@ -206,6 +207,20 @@ def backup_program(context: str, host: str, found: Mapping[str, Any]) -> dict[st
             if found_files.get(path) != text
         ],
         "packages": [] if found["cron"] else ["cron"],
+    }
+
+
+def app_files(context: str, host: str, found: Mapping[str, Any], dsns: Mapping[str, str]) -> dict[str, Any]:
+    """What is left to write into the apps' own files on a host, whose facts are `found`.
+
+    {"env_files": {path: options of the module `env_file`}, "templates": those of the module `google_tag`, or None when
+    nothing is left to do}; `dsns` is {app: DSN} of projects that were made.
+    """
+    held, host, facts = context_of(context), plain(host), plain(found)
+    wanted = tags.templates(held.declaration, host, held.server)
+    return {
+        "env_files": environment.left(held.declaration, host, held.server, facts, plain(dsns)),
+        "templates": None if tags.settled(wanted, facts["google_tags"]) else wanted,
     }
 
 

@@ -84,6 +84,9 @@ def host_facts(
         "files": dict(files or {}),
         "cron": True,
         "backups": {name: list(sizes) for name, sizes in (backups or {}).items()},
+        "env_files": {},
+        "google_tags": {},
+        "releases": {},
     }
 
 

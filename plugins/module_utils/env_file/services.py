@@ -69,6 +69,17 @@ def find(compose: Path, services: Collection[str]) -> Project | None:
     )
 
 
+def image_tag(compose: Path, service: str) -> str:
+    """`1.2.3` of the image that a service of a compose file runs with; "" when none runs, or the image has no tag."""
+    try:
+        running = _containers(*RUNNING, _of_service(service))
+    except EnvFileError:
+        return ""
+    images = [container["Config"]["Image"] for container in running if compose.resolve() in _files(container)]
+    name = images[0].rpartition("/")[2].partition("@")[0] if images else ""
+    return str(name.partition(":")[2])
+
+
 def refuse_pending(project: Project) -> None:
     """Raise EnvFileError where compose would recreate the services even without our change.
 

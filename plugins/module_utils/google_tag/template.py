@@ -50,6 +50,13 @@ def without_tag(content: bytes) -> bytes:
     return (text[: block.start] + text[block.stop :]).encode("latin-1") if block else content
 
 
+def tag_in(content: bytes) -> str:
+    """Our block as it stands there; empty without one. Raises TemplateError."""
+    text = _text(content)
+    block = _block(text, read_template(text))
+    return text[block.start : block.stop] if block else ""
+
+
 def _text(content: bytes) -> str:
     if b"\0" in content:
         raise TemplateError("is not a text that HTML can be found in (it has NUL bytes); save it as UTF-8")

@@ -13,14 +13,17 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from stat import S_IMODE
 
-from ansible_collections.crowsnest.core.plugins.module_utils import python_environment
+from ansible_collections.crowsnest.core.plugins.module_utils import git, python_environment
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.settled import settled
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file import settled as env_file_settled
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.services import image_tag
+from ansible_collections.crowsnest.core.plugins.module_utils.google_tag import settled as google_tag_settled
 from ansible_collections.crowsnest.core.plugins.module_utils.host.listeners import (
     NODE_EXPORTER,
     command_line,
@@ -48,6 +51,8 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     CONFIG_ROOT,
     DATA_ROOT,
     DOCKER_SOCKET,
+    ENV_FILES,
+    GOOGLE_TAGS,
     TOOLBOX,
 )
 
@@ -61,11 +66,14 @@ MIB = 1024 * 1024
 FOLDERS = ("/etc", "/usr", "/var/lib", CONFIG_ROOT, DATA_ROOT)
 
 
-def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) -> HostFacts:
+def host_facts(
+    data_path: str, files: Sequence[str], unit_names: Sequence[str], compose_files: Mapping[str, str]
+) -> HostFacts:
     """All facts. `data_path` is where the stack's data will be stored; the disk of its nearest existing parent counts.
 
     `files` are read as they are, so that a task that writes one can be skipped when nothing would change. `unit_names`
-    are the systemd units that crowsnest installs and starts.
+    are the systemd units that crowsnest installs and starts. `compose_files` are those of apps whose release is asked,
+    {path: service whose image tells it, or "" for the commit of its folder}.
     """
     # Each waits for other programs; together they take as long as the slowest.
     with ThreadPoolExecutor() as pool:
@@ -99,6 +107,9 @@ def host_facts(data_path: str, files: Sequence[str], unit_names: Sequence[str]) 
         "files": {path: read(path) for path in files if Path(path).is_file()},
         "cron": cron(),
         "backups": backups(),
+        "env_files": env_file_settled.settled(Path(ENV_FILES)),
+        "google_tags": google_tag_settled.settled(Path(GOOGLE_TAGS)),
+        "releases": releases(compose_files),
     }
 
 
@@ -259,6 +270,15 @@ def backups(path: str = BACKUPS) -> dict[str, list[int]]:
     for file in sorted(Path(path).glob("*/*/*.gz")):
         found.setdefault(f"{file.parts[-3]}/{file.parts[-2]}", []).append(file.stat().st_size)
     return found
+
+
+def releases(compose_files: Mapping[str, str]) -> dict[str, str]:
+    """{compose file: the app's release}, of those that tell it; see `host_facts`."""
+    told = {
+        path: image_tag(Path(path), service) if service else git.commit(Path(path).parent)
+        for path, service in compose_files.items()
+    }
+    return {path: release for path, release in told.items() if release}
 
 
 def ping_groups(path: str = "/proc/sys/net/ipv4/ping_group_range") -> list[int]:

@@ -157,7 +157,8 @@ class HostFacts(TypedDict):
     holds in every respect}, `toolbox` the name of the Python environment of that role, or empty; `ping_groups` is
     [first, last], `units` {name of a requested unit: its state}, `files` {path: text} of the requested files that
     exist. `cron`: a program runs what /etc/cron.d says. `backups` is {"environment/job": bytes of each backup, the
-    oldest first}.
+    oldest first}. `env_files` and `google_tags` are {path: digest of what we wrote into it}, of apps' env files and
+    templates, empty where something is left to do; `releases` is {compose file: the app's release}.
     """
 
     os: OperatingSystem
@@ -184,3 +185,6 @@ class HostFacts(TypedDict):
     files: dict[str, str]
     cron: bool
     backups: dict[str, list[int]]
+    env_files: dict[str, str]
+    google_tags: dict[str, str]
+    releases: dict[str, str]

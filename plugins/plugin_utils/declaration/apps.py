@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.analytics import Analytics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import Backup, Switch
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
@@ -117,6 +118,7 @@ class App(HttpOptions):
     )
     compose: File | None = Field(None, description="Compose file on its host whose services read `env_file`.")
     sentry: Sentry | None = Field(None, description="Where it reports its errors; needs `env_file`.")
+    analytics: Analytics | None = Field(None, description="What counts its visits; `env` of it needs `env_file`.")
     thresholds: Thresholds = Field(Thresholds(), description="When its alerts fire.")
 
     @model_validator(mode="after")
@@ -133,13 +135,15 @@ class App(HttpOptions):
         return self
 
     @model_validator(mode="after")
-    def _sentry_needs_files(self) -> App:
-        if self.sentry and not self.env_file:
-            raise ValueError("`sentry` needs `env_file`: the file that your app's environment comes from")
+    def _keys_need_a_file(self) -> App:
+        if (self.sentry or (self.analytics and self.analytics.env)) and not self.env_file:
+            raise ValueError("`sentry` and `analytics.env` need `env_file`: the file that the app's environment is in")
         if self.sentry and not self.compose and (self.sentry.restart or self.sentry.release in ("git", "image")):
             raise ValueError(
                 "`restart` and `release: git` or `image` of `sentry` need `compose`: the app's compose file"
             )
+        if self.sentry and self.sentry.release == "image" and not self.sentry.restart:
+            raise ValueError("`release: image` needs `restart`: the tag is that of the first service in it")
         return self
 
     @model_validator(mode="after")

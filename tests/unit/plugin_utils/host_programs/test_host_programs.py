@@ -186,6 +186,7 @@ def test_a_host_that_is_only_watched_is_asked_for_its_flags_and_for_what_starts_
     assert facts_to_read(["monitored"]) == {
         "files": ["/etc/default/prometheus-node-exporter", *OF_BACKUPS],
         "units": [],
+        "compose_files": {},
     }
 
 
@@ -202,4 +203,20 @@ def test_what_a_run_decides_by_is_read_on_the_server() -> None:
             CRON,
         ],
         "units": [TIMER, SERVICE],
+        "compose_files": {},
     }
+
+
+APPS = [
+    {"name": "shop", "compose": "/srv/shop/compose.yaml", "sentry": {"release": "git"}},
+    {"name": "blog", "compose": "/srv/blog/compose.yaml", "sentry": {"release": "image", "restart": ["web", "worker"]}},
+    {"name": "idle", "compose": "/srv/idle/compose.yaml", "sentry": {"release": "1.2"}},
+    {"name": "bare", "compose": "/srv/bare/compose.yaml"},
+    {"name": "far", "host": "web2", "compose": "/srv/far/compose.yaml", "sentry": {"release": "git"}},
+]
+
+
+def test_the_release_of_an_app_is_asked_on_its_host() -> None:
+    here, there = facts_to_read(["server"], APPS, "web1"), facts_to_read(["monitored"], APPS, "web2")
+    assert here["compose_files"] == {"/srv/shop/compose.yaml": "", "/srv/blog/compose.yaml": "web"}
+    assert there["compose_files"] == {"/srv/far/compose.yaml": ""}

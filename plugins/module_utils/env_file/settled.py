@@ -1,0 +1,37 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which env files hold exactly what was asked, so that a run need not ask again. Python 3.9."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory import recall
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.text import lines
+
+
+def settled(directory: Path) -> dict[str, str]:
+    """{env file: digest of our lines in it} of all that have keys of ours; "" where something is left to do."""
+    found = {}
+    for file in sorted(directory.glob("*.json")):
+        path = json.loads(file.read_text(encoding="utf-8"))["path"]
+        found[path] = _held(directory, Path(path))
+    return found
+
+
+def _held(directory: Path, path: Path) -> str:
+    try:
+        memory, content = recall(directory, path), lines(path.read_bytes())
+        held = {key: content[key] for key in memory.keys}
+    except (OSError, EnvFileError, KeyError):  # the module that writes there says what is wrong
+        return ""
+    return "" if memory.unfinished else digest(held)
+
+
+def digest(assigned: Mapping[str, str]) -> str:
+    """Identity of {key: its line}; of the lines nothing can be read in it."""
+    return hashlib.sha256(json.dumps(sorted(assigned.items())).encode()).hexdigest()
