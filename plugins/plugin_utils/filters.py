@@ -27,7 +27,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     PLAN_FILE,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Kept
-from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, projects, tags
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import backup as crowsnest_backup
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
@@ -222,6 +222,11 @@ def app_files(context: str, host: str, found: Mapping[str, Any], dsns: Mapping[s
         "env_files": environment.left(held.declaration, host, held.server, facts, plain(dsns)),
         "templates": None if tags.settled(wanted, facts["google_tags"]) else wanted,
     }
+
+
+def sentry_account(context: str) -> dict[str, Any]:
+    """Options of the module `sentry`, {} when it has nothing to make."""
+    return projects.options(context_of(context).declaration) or {}
 
 
 def backup_call(variables: Mapping[str, Any], server: str, job: str) -> dict[str, Any]:
