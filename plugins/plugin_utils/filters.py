@@ -226,7 +226,33 @@ def app_files(context: str, host: str, found: Mapping[str, Any], dsns: Mapping[s
 
 def sentry_account(context: str) -> dict[str, Any]:
     """Options of the module `sentry`, {} when it has nothing to make."""
-    return projects.options(context_of(context).declaration) or {}
+    return projects.options(context_of(context).declaration)
+
+
+def sentry_tests(variables: Mapping[str, Any], server: str, app: str) -> dict[str, Any]:
+    """What the command sentry-test needs, from the variables `crowsnest_*` alone.
+
+    {"account": options of the module `sentry`, "lookup": those of `sentry_test`, or None, "environment",
+    "hosts": {host: {app: DSN, empty for one that is made}}, "mistake": why there is nothing to test, or empty}.
+    """
+    declared = declaration.read(plain(variables))
+    common = {
+        "account": projects.options(declared),
+        "lookup": projects.login(declared.sentry) if declared.sentry else None,
+        "environment": declared.environment,
+    }
+    try:
+        return {**common, "hosts": projects.tests(declared, plain(server), plain(app)), "mistake": ""}
+    except ValueError as mistake:
+        return {**common, "hosts": {}, "mistake": str(mistake)}
+
+
+def sentry_report(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The events of `sentry_test` as lines of text, one per app."""
+    return [
+        f"{'FAIL' if not row['taken'] or row['seen'] is False else 'PASS'}  {row['app']}: {row['text']}"
+        for row in plain(rows)
+    ]
 
 
 def backup_call(variables: Mapping[str, Any], server: str, job: str) -> dict[str, Any]:

@@ -17,9 +17,11 @@ REQUIRED: dict[str, dict[str, Any]] = {
         "metrics": [":8000"],
         "username": "kim",
         "backup": {"remote": "own"},
+        "env_file": "/srv/shop/.env",
     },
     "Database": {"name": "shop", "admin_user": "postgres"},
     "BackupRemote": {"bucket": "backups", "region": "ap-northeast-2", "access_key": "kim"},
+    "SentryAccount": {"organization": "acme"},
     "MetabaseDatabase": {"address": "10.0.0.9:5432"},
     "SlackReceiver": {"type": "slack"},
     "DiscordReceiver": {"type": "discord"},
@@ -75,8 +77,14 @@ class AllSecrets:
         return self._value(inner[0], place)
 
     def _secret(self, place: str) -> str:
-        """It suits every kind of secret there is: a URL, a password of many kinds of signs, a header, a token."""
-        secret = f"https://hush.example.com/Hush-{len(self.places):04}"
+        """It suits every kind of secret there is: a URL, a password of many kinds of signs, a header, a token.
+
+        Only a DSN has a form of its own; its project, behind the last slash, is as unique.
+        """
+        number = len(self.places)
+        is_dsn = place.endswith(("sentry.dsn", "sentry.frontend_dsn"))
+        secret = f"https://{number:032x}@hush.example.com/{97531000 + number}" if is_dsn else ""
+        secret = secret or f"https://hush.example.com/Hush-{number:04}"
         self.places[secret] = place
         return secret
 

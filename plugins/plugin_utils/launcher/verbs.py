@@ -109,6 +109,10 @@ VERBS = (
         options=(Option("--evidence", "drill_evidence", "write a page that proves it, on this machine", "FILE"),),
     ),
     Verb(
+        "sentry-test",
+        words=(Word("APP", "sentry_app", "name of an app (default: every app with `sentry`)", required=False),),
+    ),
+    Verb(
         "test",
         "Runs the tests of crowsnest.",
         words=(Word("GROUP", "groups", "lint, unit, rules, molecule or all (default)", required=False, many=True),),
