@@ -32,7 +32,7 @@ GROUPS = ("lint", "unit", "rules", "molecule")
 PATIENCE = 2.0
 SLOWEST = 10
 # Seconds of each scenario as part of the whole run, the other lane beside it.
-SCENARIOS = {"complete": 1800, "rescue": 850, "fleet": 600, "default": 500, "role": 250}
+SCENARIOS = {"complete": 1800, "rescue": 1000, "fleet": 600, "default": 500, "role": 250}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def steps() -> list[Step]:
     scenarios = sorted(SCENARIOS, key=lambda name: -SCENARIOS[name])
     return [
         Step("unit", "pytest", ["pytest", "-q", "-n", "2", _durations("pytest")], 700),
-        Step("unit", "backup", ["pytest", "-q", "-n", "2", _durations("backup"), "tests/backup"], 300),
+        Step("unit", "backup", ["pytest", "-q", "-n", "2", _durations("backup"), "tests/backup"], 400),
         Step("lint", "ansible-lint", ["ansible-lint"], 300),
         Step("lint", "mypy", ["mypy"], 200),
         Step("lint", "yamllint", ["yamllint", "--strict", "."], 30),
