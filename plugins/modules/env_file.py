@@ -150,7 +150,9 @@ def main() -> None:
         module.warn(warning)
     if done.rebuild:
         names = ", ".join(done.rebuild)
-        module.warn(f"{path}: {names} changed, which a frontend reads only while it is built. Build and deploy it again.")
+        module.warn(
+            f"{path}: {names} changed, which a frontend reads only while it is built. Build and deploy it again."
+        )
     result = {
         "changed": done.after != done.before or bool(done.recreated),
         "changed_keys": list(done.changed),

@@ -216,11 +216,11 @@ def app_files(context: str, host: str, found: Mapping[str, Any], dsns: Mapping[s
     {"env_files": {path: options of the module `env_file`}, "templates": those of the module `google_tag`, or None when
     nothing is left to do}; `dsns` is {app: DSN} of projects that were made.
     """
-    held, host, facts = context_of(context), plain(host), plain(found)
-    wanted = tags.templates(held.declaration, host, held.server)
+    held, facts = context_of(context), plain(found)
+    place = held.declaration, plain(host), held.server
     return {
-        "env_files": environment.left(held.declaration, host, held.server, facts, plain(dsns)),
-        "templates": None if tags.settled(wanted, facts["google_tags"]) else wanted,
+        "env_files": environment.left(*place, facts, plain(dsns)),
+        "templates": tags.templates(*place) if tags.left(*place, facts) else None,
     }
 
 

@@ -12,13 +12,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPException
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.content_security_policy import missing_sources
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.page import Script, read_page
 from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError
 from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import FAIL, PASS, WARN, Check
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Analytics
 
 AREA = "analytics"
 LARGEST_PAGE = 5_000_000  # bytes; a head is at the beginning
@@ -29,20 +30,6 @@ _DEFAULT, _UPDATE = (
 )
 _LOADED = re.compile(r"googletagmanager\.com/gtag/js\?(?:[^\"'\s]*&)?id=([\w-]+)")
 _CONTAINER = re.compile(r"googletagmanager\.com/gtm\.js|\bGTM-[A-Z0-9]{4,}")
-
-
-class Analytics(TypedDict):
-    """What an app's page must report to.
-
-    `in_templates`: the tag is from us; else the app makes it itself. `consent_by_default`: nobody has chosen that
-    consent is denied until a visitor grants it.
-    """
-
-    app: str
-    url: str
-    measurement_id: str
-    in_templates: bool
-    consent_by_default: bool
 
 
 class ServedPage(NamedTuple):
@@ -65,6 +52,18 @@ def fetch_page(url: str, headers: Mapping[str, str], timeout_seconds: float = 5)
         return ServedPage(error.code, "", ())
     except (OSError, HTTPException, LookupError) as error:
         raise NoAnswerError(str(error) or type(error).__name__) from None
+
+
+def page_checks(wanted: Sequence[Analytics]) -> list[Check]:
+    """Lines on the pages of all these apps."""
+    return [check for each in wanted for check in analytics_checks(each, _served(each["url"]))]
+
+
+def _served(url: str) -> ServedPage | NoAnswerError:
+    try:
+        return fetch_page(url, {})
+    except NoAnswerError as error:
+        return error
 
 
 def analytics_checks(wanted: Analytics, page: ServedPage | NoAnswerError) -> list[Check]:

@@ -91,6 +91,20 @@ class Backup(TypedDict):
     drill: bool
 
 
+class Analytics(TypedDict):
+    """What the page of an app must report to.
+
+    `in_templates`: the tag is from us; else the app makes it itself. `consent_by_default`: nobody has chosen that
+    consent is denied until a visitor grants it.
+    """
+
+    app: str
+    url: str
+    measurement_id: str
+    in_templates: bool
+    consent_by_default: bool
+
+
 class Line(TypedDict):
     """A `Check` as it is passed between the controller and the host, and in the report."""
 
@@ -135,6 +149,7 @@ class Expected(OfServices):
     compose: ComposeProject
     grafana_plugins: dict[str, str]
     backups: list[Backup]
+    analytics: list[Analytics]
     checks: list[Line]
 
 

@@ -17,6 +17,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.http import (
     ServiceError,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import active_alerts, alert_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.analytics import page_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.answers import Container
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
@@ -78,10 +79,11 @@ def report(expected: Expected, secrets: SecretDigests, password: str, wait_secon
         if not waits or time.monotonic() - started + _PAUSE_SECONDS > wait_seconds:
             break
         time.sleep(_PAUSE_SECONDS)
-    # Only once: these query the app's own database.
+    # Only once: these ask the app's own database, and the app itself.
     if "metabase" in expected["services"]:
         url, business = expected["services"]["metabase"]["url"], expected["business"]
         checks += metabase_checks(url, business["key_file"], business["questions"], business["connections"])
+    checks += page_checks(expected["analytics"])
     checks.sort(key=lambda check: _ORDER[check.status])
     counts = {status: sum(check.status == status for check in checks) for status in _ORDER}
     return {

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.settled import digest
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import Tag
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 
 
@@ -26,7 +27,12 @@ def templates(declared: Declaration, host: str, server: str) -> list[dict[str, s
     ]
 
 
-def settled(wanted: list[dict[str, str]], found: Mapping[str, str]) -> bool:
-    """Whether these templates, and no others, have their tags; `found` is the fact `google_tags` of the host."""
-    tags = {each["path"]: digest(Tag(each["measurement_id"], each["consent"], each["nonce"])) for each in wanted}
-    return tags == found
+def left(declared: Declaration, host: str, server: str, facts: HostFacts) -> list[str]:
+    """Paths of the templates on a host whose tag is not as it should be, or which should have none."""
+    wanted = {each["path"]: _identity(each) for each in templates(declared, host, server)}
+    found = facts["google_tags"]
+    return [path for path in {**wanted, **found} if wanted.get(path) != found.get(path)]
+
+
+def _identity(template: Mapping[str, str]) -> str:
+    return digest(Tag(template["measurement_id"], template["consent"], template["nonce"]))

@@ -34,7 +34,7 @@ def declared(answers: Mapping[str, str]) -> dict[str, Any]:
     variables["crowsnest_apps"] = []
     if answers["app_name"]:
         own = {key: value for key, value in app.items() if value} | {"metrics": metrics}
-        variables["crowsnest_apps"] = [own | _database(answers)]
+        variables["crowsnest_apps"] = [own | _database(answers) | _reports(answers)]
     variables["crowsnest_receivers"] = []
     if answers["slack_webhook"]:
         receiver = {"type": "slack", "webhook_url": answers["slack_webhook"], "channel": answers["slack_channel"]}
@@ -52,6 +52,19 @@ def _database(answers: Mapping[str, str]) -> dict[str, Any]:
     keys = {"name": answers["database"], "container": answers["database_container"]}
     database = {"database": {key: value for key, value in keys.items() if value}}
     return {**database, "backup": {"remote": REMOTE}} if answers["backup_bucket"] else database
+
+
+def _reports(answers: Mapping[str, str]) -> dict[str, Any]:
+    """The keys of the app for Sentry and Analytics, or nothing."""
+    templates = [answers["analytics_template"]] if answers["analytics_template"] else []
+    keys = {
+        "env_file": answers["env_file"],
+        "sentry": {"dsn": answers["sentry_dsn"]} if answers["sentry_dsn"] else {},
+        "analytics": {"measurement_id": answers["measurement_id"], "templates": templates}
+        if answers["measurement_id"]
+        else {},
+    }
+    return {key: value for key, value in keys.items() if value}
 
 
 def _remote(answers: Mapping[str, str]) -> dict[str, Any]:
@@ -74,6 +87,8 @@ def write(folder: Path, name: str, answers: Mapping[str, str]) -> None:
         (partial / "secrets").mkdir(mode=0o700)
         if answers["slack_webhook"]:
             _write_secret(partial / "secrets/slack_webhook_url", answers["slack_webhook"])
+        if answers["sentry_dsn"]:
+            _write_secret(partial / "secrets/sentry_dsn", answers["sentry_dsn"])
         if answers["backup_secret_key"]:
             _write_secret(partial / f"secrets/{REMOTE}_secret_key", answers["backup_secret_key"])
         partial.rename(folder / name)
@@ -136,7 +151,9 @@ def apps_text(text: str, answers: Mapping[str, str]) -> str:
         text = _set(text, key, apps[0][key]) if apps[0].get(key) else _without(text, key)
     for key, value in apps[0].get("database", {}).items():
         text = _below(text, "database", key, value)
-    return _uncommented(text, "backup", apps[0]["backup"]) if "backup" in apps[0] else text
+    for key in ("backup", "env_file", "analytics"):
+        text = _uncommented(text, key, apps[0][key]) if key in apps[0] else text
+    return re.sub(r"(?m)^( *)# (sentry:\n *)# (  dsn: .*)$", r"\1\2\3", text) if "sentry" in apps[0] else text
 
 
 def alerting_text(text: str, answers: Mapping[str, str]) -> str:

@@ -40,6 +40,8 @@ _LOGIN = r"[A-Za-z0-9_][A-Za-z0-9._@+$\\-]*"
 _HOP = rf"(ssh://)?({_LOGIN}@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]%-]*"
 _STAND_INS = {
     "app_name": "app",
+    "env_file": "/.env",
+    "measurement_id": "G-ABCDE12345",
     "slack_webhook": "https://hooks.slack.com/",
     "backup_bucket": "bucket",
     "backup_access_key": "key",

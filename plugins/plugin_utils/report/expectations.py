@@ -21,6 +21,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
     OfServices,
     Service,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
@@ -67,11 +68,23 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             {"app": job.name, "host": job.host, "drill": job.drill != "never"}
             for job in backup_jobs(context.declaration, context.server)
         ],
+        "analytics": [
+            {
+                "app": app.name,
+                "url": app.url,
+                "measurement_id": app.analytics.measurement_id,
+                "in_templates": bool(app.analytics.templates),
+                "consent_by_default": app.analytics.consent_by_default,
+            }
+            for app in context.declaration.apps
+            if app.analytics and app.url
+        ],
         **of_services,
         "checks": [
             *_host_checks(context, unseen, limited),
             *_off_checks(context),
             *port_checks(context, seen),
+            *_app_file_checks(context, seen),
             *_kept_checks(kept),
         ],
     }
@@ -140,6 +153,25 @@ def _off_checks(context: Context) -> list[Line]:
         _check("WARN", "containers", f"{name} is switched off: {reason}", advice, kind, name)
         for name, reason in context.plan.switched_off.items()
     ]
+
+
+def _app_file_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
+    """Whether the apps' env files and templates hold what is declared of Sentry and Analytics."""
+    declared, lines = context.declaration, []
+    for host, found in facts.items():
+        stale = environment.left(declared, host, context.server, found, {})
+        lines += [_stale("environment", host, path) for path in stale]
+        lines += [_stale("analytics", host, path) for path in tags.left(declared, host, context.server, found)]
+    written = [app for app in declared.apps if app.sentry or (app.analytics and app.analytics.env)]
+    if written and not lines:
+        files = ", ".join(f"{app.name} ({app.env_file})" for app in written)
+        lines.append(_check("PASS", "environment", f"the env files hold the keys of Sentry and Analytics: {files}"))
+    return lines
+
+
+def _stale(area: str, host: str, path: str) -> Line:
+    advice = "Run `./crowsnest site` with the same -i; with `release: git` or `image` after each deploy."
+    return _check("WARN", area, f"{host}: {path} does not hold what is declared", advice)
 
 
 # (status, area, fact, heading of several lines): what roles keep for the end of a run, as [{"message"}], with "change"

@@ -127,6 +127,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "dashboards": {},
         "grafana_plugins": {},
         "backups": [],
+        "analytics": [],
         "monitors": [],
         "status_pages": [],
         "business": {"key_file": "", "connections": 1, "questions": []},

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from server_facts import host_facts
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.memory import remember
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.run import run, wanted_tags
@@ -33,16 +34,24 @@ def test_the_templates_of_all_apps_on_a_host() -> None:
 def test_templates_that_have_their_tags_are_not_asked_again(line_end: str, tmp_path: Path) -> None:
     page, state = tmp_path / "base.html", tmp_path / "state"
     page.write_text(f"<html>{line_end}  <head>{line_end}  </head></html>", newline="")
+
+    def left(**different: str) -> list[str]:
+        tag = {"measurement_id": "G-ABCDE12345", "nonce": "csp_nonce()", "templates": [str(page)], **different}
+        declared = settings.read({"crowsnest_apps": [{"name": "shop", "analytics": tag}]})
+        facts = {**host_facts(), "google_tags": settled(state)}
+        return tags.left(declared, "web1", "web1", facts)  # type: ignore[arg-type]
+
+    assert left() == [str(page)]
     tag = {"path": str(page), "measurement_id": "G-ABCDE12345", "consent": "denied", "nonce": "csp_nonce()"}
-    assert not tags.settled([tag], settled(state))
     run(wanted_tags([tag]), state, check=False)
-    assert tags.settled([tag], settled(state))
-    assert not tags.settled([{**tag, "consent": "granted"}], settled(state))
-    assert not tags.settled([], settled(state))
+    assert left() == []
+    assert left(consent="granted") == [str(page)]
+    assert left(templates=["/srv/other.html"]) == ["/srv/other.html", str(page)]  # type: ignore[arg-type]
 
     page.write_text(page.read_text().replace("G-ABCDE", "G-OTHER"))
-    assert not tags.settled([tag], settled(state))
+    assert left() == [str(page)]
     page.unlink()
     assert settled(state) == {str(page): ""}
+    assert left() == [str(page)]
     remember(state, [])
-    assert tags.settled([], settled(state))
+    assert settled(state) == {}
