@@ -187,6 +187,47 @@ def test_a_bucket_alone_is_enough_where_the_server_has_access(new):
     assert "Backups stay on the server" not in done.stdout
 
 
+DSN = "https://0123456789abcdef0123456789abcdef@o1.ingest.sentry.io/1"
+FILE, PAGE = "/srv/shop/.env", "/srv/shop/templates/base.html"
+
+
+def test_a_dsn_goes_into_a_private_file_only(new):
+    words = ("--env-file", FILE, "--measurement-id", "G-ABCDE12345", "--analytics-template", PAGE)
+    done = new("--yes", "--host", "a.test", *SHOP, *words, CROWSNEST_SENTRY_DSN=DSN)
+    assert done.returncode == 0, done.stderr
+    (app,) = written(new.folder)["crowsnest_apps"]
+    assert (app["env_file"], list(app["sentry"])) == (FILE, ["dsn"])
+    assert "inventory_dir ~ '/secrets/sentry_dsn'" in app["sentry"]["dsn"]
+    assert app["analytics"] == {"measurement_id": "G-ABCDE12345", "templates": [PAGE]}
+    secret = new.folder / "secrets/sentry_dsn"
+    assert (secret.read_text(), stat.S_IMODE(secret.stat().st_mode)) == (f"{DSN}\n", 0o600)
+    assert not [file for file in new.folder.rglob("*.yml") if DSN in file.read_text()]
+
+
+def test_an_env_file_alone_waits_for_what_comes(new):
+    assert new("--yes", "--host", "a.test", *SHOP, "--env-file", FILE).returncode == 0
+    (app,) = written(new.folder)["crowsnest_apps"]
+    assert app["env_file"] == FILE
+    assert not {"sentry", "analytics"} & set(app)
+
+
+def test_wrong_answers_about_sentry_and_analytics_are_refused_at_once(new):
+    words = ("--env-file", ".env", "--measurement-id", "UA-1234-1")
+    done = new("--yes", "--host", "a.test", *SHOP, *words, CROWSNEST_SENTRY_DSN="sntrys_0123456789abcdef")
+    assert done.returncode == 2
+    for told in (
+        "--env-file: '.env' does not fit. Allowed: an absolute path",
+        "--sentry-dsn-file or CROWSNEST_SENTRY_DSN: ",
+        "is a token of Sentry's API",
+        "--measurement-id: ",
+        "Universal Analytics",
+        "--analytics-template: is missing.",
+    ):
+        assert told in done.stderr
+    assert "sntrys_" not in done.stderr
+    assert not new.folder.exists()
+
+
 def test_without_a_bucket_it_says_where_backups_stay(new):
     assert "Backups stay on the server and are lost with it" in new("--yes", "--host", "a.test").stdout
     assert "crowsnest_backup_remotes" not in written(new.folder)
@@ -315,8 +356,9 @@ def test_an_unreadable_webhook_file_is_refused(new):
 
 def test_questions_can_be_answered_from_a_pipe(new):
     answers = ["192.0.2.9", "", "2222", "", "Europe/Berlin", "", "shop", "https://shop.test/", "django", ":8000"]
-    backup = ["shop", "shop-db-1", "our-backups", "", "", ""]  # no access key, no public key
-    done = new(stdin="\n".join([*answers, *backup, "", ""]))
+    reports = ["shop", "shop-db-1", "", ""]  # no env file, no measurement id
+    backup = ["our-backups", "", "", ""]  # no access key, no public key
+    done = new(stdin="\n".join([*answers, *reports, *backup, "", ""]))
     assert done.returncode == 0, done.stderr
     assert written(new.folder)["crowsnest_timezone"] == "Europe/Berlin"
     (shop,) = written(new.folder)["crowsnest_apps"]

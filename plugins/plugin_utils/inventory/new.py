@@ -42,6 +42,7 @@ _STAND_INS = {
     "app_name": "app",
     "env_file": "/.env",
     "measurement_id": "G-ABCDE12345",
+    "analytics_template": "/base.html",
     "slack_webhook": "https://hooks.slack.com/",
     "backup_bucket": "bucket",
     "backup_access_key": "key",
@@ -149,6 +150,8 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
             found[question.key] = f"has nothing to apply to. Give {flag_of(needed)} too."
     if answers["backup_access_key"] and not answers["backup_secret_key"]:
         found |= {"backup_secret_key": "is missing. Give the secret of the access key, or no access key."}
+    if answers["measurement_id"] and not answers["analytics_template"]:
+        found |= {"analytics_template": "is missing. Give a template that gets the tag, or no measurement id."}
     # Answers that have nothing to apply to are checked too, so that all mistakes come at once.
     complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
     for sentence in declaration_mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}, ""):

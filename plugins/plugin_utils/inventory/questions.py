@@ -108,7 +108,7 @@ QUESTIONS = (
         "analytics_template",
         "Template on the host that gets the Google tag, such as /srv/shop/templates/base.html",
         "",
-        "crowsnest_apps.analytics",
+        "crowsnest_apps.analytics.templates",
         "measurement_id",
     ),
     Question(

@@ -388,11 +388,25 @@ def test_lines_without_a_kind_stand_for_themselves() -> None:
 
 def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, Any]]) -> None:
     database = {"address": "127.0.0.1:5432", "name": "shop", "admin_user": "a", "admin_password": "a-long-password"}
-    declared = {"apps": [{**SHOP, "database": database}], "grafana_plugins": {"a-panel": "1.0.0"}}
+    analytics = {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]}
+    declared = {
+        "apps": [{**SHOP, "database": database, "analytics": analytics}],
+        "grafana_plugins": {"a-panel": "1.0.0"},
+    }
     told = {"receivers": [SLACK], "heartbeat_url": "https://hc.example.com/ping"}
     found = expect(declared | told, hosts=("web1", "web2"), silent=("web2",), ports={"5432": ["0.0.0.0"]})
     assert misfits(found, Expected) == []
     assert all(found.values()) and all(found["business"].values())
+
+
+def test_files_of_apps_that_are_not_as_declared_are_told(expect: Callable[..., dict[str, Any]]) -> None:
+    dsn = "https://0123456789abcdef0123456789abcdef@o1.ingest.sentry.io/1"
+    analytics = {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]}
+    app = {**SHOP, "env_file": "/srv/shop/.env", "sentry": {"dsn": dsn}, "analytics": analytics}
+    lines = [(line["area"], line["detail"]) for line in expect({"apps": [app]})["checks"] if line["status"] == "WARN"]
+    assert ("environment", "web1: /srv/shop/.env does not hold what is declared") in lines
+    assert ("analytics", "web1: /srv/shop/base.html does not hold what is declared") in lines
+    assert dsn not in str(lines)
 
 
 def test_a_host_without_the_stack_is_one_sentence() -> None:
