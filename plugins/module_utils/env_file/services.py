@@ -86,14 +86,20 @@ def refuse_pending(project: Project) -> None:
     Something waits to be deployed then, or variables of the shell that deployed are missing here: recreating would
     bring more than the new environment.
     """
-    output = _compose(project, "--dry-run", "--ansi", "never", *_up(project))
-    pending = [line for line in output.splitlines() if line.split()[-1:] == ["Recreate"]]
-    if pending:
+    # With --no-deps compose leaves `depends_on` out of what it compares, so a service that has it, and was started by a
+    # plain `up`, seems to have changed; one that was started by us seems so without. What is in both has changed.
+    if _would_recreate(project, "--no-deps") & _would_recreate(project):
         raise EnvFileError(
             f"{', '.join(project.services)}: compose would recreate them even without a new environment, so more would "
             "change than that: an edit, an image, or variables of the shell that deployed. Nothing was changed. "
             "Deploy as usual and run again, or recreate no service."
         )
+
+
+def _would_recreate(project: Project, *options: str) -> set[str]:
+    """The lines on containers that compose would recreate, those of dependencies among them."""
+    lines = _compose(project, "--dry-run", "--ansi", "never", *_up(project, *options)).splitlines()
+    return {line for line in lines if line.split()[-1:] == ["Recreate"]}
 
 
 def recreate(project: Project, seconds: float, secrets: Iterable[str]) -> None:
@@ -102,7 +108,7 @@ def recreate(project: Project, seconds: float, secrets: Iterable[str]) -> None:
     Raises UnhealthyError, with `secrets` masked.
     """
     try:
-        _compose(project, "--ansi", "never", *_up(project), "--force-recreate")
+        _compose(project, "--ansi", "never", *_up(project, "--no-deps", "--force-recreate"))
     except EnvFileError as error:
         raise UnhealthyError(_masked(str(error), secrets)) from None
     started = time.monotonic()
@@ -123,8 +129,8 @@ def recreate(project: Project, seconds: float, secrets: Iterable[str]) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _up(project: Project) -> list[str]:
-    return ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", *project.services]
+def _up(project: Project, *options: str) -> list[str]:
+    return ["up", "--detach", "--no-build", "--pull", "never", *options, *project.services]
 
 
 def _failure(container: Container) -> str:

@@ -25,8 +25,10 @@ BUILT_IN = ("REACT_APP_", "VITE_", "NEXT_PUBLIC_")
 
 def left(
     declared: Declaration, host: str, server: str, facts: HostFacts, dsns: Mapping[str, str]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Mapping[str, Any]]:
     """{path: options of the module `env_file`} of the files on a host that are not as they should be.
+
+    `built` are both its `rebuild_keys` and its `dollar_expands`.
 
     `dsns` is {app: DSN} of projects that `crowsnest_sentry` made. While that of an app is not known, its file stays.
     """
@@ -35,7 +37,7 @@ def left(
         path: _options(app, declared.environment, facts["releases"], dsns.get(app.name)) for path, app in own.items()
     }
     found = facts["env_files"]
-    wanted |= {path: {"values": {}, "secrets": {}} for path in found if path not in own}
+    wanted |= {path: _NONE for path in found if path not in own}
     unknown = {path for path, app in own.items() if _is_unknown(app, dsns)}
     return {
         path: options
@@ -54,9 +56,10 @@ def _identity(options: Mapping[str, Any]) -> str:
 
 
 _NOTHING = digest({})
+_NONE: Mapping[str, Any] = {"values": {}, "secrets": {}, "built": [], "compose": None, "recreate": []}
 
 
-def _options(app: App, environment: str, releases: Mapping[str, str], made: str | None) -> dict[str, Any]:
+def _options(app: App, environment: str, releases: Mapping[str, str], made: str | None) -> Mapping[str, Any]:
     """Of a file of which nothing is wanted any more, or of which nothing ever was, both mappings are empty."""
     values, secrets = {}, {}
     if app.sentry:
@@ -64,11 +67,14 @@ def _options(app: App, environment: str, releases: Mapping[str, str], made: str 
         secrets = dict(_addresses(app.sentry, made))
     if app.analytics and app.analytics.env:
         values[app.analytics.env] = app.analytics.measurement_id
-    built = [key for key in (*values, *secrets) if _is_built_in(key, app.sentry)]
-    options: dict[str, Any] = {"values": values, "secrets": secrets, "rebuild_keys": built, "dollar_expands": built}
-    if app.sentry and app.sentry.restart:
-        options |= {"compose": app.compose, "recreate": app.sentry.restart}
-    return options
+    restart = app.sentry.restart if app.sentry else []
+    return {
+        "values": values,
+        "secrets": secrets,
+        "built": [key for key in (*values, *secrets) if _is_built_in(key, app.sentry)],
+        "compose": app.compose if restart else None,
+        "recreate": restart,
+    }
 
 
 def _settings(sentry: Sentry, environment: str, release: str | None) -> Iterator[tuple[str, str]]:

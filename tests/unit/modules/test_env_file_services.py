@@ -114,6 +114,18 @@ def test_only_a_change_recreates_and_only_what_is_asked(app: App, run: Run) -> N
     assert (again["changed"], again["recreated"], app.ids()) == (False, [], after)
 
 
+def test_a_service_that_waits_for_another_is_recreated_alone_and_again(app: App, run: Run) -> None:
+    app.services["web"] |= {"depends_on": {"worker": {"condition": "service_healthy"}}}
+    app.up()
+    worker = app.ids()["worker"]
+    for value in ("other", "third"):
+        assert run(values={"APP_DSN": value})["recreated"] == ["web"]
+        assert (app.variable("web", "APP_DSN"), app.ids()["worker"]) == (value, worker)
+    app.services["web"] |= {"environment": {"NEW": "1"}}
+    app.write()
+    assert "compose would recreate them even without a new environment" in run(values={"APP_DSN": "x"})["msg"]
+
+
 def test_a_service_that_reads_the_file_itself_is_recreated_too(app: App, run: Run) -> None:
     app.services["web"] |= {"env_file": [], "volumes": ["./.env:/app.env:ro"]}
     app.up()

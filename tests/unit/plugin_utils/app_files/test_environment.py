@@ -36,8 +36,7 @@ def test_all_keys_of_an_app_are_in_one_call() -> None:
                 "VITE_GA_ID": "G-ABCDE12345",
             },
             "secrets": {"SENTRY_DSN": DSN, "REACT_APP_SENTRY_DSN": FRONTEND},
-            "rebuild_keys": ["VITE_GA_ID", "REACT_APP_SENTRY_DSN"],
-            "dollar_expands": ["VITE_GA_ID", "REACT_APP_SENTRY_DSN"],
+            "built": ["VITE_GA_ID", "REACT_APP_SENTRY_DSN"],
             "compose": "/srv/shop/compose.yaml",
             "recreate": ["web", "worker"],
         }
@@ -50,8 +49,8 @@ def test_names_and_values_as_declared() -> None:
     (options,) = left({**SHOP, "sentry": sentry}).values()
     assert options["values"] == {"SENTRY_ENVIRONMENT": "staging", "SENTRY_TRACES_SAMPLE_RATE": "1", "VERSION": "1.2"}
     assert options["secrets"] == {"BUGS": DSN, "FRONT": FRONTEND}
-    assert options["rebuild_keys"] == ["FRONT"]
-    assert "recreate" not in options
+    assert options["built"] == ["FRONT"]
+    assert (options["compose"], options["recreate"]) == (None, [])
 
 
 def test_a_release_that_cannot_be_told_is_left_out() -> None:
