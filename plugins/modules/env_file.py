@@ -71,7 +71,7 @@ options:
   state_directory:
     description: Absolute path of a folder that remembers which keys were set, without values. It is made when missing.
     type: path
-    required: true
+    default: /var/lib/crowsnest/env_files
 attributes:
   check_mode:
     description: Writes and recreates nothing; what a run would refuse is refused.
@@ -92,7 +92,6 @@ EXAMPLES = r"""
     dollar_expands: [REACT_APP_SENTRY_DSN]
     compose: /srv/shop/compose.yaml
     recreate: [web, worker]
-    state_directory: /var/lib/crowsnest/env_files
 """
 
 RETURN = r"""
@@ -122,6 +121,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error impo
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.request import make_request
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.run import run
 from ansible_collections.crowsnest.core.plugins.module_utils.files import explain
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import ENV_FILES
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
@@ -132,7 +132,7 @@ ARGUMENT_SPEC = {
     "compose": {"type": "path"},
     "recreate": {"type": "list", "elements": "str", "default": []},
     "wait": {"type": "int", "default": 120},
-    "state_directory": {"type": "path", "required": True},
+    "state_directory": {"type": "path", "default": ENV_FILES},
 }
 
 

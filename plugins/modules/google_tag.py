@@ -50,7 +50,7 @@ options:
   state_directory:
     description: Absolute path of a folder that remembers which templates have the tag. It is made when missing.
     type: path
-    required: true
+    default: /var/lib/crowsnest/google_tags
 attributes:
   check_mode:
     description: Writes nothing; what a run would refuse is refused.
@@ -67,11 +67,10 @@ EXAMPLES = r"""
     templates:
       - {path: /srv/shop/templates/base.html, measurement_id: G-ABCDE12345, nonce: request.csp_nonce}
       - {path: /srv/site/index.html, measurement_id: G-FGHIJ67890, consent: granted}
-    state_directory: /var/lib/crowsnest/google_tags
 
 - name: Remove it from all templates
   crowsnest.core.google_tag:
-    state_directory: /var/lib/crowsnest/google_tags
+    templates: []
 """
 
 RETURN = r"""
@@ -101,6 +100,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.files import explai
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.run import Change, run, wanted_tags
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import CONSENTS
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.template import TemplateError
+from ansible_collections.crowsnest.core.plugins.module_utils.paths import GOOGLE_TAGS
 
 ARGUMENT_SPEC = {
     "templates": {
@@ -114,7 +114,7 @@ ARGUMENT_SPEC = {
             "nonce": {"type": "str", "default": ""},
         },
     },
-    "state_directory": {"type": "path", "required": True},
+    "state_directory": {"type": "path", "default": GOOGLE_TAGS},
 }
 
 

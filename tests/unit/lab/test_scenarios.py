@@ -15,11 +15,14 @@ MOLECULE = REPOSITORY / "molecule"
 SCENARIOS = sorted(path.parent.name for path in MOLECULE.glob("*/molecule.yml"))
 # Roles that make nothing of their own which could be there alone, and what they are for.
 NOT_ALONE = {
+    "analytics": "needs the templates of an app",
+    "app_environment": "needs the env file of an app",
     "database_reader": "needs the database of an app",
     "host_program": "a helper of other roles",
     "packages": "a helper of other roles",
     "preflight": "the scenario role begins with it",
     "secrets": "the scenario role begins with it",
+    "sentry": "asks Sentry, writes nothing on a host",
     "service": "a helper of other roles",
     "slack": "asks Slack, writes nothing",
     "stack": "starts all services",
