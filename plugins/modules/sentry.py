@@ -15,6 +15,7 @@ description:
     alerts, keys and teams are never touched. Each change is read back.
   - Also works with a Sentry that a team runs itself, with other regions of Sentry, and with Bugsink. Bugsink's alerts
     have no API, so there only teams and projects are made.
+  - A server that does not answer, or takes no more requests now, is a warning and RV(projects) is empty.
   - Several objects where only one can be meant are refused with their ids, and nothing is changed.
 options:
   url:

@@ -31,6 +31,10 @@ class SentryError(ReconcileError):
     """The server does not do what it should; the text says what to do."""
 
 
+class SilentError(SentryError):
+    """There is no answer at all, or none but that it is asked too often."""
+
+
 class RefusedError(SentryError):
     """The server answers that it will not."""
 
@@ -120,7 +124,7 @@ class Client:
         while (answer := self._once(method, address, body)).status == TOO_MANY:
             seconds = _wait_seconds(answer.headers)
             if self.waited + seconds > MOST_WAIT_SECONDS:
-                raise SentryError(
+                raise SilentError(
                     f"{self._asked(method, address)}: too many requests, and the next one is allowed in {seconds:g} "
                     f"seconds only. Run it again then. {self.after()}"
                 )
@@ -140,7 +144,7 @@ class Client:
                 return _answer(error.code, error.headers, error.read())
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise SentryError(
+            raise SilentError(
                 f"{self._asked(method, address)} has no answer within {self.timeout_seconds:g} seconds "
                 f"({str(reason) or type(reason).__name__}). {self.after()}"
             ) from None

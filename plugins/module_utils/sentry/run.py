@@ -10,16 +10,30 @@ from urllib.parse import urlsplit
 from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.diff import texts
 from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import Options, refuse
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.bugsink import Bugsink
-from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, SilentError
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.options import mistakes
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.sentry import Sentry
 
 
 def run(options: Options, check_mode: bool) -> dict[str, Any]:
-    """Does or predicts the work. Raises ReconcileError."""
+    """Does or predicts the work. A server that does not answer is a warning: it stops no run. Raises ReconcileError."""
     subject = f"Sentry at {options['url']}"
     refuse(subject, mistakes(options))
     client = Client(options["url"], options["token"], options["timeout"])
+    try:
+        return _reconciled(subject, client, options, check_mode)
+    except SilentError as error:
+        changes = [client.last] if client.last else []
+        return {
+            "changed": bool(changes),
+            "changes": changes,
+            "projects": [],
+            "warnings": [f"{error} Until it answers, apps keep the DSNs they have."],
+            "diff": texts([]),
+        }
+
+
+def _reconciled(subject: str, client: Client, options: Options, check_mode: bool) -> dict[str, Any]:
     server: Bugsink | Sentry
     if is_bugsink(client):
         server = Bugsink(client, options["projects"])

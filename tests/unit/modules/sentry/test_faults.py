@@ -194,7 +194,7 @@ def test_the_end_of_the_window_is_waited_for(run, stub: Stub, monkeypatch: pytes
 def test_a_rate_limit_is_not_waited_for_without_end(run, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     stub.replies[TEAMS] = [Reply(429, {}, {"Retry-After": "40"})] * 3
-    message = run(SHOP)["msg"]
+    message = warning(run(SHOP))
     assert "too many requests, and the next one is allowed in 40 seconds only" in message
     assert clock.now == 80
 
@@ -219,19 +219,36 @@ def test_an_error_of_the_server(run, stub: Stub) -> None:
     assert "HTTP 500: <h1>Internal error</h1>. Done before: create team backend." in message
 
 
+def warning(result: dict[str, Any]) -> str:
+    """Of a run that does not fail, although nobody answers: an outage of Sentry stops no other service."""
+    assert (result.get("failed", False), result["changed"], result["projects"]) == (False, False, [])
+    (message,) = result["warnings"]
+    assert message.endswith("Until it answers, apps keep the DSNs they have.")
+    return str(message)
+
+
 def test_nobody_answers(run, closed_url: str) -> None:
-    message = run(SHOP, url=closed_url)["msg"]
+    message = warning(run(SHOP, url=closed_url))
     assert message.startswith(f"GET {closed_url}/") and "Connection refused" in message
 
 
 def test_an_answer_that_does_not_come(run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        message = run(SHOP, url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=1)["msg"]
+        message = warning(run(SHOP, url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=1))
     assert "has no answer within 1 seconds (timed out). Nothing was changed." in message
 
 
 def test_a_program_that_speaks_no_http(run, no_http_url: str) -> None:
-    assert "has no answer within 30 seconds" in run(SHOP, url=no_http_url)["msg"]
+    assert "has no answer within 30 seconds" in warning(run(SHOP, url=no_http_url))
+
+
+def test_it_falls_silent_in_the_middle(run, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock(monkeypatch)
+    stub.replies[NEW_PROJECT] = [Reply(429, {}, {"Retry-After": "600"})]
+    result = run(SHOP)
+    assert (result["changed"], result["changes"]) == (True, ["create team backend"])
+    assert "Done before: create team backend." in result["warnings"][0]
+    assert run(SHOP)["changes"][0] == "create project shop"
 
 
 def test_a_prefix_of_the_url_is_kept(run, stub: Stub) -> None:
