@@ -9,6 +9,7 @@ the repository. An event is digested before its envelope is answered, so it can 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -25,8 +26,9 @@ from typing import Any
 
 from programs import REPOSITORY, free_port, until
 
-VERSION = "2.6.2"
-CACHE = REPOSITORY / f".cache/bugsink-{VERSION}-{sys.version_info[0]}.{sys.version_info[1]}"
+REQUIREMENTS = REPOSITORY / "molecule/lab/images/bugsink/requirements.txt"
+LOCK = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+CACHE = REPOSITORY / f".cache/bugsink-{LOCK}-{sys.version_info[0]}.{sys.version_info[1]}"
 # https://www.bugsink.com/docs/settings/; it reports nothing to its makers and takes no event that it cannot read.
 SETTINGS = """
 import os
@@ -124,7 +126,7 @@ def _prepare(folder: Path) -> None:
 def _install() -> None:
     venv.create(CACHE, with_pip=True, clear=False)
     pip = [CACHE / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, f"bugsink=={VERSION}"], check=True, timeout=600)
+    subprocess.run([*pip, "--require-hashes", "--requirement", REQUIREMENTS], check=True, timeout=600)
     (CACHE / "bugsink_conf.py").write_text(SETTINGS)
     _manage(CACHE, "migrate", "--verbosity=0")
     _manage(CACHE, "migrate", "--verbosity=0", "--database=snappea", "snappea")
