@@ -26,27 +26,10 @@ from typing import Any
 
 from programs import REPOSITORY, free_port, until
 
-REQUIREMENTS = REPOSITORY / "molecule/lab/images/bugsink/requirements.txt"
-LOCK = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+IMAGE = REPOSITORY / "molecule/lab/images/bugsink"
+REQUIREMENTS, SETTINGS = IMAGE / "requirements.txt", IMAGE / "bugsink_conf.py"
+LOCK = hashlib.sha256(REQUIREMENTS.read_bytes() + SETTINGS.read_bytes()).hexdigest()[:12]
 CACHE = REPOSITORY / f".cache/bugsink-{LOCK}-{sys.version_info[0]}.{sys.version_info[1]}"
-# https://www.bugsink.com/docs/settings/; it reports nothing to its makers and takes no event that it cannot read.
-SETTINGS = """
-import os
-from bugsink.settings.default import *
-
-SECRET_KEY = "a-made-up-key-of-more-than-fifty-characters-for-tests-only"
-ALLOWED_HOSTS = ["*"]
-DATABASES["default"]["NAME"] = "db.sqlite3"
-DATABASES["snappea"]["NAME"] = "snappea.sqlite3"
-SNAPPEA = {"TASK_ALWAYS_EAGER": True}
-EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
-BUGSINK = {
-    "BASE_URL": os.environ.get("BASE_URL", "http://127.0.0.1:8000"),
-    "PHONEHOME": False,
-    "VALIDATE_ON_DIGEST": "strict",
-    "INGEST_STORE_BASE_DIR": "ingestion",
-}
-"""
 DATABASES = ("db.sqlite3", "snappea.sqlite3")
 
 
@@ -127,7 +110,7 @@ def _install() -> None:
     venv.create(CACHE, with_pip=True, clear=False)
     pip = [CACHE / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--require-hashes", "--requirement", REQUIREMENTS], check=True, timeout=600)
-    (CACHE / "bugsink_conf.py").write_text(SETTINGS)
+    shutil.copy(SETTINGS, CACHE)
     _manage(CACHE, "migrate", "--verbosity=0")
     _manage(CACHE, "migrate", "--verbosity=0", "--database=snappea", "snappea")
 

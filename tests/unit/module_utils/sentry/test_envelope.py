@@ -101,6 +101,10 @@ def test_a_full_project_is_no_success(server: Server) -> None:
             "refuses the key: event submission rejected with_reason: ProjectId. Take the DSN anew",
         ),
         (Answer(401, '{"detail":"no","causes":["a","b"]}'), "refuses the key: no a b. Take the DSN anew"),
+        (
+            Answer(403, f'{{"detail":"key incorrect: http://{KEY}@sentry.io/7"}}'),
+            "key incorrect: http://KEY@sentry.io/7.",
+        ),
         (Answer(404, "<h1>Not\nFound</h1>"), "knows no such project: <h1>Not Found</h1>. Is it a server of Sentry"),
         (Answer(413, ""), "sentry.io (project 7) answered 413: no words."),
         (Answer(400, '["a list"]'), 'answered 400: ["a list"].'),
