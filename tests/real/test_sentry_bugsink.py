@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from ansible_module import outcome
 from bugsink import Bugsink
 
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import parse
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.envelope import send
 from ansible_collections.crowsnest.core.plugins.modules import sentry as module
 
 Run = Callable[..., dict[str, Any]]
@@ -57,6 +60,19 @@ def test_a_project_its_dsn_and_an_event_through_it(run: Run, server: Bugsink) ->
     assert (issue["calculated_type"], issue["calculated_value"]) == ("ZeroDivisionError", "division by zero")
     again = run(SHOP)
     assert (again["changed"], again["projects"]) == (False, [project])
+
+
+def test_a_test_event_is_kept_and_a_wrong_key_is_in_no_message(server: Bugsink) -> None:
+    project = server.new_project("tested")
+    dsn = parse(project["dsn"])
+    assert send(dsn, "shop", "staging", datetime.now(UTC)).taken
+    (issue,) = server.issues(project["id"])
+    assert "Test event of crowsnest for shop" in issue["calculated_value"] + issue["calculated_type"]
+    wrong = dsn._replace(key=f"{1:032x}")
+    refused = send(wrong, "shop", "staging", datetime.now(UTC))
+    assert not refused.taken
+    assert "refuses the key: " in refused.text
+    assert wrong.key not in refused.text
 
 
 def test_more_projects_than_a_page_has(run: Run, server: Bugsink) -> None:

@@ -55,7 +55,7 @@ def body(event: str, app: str, environment: str, now: datetime) -> bytes:
         "platform": "other",
         "level": "info",
         "logger": "crowsnest",
-        "message": {"formatted": f"Test event of crowsnest for {app}: errors of {app} arrive here."},
+        "logentry": {"formatted": f"Test event of crowsnest for {app}: errors of {app} arrive here."},
         "environment": environment,
         "tags": {"test": "true", "app": app},
         "fingerprint": ["crowsnest-test", app],
