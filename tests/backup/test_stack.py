@@ -393,6 +393,12 @@ def test_services_run_again_when_a_restore_fails(host: Host, monkeypatch: pytest
     assert [line.split()[3] for line in host.composed] == ["stop", "start"]
 
 
+def test_a_service_that_never_started_is_told(host: Host) -> None:
+    shutil.rmtree(host.folder / "data" / "uptime_kuma")
+    with pytest.raises(BackupError, match=r"There is no database at .*/kuma\.db\. Its service makes it"):
+        host.make()
+
+
 def test_a_service_that_is_not_declared_here_is_left_out(host: Host) -> None:
     made = host.make()
     host.declare(sqlite={"grafana": host.declared.sqlite["grafana"]}, folders={})

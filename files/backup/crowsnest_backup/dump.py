@@ -26,7 +26,7 @@ from crowsnest_backup.check import BLOCK, GZIP, LEVEL, read_back
 from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.facts import facts, roles_sql
-from crowsnest_backup.files import Digested, partial, private, write_partial
+from crowsnest_backup.files import RESERVE, Digested, partial, private, write_partial
 from crowsnest_backup.guard import guarded
 from crowsnest_backup.manifest import Manifest, publish
 from crowsnest_backup.names import DUMP, ROLES, stem
@@ -37,8 +37,6 @@ from crowsnest_backup.stream import Stream
 
 # Seconds that a dump waits for a table that another session has locked.
 LOCK_SECONDS = 60
-# Bytes that stay free on the disk: a full one stops the database, too.
-RESERVE = 256 << 20
 # Progress is told whenever so many bytes more have been read.
 _SAID = 64 * BLOCK
 

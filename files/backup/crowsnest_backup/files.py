@@ -17,6 +17,9 @@ from crowsnest_backup.errors import BackupError
 from crowsnest_backup.names import ARCHIVE, DUMP, MANIFEST, PARTIAL, ROLES
 from crowsnest_backup.progress import size
 
+# Bytes that stay free on the disk: a full one stops the database, too.
+RESERVE = 256 << 20
+
 
 def partial(path: Path) -> Path:
     """Where a file is written until it is whole: `.NAME.partial` beside it."""

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from crowsnest_backup import sqlite_copy
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import commit, no_link, private
+from crowsnest_backup.files import RESERVE, commit, no_link, private, require_room
 from crowsnest_backup.placing import begin
 
 # Seconds that a writer may hold the database against us.
@@ -42,6 +42,7 @@ def copy(source: Path, target: Path) -> dict[str, int]:
     refuse_other_engine(source)
     if source.is_symlink() or not source.is_file():
         raise BackupError(f"There is no database at {source}.", "Its service makes it when it first starts.")
+    require_room(source.parent, source.stat().st_size, RESERVE)  # sqlite_copy makes its copy there
     owner = source.parent.stat()
     words = [str(source), str(BUSY_SECONDS), str(owner.st_uid), str(owner.st_gid)]
     with private(target) as file:

@@ -27,9 +27,8 @@ from crowsnest_backup import age, blocks, dump, local, silences, sqlite
 from crowsnest_backup.archive import pack
 from crowsnest_backup.check import read_back
 from crowsnest_backup.counts import key
-from crowsnest_backup.dump import RESERVE
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import partial, require_room
+from crowsnest_backup.files import RESERVE, partial, require_room
 from crowsnest_backup.manifest import Manifest, publish
 from crowsnest_backup.names import ARCHIVE, PARTIAL, stem
 from crowsnest_backup.progress import Say
@@ -125,7 +124,6 @@ class _State:
         for service, path in stack.sqlite.items():
             self.say(f"copying the database of {service}")
             copy = self.work / f"{service}.db"
-            require_room(Path(path).parent, _bytes_in(Path(path)), RESERVE)  # its owner's own copy
             self.counts |= {key(service, table): rows for table, rows in sqlite.copy(Path(path), copy).items()}
             self.parts[name_in_archive(service, path)] = copy
         self.parts |= {name: Path(path) for name, path in stack.folders.items()}

@@ -17,9 +17,8 @@ from pathlib import Path
 from crowsnest_backup import blocks, local, silences, sqlite, swap
 from crowsnest_backup.archive import unpack
 from crowsnest_backup.check import check
-from crowsnest_backup.dump import RESERVE
 from crowsnest_backup.errors import BackupError
-from crowsnest_backup.files import require_room, write_whole
+from crowsnest_backup.files import RESERVE, require_room, write_whole
 from crowsnest_backup.manifest import Manifest, manifests
 from crowsnest_backup.names import PARTIAL
 from crowsnest_backup.placing import replace_folder
