@@ -13,7 +13,7 @@ name: app_files
 short_description: What is left to write into the apps' own files on a host
 version_added: 0.1.0
 author: crowsnest contributors
-positional: host, found, dsns
+positional: host, found
 description:
   - Gives the options of the modules M(crowsnest.core.env_file) and M(crowsnest.core.google_tag) for what is not as
     declared on a host.
@@ -30,16 +30,12 @@ options:
     description: The facts of the host, see P(crowsnest.core.host_facts#module).
     type: dict
     required: true
-  dsns:
-    description: DSNs of projects that the module M(crowsnest.core.sentry) made, by the name of the app.
-    type: dict
-    required: true
 """
 
 EXAMPLES = r"""
 - name: Show which env files are left to write
   ansible.builtin.debug:
-    msg: "{{ (context | crowsnest.core.app_files(inventory_hostname, host, {})).env_files | list }}"
+    msg: "{{ (context | crowsnest.core.app_files(inventory_hostname, host)).env_files | list }}"
 """
 
 RETURN = r"""

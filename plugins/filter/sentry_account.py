@@ -30,7 +30,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The options, or an empty mapping when no project is made.
+  description: The options, and C(kept), the file for the answer; an empty mapping when no project is made.
   type: dict
 """
 

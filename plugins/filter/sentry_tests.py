@@ -13,7 +13,7 @@ name: sentry_tests
 short_description: What the command sentry-test needs
 version_added: 0.1.0
 author: crowsnest contributors
-positional: server, app
+positional: server, app, secrets_directory
 description:
   - Gives the DSNs of the apps by host, and the account of Sentry if one is declared.
 options:
@@ -29,19 +29,23 @@ options:
     description: Name of an app; empty for all.
     type: str
     required: true
+  secrets_directory:
+    description: Folder of generated secrets, with the projects that were made.
+    type: str
+    required: true
 """
 
 EXAMPLES = r"""
 - name: Show which hosts send a test event
   ansible.builtin.debug:
-    msg: "{{ (declared | crowsnest.core.sentry_tests('web1', '')).hosts | list }}"
+    msg: "{{ (declared | crowsnest.core.sentry_tests('web1', '', 'secrets')).hosts | list }}"
 """
 
 RETURN = r"""
 _value:
   description:
-    - C(account), the options of the module M(crowsnest.core.sentry), or an empty mapping; C(lookup) and C(environment)
-      for the module M(crowsnest.core.sentry_test); C(hosts), DSNs by app by host; C(mistake), why there are none.
+    - C(lookup) and C(environment) for the module M(crowsnest.core.sentry_test); C(hosts), DSNs by app by host;
+      C(mistake), why there are none.
   type: dict
 """
 

@@ -125,7 +125,8 @@ def _read(context: str) -> tuple[Plan, declaration.Declaration, Path, Path]:
 def context_of(text: str) -> Context:
     """The value that generators take, with the secrets that exist by now."""
     plan, declared, inventory_dir, secrets_directory = _read(str(text))
-    return Context(plan, declared, REGISTRY, generated_secrets(secrets_directory, declared), inventory_dir)
+    secrets, made = generated_secrets(secrets_directory, declared), projects.kept(secrets_directory, declared)
+    return Context(plan, declared, REGISTRY, secrets, inventory_dir, made)
 
 
 def generated_secrets(directory: Path, declared: declaration.Declaration) -> dict[str, str]:
@@ -210,39 +211,41 @@ def backup_program(context: str, host: str, found: Mapping[str, Any]) -> dict[st
     }
 
 
-def app_files(context: str, host: str, found: Mapping[str, Any], dsns: Mapping[str, str]) -> dict[str, Any]:
+def app_files(context: str, host: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """What is left to write into the apps' own files on a host, whose facts are `found`.
 
     {"env_files": {path: options of the module `env_file`}, "templates": those of the module `google_tag`, or None when
-    nothing is left to do}; `dsns` is {app: DSN} of projects that were made.
+    nothing is left to do}.
     """
     held, facts = context_of(context), plain(found)
     place = held.declaration, plain(host), held.server
     return {
-        "env_files": environment.left(*place, facts, plain(dsns)),
+        "env_files": environment.left(*place, facts, held.sentry),
         "templates": tags.templates(*place) if tags.left(*place, facts) else None,
     }
 
 
 def sentry_account(context: str) -> dict[str, Any]:
-    """Options of the module `sentry`, {} when it has nothing to make."""
-    return projects.options(context_of(context).declaration)
+    """Options of the module `sentry`, and `kept`, the file for its answer; {} when it has nothing to make."""
+    _, declared, _, secrets_directory = _read(str(context))
+    options = projects.options(declared)
+    return {**options, "kept": str(secrets_directory / projects.KEPT)} if options else {}
 
 
-def sentry_tests(variables: Mapping[str, Any], server: str, app: str) -> dict[str, Any]:
-    """What the command sentry-test needs, from the variables `crowsnest_*` alone.
+def sentry_tests(variables: Mapping[str, Any], server: str, app: str, secrets_directory: str) -> dict[str, Any]:
+    """What the command sentry-test needs, from the variables `crowsnest_*` and the projects that were made.
 
-    {"account": options of the module `sentry`, "lookup": those of `sentry_test`, or None, "environment",
-    "hosts": {host: {app: DSN, empty for one that is made}}, "mistake": why there is nothing to test, or empty}.
+    {"lookup": the account as the module `sentry_test` takes it, or None, "environment", "hosts": {host: {app: DSN, or
+    empty where it does not exist yet}}, "mistake": why there is nothing to test, or empty}.
     """
     declared = declaration.read(plain(variables))
     common = {
-        "account": projects.options(declared),
         "lookup": projects.login(declared.sentry) if declared.sentry else None,
         "environment": declared.environment,
     }
+    made = projects.kept(Path(plain(secrets_directory)), declared)
     try:
-        return {**common, "hosts": projects.tests(declared, plain(server), plain(app)), "mistake": ""}
+        return {**common, "hosts": projects.tests(declared, made, plain(server), plain(app)), "mistake": ""}
     except ValueError as mistake:
         return {**common, "hosts": {}, "mistake": str(mistake)}
 

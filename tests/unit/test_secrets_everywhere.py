@@ -35,13 +35,13 @@ def outputs(declared: dict[str, Any], folder: str = "/nowhere") -> tuple[Outputs
     }
     facts = hostvars["web1"]["preflight_look"]["host"]
     program = filters.backup_program(context, "web1", facts)
-    written = filters.app_files(context, "web1", facts, {})["env_files"]
+    written = filters.app_files(context, "web1", facts)["env_files"]
     shown["backup"] = {**program, "secrets": sorted(program["secrets"])}
     shown["app files"] = {path: {**options, "secrets": sorted(options["secrets"])} for path, options in written.items()}
     hidden = {
         "backup files": program["secrets"],
         "env files": [options["secrets"] for options in written.values()],
-        "sentry": filters.sentry_tests(variables, "web1", "")["lookup"],
+        "sentry": filters.sentry_tests(variables, "web1", "", folder)["lookup"],
         "database_reader": filters.database_reader(context),
         **{f"{name} files": made["secrets"] for name, made in directories.items()},
         **{

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.encode import encode
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.settled import digest
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import Project, dsn_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
@@ -24,21 +25,19 @@ BUILT_IN = ("REACT_APP_", "VITE_", "NEXT_PUBLIC_")
 
 
 def left(
-    declared: Declaration, host: str, server: str, facts: HostFacts, dsns: Mapping[str, str]
+    declared: Declaration, host: str, server: str, facts: HostFacts, made: Mapping[str, Project]
 ) -> dict[str, Mapping[str, Any]]:
     """{path: options of the module `env_file`} of the files on a host that are not as they should be.
 
     `built` are both its `rebuild_keys` and its `dollar_expands`.
 
-    `dsns` is {app: DSN} of projects that `crowsnest_sentry` made. While that of an app is not known, its file stays.
+    `made` is {app: project} of those that `crowsnest_sentry` made. While that of an app is not known, its file stays.
     """
     own = {app.env_file: app for app in declared.apps if app.env_file and (app.host or server) == host}
-    wanted = {
-        path: _options(app, declared.environment, facts["releases"], dsns.get(app.name)) for path, app in own.items()
-    }
+    wanted = {path: _options(app, declared.environment, facts["releases"], made) for path, app in own.items()}
     found = facts["env_files"]
     wanted |= {path: _NONE for path in found if path not in own}
-    unknown = {path for path, app in own.items() if _is_unknown(app, dsns)}
+    unknown = {path for path, app in own.items() if _is_unknown(app, made)}
     return {
         path: options
         for path, options in wanted.items()
@@ -46,8 +45,8 @@ def left(
     }
 
 
-def _is_unknown(app: App, dsns: Mapping[str, str]) -> bool:
-    return app.sentry is not None and not (app.sentry.dsn or app.sentry.frontend_dsn or dsns.get(app.name))
+def _is_unknown(app: App, made: Mapping[str, Project]) -> bool:
+    return app.sentry is not None and not (app.sentry.frontend_dsn or dsn_of(app, made))
 
 
 def _identity(options: Mapping[str, Any]) -> str:
@@ -59,12 +58,12 @@ _NOTHING = digest({})
 _NONE: Mapping[str, Any] = {"values": {}, "secrets": {}, "built": [], "compose": None, "recreate": []}
 
 
-def _options(app: App, environment: str, releases: Mapping[str, str], made: str | None) -> Mapping[str, Any]:
+def _options(app: App, environment: str, releases: Mapping[str, str], made: Mapping[str, Project]) -> Mapping[str, Any]:
     """Of a file of which nothing is wanted any more, or of which nothing ever was, both mappings are empty."""
     values, secrets = {}, {}
     if app.sentry:
         values = dict(_settings(app.sentry, environment, release(app, releases)))
-        secrets = dict(_addresses(app.sentry, made))
+        secrets = dict(_addresses(app.sentry, dsn_of(app, made)))
     if app.analytics and app.analytics.env:
         values[app.analytics.env] = app.analytics.measurement_id
     restart = app.sentry.restart if app.sentry else []
@@ -84,8 +83,8 @@ def _settings(sentry: Sentry, environment: str, release: str | None) -> Iterator
         yield sentry.names.release, release
 
 
-def _addresses(sentry: Sentry, made: str | None) -> Iterator[tuple[str, str]]:
-    if dsn := sentry.dsn.get_secret_value() if sentry.dsn else made:
+def _addresses(sentry: Sentry, dsn: str) -> Iterator[tuple[str, str]]:
+    if dsn:
         yield sentry.names.dsn, dsn
     if sentry.frontend_dsn:
         yield sentry.names.frontend_dsn, sentry.frontend_dsn.get_secret_value()

@@ -1,16 +1,55 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The projects in Sentry that are made for apps, whose DSN their env files get. Pure."""
+"""The projects in Sentry that are made for apps, whose DSN their env files get."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypedDict
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import SentryAccount
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 
 # {framework: what Sentry calls it}: https://docs.sentry.io/platforms/
 _PLATFORMS = {"django": "python-django", "fastapi": "python-fastapi", "prom_client": "node", "generic": "other"}
+
+
+# File in the folder of generated secrets with what the module `sentry` returned last: a run in which Sentry does not
+# answer goes on with it.
+KEPT = "sentry_projects.json"
+
+
+class Project(TypedDict):
+    """As the module `sentry` returns it: `alerts` is `slack`, `email` or `none`."""
+
+    name: str
+    slug: str
+    id: str
+    dsn: str
+    alerts: str
+
+
+def kept(secrets_directory: Path, declared: Declaration) -> dict[str, Project]:
+    """{app: its project} of those that were made for apps which still have no DSN of their own."""
+    path = secrets_directory / KEPT
+    if not declared.sentry or not path.is_file():
+        return {}
+    made: dict[str, Project] = {project["name"]: project for project in json.loads(path.read_text("utf-8"))}
+    return {app.name: made[app.name] for app in declared.apps if _is_made(app) and app.name in made}
+
+
+def dsn_of(app: App, made: Mapping[str, Project]) -> str:
+    """Where its backend reports errors; empty when it does not, or its project does not exist yet."""
+    if app.sentry is None:
+        return ""
+    return app.sentry.dsn.get_secret_value() if app.sentry.dsn else made[app.name]["dsn"] if app.name in made else ""
+
+
+def _is_made(app: App) -> bool:
+    return app.sentry is not None and app.sentry.dsn is None
 
 
 def options(declared: Declaration) -> dict[str, Any]:
@@ -25,7 +64,7 @@ def options(declared: Declaration) -> dict[str, Any]:
             **({"notify": {"slack_channel": account.slack_channel}} if account.slack_channel else {}),
         }
         for app in declared.apps
-        if account and app.sentry and not app.sentry.dsn
+        if account and _is_made(app)
     ]
     return {**login(account), "projects": projects} if account and projects else {}
 
@@ -39,8 +78,8 @@ def login(account: SentryAccount) -> dict[str, str]:
     }
 
 
-def tests(declared: Declaration, server: str, name: str) -> dict[str, dict[str, str]]:
-    """{host: {app: its DSN, empty for one that is made}} of the app with this name, or of all.
+def tests(declared: Declaration, made: Mapping[str, Project], server: str, name: str) -> dict[str, dict[str, str]]:
+    """{host: {app: its DSN, empty where it does not exist yet}} of the app with this name, or of all.
 
     Raises ValueError with why there is none.
     """
@@ -48,8 +87,8 @@ def tests(declared: Declaration, server: str, name: str) -> dict[str, dict[str, 
     found: dict[str, dict[str, str]] = {}
     for app in reporting:
         if name in ("", app.name) and app.sentry:
-            dsn = app.sentry.dsn or app.sentry.frontend_dsn
-            found.setdefault(app.host or server, {})[app.name] = dsn.get_secret_value() if dsn else ""
+            frontend = app.sentry.frontend_dsn.get_secret_value() if app.sentry.frontend_dsn else ""
+            found.setdefault(app.host or server, {})[app.name] = dsn_of(app, made) or frontend
     if found:
         return found
     if not reporting:

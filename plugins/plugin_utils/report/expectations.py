@@ -159,7 +159,7 @@ def _app_file_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[L
     """Whether the apps' env files and templates hold what is declared of Sentry and Analytics."""
     declared, lines = context.declaration, []
     for host, found in facts.items():
-        stale = environment.left(declared, host, context.server, found, {})
+        stale = environment.left(declared, host, context.server, found, context.sentry)
         lines += [_stale("environment", host, path) for path in stale]
         lines += [_stale("analytics", host, path) for path in tags.left(declared, host, context.server, found)]
     written = [app for app in declared.apps if app.sentry or (app.analytics and app.analytics.env)]

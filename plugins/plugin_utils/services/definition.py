@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import OfServices
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import Project
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import Needs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, Planned
@@ -31,7 +32,7 @@ class Context:
     """All that a generator may need: what was planned, what was declared, and what exists.
 
     `secrets` are the generated ones by name; on a first run in check mode some do not exist yet. `inventory_dir` is
-    where relative paths of the declaration start.
+    where relative paths of the declaration start. `sentry` are the projects that were made for apps, by app.
     """
 
     plan: Plan
@@ -39,6 +40,7 @@ class Context:
     registry: Mapping[str, Service]
     secrets: Mapping[str, str] = field(default_factory=dict)
     inventory_dir: Path = Path()
+    sentry: Mapping[str, Project] = field(default_factory=dict)
 
     @property
     def services(self) -> Mapping[str, Planned]:

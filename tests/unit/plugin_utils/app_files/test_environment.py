@@ -12,6 +12,7 @@ from server_facts import host_facts
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory import Key, Memory, remember
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.settled import settled
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import Project
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings
 
 DSN = "https://0123456789abcdef0123456789abcdef@o1.ingest.sentry.io/1"
@@ -21,7 +22,8 @@ SHOP = {"name": "shop", "env_file": "/srv/shop/.env", "compose": "/srv/shop/comp
 
 def left(*apps: dict[str, Any], host: str = "web1", dsns: dict[str, str] | None = None, **facts: Any) -> dict[str, Any]:
     declared = settings.read({"crowsnest_environment": "staging", "crowsnest_apps": list(apps)})
-    return environment.left(declared, host, "web1", {**host_facts(), **facts}, dsns or {})  # type: ignore[typeddict-item]
+    made = {name: Project(name=name, slug=name, id="1", dsn=dsn, alerts="none") for name, dsn in (dsns or {}).items()}
+    return environment.left(declared, host, "web1", {**host_facts(), **facts}, made)  # type: ignore[typeddict-item]
 
 
 def test_all_keys_of_an_app_are_in_one_call() -> None:
