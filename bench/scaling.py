@@ -64,6 +64,7 @@ def host_facts(number: int) -> HostFacts:
         "env_files": {},
         "google_tags": {},
         "releases": {},
+        "traffic": {},
         "cron": True,
         "python": {"version": "3.13", "ensurepip": True},
         "toolbox": "",

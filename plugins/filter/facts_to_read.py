@@ -13,7 +13,7 @@ name: facts_to_read
 short_description: Files and units whose state shows what is left to do on a host
 version_added: 0.1.0
 author: crowsnest contributors
-positional: apps, host
+positional: apps, host, ports
 description:
   - Names what the module M(crowsnest.core.host_facts) reads in addition to what it always reads.
 options:
@@ -31,6 +31,10 @@ options:
     description: Inventory name of the host.
     type: str
     default: ''
+  ports:
+    description: The declared ports of services.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -42,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(files) and C(units), two lists, and C(compose_files), a mapping.
+  description: Options of the module.
   type: dict
 """
 

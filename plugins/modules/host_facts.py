@@ -31,6 +31,15 @@ options:
         commit of the file's folder.
     type: dict
     default: {}
+  prometheus_url:
+    description: Where Prometheus listens on this host. It is asked for O(measured_apps); that it is silent is no error.
+    type: str
+    default: ""
+  measured_apps:
+    description: Apps whose requests and errors are returned, as far as Prometheus has measured them.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Reads only, so it does the same in check mode.
@@ -94,6 +103,7 @@ host:
     env_files: {/srv/shop/.env: 5f2b6c0d9e8a7f41}
     google_tags: {/srv/shop/templates/base.html: 0c1d2e3f4a5b6c7d}
     releases: {/srv/shop/compose.yaml: 4f1c9e2}
+    traffic: {shop: {requests: 2.4, errors: 0.0007}}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -110,11 +120,14 @@ def main() -> None:
             "files": {"type": "list", "elements": "path", "default": []},
             "units": {"type": "list", "elements": "str", "default": []},
             "compose_files": {"type": "dict", "default": {}},
+            "prometheus_url": {"type": "str", "default": ""},
+            "measured_apps": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
+    names = ("data_path", "files", "units", "compose_files", "prometheus_url", "measured_apps")
     try:
-        facts = host_facts(*(module.params[name] for name in ("data_path", "files", "units", "compose_files")))
+        facts = host_facts(*(module.params[name] for name in names))
     except ValueError as error:
         module.fail_json(
             msg=f"/etc/docker/daemon.json cannot be read: {error}. Repair or remove the file, then run again."

@@ -9,6 +9,7 @@ is known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
@@ -20,6 +21,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import HOST_PROGRAMS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.backup import CRON_FILE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import paths_of, units_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 
 EVERY_HOST_FILES = (NODE_EXPORTER_DEFAULTS, BACKUP_COMMAND, CRON_FILE)
 SERVER_FILES = (
@@ -30,10 +32,15 @@ SERVER_FILES = (
 SERVER_UNITS = tuple(unit for program in HOST_PROGRAMS.values() for unit in units_of(program))
 
 
-def facts_to_read(groups: Sequence[str], apps: Sequence[Mapping[str, Any]] = (), host: str = "") -> dict[str, Any]:
-    """{"files", "units", "compose_files"} for the module `host_facts` on a host that is in these groups.
+def facts_to_read(
+    groups: Sequence[str],
+    apps: Sequence[Mapping[str, Any]] = (),
+    host: str = "",
+    ports: Mapping[str, int] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Options of the module `host_facts` on a host that is in these groups.
 
-    `apps` are all that are declared, which was found right.
+    `apps` and `ports` are all that are declared, which was found right.
     """
     server = "server" in groups
     own = [app for app in apps if app.get("host", host if server else None) == host]
@@ -45,4 +52,6 @@ def facts_to_read(groups: Sequence[str], apps: Sequence[Mapping[str, Any]] = (),
             for app in own
             if (sentry := app.get("sentry") or {}).get("release") in ("git", "image")
         },
+        "prometheus_url": f"http://127.0.0.1:{ports.get('prometheus', REGISTRY['prometheus'].port)}",
+        "measured_apps": [app["name"] for app in apps if server and app.get("sentry") is not None],
     }

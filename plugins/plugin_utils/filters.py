@@ -105,7 +105,7 @@ def plan(
             "textfile_directory": declared.textfile_directory,
         },
         "refusals": decided.refusals,
-        "table": plan_table(Context(decided, declared, REGISTRY)),
+        "table": plan_table(Context(decided, declared, REGISTRY), facts[server]["traffic"]),
     }
 
 

@@ -87,6 +87,7 @@ def host_facts(
         "env_files": {},
         "google_tags": {},
         "releases": {},
+        "traffic": {},
     }
 
 

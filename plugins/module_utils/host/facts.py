@@ -46,6 +46,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import (
     Python,
     Unit,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.host.traffic import traffic
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     BACKUPS,
     CONFIG_ROOT,
@@ -67,18 +68,25 @@ FOLDERS = ("/etc", "/usr", "/var/lib", CONFIG_ROOT, DATA_ROOT)
 
 
 def host_facts(
-    data_path: str, files: Sequence[str], unit_names: Sequence[str], compose_files: Mapping[str, str]
+    data_path: str,
+    files: Sequence[str],
+    unit_names: Sequence[str],
+    compose_files: Mapping[str, str],
+    prometheus_url: str,
+    measured_apps: Sequence[str],
 ) -> HostFacts:
     """All facts. `data_path` is where the stack's data will be stored; the disk of its nearest existing parent counts.
 
     `files` are read as they are, so that a task that writes one can be skipped when nothing would change. `unit_names`
     are the systemd units that crowsnest installs and starts. `compose_files` are those of apps whose release is asked,
-    {path: service whose image tells it, or "" for the commit of its folder}.
+    {path: service whose image tells it, or "" for the commit of its folder}. `measured_apps` are those whose traffic
+    Prometheus is asked for.
     """
     # Each waits for other programs; together they take as long as the slowest.
     with ThreadPoolExecutor() as pool:
         engine, exporter_unit = pool.submit(docker_facts), pool.submit(node_exporter_unit)
         published, own_units = pool.submit(published_ports), pool.submit(units, unit_names)
+        measured = pool.submit(traffic, prometheus_url, measured_apps)
     docker = engine.result()
     containers = docker.pop("containers")
     own = [pid for pid, container in containers.items() if container["service"]]
@@ -110,6 +118,7 @@ def host_facts(
         "env_files": env_file_settled.settled(Path(ENV_FILES)),
         "google_tags": google_tag_settled.settled(Path(GOOGLE_TAGS)),
         "releases": releases(compose_files),
+        "traffic": measured.result(),
     }
 
 

@@ -148,6 +148,13 @@ class Unit(TypedDict):
     stale: bool
 
 
+class Traffic(TypedDict):
+    """Of an app, for one second: requests in the last 7 days, and answers with a 5xx status in the last 30."""
+
+    requests: float
+    errors: float
+
+
 class HostFacts(TypedDict):
     """All facts of a host.
 
@@ -158,7 +165,8 @@ class HostFacts(TypedDict):
     [first, last], `units` {name of a requested unit: its state}, `files` {path: text} of the requested files that
     exist. `cron`: a program runs what /etc/cron.d says. `backups` is {"environment/job": bytes of each backup, the
     oldest first}. `env_files` and `google_tags` are {path: digest of what we wrote into it}, of apps' env files and
-    templates, empty where something is left to do; `releases` is {compose file: the app's release}.
+    templates, empty where something is left to do; `releases` is {compose file: the app's release},
+    `traffic` {app: its figures} of those that were requested and that Prometheus on this host knows.
     """
 
     os: OperatingSystem
@@ -188,3 +196,4 @@ class HostFacts(TypedDict):
     env_files: dict[str, str]
     google_tags: dict[str, str]
     releases: dict[str, str]
+    traffic: dict[str, Traffic]

@@ -59,6 +59,11 @@ class Dsn(NamedTuple):
         return f"{self.scheme}://{self.host}{port}{self.prefix}"
 
     @property
+    def is_of_sentry_io(self) -> bool:
+        """Whether it is Sentry's own service, in any region."""
+        return f".{self.host.lower()}".endswith(".sentry.io")
+
+    @property
     def envelope(self) -> str:
         """The URL that takes events. Django answers the one without the last slash with 404."""
         return f"{self.origin}/api/{self.project}/envelope/"

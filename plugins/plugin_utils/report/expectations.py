@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import COMPOSE_FILE, KEYS_DIRECTORY
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import parse
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import (
     Expected,
     Kept,
@@ -22,8 +24,11 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import FREE_ERRORS, events
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import (
     compose_file,
@@ -85,6 +90,7 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             *_off_checks(context),
             *port_checks(context, seen),
             *_app_file_checks(context, seen),
+            *_event_checks(context, seen),
             *_kept_checks(kept),
         ],
     }
@@ -162,11 +168,47 @@ def _app_file_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[L
         stale = environment.left(declared, host, context.server, found, context.sentry)
         lines += [_stale("environment", host, path) for path in stale]
         lines += [_stale("analytics", host, path) for path in tags.left(declared, host, context.server, found)]
+        own = [app for app in declared.apps if (app.host or context.server) == host]
+        lines += [line for app in own for line in _release_checks(app, found["releases"])]
     written = [app for app in declared.apps if app.sentry or (app.analytics and app.analytics.env)]
     if written and not lines:
         files = ", ".join(f"{app.name} ({app.env_file})" for app in written)
         lines.append(_check("PASS", "environment", f"the env files hold the keys of Sentry and Analytics: {files}"))
     return lines
+
+
+def _event_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
+    """Apps that send sentry.io more errors than its free plan takes; other servers have no such limit."""
+    traffic = facts[context.server]["traffic"] if context.server in facts else {}
+    dsns = {app.name: dsn_of(app, context.sentry) for app in context.declaration.apps}
+    return [
+        _check(
+            "WARN",
+            "sentry",
+            f"{month.app} fails about {month.errors:,} times a month; Sentry's free plan takes {FREE_ERRORS:,} errors",
+            "Repair first what Sentry lists first. Once that is used up, it takes nothing until the next month.",
+        )
+        for month in events(context.declaration, traffic)
+        if month.errors > FREE_ERRORS and dsns[month.app] and parse(dsns[month.app]).is_of_sentry_io
+    ]
+
+
+def _release_checks(app: App, releases: Mapping[str, str]) -> Iterator[Line]:
+    """A commit is missing without git, outside a checkout, before the first one, and where a part of it has an owner
+    whom git does not trust; a tag without a container, and where its image has only a digest.
+    """
+    wanted = app.sentry.release if app.sentry else None
+    if app.sentry is None or wanted is None or environment.release(app, releases):
+        return
+    if wanted == "git":
+        folder = PurePosixPath(app.compose or "").parent
+        detail = f"no commit can be told of {folder}"
+        advice = f'`sudo -u "$(stat -c %U {folder})" git -C {folder} rev-parse --short HEAD` on its host says why.'
+    else:
+        detail = f"no tag can be told of the image of {app.sentry.restart[0]}"
+        advice = f"Start that service of {app.compose}, with an image that has a tag."
+    advice += " Or write the release itself, such as `release: 1.2.3`."
+    yield _check("WARN", "environment", f"{app.name}: {detail}, so Sentry does not learn its release", advice)
 
 
 def _stale(area: str, host: str, path: str) -> Line:

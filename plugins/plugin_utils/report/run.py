@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import (
@@ -21,14 +23,15 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
     not_backed_up,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import FREE_ERRORS, Events, events
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.objects import status_pages
 
 
-def plan_table(context: Context) -> list[str]:
-    """The plan as lines of text for a terminal."""
+def plan_table(context: Context, traffic: Mapping[str, Traffic] = MappingProxyType({})) -> list[str]:
+    """The plan as lines of text for a terminal. `traffic` is that of the apps that report to Sentry, if known."""
     size = context.plan.retention_size_mib
     left = sum(mib for _, mib in context.plan.memory_rows)
     return [
@@ -49,7 +52,15 @@ def plan_table(context: Context) -> list[str]:
         "",
         *_backups(context),
         f"Metrics are kept {context.declaration.retention} or {size} MiB, whichever is reached first.",
+        *(_events(each) for each in events(context.declaration, traffic)),
     ]
+
+
+def _events(month: Events) -> str:
+    return (
+        f"{month.app} sends Sentry about {month.traces:,} traces a month ({month.share:.3g} of its requests) and "
+        f"{month.errors:,} errors; the free plan takes {FREE_ERRORS:,} errors."
+    )
 
 
 def _backups(context: Context) -> list[str]:

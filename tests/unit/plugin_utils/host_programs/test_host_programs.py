@@ -187,6 +187,8 @@ def test_a_host_that_is_only_watched_is_asked_for_its_flags_and_for_what_starts_
         "files": ["/etc/default/prometheus-node-exporter", *OF_BACKUPS],
         "units": [],
         "compose_files": {},
+        "prometheus_url": "http://127.0.0.1:9090",
+        "measured_apps": [],
     }
 
 
@@ -204,6 +206,8 @@ def test_what_a_run_decides_by_is_read_on_the_server() -> None:
         ],
         "units": [TIMER, SERVICE],
         "compose_files": {},
+        "prometheus_url": "http://127.0.0.1:9090",
+        "measured_apps": [],
     }
 
 
@@ -220,3 +224,10 @@ def test_the_release_of_an_app_is_asked_on_its_host() -> None:
     here, there = facts_to_read(["server"], APPS, "web1"), facts_to_read(["monitored"], APPS, "web2")
     assert here["compose_files"] == {"/srv/shop/compose.yaml": "", "/srv/blog/compose.yaml": "web"}
     assert there["compose_files"] == {"/srv/far/compose.yaml": ""}
+
+
+def test_the_server_asks_its_prometheus_about_all_apps_that_report_to_sentry() -> None:
+    here = facts_to_read(["server"], APPS, "web1", {"prometheus": 19090})
+    assert here["prometheus_url"] == "http://127.0.0.1:19090"
+    assert here["measured_apps"] == ["shop", "blog", "idle", "far"]
+    assert facts_to_read(["monitored"], APPS, "web2")["measured_apps"] == []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from contexts import context_of
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
@@ -384,6 +385,18 @@ def test_the_table_shows_services_memory_and_disk() -> None:
     ]
 
 
+def test_the_table_says_how_many_events_the_declared_rate_makes() -> None:
+    apps = [{"name": name, "env_file": f"/srv/{name}/.env", "sentry": {"dsn": DSN}} for name in ("shop", "new")]
+    made = context_of({"apps": [*apps, {"name": "bare"}]})
+    traffic: dict[str, Traffic] = {name: {"requests": 2, "errors": 0.001} for name in ("shop", "bare")}
+    assert [line for line in plan_table(made, traffic) if "Sentry" in line] == [
+        "shop sends Sentry about 259,200 traces a month (0.05 of its requests) and 2,592 errors; "
+        "the free plan takes 5,000 errors."
+    ]
+    assert [line for line in plan_table(made) if "Sentry" in line] == []
+
+
+DSN = f"https://{1:032x}@o1.ingest.us.sentry.io/42"
 DATABASE = {"database": {"name": "shop", "admin_user": "shop", "admin_password": "hush-hush-1"}}
 SHOP = {"apps": [{"name": "shop", **DATABASE}]}
 METABASE = ["metabase", "metabase_database"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from server_facts import FACTS
 from shapes import misfits
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Expected
@@ -407,6 +408,55 @@ def test_files_of_apps_that_are_not_as_declared_are_told(expect: Callable[..., d
     assert ("environment", "web1: /srv/shop/.env does not hold what is declared") in lines
     assert ("analytics", "web1: /srv/shop/base.html does not hold what is declared") in lines
     assert dsn not in str(lines)
+
+
+def warnings(context: Context, area: str, **found: Any) -> list[Any]:
+    facts: Any = {"web1": {**FACTS, **found}}
+    checks = module.expectations(context, facts, {}, limited=False)["checks"]
+    return [line for line in checks if (line["status"], line["area"]) == ("WARN", area)]
+
+
+def reporting(dsn: str = f"https://{1:032x}@o1.ingest.us.sentry.io/42", **sentry: Any) -> dict[str, Any]:
+    app = {"name": "shop", "env_file": "/srv/shop/.env", "compose": "/srv/shop/compose.yaml"}
+    return {"apps": [{**app, "sentry": {"dsn": dsn, **sentry}}]}
+
+
+@pytest.mark.parametrize(
+    "release, detail, advice",
+    [
+        ("git", "no commit can be told of /srv/shop,", "git -C /srv/shop rev-parse"),
+        ("image", "no tag can be told of the image of web,", "Start that service of /srv/shop/compose.yaml"),
+    ],
+)
+def test_a_release_that_cannot_be_told_is_a_warning_with_the_way_out(
+    context: MakeContext, release: str, detail: str, advice: str
+) -> None:
+    made = context(reporting(release=release, restart=["web"]))
+    (line,) = [line for line in warnings(made, "environment") if "release" in line["detail"]]
+    assert detail in line["detail"] and advice in line["advice"] and "`release: 1.2.3`" in line["advice"]
+    told = warnings(made, "environment", releases={"/srv/shop/compose.yaml": "4f1c9e2"})
+    assert [line for line in told if "release" in line["detail"]] == []
+
+
+@pytest.mark.parametrize("sentry", [{}, {"release": "1.2.3"}])
+def test_a_release_that_is_written_or_not_wanted_is_no_warning(context: MakeContext, sentry: dict[str, str]) -> None:
+    found = warnings(context(reporting(**sentry)), "environment")
+    assert [line["detail"] for line in found if "release" in line["detail"]] == []
+
+
+# Answers with a 5xx status in a second of which a month has 5,000.
+AT_MOST = 5_000 / (30 * 86_400)
+
+
+@pytest.mark.parametrize("errors, told", [(AT_MOST, []), (AT_MOST * 2, ["10,000"])])
+def test_more_errors_than_the_free_plan_takes_are_a_warning(
+    context: MakeContext, errors: float, told: list[str]
+) -> None:
+    traffic = {"shop": {"requests": 1.0, "errors": errors}}
+    found = warnings(context(reporting()), "sentry", traffic=traffic)
+    assert [number for line in found for number in re.findall(r"about ([\d,]+)", line["detail"])] == told
+    elsewhere = context(reporting(f"https://{1:032x}@bugsink.example.com/1"))
+    assert warnings(elsewhere, "sentry", traffic=traffic) == []
 
 
 def test_a_host_without_the_stack_is_one_sentence() -> None:

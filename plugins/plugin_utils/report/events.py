@@ -1,0 +1,35 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How many events the apps send Sentry in a month, from what Prometheus has measured of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+
+# Errors a month that the plan Developer takes; read on 2026-09-20: https://sentry.io/pricing/
+FREE_ERRORS = 5_000
+_MONTH_SECONDS = 30 * 24 * 3600
+
+
+class Events(NamedTuple):
+    """Of an app in a month: requests that are traced, of the declared share, and answers with a 5xx status."""
+
+    app: str
+    share: float
+    traces: int
+    errors: int
+
+
+def events(declared: Declaration, traffic: Mapping[str, Traffic]) -> Iterator[Events]:
+    """Of the apps that report to Sentry and of which there are figures."""
+    for app in declared.apps:
+        if app.sentry and (measured := traffic.get(app.name)):
+            share = app.sentry.traces_sample_rate
+            traces, errors = (
+                round(rate * _MONTH_SECONDS) for rate in (measured["requests"] * share, measured["errors"])
+            )
+            yield Events(app.name, share, traces, errors)
