@@ -40,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(expected), the digests of C(secrets), and the C(grafana_password).
+  description: C(expected), the digests of C(secrets), the C(grafana_password) and the C(page_headers).
   type: dict
 """
 

@@ -25,6 +25,12 @@ options:
     description: Password of Grafana's user C(admin).
     type: str
     default: ""
+  page_headers:
+    description:
+      - Headers with which the pages of apps are requested, as JSON - app to name to value.
+      - It is one text because Ansible would mask each value wherever it stands in the report, also a short one.
+    type: str
+    default: ""
   wait:
     description: How long to check again while something is wrong that may be right in a moment, in seconds.
     type: int
@@ -66,6 +72,7 @@ report:
         name: "node web1 127.0.0.1:9100 (connection refused)"
 """
 
+import json
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -80,6 +87,7 @@ def main() -> None:
             "expected": {"type": "dict", "required": True},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "grafana_password": {"type": "str", "default": "", "no_log": True},
+            "page_headers": {"type": "str", "default": "", "no_log": True},
             "wait": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
@@ -87,7 +95,8 @@ def main() -> None:
     params = module.params
     if module.check_mode and not Path(params["expected"]["compose"]["path"]).exists():
         module.exit_json(changed=False, report={})
-    found = report(params["expected"], params["secrets"], params["grafana_password"], params["wait"])
+    headers = json.loads(params["page_headers"] or "{}")
+    found = report(params["expected"], params["secrets"], params["grafana_password"], headers, params["wait"])
     module.exit_json(changed=False, report=found)
 
 

@@ -350,7 +350,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
 
 
 def expectations(context: str, hostvars: Mapping[str, Mapping[str, Any]], limited: bool = False) -> dict[str, Any]:
-    """{"expected", "secrets", "grafana_password"}: options of the module `verify`.
+    """{"expected", "secrets", "grafana_password", "page_headers"}: options of the module `verify`.
 
     `limited`: --limit left out hosts.
     """
@@ -361,6 +361,7 @@ def expectations(context: str, hostvars: Mapping[str, Mapping[str, Any]], limite
         "expected": verification.expectations(held, looks, cast("Kept", server), limited),
         "secrets": verification.secret_digests(held),
         "grafana_password": held.secret("grafana_admin_password"),
+        "page_headers": json.dumps(headers) if (headers := verification.page_headers(held)) else "",
     }
 
 

@@ -18,6 +18,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
         "username": "kim",
         "backup": {"remote": "own"},
         "env_file": "/srv/shop/.env",
+        "analytics": {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]},
     },
     "Database": {"name": "shop", "admin_user": "postgres"},
     "BackupRemote": {"bucket": "backups", "region": "ap-northeast-2", "access_key": "kim"},

@@ -41,6 +41,7 @@ def outputs(declared: dict[str, Any], folder: str = "/nowhere") -> tuple[Outputs
     hidden = {
         "backup files": program["secrets"],
         "env files": [options["secrets"] for options in written.values()],
+        "page_headers": verified["page_headers"],
         "sentry": filters.sentry_tests(variables, "web1", "", folder)["lookup"],
         "database_reader": filters.database_reader(context),
         **{f"{name} files": made["secrets"] for name, made in directories.items()},

@@ -8,18 +8,18 @@ The file on the host is no proof: apps keep templates in memory, and an image ho
 from __future__ import annotations
 
 import re
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPException
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.content_security_policy import missing_sources
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.page import Script, read_page
 from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError
-from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import FAIL, PASS, WARN, Check
-from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Analytics
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Analytics, PageHeaders
 
 AREA = "analytics"
 LARGEST_PAGE = 5_000_000  # bytes; a head is at the beginning
@@ -40,35 +40,56 @@ class ServedPage(NamedTuple):
     policies: Sequence[str]
 
 
-def fetch_page(url: str, headers: Mapping[str, str], timeout_seconds: float = 5) -> ServedPage:
-    """The page behind all redirects. Raises NoAnswerError."""
+class _KeptSecrets(urllib.request.HTTPRedirectHandler):
+    """urllib would send headers on to wherever it is redirected."""
+
+    def redirect_request(self, req: urllib.request.Request, *about: Any) -> urllib.request.Request | None:
+        """The next request, which has the headers only if it is for the same server."""
+        following = super().redirect_request(req, *about)
+        if following and (following.type, following.host) != (req.type, req.host):
+            following.headers.clear()
+        return following
+
+
+def fetch_page(url: str, headers: Mapping[str, str], verify_tls: bool = True, timeout_seconds: float = 5) -> ServedPage:
+    """The page behind all redirects, as a visitor gets it. Raises NoAnswerError."""
     request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the model allows http(s) only
     try:
-        with DIRECT.open(request, timeout=timeout_seconds) as answer:
+        with _open(request, verify_tls, timeout_seconds) as answer:
             policies = answer.headers.get_all("Content-Security-Policy", [])
             charset = answer.headers.get_content_charset("utf-8")
             return ServedPage(answer.status, answer.read(LARGEST_PAGE).decode(charset, errors="replace"), policies)
-    except urllib.error.HTTPError as error:
-        return ServedPage(error.code, "", ())
     except (OSError, HTTPException, LookupError) as error:
         raise NoAnswerError(str(error) or type(error).__name__) from None
 
 
-def page_checks(wanted: Sequence[Analytics]) -> list[Check]:
-    """Lines on the pages of all these apps."""
-    return [check for each in wanted for check in analytics_checks(each, _served(each["url"]))]
-
-
-def _served(url: str) -> ServedPage | NoAnswerError:
+def _open(request: urllib.request.Request, verify_tls: bool, timeout_seconds: float) -> Any:
+    """The answer, whatever its status is."""
+    context = ssl.create_default_context()
+    if not verify_tls:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _KeptSecrets()]
     try:
-        return fetch_page(url, {})
+        return urllib.request.build_opener(*handlers).open(request, timeout=timeout_seconds)
+    except urllib.error.HTTPError as error:
+        return error
+
+
+def page_checks(wanted: Sequence[Analytics], headers: PageHeaders) -> list[Check]:
+    """Lines on the pages of all these apps."""
+    return [check for each in wanted for check in analytics_checks(each, _served(each, headers.get(each["app"], {})))]
+
+
+def _served(wanted: Analytics, headers: Mapping[str, str]) -> ServedPage | NoAnswerError:
+    try:
+        return fetch_page(wanted["url"], headers, wanted["verify_tls"])
     except NoAnswerError as error:
         return error
 
 
 def analytics_checks(wanted: Analytics, page: ServedPage | NoAnswerError) -> list[Check]:
     """One line if all is as declared, else one for each thing that is not."""
-    if isinstance(page, NoAnswerError) or page.status != 200:
+    if isinstance(page, NoAnswerError) or not _is_of_visitors(wanted, page):
         why = f"does not answer: {page}" if isinstance(page, NoAnswerError) else f"answers with status {page.status}"
         return [_check(WARN, wanted, f"{why}, so what it reports is unchecked", "Verify again when the app answers.")]
     found = read_page(page.text)
@@ -79,6 +100,12 @@ def analytics_checks(wanted: Analytics, page: ServedPage | NoAnswerError) -> lis
     checks = [*_doubled(wanted, tags, inline), *_consent(wanted, inline)]
     checks += _blocked(wanted, tags, [*page.policies, *found.policies])
     return checks or [_check(PASS, wanted, f"reports to {wanted['measurement_id']}")]
+
+
+def _is_of_visitors(wanted: Analytics, page: ServedPage) -> bool:
+    """Whether it is a page on which visits count: an answer that is healthy without a login, such as 401, is none."""
+    healthy = page.status in wanted["accepted"] and wanted["measurement_id"] in page.text
+    return 200 <= page.status <= 299 or healthy
 
 
 def _check(status: str, wanted: Analytics, detail: str, advice: str = "") -> Check:

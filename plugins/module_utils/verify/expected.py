@@ -12,6 +12,8 @@ from typing import Any, Literal, TypedDict
 
 # {service: {relative path of a secret file: SHA-256 of its content}}
 SecretDigests = dict[str, dict[str, str]]
+# {app: {name: value}} of the headers with which its page is requested, its login among them; secrets.
+PageHeaders = dict[str, dict[str, str]]
 
 
 class Service(TypedDict):
@@ -95,7 +97,8 @@ class Analytics(TypedDict):
     """What the page of an app must report to.
 
     `in_templates`: the tag is from us; else the app makes it itself. `consent_by_default`: nobody has chosen that
-    consent is denied until a visitor grants it.
+    consent is denied until a visitor grants it. `verify_tls`: its certificate must be valid. `accepted` are further
+    statuses of a healthy answer than 200 to 299.
     """
 
     app: str
@@ -103,6 +106,8 @@ class Analytics(TypedDict):
     measurement_id: str
     in_templates: bool
     consent_by_default: bool
+    verify_tls: bool
+    accepted: list[int]
 
 
 class Line(TypedDict):

@@ -31,6 +31,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
     ComposeProject,
     Expected,
     Line,
+    PageHeaders,
     Report,
     SecretDigests,
     Service,
@@ -67,7 +68,9 @@ _LOGIN = re.compile(r"://(?:[^/?#\s]*|[^\s/:@]+:(?!\d+(?:[/?#]|$))\S*)@")
 _LONGEST_SECONDS, _SHORTEST_SECONDS = 3600, 60
 
 
-def report(expected: Expected, secrets: SecretDigests, password: str, wait_seconds: float) -> Report:
+def report(
+    expected: Expected, secrets: SecretDigests, password: str, page_headers: PageHeaders, wait_seconds: float
+) -> Report:
     """The verification as it is passed on.
 
     As long as something is wrong that may be right in a moment, all is checked again, for at most `wait_seconds`.
@@ -83,7 +86,7 @@ def report(expected: Expected, secrets: SecretDigests, password: str, wait_secon
     if "metabase" in expected["services"]:
         url, business = expected["services"]["metabase"]["url"], expected["business"]
         checks += metabase_checks(url, business["key_file"], business["questions"], business["connections"])
-    checks += page_checks(expected["analytics"])
+    checks += page_checks(expected["analytics"], page_headers)
     checks.sort(key=lambda check: _ORDER[check.status])
     counts = {status: sum(check.status == status for check in checks) for status in _ORDER}
     return {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
@@ -21,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
     KeptFact,
     Line,
     OfServices,
+    PageHeaders,
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
@@ -30,6 +32,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import FREE_ERRORS, events
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import accepted_codes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import (
     compose_file,
     fragment,
@@ -80,6 +83,8 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
                 "measurement_id": app.analytics.measurement_id,
                 "in_templates": bool(app.analytics.templates),
                 "consent_by_default": app.analytics.consent_by_default,
+                "verify_tls": app.verify_tls,
+                "accepted": accepted_codes(app),
             }
             for app in context.declaration.apps
             if app.analytics and app.url
@@ -107,6 +112,21 @@ def secret_digests(context: Context) -> dict[str, dict[str, str]]:
         name: {path: digest(text) for path, text in context.definition(name).secret_files(context).items()}
         for name in context.services
     }
+
+
+def page_headers(context: Context) -> PageHeaders:
+    """Headers of the apps whose pages are requested, as blackbox exporter sends them."""
+    found = {app.name: dict(_headers(app)) for app in context.declaration.apps if app.analytics and app.url}
+    return {app: headers for app, headers in found.items() if headers}
+
+
+def _headers(app: App) -> Iterator[tuple[str, str]]:
+    """https://www.rfc-editor.org/rfc/rfc7617#section-2"""
+    for name, value in app.headers.items():
+        yield name, value.get_secret_value()
+    if app.password:
+        login = f"{app.username}:{app.password.get_secret_value()}"
+        yield "Authorization", f"Basic {b64encode(login.encode()).decode()}"
 
 
 def _service(context: Context, name: str) -> Service:

@@ -92,9 +92,14 @@ def _authorization(name: str, value: str) -> re.Match[str] | None:
 
 def _accepted(app: App) -> dict[str, list[int]]:
     """The accepted status codes, if not the usual ones; probes of components have their own."""
+    codes = accepted_codes(app)
+    return {"valid_status_codes": codes} if codes else {}
+
+
+def accepted_codes(app: App) -> list[int]:
+    """All status codes of a healthy answer; empty if they are the usual ones."""
     ranges = [status.partition("-") for status in app.own_status]
-    codes = {code for first, _, last in ranges for code in range(int(first), int(last or first) + 1)}
-    return {"valid_status_codes": sorted(codes)} if codes else {}
+    return sorted({code for first, _, last in ranges for code in range(int(first), int(last or first) + 1)})
 
 
 def blackbox_secrets(apps: Sequence[App]) -> dict[str, str]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from certificates import self_signed
+from contexts import context_of
 from google_analytics import serving
+from programs import answering
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import Tag
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.template import with_tag
@@ -15,8 +24,11 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.analytics im
     ServedPage,
     analytics_checks,
     fetch_page,
+    page_checks,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import FAIL, PASS, WARN
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.expectations import expectations, page_headers
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 ID, URL = "G-ABCDE12345", "https://shop.example.com/"
 GRANT = "<script>gtag('consent', 'update', {analytics_storage: 'granted'})</script>"
@@ -30,6 +42,8 @@ def wanted(**keys: Any) -> Analytics:
         "measurement_id": ID,
         "in_templates": True,
         "consent_by_default": False,
+        "verify_tls": True,
+        "accepted": [],
     }
     return {**start, **keys}  # type: ignore[typeddict-item]
 
@@ -146,15 +160,94 @@ def test_a_page_is_fetched_with_the_policies_of_its_header() -> None:
         web.pages["/old"] = ({"Content-Type": "text/html; charset=latin-1"}, "é")
         assert fetch_page(f"{web.url}/", {}) == ServedPage(200, "가게", ["img-src *"])
         assert fetch_page(f"{web.url}/old", {}).text == "é".encode().decode("latin-1")
-        assert fetch_page(f"{web.url}/missing", {}) == ServedPage(404, "", ())
+        assert fetch_page(f"{web.url}/missing", {}).status == 404
 
 
 @pytest.mark.parametrize("fixture", ["closed_url", "no_http_url"])
 def test_a_page_of_no_web_server_is_no_answer(fixture: str, request: pytest.FixtureRequest) -> None:
     with pytest.raises(NoAnswerError):
-        fetch_page(request.getfixturevalue(fixture), {}, 1)
+        fetch_page(request.getfixturevalue(fixture), {}, timeout_seconds=1)
 
 
 def test_a_page_that_hangs_is_no_answer(serve: Any, hold: Any) -> None:
     with pytest.raises(NoAnswerError, match="timed out"):
-        fetch_page(serve(hold).url, {}, 0.2)
+        fetch_page(serve(hold).url, {}, timeout_seconds=0.2)
+
+
+class Shop(BaseHTTPRequestHandler):
+    """An app with a login and a header: `/` leads to its page, `/away` to another server, which keeps what it gets."""
+
+    other = ""
+    given: ClassVar[list[Any]] = []
+
+    def do_GET(self) -> None:
+        if self.path == "/elsewhere":
+            self.given.append(self.headers)
+        known = self.headers.get("Authorization") == LOGIN["Authorization"] and self.headers.get("X-Own") == "hush"
+        if self.path in ("/", "/away"):
+            self.send_response(302)
+            self.send_header("Location", "/page" if self.path == "/" else f"{self.other}/elsewhere")
+        else:
+            self.send_response(200 if known or self.path == "/elsewhere" else 401)
+        self.end_headers()
+        self.wfile.write(tagged().encode() if known else b"Who are you?")
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the terminal."""
+
+
+SHOP = {"username": "kim", "password": "비밀", "headers": {"X-Own": "hush"}, "verify_tls": False}
+LOGIN = {"Authorization": f"Basic {b64encode('kim:비밀'.encode()).decode()}", "X-Own": "hush"}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[str]:
+    """The app with a certificate that nobody trusts."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(self_signed(tmp_path))
+    with answering(Shop, tls) as port:
+        yield f"https://127.0.0.1:{port}"
+
+
+def declared(url: str, **options: Any) -> Context:
+    analytics = {"measurement_id": ID, "templates": ["/srv/shop/base.html"], "consent": "granted"}
+    return context_of({"apps": [{"name": "shop", "url": url, "analytics": analytics, **options}]})
+
+
+def asked(context: Context) -> list[tuple[str, str]]:
+    (expected,) = expectations(context, {}, {}, limited=False)["analytics"]
+    checks = page_checks([expected], page_headers(context))
+    return [(check.status, check.detail.removeprefix(f"shop: {expected['url']} ")) for check in checks]
+
+
+def test_a_page_is_asked_with_the_login_headers_and_certificate_of_its_app(shop: str) -> None:
+    assert asked(declared(f"{shop}/", **SHOP)) == [(PASS, f"reports to {ID}")]
+
+
+@pytest.mark.parametrize(
+    "option, said",
+    [
+        ({"verify_tls": True}, "does not answer: .*certificate verify failed"),
+        ({"username": None, "password": None}, "answers with status 401"),
+        ({"headers": {"X-Own": "other"}}, "answers with status 401"),
+        ({"headers": {}, "accepted_status": [401]}, "answers with status 401"),
+    ],
+)
+def test_each_option_counts(shop: str, option: dict[str, Any], said: str) -> None:
+    ((status, detail),) = asked(declared(f"{shop}/", **{**SHOP, **option}))
+    assert status == WARN and re.match(said, detail)
+
+
+def test_secrets_are_not_sent_on_to_another_server(shop: str) -> None:
+    with answering(Shop) as port:
+        Shop.other = f"http://127.0.0.1:{port}"
+        Shop.given.clear()
+        asked(declared(f"{shop}/away", **SHOP))
+    (headers,) = Shop.given
+    assert [name for name in LOGIN if headers.get(name)] == []
+
+
+def test_an_answer_that_is_accepted_counts_when_it_has_the_tag() -> None:
+    page = ServedPage(503, tagged(), ())
+    assert [check.status for check in analytics_checks(wanted(accepted=[503]), page)] == [PASS]
+    assert [check.status for check in analytics_checks(wanted(), page)] == [WARN]
