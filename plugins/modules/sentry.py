@@ -70,6 +70,19 @@ options:
         suboptions:
           count: {type: int, required: true, description: Number of events.}
           window: {type: int, required: true, description: "In as many seconds, at most 86400."}
+      monitors:
+        description:
+          - Cron monitors, of what checks in. One that Sentry has disabled, as no seat is left, is a warning.
+          - Bugsink has none, which is a warning as well.
+        type: list
+        elements: dict
+        suboptions:
+          slug: {type: str, required: true, description: Identifies it in the organization.}
+          name: {type: str, required: true, description: Name that people see.}
+          crontab: {type: str, description: "When it runs; needs this or O(projects[].monitors[].every_minutes)."}
+          every_minutes: {type: int, description: How often it runs.}
+          timezone: {type: str, description: Of the crontab. Without it C(UTC).}
+          margin_minutes: {type: int, required: true, description: How late a check-in may be.}
 attributes:
   check_mode:
     description: Reports what would be done and writes nothing. A new project has no DSN yet.

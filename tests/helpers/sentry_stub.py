@@ -46,7 +46,8 @@ class Stub:
 
     `page`: rows of a page. `envelope`: "ok" or one of ENVELOPE_FAULTS. `visible_after`: seconds until an event can be
     asked for. `loses_detectors`, `loses_limits`: it accepts them and forgets them. `creator_joins`: a person's token
-    makes that person a member of a new team. `plan_features`: of its projects.
+    makes that person a member of a new team. `plan_features`: of its projects. `seats`: of cron monitors; `check_ins`
+    are (monitor, status, environment).
     """
 
     def __init__(self, url: str = "", organization: str = "acme") -> None:
@@ -58,6 +59,9 @@ class Stub:
         self.detectors: list[Row] = []
         self.workflows: list[Row] = []
         self.integrations: list[Row] = []
+        self.monitors: list[Row] = []
+        self.check_ins: list[tuple[str, str, str]] = []
+        self.seats = 1
         self.environments: list[str] = []
         self.events: dict[str, tuple[float, Row]] = {}
         self.asked: list[tuple[str, str, Any]] = []
@@ -113,6 +117,8 @@ class Stub:
         path, query = urlsplit(address).path, parse_qs(urlsplit(address).query)
         if found := re.fullmatch(r"/api/(\d+)/envelope/", path):
             return self.take(found[1], token, sent)
+        if found := re.fullmatch(r"/api/(\d+)/cron/([^/]+)/(\w+)/", path):
+            return self.check_in(*found.groups(), query)
         body = json.loads(sent) if sent else None
         if path == "/stub":
             return self.control(body)
@@ -223,6 +229,24 @@ class Stub:
         made = {"id": self.number(), "organizationId": "1", "logicType": sent["logicType"]}
         return {**made, "conditions": conditions, "actions": actions}
 
+    def monitors_of(self, _: list[str], query: dict[str, list[str]], __: Any) -> Reply:
+        projects = [self.project(name)["id"] for name in query.get("project", [])]
+        return Reply(200, [row for row in self.monitors if not projects or row["project"]["id"] in projects])
+
+    def written_monitor(self, names: list[str], _: Any, body: Row) -> Reply:
+        """Without a seat a new one is disabled."""
+        old = next((row for row in self.monitors if names and row["slug"] == names[0]), None)
+        if old is None and any(row["slug"] == body["slug"] for row in self.monitors):
+            return Reply(400, {"slug": [f'The slug "{body["slug"]}" is already in use.']})
+        project = self.project(body["project"])
+        row = old if old is not None else {"id": self.number(), "dateCreated": CREATED, "isMuted": False}
+        taken = len([each for each in self.monitors if each["status"] == "active" and each is not old])
+        row |= {"slug": body["slug"], "name": body["name"], "project": {key: project[key] for key in ("id", "slug")}}
+        row |= {"status": body["status"] if taken < self.seats else "disabled", "config": dict(body["config"])}
+        if old is None:
+            self.monitors.append(row)
+        return Reply(200 if old is not None else 201, row)
+
     def event(self, names: list[str], *_: Any) -> Reply:
         received, event = self.events.get(names[1], (0.0, {}))
         if not event or time.monotonic() < received + self.visible_after:
@@ -230,6 +254,15 @@ class Stub:
         return Reply(200, {"id": names[1], "eventID": names[1], "title": event.get("message", "")})
 
     # --- events ---
+
+    def check_in(self, project: str, monitor: str, key: str, query: dict[str, list[str]]) -> Reply:
+        """202 without a body: https://docs.sentry.io/product/crons/legacy-endpoint-migration/."""
+        if self.envelope == "hang":
+            self.over.wait(60)
+        if not any(row["public"] == key and str(row["projectId"]) == project for row in self.keys):
+            return Reply(403, {"detail": "event submission rejected with_reason: ProjectId"})
+        self.check_ins.append((monitor, query["status"][0], query["environment"][0]))
+        return Reply(202, "")
 
     def take(self, project: str, header: str, sent: bytes) -> Reply:
         """An envelope: https://develop.sentry.dev/sdk/data-model/envelopes/."""
@@ -284,6 +317,10 @@ _ANSWERS: dict[str, Callable[..., Reply]] = {
     "POST /api/0/organizations/{}/workflows/": Stub.written_workflow,
     "GET /api/0/organizations/{}/workflows/{}/": _one("workflows", "id"),
     "PUT /api/0/organizations/{}/workflows/{}/": Stub.written_workflow,
+    "GET /api/0/organizations/{}/monitors/": Stub.monitors_of,
+    "POST /api/0/organizations/{}/monitors/": Stub.written_monitor,
+    "GET /api/0/organizations/{}/monitors/{}/": _one("monitors", "slug"),
+    "PUT /api/0/organizations/{}/monitors/{}/": Stub.written_monitor,
     "GET /api/0/organizations/{}/environments/": lambda stub, *_: Reply(
         200, [{"id": str(number), "name": name} for number, name in enumerate(stub.environments, 1)]
     ),

@@ -40,6 +40,11 @@ class Bugsink:
                     f"project {name}: this is Bugsink, whose alerts have no API. Declared were messages to "
                     f"{project['notify']['slack_channel']}: set them up on its page Alerts"
                 )
+            if project.get("monitors"):
+                self.notes.append(
+                    f"project {name}: this is Bugsink, which takes check-ins and ignores them. Remove `check_in`; "
+                    "Uptime Kuma watches the same"
+                )
         return Comparison().plan((TEAM, PROJECT), wanted, found)
 
     def read(self) -> None:

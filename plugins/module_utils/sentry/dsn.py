@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 # `KEY:SECRET@` is an old form, whose secret nobody reads any more. SDKs build no right address of an IPv6 host.
 _DSN = re.compile(
@@ -67,6 +68,14 @@ class Dsn(NamedTuple):
     def envelope(self) -> str:
         """The URL that takes events. Django answers the one without the last slash with 404."""
         return f"{self.origin}/api/{self.project}/envelope/"
+
+    def check_in(self, monitor: str, environment: str, status: str) -> str:
+        """The URL that tells a cron monitor `ok` or `error`; a secret, as it has the key. `monitor` is its slug.
+
+        https://docs.sentry.io/product/crons/getting-started/http/
+        """
+        query = urlencode({"environment": environment, "status": status})
+        return f"{self.origin}/api/{self.project}/cron/{monitor}/{self.key}/?{query}"
 
 
 def parse(text: str) -> Dsn:

@@ -29,6 +29,7 @@ class Organization:
         self.keys: dict[str, Row] = {}
         self.detectors: dict[str, dict[str, str]] = {}
         self.workflows: Sequence[Row] = ()
+        self.monitors: dict[str, Row] = {}  # by their own slug
         self.has_alerts = True  # an old Sentry has no API for them
 
     def read(self, projects: Iterable[str]) -> None:
@@ -72,6 +73,11 @@ class Organization:
             number = self.projects[slug]["id"]
             rows = self.client.rows(f"{self.path}/detectors/", "alerts:read", project=number, **PAGE)
             self.detectors[slug] = {str(row["id"]): row["type"] for row in rows if row["type"] in DETECTORS}
+
+    def read_monitors(self, slug: str) -> None:
+        """Cron monitors of a project. Raises SentryError."""
+        rows = self.client.rows(f"{self.path}/monitors/", "alerts:read", project=self.projects[slug]["id"], **PAGE)
+        self.monitors.update({row["slug"]: row for row in rows})
 
     def environments(self) -> set[str]:
         """Names of environments from which an event came. Raises SentryError."""

@@ -44,6 +44,18 @@ ARGUMENT_SPEC: dict[str, Any] = {
                     "window": {"type": "int", "required": True},
                 },
             },
+            "monitors": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "slug": {"type": "str", "required": True},
+                    "name": {"type": "str", "required": True},
+                    "crontab": {"type": "str"},
+                    "every_minutes": {"type": "int"},
+                    "timezone": {"type": "str"},
+                    "margin_minutes": {"type": "int", "required": True},
+                },
+            },
         },
     },
 }
@@ -95,3 +107,8 @@ def _projects(projects: list[Row]) -> Iterator[str]:
         if "rate_limit" in project:
             limits = {"count": (1, 1_000_000), "window": (1, 86_400)}
             yield from out_of_range(f"{path}.rate_limit", project["rate_limit"], limits)
+        for place, monitor in paths(f"{path}.monitors", project.get("monitors") or []):
+            yield from unlike(f"{place}.slug", monitor["slug"], _SLUG, _SLUG_LIKE)
+            if bool(monitor.get("crontab")) == bool(monitor.get("every_minutes")):
+                yield f"{place}: needs one of crontab and every_minutes"
+            yield from out_of_range(place, monitor, {"every_minutes": (1, 40_320), "margin_minutes": (1, 40_320)})

@@ -22,10 +22,12 @@ from ansible_collections.crowsnest.core.plugins.module_utils.sentry.alerts impor
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, RefusedError, Row, SentryError
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.found import OUR_KEY, Organization
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.monitors import body as body_of_monitor
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.monitors import found_monitor, wanted_monitor
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.options import slug_of
 
-TEAM, PROJECT, KEY, ALERT = "team", "project", "client key", "alert"
-KINDS = (TEAM, PROJECT, KEY, ALERT)
+TEAM, PROJECT, KEY, ALERT, MONITOR = "team", "project", "client key", "alert", "cron monitor"
+KINDS = (TEAM, PROJECT, KEY, ALERT, MONITOR)
 DETECTOR_SECONDS = 10  # until a new project has its detectors
 LIMITS = "rate-limits"  # a feature of a project, by plan
 
@@ -50,8 +52,19 @@ class Sentry:
             fields = {name: project[name] for name in ("name", "platform") if project.get(name)}
             wanted[PROJECT][slug] = Thing(slug, slug, fields)
             wanted[KEY][slug] = Thing(slug, slug, self.wanted_limit(slug))
+            if slug in self.live.projects and project.get("monitors"):
+                self.live.read_monitors(slug)
         wanted[ALERT] = {alert.key: alert for alert in self.wanted_alerts()}
+        wanted[MONITOR] = {name: wanted_monitor(monitor) for name, (_, monitor) in self.monitors().items()}
         return Comparison().plan(KINDS, wanted, self.found())
+
+    def monitors(self) -> dict[str, tuple[str, Row]]:
+        """{slug of a declared monitor: (slug of its project, the monitor)}."""
+        return {
+            monitor["slug"]: (slug, monitor)
+            for slug, project in self.declared.items()
+            for monitor in project.get("monitors") or []
+        }
 
     def wanted_alerts(self) -> Iterator[Thing]:
         """Two of each project. Raises SentryError."""
@@ -128,6 +141,8 @@ class Sentry:
         """What there is, as it is compared. Raises SentryError. A new project will have a key."""
         found: Things = {kind: {} for kind in KINDS}
         found[TEAM] = {slug: Thing(slug, slug, {}) for slug in self.live.teams}
+        monitors = self.monitors()
+        found[MONITOR] = {slug: found_monitor(row) for slug, row in self.live.monitors.items() if slug in monitors}
         for slug in self.declared:
             project, key = self.live.projects.get(slug), self.live.keys.get(slug, {})
             if project:
@@ -146,7 +161,13 @@ class Sentry:
 
     def apply(self, changes: list[Change]) -> list[Change]:
         """Does all in order, and returns what was done. Raises SentryError."""
-        write = {TEAM: self.write_team, PROJECT: self.write_project, KEY: self.write_key, ALERT: self.write_alert}
+        write = {
+            TEAM: self.write_team,
+            PROJECT: self.write_project,
+            KEY: self.write_key,
+            ALERT: self.write_alert,
+            MONITOR: self.write_monitor,
+        }
         done = []
         for change in changes:
             if write[change.kind](change):
@@ -209,6 +230,20 @@ class Sentry:
         self.read_back(change, alert.fields, found_alert(found, detectors).fields)
         return True
 
+    def write_monitor(self, change: Change) -> bool:
+        """A cron monitor."""
+        slug, monitor = self.monitors()[change.name]
+        path, there = f"{self.live.path}/monitors/", self.live.monitors.get(change.name)
+        sent = body_of_monitor(monitor, slug, there["status"] if there else "active")
+        if there:
+            self.client.call("PUT", f"{path}{change.name}/", sent, "alerts:write")
+        else:
+            self.client.call("POST", path, sent, "alerts:write")
+        found = self.client.get(f"{path}{change.name}/", "alerts:read")
+        self.live.monitors[change.name] = found
+        self.read_back(change, change.wanted.fields, found_monitor(found).fields)
+        return True
+
     def wait_for_detectors(self, slug: str) -> None:
         """A new project may get them a moment after it is there."""
         for _ in range(DETECTOR_SECONDS):
@@ -232,7 +267,16 @@ class Sentry:
 
     def warnings(self) -> list[str]:
         """One sentence each."""
-        return [*self.notes, *self._teams_without_members()]
+        return [*self.notes, *self._teams_without_members(), *self._silent_monitors()]
+
+    def _silent_monitors(self) -> Iterator[str]:
+        """Sentry makes a monitor without a seat, and disables it."""
+        for name, (slug, _) in self.monitors().items():
+            if self.live.monitors.get(name, {}).get("status") == "disabled":
+                yield (
+                    f"project {slug}: Sentry has disabled the cron monitor {name}, so it tells nothing: the plan has "
+                    "no seat left for it (the free one has one), or somebody did. Uptime Kuma watches the same"
+                )
 
     def _teams_without_members(self) -> Iterator[str]:
         """Mail to the members of such a team reaches nobody."""

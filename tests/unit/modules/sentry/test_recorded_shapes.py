@@ -46,9 +46,10 @@ def test_every_answer_has_the_recorded_shape_and_status(run, stub: Stub) -> None
     stub.environments = ["production"]
     shop: dict[str, Any] = {"name": "shop", "team": "backend", "environment": "production"}
     notify = {"notify": {"slack_channel": "errors"}, "rate_limit": {"count": 1, "window": 60}}
-    run({**shop, **notify})
+    monitor = {"slug": "shop_backup", "name": "shop: backup", "crontab": "0 3 * * *", "margin_minutes": 120}
+    run({**shop, **notify, "monitors": [monitor]})
     stub.keys[0]["isActive"] = False
-    run({**shop, "platform": "python-django"})
+    run({**shop, "platform": "python-django", "monitors": [{**monitor, "crontab": "0 4 * * *"}]})
     asked = [each for each in stub.asked if each[0] in ENDPOINTS]
     stub.keys[0]["isActive"] = True
     wrong = []
