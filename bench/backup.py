@@ -100,7 +100,8 @@ class Bench:
             "jobs": [{"name": "bench", "at": "03:00", "keep": keep, "database": database, "remote": remote}],
             "remotes": [{**store, "bucket": self.storage.bucket(versions=False), "encrypt_to": [key]}],
         }
-        secrets = {"databases": {"bench": PASSWORD}, "remotes": {"offsite": SECRET}, "push_urls": {}}
+        told = {"push_urls": {}, "check_in_urls": {}}
+        secrets = {"databases": {"bench": PASSWORD}, "remotes": {"offsite": SECRET}, **told}
         (self.place / "settings.json").write_text(json.dumps(settings))
         (self.place / "secrets.json").write_text(json.dumps(secrets))
 

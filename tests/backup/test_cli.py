@@ -62,7 +62,7 @@ class Host:
             ],
             "stack": None,
         }
-        secrets = {"databases": {"shop": self.database.password}, "push_urls": {}}
+        secrets = {"databases": {"shop": self.database.password}, "push_urls": {}, "check_in_urls": {}}
         secrets["remotes"] = {each.name: each.secret_key for each in self.remotes}
         (self.folder / "metrics").mkdir(exist_ok=True)
         (self.folder / "settings.json").write_text(json.dumps(plain))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sentry_stub
 from backups import exported, job, manifest, put, settings, stems, utc
 from crowsnest_backup import check, drill, local, metrics, remote, run, state
 from crowsnest_backup.drill import Drilled, Skipped
@@ -26,7 +27,8 @@ from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.progress import Say
 from crowsnest_backup.run import Runner
 from crowsnest_backup.settings import Database, Job, Keep, Settings
-from programs import answering
+from programs import answering, free_port
+from sentry_stub import Stub
 
 NIGHT = utc("2026-11-28 18:00")  # 03:00 in Seoul
 DAY = timedelta(days=1)
@@ -576,6 +578,51 @@ def test_each_success_is_pushed_once_when_the_monitor_answers(make_world: MakeWo
     for minutes in (15, 30):
         world.run(NIGHT + DAY + timedelta(minutes=minutes))
     assert world.done.count("push http://kuma/token") == 2
+
+
+@pytest.fixture
+def sentry() -> Iterator[Stub]:
+    """A server with the project that check-ins name."""
+    with sentry_stub.running() as stub:
+        stub.add_team("crowsnest")
+        stub.add_project("shop", "crowsnest")
+        yield stub
+
+
+def checking_in(sentry: Stub) -> Job:
+    start = f"{sentry.url}/api/{sentry.projects[0]['id']}/cron/shop_backup/{sentry.keys[0]['public']}/"
+    urls = {status: f"{start}?environment=production&status={status}" for status in ("ok", "error")}
+    return job(drill="never", check_in_urls=urls)
+
+
+def test_sentry_is_told_how_each_series_ended(make_world: MakeWorld, sentry: Stub) -> None:
+    world = make_world(checking_in(sentry))
+    fail(world)
+    assert not world.run()
+    assert sentry.check_ins == [("shop_backup", "error", "production")]
+    world.broken = {"make shop 1": BackupError("It is busy.")}
+    assert world.run(NIGHT + DAY)
+    assert sentry.check_ins[1:] == [("shop_backup", "ok", "production")]  # the second try
+    assert world.run(NIGHT + DAY + timedelta(minutes=15))
+    assert len(sentry.check_ins) == 2
+
+
+@pytest.mark.parametrize("fault", ["hang", "no such key", "gone"])
+def test_a_sentry_that_does_not_take_it_fails_no_backup(
+    make_world: MakeWorld, sentry: Stub, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(run, "PUSH_SECONDS", 0.3)
+    sentry.envelope = fault
+    key, shop = sentry.keys[0]["public"], checking_in(sentry)
+    if fault == "no such key":
+        sentry.keys.clear()
+    if fault == "gone":
+        shop = replace(shop, check_in_urls={"ok": f"http://127.0.0.1:{free_port()}/{key}"})
+    world = make_world(shop)
+    assert world.run()
+    assert world.metric("ok") == 1
+    (told,) = [line for line in world.told if "Sentry did not take the check-in that says ok: " in line]
+    assert key not in told
 
 
 def test_a_push_is_a_get_and_its_failure_does_not_tell_the_token() -> None:

@@ -16,7 +16,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
         "url": "https://shop.example.com/",
         "metrics": [":8000"],
         "username": "kim",
-        "backup": {"remote": "own"},
+        "backup": {"remote": "own", "check_in": True},
         "env_file": "/srv/shop/.env",
         "analytics": {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]},
     },

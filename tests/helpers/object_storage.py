@@ -176,12 +176,13 @@ class Place:
     def write_settings(self, folder: Path) -> None:
         """As the program reads them."""
         plain = {name: str(getattr(self.settings, name)) for name in ("timezone", "directory", "state", "metrics")}
-        job = {name: value for name, value in asdict(JOB).items() if name not in ("push_url", "database")}
+        own = ("push_url", "check_in_urls", "database")
+        job = {name: value for name, value in asdict(JOB).items() if name not in own}
         own = {name: value for name, value in asdict(self.remote).items() if name != "secret_key"}
         database = {name: value for name, value in asdict(JOB.database).items() if name != "password"}
         numbers = {"environment": "production", "tries": 3, "pause_seconds": 1}
         told = {**plain, **numbers, "jobs": [{**job, "database": database}], "remotes": [own]}
-        secrets = {"databases": {}, "remotes": {self.remote.name: SECRET}, "push_urls": {}}
+        secrets = {"databases": {}, "remotes": {self.remote.name: SECRET}, "push_urls": {}, "check_in_urls": {}}
         (folder / "settings.json").write_text(json.dumps(told))
         (folder / "secrets.json").write_text(json.dumps(secrets))
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
+from http.client import HTTPException
 from typing import TYPE_CHECKING, TypeVar
 
 from crowsnest_backup import check, drill, dump, files, local, metrics, postgres, restore, schedule, scratch, swap
@@ -123,6 +124,7 @@ class Runner:
             why = self._tried(job)
         if why:
             self._remember(job, lambda state: replace(state, backup=state.backup.after(self.now(), failed=why)))
+            self._told(job, partial(check_in, job, "error"))
             return False
         self._told(job, partial(self.prune, job))
         return True
@@ -171,6 +173,7 @@ class Runner:
         rows = f", {made.rows:,} rows" if made.counts else ""
         self.tell(f"{job.name}: {made.file}, {size(made.bytes)}{rows}, in {span(made.seconds)}.")
         self._told(job, lambda: self.report(job))
+        self._told(job, partial(check_in, job, "ok"))
         for warning in made.server.get("warnings", ()):
             self.tell(f"{job.name}: {warning}")
         self._told(job, lambda: self.measure(job))
@@ -391,13 +394,25 @@ def old_bytes(job: Job) -> int:
 
 
 def push(url: str) -> None:
-    """Tells a push monitor that all is well. Raises BackupError; the URL is a secret, so it is in no message."""
+    """Tells a push monitor that all is well. Raises BackupError."""
+    if why := _not_taken(url):
+        raise BackupError(f"The backup was made, but its push monitor did not take it: {why}.")
+
+
+def check_in(job: Job, status: str) -> None:
+    """Tells Sentry that the job ended as `ok` or `error`, where it is to be told. Raises BackupError."""
+    if (url := job.check_in_urls.get(status)) and (why := _not_taken(url)):
+        raise BackupError(f"Sentry did not take the check-in that says {status}: {why}.")
+
+
+def _not_taken(url: str) -> str:
+    """Why the request of a URL failed, empty when it did not; the URL is a secret, so it is not in it."""
     try:
-        with urllib.request.urlopen(url, timeout=PUSH_SECONDS) as answer:  # noqa: S310 - our own Uptime Kuma's
+        with urllib.request.urlopen(url, timeout=PUSH_SECONDS) as answer:  # noqa: S310 - a run of crowsnest wrote it
             answer.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or type(error).__name__
-        raise BackupError(f"The backup was made, but its push monitor did not take it: {reason}.") from None
+    except (OSError, ValueError, HTTPException) as error:
+        return str(getattr(error, "reason", None) or type(error).__name__)
+    return ""
 
 
 def why_not(step: Callable[[], object]) -> str:

@@ -47,7 +47,8 @@ class Job:
     """One nightly backup. `name` is that of the app, or STACK, which has no `database`.
 
     `at`: hour:minute in the declared time zone. `remote`: a name in `Settings.remotes`, or None. `drill`: weekly,
-    monthly or never. `push_url`: requested after each success, empty where nothing listens.
+    monthly or never. `push_url`: requested after each success, empty where nothing listens. `check_in_urls`: {"ok",
+    "error"}, requested when it ended so; empty unless Sentry is to be told.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Job:
     remote: str | None = None
     drill: str = "weekly"
     push_url: str = field(default="", repr=False)
+    check_in_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def read(folder: Path) -> Settings:
 
 
 def _settings(plain: Mapping[str, Any], secrets: Mapping[str, Any]) -> Settings:
-    """`secrets` is {"databases": {job: password}, "remotes": {name: secret key}, "push_urls": {job: URL}}.
+    """`secrets` is {"databases": {job: password}, "remotes": {name: secret key}, "push_urls": {job: URL},
+    "check_in_urls": {job: {status: URL}}}.
 
     The job STACK has the password of Metabase's own database.
     """
@@ -138,7 +141,8 @@ def _settings(plain: Mapping[str, Any], secrets: Mapping[str, Any]) -> Settings:
     for row in plain["jobs"]:
         name = row["name"]
         own = {"keep": Keep(**row["keep"]), "database": _database(row["database"], secrets["databases"].get(name, ""))}
-        jobs[name] = Job(**{**row, **own}, push_url=secrets["push_urls"].get(name, ""))
+        told = {"push_url": secrets["push_urls"].get(name, ""), "check_in_urls": secrets["check_in_urls"].get(name, {})}
+        jobs[name] = Job(**{**row, **own, **told})
     remotes = {
         row["name"]: Remote(
             **{**row, "encrypt_to": tuple(row.get("encrypt_to", ()))},

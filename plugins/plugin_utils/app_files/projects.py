@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import parse
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import SentryAccount
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
@@ -48,6 +50,12 @@ def dsn_of(app: App, made: Mapping[str, Project]) -> str:
     return app.sentry.dsn.get_secret_value() if app.sentry.dsn else made[app.name]["dsn"] if app.name in made else ""
 
 
+def check_in_url(app: App, made: Mapping[str, Project], monitor: str, environment: str, status: str) -> str:
+    """Where a cron monitor is told `ok` or `error`; empty while the app's project does not exist."""
+    dsn = dsn_of(app, made)
+    return parse(dsn).check_in(monitor, environment, status) if dsn else ""
+
+
 def _is_made(app: App) -> bool:
     return app.sentry is not None and app.sentry.dsn is None
 
@@ -62,6 +70,7 @@ def options(declared: Declaration) -> dict[str, Any]:
             "team": account.team,
             "environment": declared.environment,
             **({"notify": {"slack_channel": account.slack_channel}} if account.slack_channel else {}),
+            **({"monitors": own} if (own := monitors(app, declared.timezone)) else {}),
         }
         for app in declared.apps
         if account and _is_made(app)

@@ -20,6 +20,9 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     TOOLBOX_PYTHON,
     data_directory,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import backup_slug
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import check_in_url
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds, host_and_port
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.definition import CRON_DIRECTORY
@@ -167,8 +170,8 @@ def _place(
     return {"name": name, "host": host, "port": port, "container": container, "user": user, "tls": tls}
 
 
-def secrets(context: Context, host: str) -> dict[str, Mapping[str, str]]:
-    """Passwords of databases by job, secret keys by remote, and where each job reports a success."""
+def secrets(context: Context, host: str) -> dict[str, Mapping[str, Any]]:
+    """Passwords of databases by job, secret keys by remote, and where each job reports a success, or how it ended."""
     declared = context.declaration
     jobs = {job.name: job for job in backup_jobs(declared, context.server) if job.host == host}
     passwords = {
@@ -184,4 +187,18 @@ def secrets(context: Context, host: str) -> dict[str, Mapping[str, str]]:
         if remote.secret_key and any(job.remote for job in jobs.values())
     }
     urls = {name: url for name, url in backup_urls(context).items() if name in jobs}
-    return {"databases": passwords, "remotes": keys, "push_urls": urls}
+    check_ins = {app.name: _check_in_urls(context, app) for app in declared.apps if app.name in jobs}
+    return {
+        "databases": passwords,
+        "remotes": keys,
+        "push_urls": urls,
+        "check_in_urls": {name: urls for name, urls in check_ins.items() if urls},
+    }
+
+
+def _check_in_urls(context: Context, app: App) -> dict[str, str]:
+    """{"ok": url, "error": url}, where Sentry is told."""
+    if not app.backup or not app.backup.check_in:
+        return {}
+    place = app, context.sentry, backup_slug(app.name), context.declaration.environment
+    return {status: url for status in ("ok", "error") if (url := check_in_url(*place, status))}

@@ -18,7 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.references
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.rules import own_rule_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import value_mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentry import sentry_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentry import check_in_mistakes, sentry_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.uptime import uptime_mistakes
 
 
@@ -41,5 +41,6 @@ def declaration_mistakes(
         *business_mistakes(variables, groups, inventory_dir),
         *backup_mistakes(variables),
         *sentry_mistakes(variables),
+        *check_in_mistakes(variables),
     ]
     return [" ".join(line.splitlines()) for line in lines]

@@ -26,6 +26,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
@@ -96,6 +97,7 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             *port_checks(context, seen),
             *_app_file_checks(context, seen),
             *_event_checks(context, seen),
+            *_check_in_checks(context),
             *_kept_checks(kept),
         ],
     }
@@ -210,6 +212,24 @@ def _event_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line
         )
         for month in events(context.declaration, traffic)
         if month.errors > FREE_ERRORS and dsns[month.app] and parse(dsns[month.app]).is_of_sentry_io
+    ]
+
+
+def _check_in_checks(context: Context) -> list[Line]:
+    """Bugsink takes check-ins and ignores them; a DSN does not say whose it is. Of its own account the run says it.
+
+    https://github.com/bugsink/bugsink/issues/419
+    """
+    return [
+        _check(
+            "WARN",
+            "sentry",
+            f"{app.name}: `check_in` has no effect if {parse(app.sentry.dsn.get_secret_value()).host} is Bugsink",
+            "If it is, remove `check_in`: Uptime Kuma watches the same.",
+        )
+        for app in context.declaration.apps
+        if app.sentry and app.sentry.dsn and monitors(app, context.declaration.timezone)
+        if not parse(app.sentry.dsn.get_secret_value()).is_of_sentry_io
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import monitors as monitors_in_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import (
     is_here,
@@ -108,6 +109,7 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
         "",
         *_alerts(context, inventory),
         *_restorable(context, inventory),
+        *_monitors_by_hand(context),
         *(
             f"{name} is switched off: {reason}{context.registry[name].without if name in context.registry else ''}"
             for name, reason in context.plan.switched_off.items()
@@ -183,6 +185,23 @@ def _restorable(context: Context, inventory: str) -> list[str]:
     if not names:
         return ["Nothing is backed up.", *left]
     return [f"Backed up every night: {names}. What can be restored: ./crowsnest backup --list {inventory}", *left]
+
+
+def _monitors_by_hand(context: Context) -> list[str]:
+    """Cron monitors of apps that have a DSN of their own: only people can make them."""
+    return [
+        f"Make a cron monitor {each['slug']} in the project of {app.name} in Sentry: {_schedule(each)}, grace period "
+        f"{each['margin_minutes']} minutes."
+        for app in context.declaration.apps
+        if app.sentry and app.sentry.dsn
+        for each in monitors_in_sentry(app, context.declaration.timezone)
+    ]
+
+
+def _schedule(monitor: Mapping[str, Any]) -> str:
+    if "crontab" in monitor:
+        return f"crontab {monitor['crontab']} in {monitor['timezone']}"
+    return f"every {monitor['every_minutes']} minutes"
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
