@@ -96,8 +96,13 @@ def plan(request: Request, known: Memory) -> Plan:
         project = services.find(request.compose, request.recreate)
         missing = [name for name in request.recreate if not project or name not in project.services]
         warnings += [f"{name} of {request.compose} does not run, so it was not recreated." for name in missing]
-        if project and not known.unfinished:  # else compose sees what the run before changed
-            services.refuse_pending(project)
+        if project and not known.unfinished and services.is_pending(project):  # unfinished: by the run before
+            warnings.append(
+                f"{', '.join(project.services)} of {request.compose}: something else waits to be deployed (an edit, an "
+                "image, or variables of the shell that deployed), so they were not recreated. Deploy as usual; the new "
+                "values count from then on."
+            )
+            project = None
     secret = {name for name in changed for keys in (known.keys, request.keys) if name in keys and keys[name].secret}
     diff = {"before": shown(old, changed, secret, HIDDEN), "after": shown(new, changed, secret, HIDDEN_NEW)}
     return Plan(before, after, changed, rebuild, project, tuple(warnings), diff)
