@@ -44,8 +44,9 @@ class Reply(NamedTuple):
 class Stub:
     """What it holds. `replies` {endpoint: answers} are given first; `asked` are requests as (endpoint, path, body).
 
-    `dropped` {id of a project: errors in this hour that were more than its quota}. `page`: rows of a page. `envelope`: "ok" or one of ENVELOPE_FAULTS. `visible_after`: seconds until an event can be
-    asked for. `loses_detectors`, `loses_limits`: it accepts them and forgets them. `creator_joins`: a person's token
+    `dropped` {id of a project: errors in this hour that were more than its quota}. `page`: rows of a page.
+    `envelope`: "ok" or one of ENVELOPE_FAULTS. `visible_after`: seconds until an event can be asked for.
+    `loses_detectors`, `loses_limits`: it accepts them and forgets them. `creator_joins`: a person's token
     makes that person a member of a new team. `plan_features`: of its projects.
     """
 

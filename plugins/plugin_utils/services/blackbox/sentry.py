@@ -20,12 +20,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 EVENTS, QUOTA = "events", "quota"
-# A report of an SDK that it dropped nothing (https://develop.sentry.dev/sdk/telemetry/client-reports/): nothing of it is
-# kept, and no quota counts it. Sentry's Relay answers an envelope without any item with 200 before it looks at the key
-# (handle_envelope in https://github.com/getsentry/relay/blob/master/relay-server/src/endpoints/common.rs).
+# A report of an SDK that it dropped nothing, of which nothing is kept and which counts for no quota:
+# https://develop.sentry.dev/sdk/telemetry/client-reports/. An envelope without any item would not do: Sentry's Relay
+# answers it with 200 before it looks at the key (handle_envelope in
+# https://github.com/getsentry/relay/blob/master/relay-server/src/endpoints/common.rs).
 _NOTHING_DROPPED = '{}\n{"type":"client_report"}\n{"discarded_events":[]}\n'
-# https://docs.sentry.io/api/organizations/retrieve-event-counts-for-an-organization-v2/; an hour is the shortest period.
-# What Sentry does not take because of a quota, a rate limit or its spike protection is `rate_limited`.
+# https://docs.sentry.io/api/organizations/retrieve-event-counts-for-an-organization-v2/ with its
+# shortest period. What Sentry drops because of a quota, a rate limit or its spike protection is `rate_limited`.
 _COUNT = "sum(quantity)"
 _DROPPED = {"field": _COUNT, "groupBy": "outcome", "category": "error", "outcome": "rate_limited"}
 _LAST_HOUR = {"statsPeriod": "1h", "interval": "1h"}

@@ -142,7 +142,8 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
 
 _INSTEAD_OF_SENTRY = {
     "en": " It is told here because Sentry cannot be reached, or drops errors. See: SentryUnreachable, SentryFull",
-    "ko": " Sentry에 연결할 수 없거나 Sentry가 오류를 버리고 있어 여기에서 알립니다. 참고: SentryUnreachable, SentryFull",
+    "ko": " Sentry에 연결할 수 없거나 Sentry가 오류를 버리고 있어 여기에서 알립니다. "
+    "참고: SentryUnreachable, SentryFull",
 }
 
 
@@ -155,15 +156,18 @@ def app_rule_groups(
     https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
     """
     return [
-        {"name": f"app_{app.name}", "rules": [_as_prometheus(rule, app, language) for rule in _rules(app, told_by_sentry)]}
+        {
+            "name": f"app_{app.name}",
+            "rules": [_as_prometheus(rule, app, language) for rule in _rules(app, app.name in told_by_sentry)],
+        }
         for app in apps
         if app.metrics
     ]
 
 
-def _rules(app: App, told_by_sentry: Collection[str]) -> list[Rule]:
+def _rules(app: App, by_sentry: bool) -> list[Rule]:
     rules = [rule for make in _ALERTS for rule in make(app)]
-    return [_unless_sentry_tells(rule, app) if app.name in told_by_sentry else rule for rule in rules]
+    return [_unless_sentry_tells(rule, app) if by_sentry else rule for rule in rules]
 
 
 def _unless_sentry_tells(rule: Rule, app: App) -> Rule:
@@ -230,8 +234,13 @@ def _error_ratio(app: App) -> list[Rule]:
     return [Rule("AppErrorRatioHigh", "critical", expr, value, threshold, wait)]
 
 
+def counts_exceptions(app: App) -> bool:
+    """Whether it exports how many exceptions it raised."""
+    return app.framework == "django" and bool(app.metrics)
+
+
 def _exceptions(app: App) -> list[Rule]:
-    if app.framework != "django":
+    if not counts_exceptions(app):
         return []
     now = f'app:exceptions:increase5m{{app="{app.name}"}}'
     expr = f"{now} > 10 unless {now} <= 3 * avg_over_time({now}[1h] offset 5m)"
