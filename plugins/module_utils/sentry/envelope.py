@@ -73,7 +73,7 @@ def authorization(dsn: Dsn) -> str:
 def explained(dsn: Dsn, answer: Answer) -> str:
     """What an answer means, and what to do."""
     # Bugsink repeats the whole DSN.
-    place, words = f"{dsn.host} (project {dsn.project})", _words(answer.text.replace(dsn.key, "KEY"))
+    place, words = dsn.place, _words(answer.text.replace(dsn.key, "KEY"))
     if answer.status == 200:
         limit = _limited(answer.limits)
         return f"{place} answered 200, but takes no errors now: {limit}." if limit else f"{place} took the event."

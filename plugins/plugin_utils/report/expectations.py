@@ -171,7 +171,7 @@ def _app_file_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[L
 
 def _stale(area: str, host: str, path: str) -> Line:
     advice = "Run `./crowsnest site` with the same -i; with `release: git` or `image` after each deploy."
-    return _check("WARN", area, f"{host}: {path} does not hold what is declared", advice)
+    return _check("WARN", area, f"{host}: {path} does not hold what is declared, or does not exist", advice)
 
 
 # (status, area, fact, heading of several lines): what roles keep for the end of a run, as [{"message"}], with "change"

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import parse
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import (
@@ -101,6 +103,7 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
         *_alerts(context, inventory),
         *_exceptions(context),
         *_restorable(context, inventory),
+        *_wired(context, inventory),
         *(
             f"{name} is switched off: {reason}{context.registry[name].without if name in context.registry else ''}"
             for name, reason in context.plan.switched_off.items()
@@ -194,6 +197,19 @@ def _restorable(context: Context, inventory: str) -> list[str]:
     if not names:
         return ["Nothing is backed up.", *left]
     return [f"Backed up every night: {names}. What can be restored: ./crowsnest backup --list {inventory}", *left]
+
+
+def _wired(context: Context, inventory: str) -> list[str]:
+    """Where errors are reported to, and whose visits are counted."""
+    dsns = {app.name: dsn_of(app, context.sentry) for app in context.declaration.apps}
+    errors = [f"those of {name} to {parse(dsn).place}" for name, dsn in dsns.items() if dsn]
+    visits = [f"{app.name} ({app.analytics.measurement_id})" for app in context.declaration.apps if app.analytics]
+    lines = []
+    if errors:
+        lines.append(f"Errors go to Sentry, {', '.join(errors)}. Prove it: ./crowsnest sentry-test {inventory}")
+    if visits:
+        lines.append(f"Google Analytics counts visits of {', '.join(visits)}.")
+    return lines
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

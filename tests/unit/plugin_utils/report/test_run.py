@@ -136,6 +136,21 @@ def test_an_uptime_kuma_that_is_switched_off_has_nothing_to_tell(context: MakeCo
     assert NOBODY not in lines(context, {}, **SMALL)
 
 
+def test_where_errors_and_visits_go_is_named_without_a_key(context: MakeContext) -> None:
+    dsn = "https://0123456789abcdef0123456789abcdef@o1.ingest.sentry.io/42"
+    wired = {
+        "env_file": "/srv/.env",
+        "sentry": {"dsn": dsn},
+        "analytics": {"measurement_id": "G-ABCDE12345", "env": "GA"},
+    }
+    found = lines(context, {"apps": [{**SHOP["apps"][0], **wired}, {"name": "quiet"}]})
+    assert found[-2:] == [
+        "Errors go to Sentry, those of shop to o1.ingest.sentry.io (project 42). "
+        "Prove it: ./crowsnest sentry-test -i inventories/x",
+        "Google Analytics counts visits of shop (G-ABCDE12345).",
+    ]
+
+
 # --- who tells exceptions ---
 
 DJANGO = {"framework": "django", "metrics": [":8000"]}
