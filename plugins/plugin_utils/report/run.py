@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import parse
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import (
     is_here,
@@ -23,7 +24,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
     not_backed_up,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import counts_exceptions
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.objects import status_pages
@@ -98,6 +101,7 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
         *_status_pages(context),
         "",
         *_alerts(context, inventory),
+        *_exceptions(context),
         *_restorable(context, inventory),
         *_wired(context, inventory),
         *(
@@ -166,6 +170,24 @@ def _alerts(context: Context, inventory: str) -> list[str]:
     if not declaration.heartbeat_url:
         lines.append("Nothing outside notices when alerting itself dies: declare crowsnest_heartbeat_url.")
     return lines
+
+
+def _exceptions(context: Context) -> list[str]:
+    """Who tells exceptions of the apps that report them to Sentry."""
+    voices: dict[str, list[str]] = {}
+    for app in context.declaration.apps:
+        if app.sentry:
+            voices.setdefault(_voice(context, app), []).append(app.name)
+    return [f"Exceptions of {', '.join(names)} are told by {voice}." for voice, names in voices.items()]
+
+
+def _voice(context: Context, app: App) -> str:
+    account, disabled = context.declaration.sentry, context.declaration.disabled_alerts
+    ours = counts_exceptions(app) and "AppExceptions" not in disabled
+    if app.name not in told_by_sentry(context):
+        return ("the alert AppExceptions, and by " if ours else "") + "Sentry as it is set up there"
+    slack = f"Sentry in Slack {account.slack_channel if account and account.slack_channel else ''}".rstrip()
+    return f"{slack}; the alert AppExceptions speaks while Sentry is down or full" if ours else slack
 
 
 def _restorable(context: Context, inventory: str) -> list[str]:
