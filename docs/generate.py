@@ -321,6 +321,7 @@ _FILES = {
     "containers": "Containers",
     "app": "Apps",
     "probes": "Addresses and health endpoints",
+    "sentry": "Sentry",
     "uptime": "Monitors of Uptime Kuma",
     "backup": "Backups",
     "metabase": "Metabase",

@@ -7,7 +7,10 @@ from typing import Any
 from lab import shell, ssh_access, state
 from lab.progress import LabError, step
 
-COMPOSE = state.LAB_FILES / "shop" / "compose.yaml"
+SHOP = state.LAB_FILES / "shop"
+COMPOSE = SHOP / "compose.yaml"
+# Of the app's templates the one that is edited on the host.
+TEMPLATE = "shop/base.html"
 FOLDER = "/srv/shop"
 
 
@@ -21,17 +24,25 @@ def run(lab: dict[str, Any], action: str) -> None:
         )
     if action == "up":
         with step("Starting the sample app"):
-            _on_host(
-                lab,
-                f"sudo install -d {FOLDER} && sudo tee {FOLDER}/compose.yaml >/dev/null",
-                COMPOSE.read_text("utf-8"),
-            )
+            _write(lab, "compose.yaml", COMPOSE.read_text("utf-8"))
+            _write_once(lab, ".env", "# What differs between this host and others.\n", mode="600")
+            _write_once(lab, f"templates/{TEMPLATE}", (SHOP / "app/shop/templates" / TEMPLATE).read_text("utf-8"))
             _compose(lab, "up --detach --wait --wait-timeout 180 --remove-orphans", 400)
     elif action == "down":
         with step("Stopping the sample app"):
             _compose(lab, "down --volumes --remove-orphans", 120)
     else:
         print(_compose(lab, "ps --all", 60), end="")
+
+
+def _write(lab: dict[str, Any], name: str, text: str, mode: str = "644", unless: str = "false") -> None:
+    """A file of the app, unless a command on the host succeeds."""
+    _on_host(lab, f"{unless} || sudo install -D -m {mode} /dev/stdin {FOLDER}/{name}", text)
+
+
+def _write_once(lab: dict[str, Any], name: str, text: str, mode: str = "644") -> None:
+    """A file that others change as well."""
+    _write(lab, name, text, mode, unless=f"sudo test -e {FOLDER}/{name}")
 
 
 def _compose(lab: dict[str, Any], words: str, seconds: float) -> str:

@@ -113,10 +113,12 @@ def _urls(options: argparse.Namespace) -> None:
     lab = state.need(options.name)
     remarks = _remarks(lab)
     for service, port in lab["hosts"][0]["ports"].items():
-        if service != "ssh" and _answers(port):
+        if service != "ssh" and _answers(f"http://127.0.0.1:{port}"):
             print(f"{service:14} http://127.0.0.1:{port}/  {remarks.get(service, '')}".rstrip())
         if service == "uptime_kuma":
             print(f"{'status page':14} http://127.0.0.1:{port}/status/status  for everybody")
+    if _answers(lab["bugsink"]["url"]):
+        print(f"{'errors':14} {lab['bugsink']['url']}/  Bugsink: the user is admin, the password is laboratory")
     for title, user in (("Grafana", "admin"), ("Uptime Kuma", "admin"), ("Metabase", "admin@crowsnest.invalid")):
         password = state.directory(options.name) / "secrets" / f"{title.lower().replace(' ', '_')}_admin_password"
         if password.is_file():
@@ -140,10 +142,10 @@ def _versions(lab: dict[str, Any]) -> dict[str, str]:
         return {}
 
 
-def _answers(port: int) -> bool:
+def _answers(url: str) -> bool:
     """Whether a page answers: the forwarder of a port takes connections for services that do not run, too."""
     try:
-        return requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code < 500
+        return requests.get(f"{url}/", timeout=5).status_code < 500
     except requests.RequestException:
         return False
 

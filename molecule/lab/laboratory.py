@@ -15,6 +15,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from lab import (
     base_image,
+    bugsink,
     catcher,
     debian_versions,
     engine,
@@ -27,9 +28,11 @@ from lab import (
     state,
     storage,
 )
+from lab.bugsink import BUGSINK
 from lab.engine import NAME_LABEL, Client
 from lab.host_container import Host
 from lab.progress import LabError, step, wait_until
+from lab.storage import STORAGE
 
 BUILDS_AT_ONCE = 3
 # Services of which no package exists: small servers that keep to the contract stand in for them.
@@ -70,7 +73,8 @@ def up(wish: Wish) -> dict[str, Any]:
         lab = _describe(wish, hosts, bases["trixie"][1])
         state.save(lab)
         if wish.app:
-            storage.ensure(client, wish.name, network, bases["trixie"][0])
+            STORAGE.ensure(client, wish.name, network, bases["trixie"][0], storage.has_bucket)
+            BUGSINK.ensure(client, wish.name, network, bases["trixie"][0], bugsink.is_ready)
     resolver = client.containers.run(bases["trixie"][0], ["cat", "/etc/resolv.conf"], remove=True).decode()
     containers = [
         _start_host(client, host, host_image(client, host.suite, host.engine), lab, resolver) for host in hosts
@@ -164,6 +168,7 @@ def _describe(wish: Wish, hosts: Sequence[Host], source: str) -> dict[str, Any]:
         "registry_mirror": f"http://{ports.registry_address(hosts[0].offset)}:5000",
         "image_source": source, "doubles": DOUBLES if source == "packages" else [],
         "memory": {"limit_mib": wish.memory_mib}, "storage": storage.describe(hosts[0].offset, folder),
+        "bugsink": bugsink.describe(hosts[0].offset),
         "hosts": [host.describe() for host in hosts],
     }  # fmt: skip
 

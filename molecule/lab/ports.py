@@ -20,6 +20,8 @@ PAGES = {
     "slack_catcher": 8065,
 }
 SSH_PORT = 22
+# The error tracker's, which is outside the hosts.
+ERRORS_PAGE = 8066
 MAX_HOSTS = 50
 # The offset is added to every port of a lab. Each has a network of its own, too.
 OFFSETS = range(10000, 57000, 1000)
@@ -41,6 +43,7 @@ def choose(name: str, hosts: int, subnets: Iterable[str]) -> int:
     start = OFFSETS.index(PREFERRED.get(name, OFFSETS[0]))
     for offset in [*OFFSETS[start:], *OFFSETS[:start]]:
         ports = [port for index in range(hosts) for port in host_ports(offset, index).values()]
+        ports.append(offset + ERRORS_PAGE)
         if not any(network(offset).overlaps(other) for other in taken) and all(map(is_free, ports)):
             return offset
     raise LabError(
@@ -101,8 +104,3 @@ def gateway(offset: int) -> str:
 def registry_address(offset: int) -> str:
     """Address of the registry in the lab's network."""
     return address(offset, 2)
-
-
-def storage_address(offset: int) -> str:
-    """Address of the object storage in the lab's network."""
-    return address(offset, 3)

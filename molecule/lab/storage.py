@@ -1,23 +1,19 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Object storage outside the hosts of a lab, as a team has it: what is in it outlives a host that is lost."""
+"""Object storage outside the hosts of a lab."""
 
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-from docker.errors import NotFound
 from pyrage import x25519
 
-from lab import image_build, ports, state
-from lab.engine import Client, labels
-from lab.progress import step, wait_until
+from lab.outside import Outside
 
+STORAGE = Outside("storage", "object storage", port=4566, number=3, memory=512 * 1024 * 1024)
 BUCKET = "offsite"
 REGION = "ap-northeast-2"
-PORT = "4566/tcp"
-_CAPACITY = 512 * 1024 * 1024
 
 
 def describe(offset: int, folder: Path) -> dict[str, Any]:
@@ -26,7 +22,7 @@ def describe(offset: int, folder: Path) -> dict[str, Any]:
     The secret key of age stays in the lab's `folder` on this machine, as `age_identity`.
     """
     return {
-        "endpoint_url": f"http://{ports.storage_address(offset)}:{PORT.partition('/')[0]}",
+        "endpoint_url": STORAGE.address(offset),
         "bucket": BUCKET,
         "region": REGION,
         "access_key": "laboratory",
@@ -44,51 +40,9 @@ def _recipient(identity: Path) -> str:
     return str(x25519.Identity.from_str(identity.read_text(encoding="ascii").strip()).to_public())
 
 
-def ensure(client: Client, lab: str, network: Client, base: str) -> None:
-    """Starts it in the lab's network with its bucket; safe to repeat."""
-    image = image_build.build(client, "storage", image_build.IMAGES / "storage", base)
-    container = _container(client, lab)
-    if container is not None and container.attrs["Config"]["Image"] != image:
-        container.remove(force=True, v=True)
-        container = None
-    with step("Starting the object storage"):
-        if container is None:
-            container = _create(client, lab, network, image)
-        container.start()
-        wait_until(f"The object storage does not answer: see `docker logs {name(lab)}`", lambda: _bucket(container), 60)
-
-
-def name(lab: str) -> str:
-    """Its container."""
-    return f"{state.PREFIX}-{lab}-storage"
-
-
-def _container(client: Client, lab: str) -> Client | None:
-    try:
-        return client.containers.get(name(lab))
-    except NotFound:
-        return None
-
-
-def _create(client: Client, lab: str, network: Client, image: str) -> Client:
-    offset = ports.offset_of(network.attrs["IPAM"]["Config"][0]["Subnet"])
-    endpoint: dict[str, Any] = {"IPAMConfig": {"IPv4Address": ports.storage_address(offset)}}
-    host = client.api.create_host_config(
-        port_bindings={PORT: ("127.0.0.1", None)}, cap_drop=["ALL"], mem_limit=_CAPACITY,
-        restart_policy={"Name": "unless-stopped"},
-    )  # fmt: skip
-    made = client.api.create_container(
-        image, name=name(lab), labels=labels(lab), ports=[(4566, "tcp")], host_config=host,
-        networking_config={"EndpointsConfig": {network.name: endpoint}},
-    )  # fmt: skip
-    return client.containers.get(made["Id"])
-
-
-def _bucket(container: Client) -> bool:
-    """Makes the bucket, which is no error where it exists."""
-    container.reload()
-    port = container.attrs["NetworkSettings"]["Ports"][PORT][0]["HostPort"]
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/{BUCKET}", method="PUT")
+def has_bucket(url: str) -> bool:
+    """Makes the bucket, which is no error where it exists; False while there is no answer."""
+    request = urllib.request.Request(f"{url}/{BUCKET}", method="PUT")
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return bool(answer.status == 200)

@@ -47,6 +47,12 @@ REQUIRED: dict[str, dict[str, Any]] = {
 }
 
 
+def secret_part(secret: str) -> str:
+    """What of it nobody may see, even alone: the key of a DSN, whose project is no secret; else its last part."""
+    before, _, host = secret.partition("@")
+    return before.rpartition("/")[2] if host else secret.rpartition("/")[2]
+
+
 class AllSecrets:
     """`declared` is the declaration, `places` is {secret: where it stands}, such as {…: "apps[0].password"}."""
 
@@ -80,7 +86,7 @@ class AllSecrets:
     def _secret(self, place: str) -> str:
         """It suits every kind of secret there is: a URL, a password of many kinds of signs, a header, a token.
 
-        Only a DSN has a form of its own; its project, behind the last slash, is as unique.
+        Only a DSN has a form of its own.
         """
         number = len(self.places)
         is_dsn = place.endswith(("sentry.dsn", "sentry.frontend_dsn"))

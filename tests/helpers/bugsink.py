@@ -17,13 +17,13 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import locked_packages
 from programs import REPOSITORY, free_port, until
 
 IMAGE = REPOSITORY / "molecule/lab/images/bugsink"
@@ -63,17 +63,20 @@ class Bugsink:
         return project
 
     def issues(self, project: int) -> list[dict[str, Any]]:
-        """Issues of a project, the last one first."""
+        """Issues of a project, the first one first."""
         return self.rows("issues", project=project)
 
 
 @contextmanager
-def running(folder: Path, port: int = 0) -> Iterator[Bugsink]:
-    """One with its data in this folder, which may be empty; a second block with the same folder and port goes on."""
+def running(folder: Path, port: int = 0, validation: str = "strict") -> Iterator[Bugsink]:
+    """One with its data in this folder, which may be empty; a second block with the same folder and port goes on.
+
+    With `validation` as `none`, Bugsink's own default, events may have fields that its copy of Sentry's schema lacks.
+    """
     address = f"127.0.0.1:{port or free_port()}"
     _prepare(folder)
     python = CACHE / "bin/python"
-    environment = _environment(folder) | {"BASE_URL": f"http://{address}"}
+    environment = _environment(folder) | {"BASE_URL": f"http://{address}", "VALIDATE_ON_DIGEST": validation}
     command = [python, "-m", "gunicorn", "--bind", address, "--workers", "1", "--threads", "4", "bugsink.wsgi"]
     with (folder / "bugsink.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
@@ -107,9 +110,7 @@ def _prepare(folder: Path) -> None:
 
 
 def _install() -> None:
-    venv.create(CACHE, with_pip=True, clear=False)
-    pip = [CACHE / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "--requirement", REQUIREMENTS], check=True, timeout=600)
+    locked_packages.environment(CACHE, REQUIREMENTS)
     shutil.copy(SETTINGS, CACHE)
     _manage(CACHE, "migrate", "--verbosity=0")
     _manage(CACHE, "migrate", "--verbosity=0", "--database=snappea", "snappea")

@@ -10,6 +10,7 @@ from typing import Any
 
 from server_facts import host_facts
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import Project
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration, read
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
@@ -56,8 +57,9 @@ def context_of(
     secrets: Mapping[str, str] | None = None,
     folder: Path = Path(),
     registry: Mapping[str, Service] = SAMPLE,
+    sentry: Mapping[str, Project] | None = None,
     **facts: Any,
 ) -> Context:
     """The context of `{"apps": …}` on a server web1 with these facts."""
     plan = plan_of(declared, hosts, registry, **facts)
-    return Context(plan, declaration_of(declared), registry, secrets or {}, folder)
+    return Context(plan, declaration_of(declared), registry, secrets or {}, folder, sentry or {})

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -17,9 +16,9 @@ import compose
 import decouple
 import dotenv
 import environ
+import locked_packages
 
 SOURCES = Path(__file__).resolve().parents[1] / "env_readers"
-PACKAGES = Path(__file__).resolve().parents[2] / ".cache/env_readers"
 Found = dict[str, str]
 Reader = Callable[[Path, Collection[str]], Found]
 
@@ -45,7 +44,7 @@ def python_decouple(file: Path, keys: Collection[str]) -> Found:
 def of_npm(file: Path) -> dict[str, Found]:
     """By reader: Node.js itself, dotenv and dotenv-expand, of which tests/env_readers locks the versions."""
     command = ["node", str(SOURCES / "read.js"), str(file)]
-    environment = {**os.environ, "NODE_PATH": str(_packages() / "node_modules")}
+    environment = {**os.environ, "NODE_PATH": str(locked_packages.of_npm(SOURCES))}
     found: dict[str, Found] = json.loads(_output(command, environment))
     return found
 
@@ -83,21 +82,6 @@ def systemd(file: Path, keys: Collection[str]) -> Found:
 def has_systemd() -> bool:
     """Whether systemd-run works here: PID 1 is systemd, and this is root."""
     return Path("/run/systemd/system").is_dir() and os.geteuid() == 0 and shutil.which("systemd-run") is not None
-
-
-def _packages() -> Path:
-    """The folder with the packages of npm, as locked; installed at first and after a change of the lock."""
-    PACKAGES.mkdir(parents=True, exist_ok=True)
-    with (PACKAGES / "lock").open("w") as lock:  # tests may run in several processes
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = (SOURCES / "package-lock.json").read_bytes()
-        installed = PACKAGES / "installed.json"
-        if not installed.exists() or installed.read_bytes() != wanted:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(SOURCES / name, PACKAGES)
-            _output(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(PACKAGES)])
-            installed.write_bytes(wanted)
-    return PACKAGES
 
 
 def _of_env(output: str, keys: Collection[str]) -> Found:

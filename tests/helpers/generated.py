@@ -19,11 +19,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container 
 HOSTVARS: dict[str, Any] = {"web1": {"preflight_look": {"host": FACTS}}, "web2": {"ansible_host": "10.0.0.2"}}
 
 
-def write(folder: Path, declared: Mapping[str, Any]) -> Path:
-    """The files of Prometheus, Alertmanager and its secrets as they lie in a container, in `folder`."""
+def write(folder: Path, declared: Mapping[str, Any], secrets: str = "/nowhere") -> Path:
+    """The files of Prometheus, Alertmanager and its secrets as they lie in a container, in `folder`.
+
+    `secrets` is the folder of generated secrets.
+    """
     variables = {f"crowsnest_{name}": value for name, value in declared.items()}
     assert filters.declaration_mistakes(variables, {"server": ["web1"], "monitored": list(HOSTVARS)}, str(folder)) == []
-    context = filters.plan(variables, "web1", list(HOSTVARS), HOSTVARS, str(folder), "/nowhere")["context"]
+    context = filters.plan(variables, "web1", list(HOSTVARS), HOSTVARS, str(folder), secrets)["context"]
     made = [filters.service_directory(context, name) for name in ("prometheus", "alertmanager")]
     files = {name: text for each in made for name, text in {**each["files"], **each["secrets"]}.items()}
     for name, text in files.items():

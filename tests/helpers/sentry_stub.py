@@ -44,8 +44,9 @@ class Reply(NamedTuple):
 class Stub:
     """What it holds. `replies` {endpoint: answers} are given first; `asked` are requests as (endpoint, path, body).
 
-    `page`: rows of a page. `envelope`: "ok" or one of ENVELOPE_FAULTS. `visible_after`: seconds until an event can be
-    asked for. `loses_detectors`, `loses_limits`: it accepts them and forgets them. `creator_joins`: a person's token
+    `dropped` {id of a project: errors in this hour that were more than its quota}. `page`: rows of a page.
+    `envelope`: "ok" or one of ENVELOPE_FAULTS. `visible_after`: seconds until an event can be asked for.
+    `loses_detectors`, `loses_limits`: it accepts them and forgets them. `creator_joins`: a person's token
     makes that person a member of a new team. `plan_features`: of its projects. `seats`: of cron monitors; `check_ins`
     are (monitor, status, environment).
     """
@@ -64,6 +65,7 @@ class Stub:
         self.seats = 1
         self.environments: list[str] = []
         self.events: dict[str, tuple[float, Row]] = {}
+        self.dropped: dict[str, int] = {}
         self.asked: list[tuple[str, str, Any]] = []
         self.replies: dict[str, list[Reply]] = {}
         self.page, self.envelope, self.visible_after = 100, "ok", 0.0
@@ -247,6 +249,17 @@ class Stub:
             self.monitors.append(row)
         return Reply(200 if old is not None else 201, row)
 
+    def outcomes(self, _: list[str], query: dict[str, list[str]], __: Any) -> Reply:
+        """Of the query that the product asks. Sentry has no group for what did not happen."""
+        wanted = {"field": "sum(quantity)", "groupBy": "outcome", "category": "error", "outcome": "rate_limited"}
+        if wrong := {name: [value] for name, value in wanted.items() if query.get(name) != [value]}:
+            return Reply(400, wrong)
+        number = sum(self.dropped.get(self.project(name)["id"], 0) for name in query["project"])
+        count, hour = {"sum(quantity)": number}, "2026-11-28T12:00:00Z"
+        group = {"by": {"outcome": "rate_limited"}, "totals": count, "series": {"sum(quantity)": [number]}}
+        groups = [group] if number else []
+        return Reply(200, {"start": hour, "end": "2026-11-28T13:00:00Z", "intervals": [hour], "groups": groups})
+
     def event(self, names: list[str], *_: Any) -> Reply:
         received, event = self.events.get(names[1], (0.0, {}))
         if not event or time.monotonic() < received + self.visible_after:
@@ -265,10 +278,12 @@ class Stub:
         return Reply(202, "")
 
     def take(self, project: str, header: str, sent: bytes) -> Reply:
-        """An envelope: https://develop.sentry.dev/sdk/data-model/envelopes/."""
+        """An envelope: https://develop.sentry.dev/sdk/data-model/envelopes/. Limits do not count reports of SDKs."""
+        lines = [json.loads(line) for line in sent.splitlines() if line]
+        is_event = lines[1]["type"] == "event"
         if self.envelope == "hang":
             self.over.wait(60)
-        if self.envelope == "429":
+        if self.envelope == "429" and is_event:
             limits = {"Retry-After": "60", "X-Sentry-Rate-Limits": "60:error:organization"}
             return Reply(
                 429, {"detail": "Sentry dropped data due to a quota or internal rate limit being reached."}, limits
@@ -278,7 +293,8 @@ class Stub:
         key = re.search(r"sentry_key=(\w+)", header)
         if not any(row["public"] == (key and key[1]) and str(row["projectId"]) == project for row in self.keys):
             return Reply(403, {"detail": "event submission rejected with_reason: ProjectId"})
-        lines = [json.loads(line) for line in sent.splitlines() if line]
+        if not is_event:
+            return Reply(200, {})
         number = lines[0]["event_id"]
         if self.envelope != "lost":
             event = lines[2]
@@ -313,6 +329,7 @@ _ANSWERS: dict[str, Callable[..., Reply]] = {
     "PUT /api/0/projects/{}/{}/keys/{}/": Stub.changed_key,
     "GET /api/0/projects/{}/{}/events/{}/": Stub.event,
     "GET /api/0/organizations/{}/detectors/": Stub.detectors_of,
+    "GET /api/0/organizations/{}/stats_v2/": Stub.outcomes,
     "GET /api/0/organizations/{}/workflows/": _rows("workflows"),
     "POST /api/0/organizations/{}/workflows/": Stub.written_workflow,
     "GET /api/0/organizations/{}/workflows/{}/": _one("workflows", "id"),

@@ -86,6 +86,7 @@ CAUSES: list[tuple[Labels, Labels, bool]] = [
     ({"alertname": "AppDown", **APP}, {"alertname": "AppLatencyHigh", **APP, **OWN}, True),
     ({"alertname": "AppDown", **APP}, {"alertname": "ProbeFailed", **APP, **OWN}, False),
     ({"alertname": "AppDown", **APP}, {"alertname": "MonitorDown", **APP, **OWN}, False),
+    ({"alertname": "AppDown", **APP}, {"alertname": "SentryUnreachable", **APP, **OWN}, False),
     ({"alertname": "AppDown", **APP}, {"alertname": "MonitorDown", "monitor_name": "Partner", **OWN}, False),
     ({"alertname": "AppDown"}, {"alertname": "MonitorDown", "monitor_name": "Partner", **OWN}, False),
     ({"alertname": "AppDown", **APP}, {"alertname": "AppOrdersStopped", **APP}, False),

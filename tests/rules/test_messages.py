@@ -367,7 +367,7 @@ PAGES: dict[str, str] = {
     "probes": "Probe.+ Certificate.+",
     "uptime": "MonitorDown MonitorCertificateExpiry JobSilent",
     "backups": "Backup.+",
-    "app-shop": "App.+",
+    "app-shop": "App.+ Sentry.+",
     "host": "Host.+ NodeExporterDown Container(OutOfMemory|Restarting|MemoryHigh|MetricsStale)",
 }
 

@@ -6,6 +6,7 @@ app named shop. What messages say is in test_messages.py.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 from generated import write
 from programs import Tool, tool
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import KEPT
 
 HERE = Path(__file__).resolve().parent
 
@@ -28,20 +31,32 @@ def amtool() -> Tool:
     return tool("amtool")
 
 
-# The other frameworks have no metrics here: their profile's rules are written, and app.yml is about shop only.
+# The other frameworks have no metrics here: their profile's rules are written, and app.yml is about shop, and told,
+# whose exceptions Sentry tells in Slack.
 SHOP: dict[str, Any] = {
     "apps": [
         {"name": "shop", "framework": "django", "metrics": ["127.0.0.1:8000"]},
         {"name": "fastapi", "framework": "fastapi"},
         {"name": "express", "framework": "prom_client"},
-    ]
+        {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
+    ],
+    "sentry": {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"},
+}
+TOLD = {
+    "name": "told",
+    "slug": "told",
+    "id": "7",
+    "dsn": f"https://{'0' * 32}@o1.ingest.sentry.io/7",
+    "alerts": "slack",
 }
 
 
 @pytest.fixture(scope="session")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all rule files and copies of the promtool tests."""
-    folder = write(tmp_path_factory.mktemp("rules"), SHOP) / "rules"
+    secrets = tmp_path_factory.mktemp("secrets")
+    (secrets / KEPT).write_text(json.dumps([TOLD]))
+    folder = write(tmp_path_factory.mktemp("rules"), SHOP, str(secrets)) / "rules"
     for path in HERE.glob("*_test.yml"):
         shutil.copy(path, folder)
     return folder

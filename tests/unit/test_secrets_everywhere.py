@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from all_secrets import AllSecrets
+from all_secrets import AllSecrets, secret_part
 from pydantic import Field, create_model
 from server_facts import host_facts
 
@@ -87,7 +87,7 @@ def test_every_service_makes_its_files() -> None:
 @pytest.mark.parametrize("place", PLACES)
 def test_a_secret_reaches_who_needs_it_and_nobody_else_sees_it(place: str) -> None:
     shown, hidden = of_everything()
-    unique = PLACES[place].rpartition("/")[2]
+    unique = secret_part(PLACES[place])
     assert [name for name, text in shown.items() if unique in text] == []
     assert [name for name, text in hidden.items() if PLACES[place] in text] != []
 

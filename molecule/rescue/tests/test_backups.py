@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 from complete.declared import ROOT, SHOP, ZONE, one_line, shop
-from lab import engine, storage
+from lab import engine
+from lab.storage import STORAGE
 
 FOLDER = "/var/backups/crowsnest/development/shop"
 STATE = "/var/lib/crowsnest/backup"
@@ -80,7 +81,7 @@ def databases(server: Any) -> set[str]:
 @pytest.fixture(scope="module")
 def away(lab: Any) -> Iterator[Any]:
     """The container of the object storage; it runs again at the end."""
-    container = engine.ensure().containers.get(storage.name(lab.name))
+    container = engine.ensure().containers.get(STORAGE.container(lab.name))
     yield container
     container.start()
 

@@ -45,6 +45,8 @@ def run(request: Request, directory: Path, check: bool) -> Plan:
 
     Raises EnvFileError when nothing was changed or everything was taken back, and OSError.
     """
+    if request.keys and not request.path.exists():
+        return _missing(request)
     if check:
         return plan(request, memory.recall(directory, request.path))
     if not directory.exists():
@@ -62,6 +64,15 @@ def run(request: Request, directory: Path, check: bool) -> Plan:
             raise
         memory.remember(directory, request.path, Memory(request.keys))
     return planned
+
+
+def _missing(request: Request) -> Plan:
+    """Nothing to do yet. The file is not made, since only the app knows who must be able to read it."""
+    warning = (
+        f"There is no file {request.path} yet, so {', '.join(request.keys)} were not written. Deploy the app, or make "
+        "an empty file, and run this again; or correct the path."
+    )
+    return Plan(b"", b"", (), (), None, (warning,), {"before": "", "after": ""})
 
 
 def plan(request: Request, known: Memory) -> Plan:
@@ -85,8 +96,13 @@ def plan(request: Request, known: Memory) -> Plan:
         project = services.find(request.compose, request.recreate)
         missing = [name for name in request.recreate if not project or name not in project.services]
         warnings += [f"{name} of {request.compose} does not run, so it was not recreated." for name in missing]
-        if project and not known.unfinished:  # else compose sees what the run before changed
-            services.refuse_pending(project)
+        if project and not known.unfinished and services.is_pending(project):  # unfinished: by the run before
+            warnings.append(
+                f"{', '.join(project.services)} of {request.compose}: something else waits to be deployed (an edit, an "
+                "image, or variables of the shell that deployed), so they were not recreated. Deploy as usual; the new "
+                "values count from then on."
+            )
+            project = None
     secret = {name for name in changed for keys in (known.keys, request.keys) if name in keys and keys[name].secret}
     diff = {"before": shown(old, changed, secret, HIDDEN), "after": shown(new, changed, secret, HIDDEN_NEW)}
     return Plan(before, after, changed, rebuild, project, tuple(warnings), diff)
@@ -96,12 +112,7 @@ def read(request: Request) -> bytes:
     """The bytes of the env file. Raises EnvFileError where it is not a file that may be written, and OSError."""
     path = request.path
     if not path.exists():
-        if not request.keys:
-            return b""
-        raise EnvFileError(
-            f"There is no file {path}. It is not created here, since only the app knows who must be able to read it: "
-            "create it, empty if need be, or correct the path."
-        )
+        return b""
     if not path.is_file():
         raise EnvFileError(f"{path} is not a file; correct the path.")
     if path.lstat().st_uid not in (0, path.stat().st_uid):

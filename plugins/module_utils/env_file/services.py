@@ -80,20 +80,15 @@ def image_tag(compose: Path, service: str) -> str:
     return str(name.partition(":")[2])
 
 
-def refuse_pending(project: Project) -> None:
-    """Raise EnvFileError where compose would recreate the services even without our change.
+def is_pending(project: Project) -> bool:
+    """Whether compose would recreate the services even without our change.
 
     Something waits to be deployed then, or variables of the shell that deployed are missing here: recreating would
     bring more than the new environment.
     """
     # With --no-deps compose leaves `depends_on` out of what it compares, so a service that has it, and was started by a
     # plain `up`, seems to have changed; one that was started by us seems so without. What is in both has changed.
-    if _would_recreate(project, "--no-deps") & _would_recreate(project):
-        raise EnvFileError(
-            f"{', '.join(project.services)}: compose would recreate them even without a new environment, so more would "
-            "change than that: an edit, an image, or variables of the shell that deployed. Nothing was changed. "
-            "Deploy as usual and run again, or recreate no service."
-        )
+    return bool(_would_recreate(project, "--no-deps") & _would_recreate(project))
 
 
 def _would_recreate(project: Project, *options: str) -> set[str]:

@@ -113,6 +113,9 @@ def plan(wanted: Mapping[Path, Tag], known: Sequence[Path]) -> Plan:
     changes, refusals, warnings = [], [], []
     for path in [*wanted, *(path for path in known if path not in wanted)]:
         tag = wanted.get(path)
+        if tag and not path.exists():
+            warnings.append(f"There is no template {path} yet. Deploy the app and run this again, or correct the path.")
+            continue
         try:
             change = _change(path, tag)
             if change.before != change.after:
@@ -130,9 +133,7 @@ def plan(wanted: Mapping[Path, Tag], known: Sequence[Path]) -> Plan:
 
 def _change(path: Path, tag: Tag | None) -> Change:
     if not path.exists():
-        if tag is None:
-            return Change(path, b"", b"")
-        raise TemplateError("does not exist. Deploy the app first, or correct the path")
+        return Change(path, b"", b"")
     if not path.is_file():
         raise TemplateError("is not a file. Correct the path")
     if path.lstat().st_uid not in (0, path.stat().st_uid):

@@ -51,7 +51,13 @@ class Dsn(NamedTuple):
     @property
     def project_place(self) -> tuple[str, str]:
         """What two DSNs have in common whose events arrive in one project."""
-        return f"{self.host.lower()}{self.prefix}", self.project
+        port = f":{self.port}" if self.port else ""
+        return f"{self.host.lower()}{port}{self.prefix}", self.project
+
+    @property
+    def place(self) -> str:
+        """The project for people, without the key."""
+        return f"{self.host} (project {self.project})"
 
     @property
     def origin(self) -> str:

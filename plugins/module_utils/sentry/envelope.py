@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import Dsn
 
 CLIENT = "crowsnest/1"
+CONTENT_TYPE = "application/x-sentry-envelope"
 # The categories of an error event; a limit without a category is for all.
 _OURS = {"", "default", "error"}
 
@@ -64,10 +65,15 @@ def body(event: str, app: str, environment: str, now: datetime) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+def authorization(dsn: Dsn) -> str:
+    """The header X-Sentry-Auth."""
+    return f"Sentry sentry_version=7, sentry_client={CLIENT}, sentry_key={dsn.key}"
+
+
 def explained(dsn: Dsn, answer: Answer) -> str:
     """What an answer means, and what to do."""
     # Bugsink repeats the whole DSN.
-    place, words = f"{dsn.host} (project {dsn.project})", _words(answer.text.replace(dsn.key, "KEY"))
+    place, words = dsn.place, _words(answer.text.replace(dsn.key, "KEY"))
     if answer.status == 200:
         limit = _limited(answer.limits)
         return f"{place} answered 200, but takes no errors now: {limit}." if limit else f"{place} took the event."
@@ -110,8 +116,7 @@ def _words(text: str) -> str:
 
 
 def _post(dsn: Dsn, content: bytes, timeout_seconds: float) -> Answer:
-    authorization = f"Sentry sentry_version=7, sentry_client={CLIENT}, sentry_key={dsn.key}"
-    headers = {"X-Sentry-Auth": authorization, "Content-Type": "application/x-sentry-envelope", "User-Agent": CLIENT}
+    headers = {"X-Sentry-Auth": authorization(dsn), "Content-Type": CONTENT_TYPE, "User-Agent": CLIENT}
     request = urllib.request.Request(dsn.envelope, content, headers)  # noqa: S310 - a DSN is http or https
     try:
         with _opened(request, timeout_seconds) as answer:

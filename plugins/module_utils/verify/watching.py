@@ -29,6 +29,8 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
 
 # A younger Prometheus may not have evaluated all rules yet, nor have two samples for every rate.
 RULES_SECONDS, DATA_SECONDS = 120, 300
+# Jobs whose targets are asked by blackbox exporter.
+_PROBES = ("probe", "sentry")
 
 
 class TargetKey(NamedTuple):
@@ -61,7 +63,7 @@ def active_target(target: ActiveTarget) -> TargetKey:
 def target_name(target: TargetKey) -> str:
     """`node web1 127.0.0.1:9100`, `app shop …`, `probe shop database …`; the path only if it is not the usual one."""
     job, address, path, app, probe, host = target
-    place = address if job == "probe" or path == "/metrics" else address + path
+    place = address if job in _PROBES or path == "/metrics" else address + path
     return " ".join(part for part in (job, app or (host if job == "node" else ""), probe, place) if part)
 
 
@@ -95,12 +97,12 @@ def _unread(target: TargetKey, state: ActiveTarget) -> Check:
         return Check(WARN, "targets", f"{name} has not been scraped yet", advice, soon=True, kind=kind, name=name)
     advice = {
         "app": f"On its host: `curl -s {address}{path} | head`. {runbook('AppDown')}",
-        "probe": logs_of("blackbox"),
+        **dict.fromkeys(_PROBES, logs_of("blackbox")),
         "node": f"On that host: `systemctl status prometheus-node-exporter`. {runbook('HostDown')}",
     }.get(job, logs_of(job))
     why = state["lastError"] or "no reason given"
     kind = f"targets of app {app} are down" if job == "app" else f"targets of job {job} are down"
-    status = WARN if job in ("app", "probe") else FAIL
+    status = WARN if job in ("app", *_PROBES) else FAIL
     short = f"{name.removeprefix(f'{job} {app} ')} ({why})"
     return Check(status, "targets", f"{name} is down: {why}", advice, soon=status == FAIL, kind=kind, name=short)
 

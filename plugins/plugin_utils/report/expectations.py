@@ -253,7 +253,7 @@ def _release_checks(app: App, releases: Mapping[str, str]) -> Iterator[Line]:
 
 def _stale(area: str, host: str, path: str) -> Line:
     advice = "Run `./crowsnest site` with the same -i; with `release: git` or `image` after each deploy."
-    return _check("WARN", area, f"{host}: {path} does not hold what is declared", advice)
+    return _check("WARN", area, f"{host}: {path} does not hold what is declared, or does not exist", advice)
 
 
 # (status, area, fact, heading of several lines): what roles keep for the end of a run, as [{"message"}], with "change"

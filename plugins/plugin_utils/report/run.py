@@ -10,7 +10,10 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import parse
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import monitors as monitors_in_sentry
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES, receiver_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import (
     is_here,
@@ -25,7 +28,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import FREE_ERRORS, Events, events
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import counts_exceptions
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.objects import status_pages
@@ -108,8 +113,10 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
         *_status_pages(context),
         "",
         *_alerts(context, inventory),
+        *_exceptions(context),
         *_restorable(context, inventory),
         *_monitors_by_hand(context),
+        *_wired(context, inventory),
         *(
             f"{name} is switched off: {reason}{context.registry[name].without if name in context.registry else ''}"
             for name, reason in context.plan.switched_off.items()
@@ -178,6 +185,24 @@ def _alerts(context: Context, inventory: str) -> list[str]:
     return lines
 
 
+def _exceptions(context: Context) -> list[str]:
+    """Who tells exceptions of the apps that report them to Sentry."""
+    voices: dict[str, list[str]] = {}
+    for app in context.declaration.apps:
+        if app.sentry:
+            voices.setdefault(_voice(context, app), []).append(app.name)
+    return [f"Exceptions of {', '.join(names)} are told by {voice}." for voice, names in voices.items()]
+
+
+def _voice(context: Context, app: App) -> str:
+    account, disabled = context.declaration.sentry, context.declaration.disabled_alerts
+    ours = counts_exceptions(app) and "AppExceptions" not in disabled
+    if app.name not in told_by_sentry(context):
+        return ("the alert AppExceptions, and by " if ours else "") + "Sentry as it is set up there"
+    slack = f"Sentry in Slack {account.slack_channel if account and account.slack_channel else ''}".rstrip()
+    return f"{slack}; the alert AppExceptions speaks while Sentry is down or full" if ours else slack
+
+
 def _restorable(context: Context, inventory: str) -> list[str]:
     """What is backed up nightly, and how to see what can be restored."""
     names = ", ".join(job.name for job in backup_jobs(context.declaration, context.server))
@@ -202,6 +227,19 @@ def _schedule(monitor: Mapping[str, Any]) -> str:
     if "crontab" in monitor:
         return f"crontab {monitor['crontab']} in {monitor['timezone']}"
     return f"every {monitor['every_minutes']} minutes"
+
+
+def _wired(context: Context, inventory: str) -> list[str]:
+    """Where errors are reported to, and whose visits are counted."""
+    dsns = {app.name: dsn_of(app, context.sentry) for app in context.declaration.apps}
+    errors = [f"those of {name} to {parse(dsn).place}" for name, dsn in dsns.items() if dsn]
+    visits = [f"{app.name} ({app.analytics.measurement_id})" for app in context.declaration.apps if app.analytics]
+    lines = []
+    if errors:
+        lines.append(f"Errors go to Sentry, {', '.join(errors)}. Prove it: ./crowsnest sentry-test {inventory}")
+    if visits:
+        lines.append(f"Google Analytics counts visits of {', '.join(visits)}.")
+    return lines
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

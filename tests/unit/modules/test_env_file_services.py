@@ -123,7 +123,7 @@ def test_a_service_that_waits_for_another_is_recreated_alone_and_again(app: App,
         assert (app.variable("web", "APP_DSN"), app.ids()["worker"]) == (value, worker)
     app.services["web"] |= {"environment": {"NEW": "1"}}
     app.write()
-    assert "compose would recreate them even without a new environment" in run(values={"APP_DSN": "x"})["msg"]
+    assert run(values={"APP_DSN": "x"})["recreated"] == []
 
 
 def test_a_service_that_reads_the_file_itself_is_recreated_too(app: App, run: Run) -> None:
@@ -200,14 +200,17 @@ def test_a_project_is_called_as_it_was_started(app: App, run: Run) -> None:
     assert found == ["other", "of the override", "7"]
 
 
-def test_what_compose_would_recreate_anyway_is_refused_before_anything_changes(app: App, run: Run) -> None:
+def test_what_else_waits_to_be_deployed_is_not_deployed_by_us(app: App, run: Run) -> None:
     app.up(TAG="2")
     before = app.ids()
     for check in (True, False):
-        assert run(check=check, values={"APP_DSN": "other"})["msg"].startswith(
-            "web: compose would recreate them even without a new environment, so more would change than that"
+        result = run(check=check, values={"APP_DSN": "other"})
+        assert (result["changed"], result["recreated"], app.ids()) == (True, [], before)
+        (warning,) = result["warnings"]
+        assert warning["event"]["msg"].startswith(
+            f"web of {app.file}: something else waits to be deployed (an edit, an"
         )
-    assert (app.env.read_text(), app.ids()) == (BEFORE, before)
+    assert app.env.read_text() == BEFORE.replace("APP_DSN=good", "APP_DSN=other")
 
 
 def test_what_does_not_run_is_not_started(app: App, run: Run) -> None:

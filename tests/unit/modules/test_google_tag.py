@@ -147,16 +147,26 @@ def test_a_tag_whose_removal_fails_is_removed_by_the_next_run(
 
 
 def test_all_refusals_come_together_and_nothing_is_changed(apply: Run, base: Path, tmp_path: Path) -> None:
-    headless, missing = tmp_path / "headless.html", tmp_path / "missing.html"
+    headless = tmp_path / "headless.html"
     headless.write_text("<body>")
-    result = apply({base: ID, headless: ID, missing: ID, tmp_path: ID})
+    result = apply({base: ID, headless: ID, tmp_path: ID})
     assert result["msg"].splitlines() == [
         f"{headless} has no </head>, before which the Google tag belongs. Name the template that has it.",
-        f"{missing} does not exist. Deploy the app first, or correct the path.",
         f"{tmp_path} is not a file. Correct the path.",
         "Nothing was changed.",
     ]
     assert base.read_text() == PAGE
+
+
+def test_a_template_that_does_not_exist_yet_keeps_no_other_from_its_tag(apply: Run, base: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.html"
+    result = apply({base: ID, missing: ID})
+    assert names(result) == {"added": [str(base)]}
+    assert [warning["event"]["msg"] for warning in result["warnings"]] == [
+        f"There is no template {missing} yet. Deploy the app and run this again, or correct the path."
+    ]
+    missing.write_text(PAGE)
+    assert names(apply({base: ID, missing: ID})) == {"added": [str(missing)]}
 
 
 def test_wrong_options_are_refused_together(apply: Run, base: Path, tmp_path: Path) -> None:

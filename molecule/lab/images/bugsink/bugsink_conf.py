@@ -19,6 +19,6 @@ EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 BUGSINK = {
     "BASE_URL": os.environ.get("BASE_URL", "http://127.0.0.1:8000"),
     "PHONEHOME": False,
-    "VALIDATE_ON_DIGEST": "strict",
+    "VALIDATE_ON_DIGEST": os.environ.get("VALIDATE_ON_DIGEST", "strict"),
     "INGEST_STORE_BASE_DIR": "ingestion",
 }

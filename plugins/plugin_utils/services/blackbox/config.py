@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
@@ -46,13 +46,15 @@ def probes(app: App) -> Iterator[Probe]:
             yield Probe(name, f"{own}component_{name}", detailed, request | health.component_judged(name))
 
 
-def blackbox_config(apps: Sequence[App]) -> dict[str, Any]:
+def blackbox_config(apps: Sequence[App], further: Iterable[Probe] = ()) -> dict[str, Any]:
     """blackbox.yml: https://github.com/prometheus/blackbox_exporter/blob/master/CONFIGURATION.md
 
-    `apps` are those of the declaration; their secrets are in the files of `blackbox_secrets`.
+    `apps` are those of the declaration; their secrets are in the files of `blackbox_secrets`. `further` probes are
+    those that ask other servers.
     """
     modules: dict[str, Mapping[str, Any]] = {USUAL: {}}
     modules |= {probe.module: probe.http for app in apps for probe in probes(app)}
+    modules |= {probe.module: probe.http for probe in further}
     return {"modules": {name: _module(http) for name, http in modules.items()}}
 
 

@@ -12,6 +12,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.c
     blackbox_secrets,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import probed_apps, probes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import (
+    sentry_probes,
+    sentry_secrets,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER, Container
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Files, Service
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
@@ -28,11 +32,12 @@ def _container(_context: Context, planned: Planned) -> Container:
 
 
 def _files(context: Context) -> Files:
-    return {"blackbox.yml": yaml_text(blackbox_config(context.declaration.apps))}
+    of_sentry = [probe for _, probe in sentry_probes(context)]
+    return {"blackbox.yml": yaml_text(blackbox_config(context.declaration.apps, of_sentry))}
 
 
 def _secret_files(context: Context) -> Files:
-    return blackbox_secrets(context.declaration.apps)
+    return {**blackbox_secrets(context.declaration.apps), **sentry_secrets(context)}
 
 
 def _dashboards(context: Context) -> list[Dashboard]:

@@ -9,19 +9,23 @@ The series `app:*` are recorded by files/rules/profile_<framework>.yml.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import EVENTS, QUOTA
 
 Language = Literal["en", "ko"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One alert rule before its texts; `value` is a Prometheus template, `wait` the rule's `for`."""
+    """One alert rule before its texts; `value` is a Prometheus template, `wait` the rule's `for`.
+
+    `instead_of_sentry`: it speaks only while Sentry does not.
+    """
 
     alert: str
     severity: Severity
@@ -29,6 +33,7 @@ class Rule:
     value: str
     threshold: str
     wait: str = "0s"
+    instead_of_sentry: bool = False
 
 
 # A series that every app of the framework exports from its start, or from its first request (prom_client).
@@ -135,24 +140,48 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
 }
 
 
-def app_rule_groups(apps: Iterable[App], language: Language) -> list[dict[str, Any]]:
+_INSTEAD_OF_SENTRY = {
+    "en": " It is told here because Sentry cannot be reached, or drops errors. See: SentryUnreachable, SentryFull",
+    "ko": " Sentry에 연결할 수 없거나 Sentry가 오류를 버리고 있어 여기에서 알립니다. "
+    "참고: SentryUnreachable, SentryFull",
+}
+
+
+def app_rule_groups(
+    apps: Iterable[App], language: Language, told_by_sentry: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """One rule group per app that has metrics; the texts are in `language`, without the runbook's address.
 
+    `told_by_sentry` are names of the apps whose exceptions Sentry tells.
     https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
     """
     return [
-        {"name": f"app_{app.name}", "rules": [_as_prometheus(rule, app, language) for rule in _rules(app)]}
+        {
+            "name": f"app_{app.name}",
+            "rules": [_as_prometheus(rule, app, language) for rule in _rules(app, app.name in told_by_sentry)],
+        }
         for app in apps
         if app.metrics
     ]
 
 
-def _rules(app: App) -> list[Rule]:
-    return [rule for make in _ALERTS for rule in make(app)]
+def _rules(app: App, by_sentry: bool) -> list[Rule]:
+    rules = [rule for make in _ALERTS for rule in make(app)]
+    return [_unless_sentry_tells(rule, app) if by_sentry else rule for rule in rules]
+
+
+def _unless_sentry_tells(rule: Rule, app: App) -> Rule:
+    """AppExceptions is silent while Sentry takes errors, and did so for 10 minutes; it speaks where nobody knows."""
+    if rule.alert != "AppExceptions":
+        return rule
+    probe = 'min_over_time(probe_success{{job="sentry", app="{}", probe="{}"}}[10m]) == 1'
+    well = " and on (app) ".join(probe.format(app.name, name) for name in (EVENTS, QUOTA))
+    return replace(rule, expr=f"{rule.expr} unless on (app) ({well})", instead_of_sentry=True)
 
 
 def _as_prometheus(rule: Rule, app: App, language: Language) -> dict[str, Any]:
     summary, description = (_filled(text, app) for text in _TEXTS[rule.alert][language])
+    description += _INSTEAD_OF_SENTRY[language] if rule.instead_of_sentry else ""
     texts = {"summary": summary, "description": description, "value": rule.value, "threshold": rule.threshold}
     # The series have the label as well; without it here promtool takes the rules of two apps for duplicates.
     labels = {"severity": rule.severity, "app": app.name}
@@ -205,8 +234,13 @@ def _error_ratio(app: App) -> list[Rule]:
     return [Rule("AppErrorRatioHigh", "critical", expr, value, threshold, wait)]
 
 
+def counts_exceptions(app: App) -> bool:
+    """Whether it exports how many exceptions it raised."""
+    return app.framework == "django" and bool(app.metrics)
+
+
 def _exceptions(app: App) -> list[Rule]:
-    if app.framework != "django":
+    if not counts_exceptions(app):
         return []
     now = f'app:exceptions:increase5m{{app="{app.name}"}}'
     expr = f"{now} > 10 unless {now} <= 3 * avg_over_time({now}[1h] offset 5m)"

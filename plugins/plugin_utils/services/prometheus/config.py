@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Target
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import USUAL, probes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import USUAL, Probe, probes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import sentry_probes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import KEYS_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Scrape
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
@@ -22,6 +24,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
 APP_SAMPLE_LIMIT = 20_000
 PROBE_INTERVAL = "30s"
+# Whether Sentry takes errors is asked of other people's servers.
+SENTRY_INTERVAL = "60s"
 # How a page without a usable content type is read: many apps send text/html or nothing at all.
 _TEXT = {"fallback_scrape_protocol": "PrometheusText0.0.4"}
 
@@ -32,8 +36,12 @@ def prometheus_config(context: Context) -> dict[str, Any]:
     alertmanager = context.services["alertmanager"]
     jobs = [*_stack_jobs(context), _node_job(context), _app_job(context)]
     if "blackbox" in context.services:
-        port = context.services["blackbox"].port
-        jobs += [_probe_job(context, port), _service_probe_job(context, port)]
+        port, apps = context.services["blackbox"].port, context.declaration.apps
+        jobs += [
+            _probe_job(context, port, "probe", PROBE_INTERVAL, ((app, each) for app in apps for each in probes(app))),
+            _probe_job(context, port, "sentry", SENTRY_INTERVAL, sentry_probes(context)),
+            _service_probe_job(context, port),
+        ]
     return {
         "global": {
             "scrape_interval": interval,
@@ -132,11 +140,13 @@ def _app_job(context: Context) -> dict[str, Any]:
     }
 
 
-def _probe_job(context: Context, port: int) -> dict[str, Any]:
+def _probe_job(
+    context: Context, port: int, name: str, interval: str, asked: Iterable[tuple[App, Probe]]
+) -> dict[str, Any]:
     return {
-        "job_name": "probe",
+        "job_name": name,
         "metrics_path": "/probe",
-        "scrape_interval": PROBE_INTERVAL,
+        "scrape_interval": interval,
         "static_configs": [
             _targets(
                 context,
@@ -146,8 +156,7 @@ def _probe_job(context: Context, port: int) -> dict[str, Any]:
                 probe=probe.name,
                 __param_module=probe.module,
             )
-            for app in context.declaration.apps
-            for probe in probes(app)
+            for app, probe in asked
         ],
         "relabel_configs": _through_blackbox(port),
     }

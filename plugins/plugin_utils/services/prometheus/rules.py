@@ -13,6 +13,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts impor
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 
@@ -30,7 +31,7 @@ def rule_files(context: Context) -> dict[str, str]:
     profiles = {f"profile_{app.framework}.yml" for app in declared.apps}
     static = {name: file for name, file in static_rules().items() if name in profiles or "profile_" not in name}
     groups = {name: file["groups"] for name, file in static.items()}
-    groups["app.yml"] = app_rule_groups(declared.apps, declared.language)
+    groups["app.yml"] = app_rule_groups(declared.apps, declared.language, told_by_sentry(context))
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},

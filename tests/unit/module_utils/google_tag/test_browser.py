@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
+import chromium
 import pytest
 from certificates import self_signed
 from google_analytics import Web, serving
 from jinja2 import Environment
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.content_security_policy import (
     digest,
@@ -20,19 +20,16 @@ from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.page imp
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import Tag
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.template import with_tag
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 TAG = Tag("G-ABCDE12345", "denied", "request.csp_nonce")
 TEMPLATE = (
     "<!doctype html>\n<html>\n<head>\n  <title>가게</title>\n  </head>\n<body>{{ text | safe }}</body>\n</html>\n"
 )
-NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
 WATCH = """
   window.violations = [];
   document.addEventListener("securitypolicyviolation", (event) => violations.push(event.effectiveDirective));
 """
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+pytestmark = pytest.mark.skipif(not chromium.PROGRAM.exists(), reason="needs Debian's chromium")
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +40,8 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 
 @pytest.fixture(scope="module")
 def browser(web: Web) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *web.chromium_flags])
+    with chromium.running(*web.chromium_flags) as browser:
         yield browser
-        browser.close()
 
 
 def rendered(tag: Tag, text: str = "") -> str:
@@ -71,7 +66,7 @@ def visit(browser: Browser, web: Web, *pages: tuple[str, str]) -> list[Visit]:
     for _ in range(5):
         if visits := seen(browser, web):
             return visits
-    raise TimeoutError(NETWORK_CHANGED)
+    raise TimeoutError(chromium.NETWORK_CHANGED)
 
 
 def seen(browser: Browser, web: Web) -> list[Visit]:
@@ -86,9 +81,9 @@ def seen(browser: Browser, web: Web) -> list[Visit]:
             tab.goto(web.url, wait_until="networkidle")
         except Error as error:
             failed.append(error.message)
-            if NETWORK_CHANGED not in error.message:
+            if chromium.NETWORK_CHANGED not in error.message:
                 raise
-        if any(NETWORK_CHANGED in why for why in failed):
+        if any(chromium.NETWORK_CHANGED in why for why in failed):
             return []
         return [
             Visit(

@@ -20,7 +20,7 @@ KEY = "0123456789abcdef0123456789abcdef"
         (f"https://{KEY}@o1.ingest.de.sentry.io/42", "https://o1.ingest.de.sentry.io/api/42/envelope/", None),
         (f"https://{KEY}@sentry.io/7", "https://sentry.io/api/7/envelope/", None),
         (f"https://{KEY}:{KEY}@sentry.io/7", "https://sentry.io/api/7/envelope/", None),
-        (f"http://{KEY}@127.0.0.1:8000/1", "http://127.0.0.1:8000/api/1/envelope/", ("127.0.0.1", "1")),
+        (f"http://{KEY}@127.0.0.1:8000/1", "http://127.0.0.1:8000/api/1/envelope/", ("127.0.0.1:8000", "1")),
         (f"https://{KEY}@Errors.example.com/a/b/3", "https://Errors.example.com/a/b/api/3/envelope/", None),
         (f"https://{KEY}@Errors.example.com/a/b/3", "https://Errors.example.com/a/b/api/3/envelope/", None),
     ],

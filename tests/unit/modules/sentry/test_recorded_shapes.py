@@ -61,7 +61,22 @@ def test_every_answer_has_the_recorded_shape_and_status(run, stub: Stub) -> None
         wrong += [f"{endpoint}: {each}" for each in unlike(ENDPOINTS[endpoint]["answer"], found)]
     assert wrong == []
     used = {endpoint for endpoint, *_ in asked}
-    assert set(ENDPOINTS) - used == {"GET /api/0/projects/{}/{}/events/{}/"}  # which only the event test asks
+    # Which only the event test and blackbox exporter ask.
+    assert set(ENDPOINTS) - used == {
+        "GET /api/0/projects/{}/{}/events/{}/",
+        "GET /api/0/organizations/{}/stats_v2/",
+    }
+
+
+def test_an_answer_about_dropped_errors_has_the_recorded_shape(stub: Stub) -> None:
+    stub.add_team("backend")
+    project = stub.add_project("shop", "backend")
+    stub.dropped[project["id"]] = 3
+    query = "field=sum%28quantity%29&groupBy=outcome&category=error&outcome=rate_limited&statsPeriod=1h&interval=1h"
+    path = f"/api/0/organizations/acme/stats_v2/?{query}&project={project['id']}"
+    status, found = ask(stub, "GET", path)
+    assert (status, unlike(ENDPOINTS["GET /api/0/organizations/{}/stats_v2/"]["answer"], found)) == (200, [])
+    assert [group["totals"] for group in found["groups"]] == [{"sum(quantity)": 3}]
 
 
 @pytest.mark.parametrize(

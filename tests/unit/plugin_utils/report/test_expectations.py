@@ -405,8 +405,8 @@ def test_files_of_apps_that_are_not_as_declared_are_told(expect: Callable[..., d
     analytics = {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]}
     app = {**SHOP, "env_file": "/srv/shop/.env", "sentry": {"dsn": dsn}, "analytics": analytics}
     lines = [(line["area"], line["detail"]) for line in expect({"apps": [app]})["checks"] if line["status"] == "WARN"]
-    assert ("environment", "web1: /srv/shop/.env does not hold what is declared") in lines
-    assert ("analytics", "web1: /srv/shop/base.html does not hold what is declared") in lines
+    assert ("environment", "web1: /srv/shop/.env does not hold what is declared, or does not exist") in lines
+    assert ("analytics", "web1: /srv/shop/base.html does not hold what is declared, or does not exist") in lines
     assert dsn not in str(lines)
 
 

@@ -134,3 +134,56 @@ def test_it_says_when_uptime_kuma_can_tell_nobody(
 
 def test_an_uptime_kuma_that_is_switched_off_has_nothing_to_tell(context: MakeContext) -> None:
     assert NOBODY not in lines(context, {}, **SMALL)
+
+
+def test_where_errors_and_visits_go_is_named_without_a_key(context: MakeContext) -> None:
+    dsn = "https://0123456789abcdef0123456789abcdef@o1.ingest.sentry.io/42"
+    wired = {
+        "env_file": "/srv/.env",
+        "sentry": {"dsn": dsn},
+        "analytics": {"measurement_id": "G-ABCDE12345", "env": "GA"},
+    }
+    found = lines(context, {"apps": [{**SHOP["apps"][0], **wired}, {"name": "quiet"}]})
+    assert found[-2:] == [
+        "Errors go to Sentry, those of shop to o1.ingest.sentry.io (project 42). "
+        "Prove it: ./crowsnest sentry-test -i inventories/x",
+        "Google Analytics counts visits of shop (G-ABCDE12345).",
+    ]
+
+
+# --- who tells exceptions ---
+
+DJANGO = {"framework": "django", "metrics": [":8000"]}
+DSN = f"https://{'0' * 32}@o1.ingest.sentry.io/2"
+ACCOUNT = {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"}
+IN_SLACK = "Sentry in Slack #errors"
+OURS_TOO = "the alert AppExceptions, and by Sentry as it is set up there"
+# What an app declares, what Sentry does with alerts of its project (None: it was not made), who tells its exceptions.
+VOICES: list[tuple[dict[str, Any], str | None, str]] = [
+    ({**DJANGO, "sentry": {}}, "slack", f"{IN_SLACK}; the alert AppExceptions speaks while Sentry is down or full"),
+    ({"sentry": {}}, "slack", IN_SLACK),
+    ({**DJANGO, "sentry": {}}, "email", OURS_TOO),
+    ({**DJANGO, "sentry": {}}, "none", OURS_TOO),
+    ({**DJANGO, "sentry": {"dsn": DSN}}, None, OURS_TOO),
+    ({"sentry": {"dsn": DSN}}, None, "Sentry as it is set up there"),
+]
+
+
+@pytest.mark.parametrize(("app", "alerts", "voice"), VOICES)
+def test_it_says_who_tells_exceptions(
+    context: MakeContext, app: dict[str, Any], alerts: str | None, voice: str
+) -> None:
+    declared = {"sentry": ACCOUNT, "apps": [{"name": "shop", "env_file": "/srv/shop/.env", **app}, {"name": "blog"}]}
+    made = {"shop": {"name": "shop", "slug": "shop", "id": "2", "dsn": DSN, "alerts": alerts}} if alerts else {}
+    found = report(context(declared, sentry=made), SERVER, "", "s")
+    assert [line for line in found if line.startswith("Exceptions")] == [f"Exceptions of shop are told by {voice}."]
+
+
+def test_where_our_alert_is_disabled_or_sentry_is_not_asked_the_report_says_so(context: MakeContext) -> None:
+    app = {"name": "shop", "env_file": "/srv/shop/.env", "sentry": {}, **DJANGO}
+    made = {"shop": {"name": "shop", "slug": "shop", "id": "2", "dsn": DSN, "alerts": "slack"}}
+    declared = {"sentry": ACCOUNT, "apps": [app], "disabled_alerts": ["AppExceptions"]}
+    assert f"Exceptions of shop are told by {IN_SLACK}." in report(context(declared, sentry=made), SERVER, "", "s")
+    unasked = {"sentry": {"dsn": DSN.replace("o1.ingest.sentry.io", "bugsink")}, "name": "shop"}
+    declared = {"apps": [{**app, **unasked}]}
+    assert f"Exceptions of shop are told by {OURS_TOO}." in report(context(declared), SERVER, "", "s")

@@ -3,6 +3,11 @@
 import os
 from pathlib import Path
 
+import sentry_sdk
+
+# The rest it reads from the environment itself.
+sentry_sdk.init(traces_sample_rate=float(os.environ.get("SENTRY_TRACES_SAMPLE_RATE", "0")))
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 SECRET_KEY = "lab-only-protects-nothing"
 DEBUG = False
@@ -21,6 +26,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [os.environ.get("SHOP_TEMPLATES", "/srv/templates")],  # those of the host come first
         "APP_DIRS": True,
         "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
     }
