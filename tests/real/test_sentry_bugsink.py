@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +90,17 @@ def test_messages_to_slack_are_a_warning(run: Run) -> None:
     (warning,) = [each["event"]["msg"] for each in result["warnings"]]
     assert "project blog: this is Bugsink, whose alerts have no API" in warning
     assert result["projects"][0]["alerts"] == "none"
+
+
+def test_check_ins_are_refused_which_is_a_warning(run: Run) -> None:
+    monitor = {"slug": "cron_backup", "name": "cron: backup", "crontab": "0 3 * * *", "margin_minutes": 120}
+    result = run({"name": "cron", "team": "web", "monitors": [monitor]})
+    (warning,) = [each["event"]["msg"] for each in result["warnings"]]
+    assert "project cron: this is Bugsink, which has no cron monitors and refuses check-ins" in warning
+    address = parse(result["projects"][0]["dsn"]).check_in("cron_backup", "production", "ok")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(address, timeout=20)  # noqa: S310 - on loopback
+    assert run({"name": "cron", "team": "web"})["changed"] is False
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ class Bugsink:
                 )
             if project.get("monitors"):
                 self.notes.append(
-                    f"project {name}: this is Bugsink, which takes check-ins and ignores them. Remove `check_in`; "
-                    "Uptime Kuma watches the same"
+                    f"project {name}: this is Bugsink, which has no cron monitors and refuses check-ins. Remove "
+                    "`check_in`; Uptime Kuma watches the same"
                 )
         return Comparison().plan((TEAM, PROJECT), wanted, found)
 

@@ -216,10 +216,7 @@ def _event_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line
 
 
 def _check_in_checks(context: Context) -> list[Line]:
-    """Bugsink takes check-ins and ignores them; a DSN does not say whose it is. Of its own account the run says it.
-
-    https://github.com/bugsink/bugsink/issues/419
-    """
+    """Bugsink refuses check-ins, and a DSN does not say whose server it is. With an account the run itself says it."""
     return [
         _check(
             "WARN",
