@@ -86,6 +86,11 @@ class Sentry(Strict):
     traces_sample_rate: float = Field(
         0.05, ge=0, le=1, description="Share of requests that are traced. Errors are always sent."
     )
+    monthly_errors: int = Field(
+        5_000,  # https://sentry.io/pricing/, plan Developer, read on 2026-09-20
+        ge=1,
+        description="Errors a month that your plan of sentry.io takes, the free one 5,000. `verify` warns of more.",
+    )
     restart: list[Container] = Field(
         [], description="Services of `compose` that are made anew when a variable of theirs changes."
     )

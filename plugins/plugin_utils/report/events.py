@@ -10,18 +10,20 @@ from typing import NamedTuple
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 
-# Errors a month that the plan Developer takes; read on 2026-09-20: https://sentry.io/pricing/
-FREE_ERRORS = 5_000
 _MONTH_SECONDS = 30 * 24 * 3600
 
 
 class Events(NamedTuple):
-    """Of an app in a month: requests that are traced, of the declared share, and answers with a 5xx status."""
+    """Of an app in a month: requests that are traced, of the declared share, and answers with a 5xx status.
+
+    `most_errors`: how many of them its plan of Sentry takes.
+    """
 
     app: str
     share: float
     traces: int
     errors: int
+    most_errors: int
 
 
 def events(declared: Declaration, traffic: Mapping[str, Traffic]) -> Iterator[Events]:
@@ -32,4 +34,4 @@ def events(declared: Declaration, traffic: Mapping[str, Traffic]) -> Iterator[Ev
             traces, errors = (
                 round(rate * _MONTH_SECONDS) for rate in (measured["requests"] * share, measured["errors"])
             )
-            yield Events(app.name, share, traces, errors)
+            yield Events(app.name, share, traces, errors, app.sentry.monthly_errors)

@@ -26,12 +26,11 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
-from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
-from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import FREE_ERRORS, events
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import events
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import accepted_codes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import (
@@ -97,7 +96,6 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             *port_checks(context, seen),
             *_app_file_checks(context, seen),
             *_event_checks(context, seen),
-            *_check_in_checks(context),
             *_kept_checks(kept),
         ],
     }
@@ -200,33 +198,19 @@ def _app_file_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[L
 
 
 def _event_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
-    """Apps that send sentry.io more errors than its free plan takes; other servers have no such limit."""
+    """Apps that send sentry.io more errors than their plan takes; other servers have no such limit."""
     traffic = facts[context.server]["traffic"] if context.server in facts else {}
     dsns = {app.name: dsn_of(app, context.sentry) for app in context.declaration.apps}
     return [
         _check(
             "WARN",
             "sentry",
-            f"{month.app} fails about {month.errors:,} times a month; Sentry's free plan takes {FREE_ERRORS:,} errors",
-            "Repair first what Sentry lists first. Once that is used up, it takes nothing until the next month.",
+            f"{month.app} fails about {month.errors:,} times a month; Sentry takes {month.most_errors:,} of its errors",
+            "Repair first what Sentry lists first: once that is used up, it takes nothing until the next month. "
+            "With a larger plan declare `monthly_errors`.",
         )
         for month in events(context.declaration, traffic)
-        if month.errors > FREE_ERRORS and dsns[month.app] and parse(dsns[month.app]).is_of_sentry_io
-    ]
-
-
-def _check_in_checks(context: Context) -> list[Line]:
-    """Bugsink refuses check-ins, and a DSN does not say whose server it is. With an account the run itself says it."""
-    return [
-        _check(
-            "WARN",
-            "sentry",
-            f"{app.name}: `check_in` has no effect if {parse(app.sentry.dsn.get_secret_value()).host} is Bugsink",
-            "If it is, remove `check_in`: Uptime Kuma watches the same.",
-        )
-        for app in context.declaration.apps
-        if app.sentry and app.sentry.dsn and monitors(app, context.declaration.timezone)
-        if not parse(app.sentry.dsn.get_secret_value()).is_of_sentry_io
+        if month.errors > month.most_errors and dsns[month.app] and parse(dsns[month.app]).is_of_sentry_io
     ]
 
 

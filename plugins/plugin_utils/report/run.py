@@ -27,7 +27,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
     not_backed_up,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
-from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import FREE_ERRORS, Events, events
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import Events, events
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import counts_exceptions
@@ -65,7 +65,7 @@ def plan_table(context: Context, traffic: Mapping[str, Traffic] = MappingProxyTy
 def _events(month: Events) -> str:
     return (
         f"{month.app} sends Sentry about {month.traces:,} traces a month ({month.share:.3g} of its requests) and "
-        f"{month.errors:,} errors; the free plan takes {FREE_ERRORS:,} errors."
+        f"{month.errors:,} errors; monthly_errors is {month.most_errors:,}."
     )
 
 
@@ -113,10 +113,10 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
         *_status_pages(context),
         "",
         *_alerts(context, inventory),
-        *_exceptions(context),
         *_restorable(context, inventory),
-        *_monitors_by_hand(context),
         *_wired(context, inventory),
+        *_exceptions(context),
+        *_monitors_by_hand(context),
         *(
             f"{name} is switched off: {reason}{context.registry[name].without if name in context.registry else ''}"
             for name, reason in context.plan.switched_off.items()

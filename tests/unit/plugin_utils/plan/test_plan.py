@@ -391,7 +391,7 @@ def test_the_table_says_how_many_events_the_declared_rate_makes() -> None:
     traffic: dict[str, Traffic] = {name: {"requests": 2, "errors": 0.001} for name in ("shop", "bare")}
     assert [line for line in plan_table(made, traffic) if "Sentry" in line] == [
         "shop sends Sentry about 259,200 traces a month (0.05 of its requests) and 2,592 errors; "
-        "the free plan takes 5,000 errors."
+        "monthly_errors is 5,000."
     ]
     assert [line for line in plan_table(made) if "Sentry" in line] == []
 

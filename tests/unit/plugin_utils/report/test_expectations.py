@@ -455,6 +455,7 @@ def test_more_errors_than_the_free_plan_takes_are_a_warning(
     traffic = {"shop": {"requests": 1.0, "errors": errors}}
     found = warnings(context(reporting()), "sentry", traffic=traffic)
     assert [number for line in found for number in re.findall(r"about ([\d,]+)", line["detail"])] == told
+    assert warnings(context(reporting(monthly_errors=50_000)), "sentry", traffic=traffic) == []
     elsewhere = context(reporting(f"https://{1:032x}@bugsink.example.com/1"))
     assert warnings(elsewhere, "sentry", traffic=traffic) == []
 
