@@ -123,8 +123,8 @@ def exception(browser: Browser, path: Path) -> None:
     """The newest exception of the shop in the error tracker, logged in as admin."""
     page, tracker = browser.new_page(viewport={"width": WIDTH, "height": 1000}), demo().facts["bugsink"]
     page.goto(tracker["url"], wait_until="networkidle")
-    page.locator("input[name=username]").fill("admin")
-    page.locator("input[name=password]").fill("laboratory")
+    page.locator("input[name=username]").fill(tracker["user"])
+    page.locator("input[name=password]").fill(tracker["password"])
     with page.expect_navigation():
         page.keyboard.press("Enter")
     page.goto(f"{tracker['url']}/issues/1/", wait_until="networkidle")
