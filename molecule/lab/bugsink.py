@@ -25,9 +25,11 @@ BUGSINK = Outside("bugsink", "error tracker", 8000, 4, MEMORY, page=ports.ERRORS
 
 
 def describe(offset: int) -> dict[str, Any]:
-    """Where the shop reports its errors (`dsn`), and where programs (`token`) and people read them on this machine."""
+    """Where the hosts reach it, and the shop reports its errors (`dsn`); where programs and people do on this machine."""
+    address = BUGSINK.address(offset)
     return {
-        "dsn": BUGSINK.address(offset).replace("://", f"://{FIXED['key']}@") + f"/{PROJECT}",
+        "address": address,
+        "dsn": address.replace("://", f"://{FIXED['key']}@") + f"/{PROJECT}",
         "url": f"http://127.0.0.1:{offset + BUGSINK.page}",
         **{name: FIXED[name] for name in ("token", "user", "password")},
     }
