@@ -119,6 +119,21 @@ def web(
     return take
 
 
+def exception(browser: Browser, path: Path) -> None:
+    """The newest exception of the shop in the error tracker, logged in as admin."""
+    page, tracker = browser.new_page(viewport={"width": WIDTH, "height": 1000}), demo().facts["bugsink"]
+    page.goto(tracker["url"], wait_until="networkidle")
+    page.locator("input[name=username]").fill(tracker["user"])
+    page.locator("input[name=password]").fill(tracker["password"])
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    page.goto(f"{tracker['url']}/issues/1/", wait_until="networkidle")
+    page.get_by_text("FaultOnPurposeError").first.click()
+    page.wait_for_timeout(2000)
+    page.screenshot(path=path)
+    page.close()
+
+
 def newest_alert(browser: Browser, path: Path) -> None:
     """The newest message about a fault as it was received."""
     page = browser.new_page(viewport={"width": 1000, "height": 900})
@@ -149,6 +164,7 @@ TAKERS: dict[str, Callable[[Browser, Path], None]] = {
     "monitors": kuma("/dashboard", 1000),
     "status-page": web("uptime_kuma", "/status/status", 900),
     "slack-message": newest_alert,
+    "exception": exception,
     "pages": terminal("./crowsnest", "demo", "--status"),
 }
 

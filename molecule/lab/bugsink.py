@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bugsink, a server that takes what Sentry's SDKs send, outside the hosts of a lab. It has one project, `shop`."""
 
+import json
 from typing import Any
 
 import requests
 
-from lab import ports
+from lab import image_build, ports
 from lab.outside import Outside
 
-# Made when its image is built (images/bugsink/prepare.py), so that the lab can be declared before it runs.
-KEY = "0a0b0c0d0e0f40008000000000000001"
-TOKEN = "0a0b0c0d0e0f" + "0" * 28
+# The key of its project, the token of its API, and who may log in: made when its image is built, so that the lab can be
+# declared before it runs.
+FIXED: dict[str, str] = json.loads((image_build.IMAGES / "bugsink/fixed.json").read_text("utf-8"))
 PROJECT = 1
 
 
@@ -24,11 +25,13 @@ BUGSINK = Outside("bugsink", "error tracker", 8000, 4, MEMORY, page=ports.ERRORS
 
 
 def describe(offset: int) -> dict[str, Any]:
-    """Where the shop reports its errors (`dsn`), and where this machine reads them (`url`, with the `token`)."""
+    """Where the hosts reach it, and the shop reports its errors (`dsn`); where programs and people do on this machine."""
+    address = BUGSINK.address(offset)
     return {
-        "dsn": BUGSINK.address(offset).replace("://", f"://{KEY}@") + f"/{PROJECT}",
+        "address": address,
+        "dsn": address.replace("://", f"://{FIXED['key']}@") + f"/{PROJECT}",
         "url": f"http://127.0.0.1:{offset + BUGSINK.page}",
-        "token": TOKEN,
+        **{name: FIXED[name] for name in ("token", "user", "password")},
     }
 
 

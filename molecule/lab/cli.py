@@ -117,8 +117,10 @@ def _urls(options: argparse.Namespace) -> None:
             print(f"{service:14} http://127.0.0.1:{port}/  {remarks.get(service, '')}".rstrip())
         if service == "uptime_kuma":
             print(f"{'status page':14} http://127.0.0.1:{port}/status/status  for everybody")
-    if _answers(lab["bugsink"]["url"]):
-        print(f"{'errors':14} {lab['bugsink']['url']}/  Bugsink: the user is admin, the password is laboratory")
+    tracker = lab["bugsink"]
+    if _answers(tracker["url"]):
+        print(f"{'errors':14} {tracker['url']}/  Bugsink")
+        print(f"Bugsink: the user is {tracker['user']}, the password is {tracker['password']}")
     for title, user in (("Grafana", "admin"), ("Uptime Kuma", "admin"), ("Metabase", "admin@crowsnest.invalid")):
         password = state.directory(options.name) / "secrets" / f"{title.lower().replace(' ', '_')}_admin_password"
         if password.is_file():

@@ -125,6 +125,8 @@ def _prepare_images(client: Client, wish: Wish, hosts: Sequence[Host], bases: di
         ]
         if wish.app and (image_build.SHOP_FOLDER / "Dockerfile").is_file():
             jobs.append(pool.submit(provide, image_build.SHOP, lambda: image_build.build_shop(client, base)))
+        if wish.app:
+            jobs += [pool.submit(outside.build, client, base) for outside in (STORAGE, BUGSINK)]
         for published, name in names.items():
             context = image_build.IMAGES / name
             jobs.append(pool.submit(provide, published, partial(image_build.build, client, name, context, on[name])))

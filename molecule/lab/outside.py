@@ -37,10 +37,13 @@ class Outside:
         """Name of its container."""
         return f"{state.PREFIX}-{lab}-{self.name}"
 
+    def build(self, client: Client, base: str) -> str:
+        """Name of its image, which is built when it is missing."""
+        return image_build.build(client, self.name, image_build.IMAGES / self.name, base)
+
     def ensure(self, client: Client, lab: str, network: Client, base: str, ready: Callable[[str], bool]) -> None:
         """Starts it in the lab's network and waits until `ready` with its address on this machine; safe to repeat."""
-        image = image_build.build(client, self.name, image_build.IMAGES / self.name, base)
-        container = self._found(client, lab)
+        image, container = self.build(client, base), self._found(client, lab)
         if container is not None and container.attrs["Config"]["Image"] != image:
             container.remove(force=True, v=True)
             container = None

@@ -22,7 +22,7 @@ options:
     type: str
     required: true
   account:
-    description: The account of Sentry in which the events are looked up. Without it none is.
+    description: The account of Sentry in which events that its server took are looked up. Bugsink has none to ask.
     type: dict
     suboptions:
       url: {type: str, required: true, description: Where Sentry's API answers.}
@@ -67,6 +67,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client impor
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import DsnError, parse
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.envelope import send
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.lookup import why_unseen
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.run import is_bugsink
 
 
 def one(app: str, text: str, params: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -78,8 +79,8 @@ def one(app: str, text: str, params: Mapping[str, Any], now: datetime) -> dict[s
     outcome = send(dsn, app, params["environment"], now, params["timeout"])
     row = {"app": app, "taken": outcome.taken, "seen": None, "event": outcome.event, "text": outcome.text}
     account = params["account"]
-    if outcome.taken and account:
-        client = Client(account["url"], account["token"], params["timeout"])
+    client = Client(account["url"], account["token"], params["timeout"]) if account else None
+    if outcome.taken and client and dsn.is_served_at(client.url) and not is_bugsink(client):
         why = why_unseen(client, account["organization"], dsn.project, outcome.event, params["timeout"])
         row["seen"] = not why
         row["text"] = f"{outcome.text} But {why}." if why else f"{outcome.text} It can be seen there."

@@ -20,6 +20,7 @@ from bugsink import Bugsink
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import parse
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.envelope import send
 from ansible_collections.crowsnest.core.plugins.modules import sentry as module
+from ansible_collections.crowsnest.core.plugins.modules import sentry_test
 
 Run = Callable[..., dict[str, Any]]
 SHOP = {"name": "shop", "team": "backend"}
@@ -75,6 +76,15 @@ def test_a_test_event_is_kept_and_a_wrong_key_is_in_no_message(server: Bugsink) 
     assert not refused.taken
     assert "refuses the key: " in refused.text
     assert wrong.key not in refused.text
+
+
+def test_a_test_event_is_not_looked_up_in_an_api_that_bugsink_does_not_have(
+    server: Bugsink, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = {"url": server.url, "organization": "any", "token": server.token}
+    options = {"dsns": {"shop": server.new_project("looked")["dsn"]}, "environment": "staging", "account": account}
+    result, _ = outcome(sentry_test, capsys, options, False)
+    assert [(row["taken"], row["seen"]) for row in result["events"]] == [(True, None)]
 
 
 def test_more_projects_than_a_page_has(run: Run, server: Bugsink) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 # `KEY:SECRET@` is an old form, whose secret nobody reads any more. SDKs build no right address of an IPv6 host.
 _DSN = re.compile(
@@ -68,7 +68,12 @@ class Dsn(NamedTuple):
     @property
     def is_of_sentry_io(self) -> bool:
         """Whether it is Sentry's own service, in any region."""
-        return f".{self.host.lower()}".endswith(".sentry.io")
+        return is_of_sentry_io(self.host)
+
+    def is_served_at(self, url: str) -> bool:
+        """Whether it is of the server whose API is there; the API of Sentry's own service is at another host."""
+        host = urlsplit(url).hostname or ""
+        return self.host.lower() == host or (self.is_of_sentry_io and is_of_sentry_io(host))
 
     @property
     def envelope(self) -> str:
@@ -82,6 +87,11 @@ class Dsn(NamedTuple):
         """
         query = urlencode({"environment": environment, "status": status})
         return f"{self.origin}/api/{self.project}/cron/{monitor}/{self.key}/?{query}"
+
+
+def is_of_sentry_io(host: str) -> bool:
+    """Whether it is a host of Sentry's own service, in any region."""
+    return f".{host.lower()}".endswith(".sentry.io")
 
 
 def parse(text: str) -> Dsn:

@@ -11,6 +11,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.diff impo
 from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import Options, refuse
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.bugsink import Bugsink
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, SilentError
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import is_of_sentry_io
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.options import mistakes
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.sentry import Sentry
 
@@ -54,8 +55,7 @@ def _reconciled(subject: str, client: Client, options: Options, check_mode: bool
 
 def is_bugsink(client: Client) -> bool:
     """Only Bugsink has this path; Sentry answers 404, or one of its pages."""
-    host = urlsplit(client.url).hostname or ""
-    if host == "sentry.io" or host.endswith(".sentry.io"):
+    if is_of_sentry_io(urlsplit(client.url).hostname or ""):
         return False
     answer = client.probe("/api/canonical/0/teams/")
     return answer.status in (200, 401, 403) and isinstance(answer.content, dict)

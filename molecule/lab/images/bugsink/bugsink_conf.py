@@ -12,6 +12,7 @@ from bugsink.settings.default import *
 
 SECRET_KEY = "a-made-up-key-of-more-than-fifty-characters-for-tests-only"
 ALLOWED_HOSTS = ["*"]
+TIME_ZONE = "Asia/Seoul"
 DATABASES["default"]["NAME"] = "db.sqlite3"
 DATABASES["snappea"]["NAME"] = "snappea.sqlite3"
 SNAPPEA = {"TASK_ALWAYS_EAGER": True}

@@ -1,8 +1,10 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The team, the project and the token of a new Bugsink: fixed, so that a laboratory is declared before it runs."""
+"""What a new Bugsink holds. All is fixed, so that a laboratory can be declared before it runs."""
 
+import json
 import uuid
+from pathlib import Path
 
 import django
 
@@ -13,13 +15,11 @@ from projects.models import Project  # noqa: E402
 from teams.models import Team  # noqa: E402
 from users.models import User  # noqa: E402
 
-# As molecule/lab/bugsink.py has them (a test compares the two).
-KEY = uuid.UUID("0a0b0c0d0e0f40008000000000000001")
-TOKEN = "0a0b0c0d0e0f" + "0" * 28
+FIXED = json.loads(Path("fixed.json").read_text())
 
 team = Team.objects.create(name="laboratory")
-Project.objects.create(team=team, name="shop", slug="shop", sentry_key=KEY)
+Project.objects.create(team=team, name="shop", slug="shop", sentry_key=uuid.UUID(FIXED["key"]))
 token = AuthToken.create_full_access()
-token.token = TOKEN
+token.token = FIXED["token"]
 token.save()
-User.objects.create_superuser("admin", password="laboratory")
+User.objects.create_superuser(FIXED["user"], password=FIXED["password"])

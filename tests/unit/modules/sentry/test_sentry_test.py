@@ -64,6 +64,13 @@ def test_a_server_that_takes_it_and_drops_it(events: Events, dsn: str, account: 
     assert "took the event. But it cannot be seen after 1 s." in row["text"]
 
 
+def test_an_event_at_another_server_than_the_account_s_is_not_looked_up(
+    events: Events, dsn: str, account: dict[str, str]
+) -> None:
+    (row,) = events({"shop": dsn}, account={**account, "url": "https://sentry.io"})
+    assert (row["taken"], row["seen"]) == (True, None)
+
+
 def test_a_token_that_may_not_look(events: Events, dsn: str, account: dict[str, str], stub: Stub) -> None:
     stub.scopes = []
     (row,) = events({"shop": dsn}, account=account)
