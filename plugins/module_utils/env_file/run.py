@@ -8,19 +8,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.crowsnest.core.plugins.module_utils import git
+from ansible_collections.crowsnest.core.plugins.module_utils.app_file import only_run, tracked_in, why_not
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import HIDDEN, HIDDEN_NEW
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file import memory, services, text
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory import Memory
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.request import Request
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.services import Project, UnhealthyError
-from ansible_collections.crowsnest.core.plugins.module_utils.files import (
-    lock,
-    make_directory,
-    open_directory,
-    replace_kept,
-)
+from ansible_collections.crowsnest.core.plugins.module_utils.files import replace_kept
 
 
 class Plan(NamedTuple):
@@ -49,11 +44,7 @@ def run(request: Request, directory: Path, check: bool) -> Plan:
         return _missing(request)
     if check:
         return plan(request, memory.recall(directory, request.path))
-    if not directory.exists():
-        make_directory(directory)
-        directory.chmod(0o700)
-    with open_directory(directory) as handle:
-        lock(handle, directory)
+    with only_run(directory):
         known = memory.recall(directory, request.path)
         planned = plan(request, known)
         memory.remember(directory, request.path, known._replace(unfinished=planned.recreated))
@@ -113,23 +104,16 @@ def read(request: Request) -> bytes:
     path = request.path
     if not path.exists():
         return b""
-    if not path.is_file():
-        raise EnvFileError(f"{path} is not a file; correct the path.")
-    if path.lstat().st_uid not in (0, path.stat().st_uid):
-        raise EnvFileError(
-            f"{path} is a link to a file of another user, which is not followed. Name {path.resolve()} itself."
-        )
+    if why := why_not(path):
+        raise EnvFileError(f"{path} {why}.")
     return path.read_bytes()
 
 
 def refuse_tracked(request: Request, changed: Collection[str]) -> list[str]:
     """Warnings. Raises EnvFileError, with the lines to paste, where git tracks the file."""
-    try:
-        checkout = git.tracked_in(request.path)
-    except git.GitError as error:
-        return [f"{request.path}: git cannot say whether it tracks this file: {error}"]
+    checkout, warnings = tracked_in(request.path)
     if checkout is None:
-        return []
+        return warnings
     paste = "".join(
         f"\n{name}={HIDDEN.strip() if key.secret else request.spelled[name]}"
         for name, key in request.keys.items()
