@@ -79,24 +79,33 @@ def plan(request: Request, known: Memory) -> Plan:
     changed = tuple(name for name in names if old.get(name) != new.get(name))
     flags = {**known.keys, **request.keys}
     rebuild = tuple(name for name in changed if flags[name].rebuild)
-    warnings = [f"{request.path}: {remark}" for remark in text.remarks(after, request.keys)]
+    project, warnings = None, [f"{request.path}: {remark}" for remark in text.remarks(after, request.keys)]
     if after != before:
         warnings += refuse_tracked(request, changed)
-    project = None
-    if request.compose and request.recreate and (known.unfinished or len(rebuild) < len(changed)):
-        project = services.find(request.compose, request.recreate)
-        missing = [name for name in request.recreate if not project or name not in project.services]
-        warnings += [f"{name} of {request.compose} does not run, so it was not recreated." for name in missing]
-        if project and not known.unfinished and services.is_pending(project):  # unfinished: by the run before
-            warnings.append(
-                f"{', '.join(project.services)} of {request.compose}: something else waits to be deployed (an edit, an "
-                "image, or variables of the shell that deployed), so they were not recreated. Deploy as usual; the new "
-                "values count from then on."
-            )
-            project = None
+    if request.compose and (known.unfinished or len(rebuild) < len(changed)):
+        project, left_out = _to_recreate(request.compose, request.recreate, bool(known.unfinished))
+        warnings += left_out
     secret = {name for name in changed for keys in (known.keys, request.keys) if name in keys and keys[name].secret}
     diff = {"before": shown(old, changed, secret, HIDDEN), "after": shown(new, changed, secret, HIDDEN_NEW)}
     return Plan(before, after, changed, rebuild, project, tuple(warnings), diff)
+
+
+def _to_recreate(compose: Path, wanted: Collection[str], unfinished: bool) -> tuple[Project | None, list[str]]:
+    """The services that are recreated, and warnings of those that are not. Raises EnvFileError.
+
+    `unfinished`: what waits to be recreated is left from the run before.
+    """
+    project = services.find(compose, wanted)
+    missing = [name for name in wanted if not project or name not in project.services]
+    warnings = [f"{name} of {compose} does not run, so it was not recreated." for name in missing]
+    if project and not unfinished and services.is_pending(project):
+        warnings.append(
+            f"{', '.join(project.services)} of {compose}: something else waits to be deployed (an edit, an image, or "
+            "variables of the shell that deployed), so they were not recreated. Deploy as usual; the new values count "
+            "from then on."
+        )
+        project = None
+    return project, warnings
 
 
 def read(request: Request) -> bytes:
