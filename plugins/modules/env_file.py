@@ -35,15 +35,10 @@ options:
     description: More keys, like O(values), whose values are never shown.
     type: dict
     default: {}
-  dollar_expands:
-    description:
-      - Keys that are read by a program that expands C($) even in quotes - Vite, Create React App, Next.js, and NestJS
-        with C(expandVariables). A value with C($) is refused for them.
-    type: list
-    elements: str
-    default: []
   rebuild_keys:
-    description: Keys that are read only while a frontend is built. A change of them recreates nothing.
+    description:
+      - Keys that are read only while a frontend is built. A change of them recreates nothing. A value with C($) is
+        refused for them, as Vite, Create React App and Next.js expand it even in quotes.
     type: list
     elements: str
     default: []
@@ -89,7 +84,6 @@ EXAMPLES = r"""
     values: {SENTRY_ENVIRONMENT: production, SENTRY_TRACES_SAMPLE_RATE: '0.05'}
     secrets: {SENTRY_DSN: "{{ sentry_dsn }}", REACT_APP_SENTRY_DSN: "{{ sentry_frontend_dsn }}"}
     rebuild_keys: [REACT_APP_SENTRY_DSN]
-    dollar_expands: [REACT_APP_SENTRY_DSN]
     compose: /srv/shop/compose.yaml
     recreate: [web, worker]
 """
@@ -127,7 +121,6 @@ ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
     "values": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
-    "dollar_expands": {"type": "list", "elements": "str", "default": []},
     "rebuild_keys": {"type": "list", "elements": "str", "default": []},
     "compose": {"type": "path"},
     "recreate": {"type": "list", "elements": "str", "default": []},

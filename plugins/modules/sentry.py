@@ -42,8 +42,7 @@ options:
     elements: dict
     required: true
     suboptions:
-      name: {type: str, required: true, description: Name that people see.}
-      slug: {type: str, description: "Identifies the project, by default its name. Bugsink makes its own."}
+      name: {type: str, required: true, description: "Its name, and its slug. Bugsink makes its own slug."}
       platform: {type: str, description: "Platform such as V(python-django), which decides what Sentry's pages show."}
       team:
         description: Slug of its team, in Bugsink the name. A project that exists stays in its teams.
@@ -54,22 +53,11 @@ options:
           - Its alerts hold for this environment only, by default for all. Sentry knows an environment from its first
             event on; until then they hold for all, with a warning.
         type: str
-      notify:
-        description: Whom its alerts tell, by default the members of its teams by e-mail.
-        type: dict
-        suboptions:
-          slack_channel:
-            description: Channel such as V(#errors). Without Slack in the organization it is e-mail, with a warning.
-            type: str
-          slack_workspace:
-            description: Name, domain or id of the workspace, if the organization has several.
-            type: str
-      rate_limit:
-        description: How many events its key takes. Where the plan has no rate limits, this is a warning.
-        type: dict
-        suboptions:
-          count: {type: int, required: true, description: Number of events.}
-          window: {type: int, required: true, description: "In as many seconds, at most 86400."}
+      slack_channel:
+        description:
+          - Channel that its alerts tell, such as V(#errors); by default the members of its teams by e-mail. Without
+            Slack in the organization it is e-mail, with a warning.
+        type: str
       monitors:
         description:
           - Cron monitors, of what checks in. One that Sentry has disabled, as no seat is left, is a warning.
@@ -103,8 +91,7 @@ EXAMPLES = r"""
         platform: python-django
         team: backend
         environment: production
-        notify: {slack_channel: "#errors"}
-        rate_limit: {count: 100, window: 3600}
+        slack_channel: "#errors"
       - {name: shop-frontend, platform: javascript-react, team: frontend}
 """
 

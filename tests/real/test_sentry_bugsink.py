@@ -23,7 +23,7 @@ from ansible_collections.crowsnest.core.plugins.modules import sentry as module
 from ansible_collections.crowsnest.core.plugins.modules import sentry_test
 
 Run = Callable[..., dict[str, Any]]
-SHOP = {"name": "Shop", "slug": "shop", "team": "backend"}
+SHOP = {"name": "shop", "team": "backend"}
 SEND = """
 import sys, sentry_sdk
 sentry_sdk.init(sys.argv[1], environment="staging")
@@ -56,7 +56,7 @@ def test_a_project_its_dsn_and_an_event_through_it(run: Run, server: Bugsink) ->
     predicted = run(SHOP, check=True)
     assert server.rows("projects") == []
     result = run(SHOP)
-    assert result["changes"] == predicted["changes"] == ["create team backend", "create project Shop"]
+    assert result["changes"] == predicted["changes"] == ["create team backend", "create project shop"]
     (project,) = result["projects"]
     subprocess.run([bugsink.CACHE / "bin/python", "-c", SEND, project["dsn"]], check=True, timeout=60)
     (issue,) = server.issues(project["id"])
@@ -96,7 +96,7 @@ def test_more_projects_than_a_page_has(run: Run, server: Bugsink) -> None:
 
 
 def test_messages_to_slack_are_a_warning(run: Run) -> None:
-    result = run({"name": "blog", "team": "web", "notify": {"slack_channel": "#errors"}})
+    result = run({"name": "blog", "team": "web", "slack_channel": "#errors"})
     (warning,) = [each["event"]["msg"] for each in result["warnings"]]
     assert "project blog: this is Bugsink, whose alerts have no API" in warning
     assert result["projects"][0]["alerts"] == "none"

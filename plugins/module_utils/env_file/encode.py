@@ -3,7 +3,7 @@
 """How a value is spelled in an env file so that every reader takes it alike. Pure. Python 3.9.
 
 The readers are docker compose, python-dotenv, django-environ, python-decouple, dotenv, Node.js, systemd and sh, and for
-keys of which it is said dotenv-expand (Vite, Create React App, Next.js, NestJS with expandVariables).
+keys of which it is said dotenv-expand (Vite, Create React App, Next.js).
 `docker run --env-file` knows no quotes: it reads only what is spelled without them. The tests ask all of them.
 """
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import Entry
+from ansible_collections.crowsnest.core.plugins.module_utils.app_file import write_down
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
-from ansible_collections.crowsnest.core.plugins.module_utils.files import open_directory, remove, write_file
 
 
 class Key(NamedTuple):
@@ -55,16 +52,11 @@ def recall(directory: Path, path: Path) -> Memory:
 
 
 def remember(directory: Path, path: Path, memory: Memory) -> None:
-    """Write it down by one rename; an empty memory leaves no file. The folder is there. Raises OSError."""
+    """Write it down; an empty memory leaves no file. The folder is there. Raises EnvFileError and OSError."""
     file = file_of(directory, path)
     if memory == recall(directory, path):
         return
-    with open_directory(directory) as folder:
-        if memory == Memory():
-            return remove(file.name, folder)
-        keys = {name: key._asdict() for name, key in sorted(memory.keys.items())}
-        text = json.dumps({"path": str(path), "keys": keys, "unfinished": memory.unfinished}, indent=2) + "\n"
-        remove(f".{file.name}", folder)
-        write_file(f".{file.name}", folder, Entry(stat.S_IFREG | 0o600, None, None, text.encode()))
-        os.rename(f".{file.name}", file.name, src_dir_fd=folder, dst_dir_fd=folder)
-        os.fsync(folder)
+    if memory == Memory():
+        return file.unlink()
+    keys = {name: key._asdict() for name, key in sorted(memory.keys.items())}
+    write_down(file, {"path": str(path), "keys": keys, "unfinished": memory.unfinished})

@@ -33,7 +33,7 @@ def make_request(params: Mapping[str, Any]) -> Request:
     spelled, mistakes = {}, list(_mistakes(params, given))
     for name, value in given.items():
         try:
-            spelled[name] = encode(_text(value), name in params["dollar_expands"])
+            spelled[name] = encode(_text(value), name in params["rebuild_keys"])
         except UnreadableError as error:
             mistakes.append(f"the value of {name} {error}")
     if mistakes:
@@ -63,10 +63,9 @@ def _mistakes(params: Mapping[str, Any], given: Collection[str]) -> Iterator[str
     for name, value in params["secrets"].items():
         if isinstance(value, str) and 0 < len(value) < SHORTEST_SECRET:
             yield f"the value of {name} is too short for a secret; it would be hidden in every word it is a part of"
-    for option in ("dollar_expands", "rebuild_keys"):
-        for name in params[option]:
-            if name not in given:
-                yield f"{option}: {name} is neither in values nor in secrets"
+    for name in params["rebuild_keys"]:
+        if name not in given:
+            yield f"rebuild_keys: {name} is neither in values nor in secrets"
     if params["recreate"] and not params["compose"]:
         yield "recreate needs compose, the compose file of those services"
     if params["wait"] <= STEADY_SECONDS:

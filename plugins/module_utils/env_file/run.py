@@ -8,19 +8,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.crowsnest.core.plugins.module_utils import git
+from ansible_collections.crowsnest.core.plugins.module_utils.app_file import only_run, tracked_in, why_not
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import HIDDEN, HIDDEN_NEW
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file import memory, services, text
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory import Memory
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.request import Request
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.services import Project, UnhealthyError
-from ansible_collections.crowsnest.core.plugins.module_utils.files import (
-    lock,
-    make_directory,
-    open_directory,
-    replace_kept,
-)
+from ansible_collections.crowsnest.core.plugins.module_utils.files import replace_kept
 
 
 class Plan(NamedTuple):
@@ -49,11 +44,7 @@ def run(request: Request, directory: Path, check: bool) -> Plan:
         return _missing(request)
     if check:
         return plan(request, memory.recall(directory, request.path))
-    if not directory.exists():
-        make_directory(directory)
-        directory.chmod(0o700)
-    with open_directory(directory) as handle:
-        lock(handle, directory)
+    with only_run(directory):
         known = memory.recall(directory, request.path)
         planned = plan(request, known)
         memory.remember(directory, request.path, known._replace(unfinished=planned.recreated))
@@ -88,24 +79,33 @@ def plan(request: Request, known: Memory) -> Plan:
     changed = tuple(name for name in names if old.get(name) != new.get(name))
     flags = {**known.keys, **request.keys}
     rebuild = tuple(name for name in changed if flags[name].rebuild)
-    warnings = [f"{request.path}: {remark}" for remark in text.remarks(after, request.keys)]
+    project, warnings = None, [f"{request.path}: {remark}" for remark in text.remarks(after, request.keys)]
     if after != before:
         warnings += refuse_tracked(request, changed)
-    project = None
-    if request.compose and request.recreate and (known.unfinished or len(rebuild) < len(changed)):
-        project = services.find(request.compose, request.recreate)
-        missing = [name for name in request.recreate if not project or name not in project.services]
-        warnings += [f"{name} of {request.compose} does not run, so it was not recreated." for name in missing]
-        if project and not known.unfinished and services.is_pending(project):  # unfinished: by the run before
-            warnings.append(
-                f"{', '.join(project.services)} of {request.compose}: something else waits to be deployed (an edit, an "
-                "image, or variables of the shell that deployed), so they were not recreated. Deploy as usual; the new "
-                "values count from then on."
-            )
-            project = None
+    if request.compose and (known.unfinished or len(rebuild) < len(changed)):
+        project, left_out = _to_recreate(request.compose, request.recreate, bool(known.unfinished))
+        warnings += left_out
     secret = {name for name in changed for keys in (known.keys, request.keys) if name in keys and keys[name].secret}
     diff = {"before": shown(old, changed, secret, HIDDEN), "after": shown(new, changed, secret, HIDDEN_NEW)}
     return Plan(before, after, changed, rebuild, project, tuple(warnings), diff)
+
+
+def _to_recreate(compose: Path, wanted: Collection[str], unfinished: bool) -> tuple[Project | None, list[str]]:
+    """The services that are recreated, and warnings of those that are not. Raises EnvFileError.
+
+    `unfinished`: what waits to be recreated is left from the run before.
+    """
+    project = services.find(compose, wanted)
+    missing = [name for name in wanted if not project or name not in project.services]
+    warnings = [f"{name} of {compose} does not run, so it was not recreated." for name in missing]
+    if project and not unfinished and services.is_pending(project):
+        warnings.append(
+            f"{', '.join(project.services)} of {compose}: something else waits to be deployed (an edit, an image, or "
+            "variables of the shell that deployed), so they were not recreated. Deploy as usual; the new values count "
+            "from then on."
+        )
+        project = None
+    return project, warnings
 
 
 def read(request: Request) -> bytes:
@@ -113,23 +113,16 @@ def read(request: Request) -> bytes:
     path = request.path
     if not path.exists():
         return b""
-    if not path.is_file():
-        raise EnvFileError(f"{path} is not a file; correct the path.")
-    if path.lstat().st_uid not in (0, path.stat().st_uid):
-        raise EnvFileError(
-            f"{path} is a link to a file of another user, which is not followed. Name {path.resolve()} itself."
-        )
+    if why := why_not(path):
+        raise EnvFileError(f"{path} {why}.")
     return path.read_bytes()
 
 
 def refuse_tracked(request: Request, changed: Collection[str]) -> list[str]:
     """Warnings. Raises EnvFileError, with the lines to paste, where git tracks the file."""
-    try:
-        checkout = git.tracked_in(request.path)
-    except git.GitError as error:
-        return [f"{request.path}: git cannot say whether it tracks this file: {error}"]
+    checkout, warnings = tracked_in(request.path)
     if checkout is None:
-        return []
+        return warnings
     paste = "".join(
         f"\n{name}={HIDDEN.strip() if key.secret else request.spelled[name]}"
         for name, key in request.keys.items()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
@@ -15,11 +16,15 @@ from ansible_collections.crowsnest.core.plugins.module_utils.env_file.text impor
 
 
 def settled(directory: Path) -> dict[str, str]:
-    """{env file: digest of our lines in it} of all that have keys of ours; "" where something is left to do."""
+    """{env file: digest of our lines in it} of all that have keys of ours; "" where something is left to do.
+
+    What a damaged file remembers is left out: the module that writes there says what is wrong.
+    """
     found = {}
     for file in sorted(directory.glob("*.json")):
-        path = json.loads(file.read_text(encoding="utf-8"))["path"]
-        found[path] = _held(directory, Path(path))
+        with suppress(ValueError, KeyError, TypeError):
+            path = json.loads(file.read_text(encoding="utf-8"))["path"]
+            found[path] = _held(directory, Path(path))
     return found
 
 

@@ -26,6 +26,7 @@ class Assignment(NamedTuple):
     start: int
     end: int
     export: bytes  # `export` with the blanks behind it, or nothing
+    open_quote: str  # the quote before its value if nothing closes it, or nothing
 
 
 def assignments(content: bytes) -> list[Assignment]:
@@ -33,11 +34,14 @@ def assignments(content: bytes) -> list[Assignment]:
     found = []
     place, line = len(BOM) if content.startswith(BOM) else 0, 1
     while place < len(content):
-        match = ASSIGNMENT.match(content, place)
-        end = _line_end(content, _value_end(content, match) if match else place)
-        if match:
+        end = _line_end(content, place)
+        if match := ASSIGNMENT.match(content, place):
+            quoted = REST_OF_QUOTED[match["quote"]].match(content, match.end()) if match["quote"] else None
+            if quoted:  # perhaps over several lines
+                end = _line_end(content, quoted.end())
             text_end = end - 1 if content[end - 1 : end] == b"\r" else end
-            found.append(Assignment(match["key"].decode(), line, place, text_end, match["export"] or b""))
+            open_quote = "" if quoted else match["quote"].decode()
+            found.append(Assignment(match["key"].decode(), line, place, text_end, match["export"] or b"", open_quote))
         line += content.count(b"\n", place, end + 1)
         place = end + 1
     return found
@@ -51,7 +55,7 @@ def edited(content: bytes, wanted: Mapping[str, str], gone: Collection[str]) -> 
     """
     found = assignments(content)
     _refuse_several_lines(content, found, {*wanted, *gone})
-    _refuse_open_quote(content, found, wanted)
+    _refuse_open_quote(found, wanted)
     last = {assignment.key: assignment for assignment in found}
     for key, assignment in sorted(last.items(), key=lambda item: -item[1].start):  # the places before stay valid
         if key in gone:
@@ -105,12 +109,6 @@ def remarks(content: bytes, keys: Collection[str]) -> list[str]:
     return sentences
 
 
-def _value_end(content: bytes, match: re.Match[bytes]) -> int:
-    """A place in the line in which the value ends. A quote that nothing closes ends with its line."""
-    rest = REST_OF_QUOTED[match["quote"]].match(content, match.end()) if match["quote"] else None
-    return rest.end() if rest else match.end()
-
-
 def _line_end(content: bytes, place: int) -> int:
     """Where the line ends that this place is in."""
     end = content.find(b"\n", place)
@@ -133,20 +131,11 @@ def _refuse_several_lines(content: bytes, found: Collection[Assignment], ours: C
             )
 
 
-def _refuse_open_quote(content: bytes, found: Collection[Assignment], wanted: Mapping[str, str]) -> None:
+def _refuse_open_quote(found: Collection[Assignment], wanted: Mapping[str, str]) -> None:
     """Raise EnvFileError where a value of ours would close a quote that another line opens and nothing closes."""
     for assignment in found:
-        text = content[assignment.start : assignment.end]
-        match = ASSIGNMENT.match(text)
-        quote = match["quote"].decode() if match else ""
-        if (
-            not match
-            or not quote
-            or assignment.key in wanted
-            or REST_OF_QUOTED[match["quote"]].match(text, match.end())
-        ):
-            continue
-        if hit := [key for key, spelled in wanted.items() if quote in spelled]:
+        hit = [key for key, spelled in wanted.items() if assignment.open_quote and assignment.open_quote in spelled]
+        if hit and assignment.key not in wanted:
             raise EnvFileError(
                 f"{hit[0]} cannot be set: line {assignment.line} opens a quote that nothing closes, and readers would "
                 f"take that of {hit[0]} for its end. Close it in its own line and run again."

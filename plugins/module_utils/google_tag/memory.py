@@ -5,16 +5,13 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import Entry
-from ansible_collections.crowsnest.core.plugins.module_utils.files import open_directory, remove, write_file
+from ansible_collections.crowsnest.core.plugins.module_utils.app_file import write_down
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.template import TemplateError
 
-FILE, NEW_FILE = "templates.json", ".templates.json"
+FILE = "templates.json"
 
 
 def recall(directory: Path) -> list[Path]:
@@ -32,13 +29,7 @@ def recall(directory: Path) -> list[Path]:
 
 
 def remember(directory: Path, paths: Iterable[Path]) -> None:
-    """Write them down by one rename. Raises TemplateError and OSError."""
+    """Write them down. The folder is there. Raises TemplateError and OSError."""
     wanted = sorted(paths)
-    if wanted == recall(directory):
-        return
-    text = json.dumps({"templates": [str(path) for path in wanted]}, indent=2) + "\n"
-    with open_directory(directory) as folder:
-        remove(NEW_FILE, folder)
-        write_file(NEW_FILE, folder, Entry(stat.S_IFREG | 0o600, None, None, text.encode()))
-        os.rename(NEW_FILE, FILE, src_dir_fd=folder, dst_dir_fd=folder)
-        os.fsync(folder)
+    if wanted != recall(directory):
+        write_down(directory / FILE, {"templates": [str(path) for path in wanted]})

@@ -8,14 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.crowsnest.core.plugins.module_utils import git
-from ansible_collections.crowsnest.core.plugins.module_utils.files import (
-    explain,
-    lock,
-    make_directory,
-    open_directory,
-    replace_kept,
-)
+from ansible_collections.crowsnest.core.plugins.module_utils.app_file import only_run, tracked_in, why_not
+from ansible_collections.crowsnest.core.plugins.module_utils.files import explain, replace_kept
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.memory import recall, remember
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import (
     BEGIN,
@@ -86,11 +80,7 @@ def run(wanted: Mapping[Path, Tag], directory: Path, check: bool) -> Plan:
     """
     if check:
         return plan(wanted, recall(directory))
-    if not directory.exists():
-        make_directory(directory)
-        directory.chmod(0o700)
-    with open_directory(directory) as handle:
-        lock(handle, directory)
+    with only_run(directory):
         known = recall(directory)
         planned = plan(wanted, known)
         remember(directory, {*known, *planned.ours})  # before they are written: a run may be killed
@@ -134,22 +124,17 @@ def plan(wanted: Mapping[Path, Tag], known: Sequence[Path]) -> Plan:
 def _change(path: Path, tag: Tag | None) -> Change:
     if not path.exists():
         return Change(path, b"", b"")
-    if not path.is_file():
-        raise TemplateError("is not a file. Correct the path")
-    if path.lstat().st_uid not in (0, path.stat().st_uid):
-        raise TemplateError(f"is a link to a file of another user, which is not followed. Name {path.resolve()} itself")
+    if why := why_not(path):
+        raise TemplateError(why)
     before = path.read_bytes()
     return Change(path, before, with_tag(before, tag) if tag else without_tag(before))
 
 
 def _refuse_tracked(path: Path, tag: Tag | None) -> list[str]:
     """Warnings. Raises TemplateError, with the block to paste, where git tracks the template."""
-    try:
-        checkout = git.tracked_in(path)
-    except git.GitError as error:
-        return [f"{path}: git cannot say whether it tracks this file: {error}"]
+    checkout, warnings = tracked_in(path)
     if checkout is None:
-        return []
+        return warnings
     what = f"remove the lines from {BEGIN} to {END}"
     if tag:
         block = "\n".join(lines(tag))

@@ -9,7 +9,6 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.diff import Comparison
 from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import Change, Thing, Things
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, Row
-from ansible_collections.crowsnest.core.plugins.module_utils.sentry.options import slug_of
 
 API = "/api/canonical/0"
 TEAM, PROJECT = "team", "project"
@@ -35,10 +34,10 @@ class Bugsink:
             wanted[PROJECT][name] = Thing(name, name, {TEAM: team})
             if (team, name) in self.found:
                 found[PROJECT][name] = wanted[PROJECT][name]
-            if project.get("notify", {}).get("slack_channel"):
+            if project.get("slack_channel"):
                 self.notes.append(
                     f"project {name}: this is Bugsink, whose alerts have no API. Declared were messages to "
-                    f"{project['notify']['slack_channel']}: set them up on its page Alerts"
+                    f"{project['slack_channel']}: set them up on its page Alerts"
                 )
             if project.get("monitors"):
                 self.notes.append(
@@ -54,7 +53,7 @@ class Bugsink:
         rows = self.client.rows(f"{API}/projects/")
         self.found = {(names.get(row["team"], ""), row["name"]): row for row in rows}
 
-    def apply(self, changes: list[Change]) -> list[Change]:
+    def apply(self, changes: list[Change]) -> None:
         """Makes what is missing, and reads it back. Raises SentryError."""
         for change in changes:
             body = {"name": change.name}
@@ -66,7 +65,6 @@ class Bugsink:
             self.client.last = str(change)
         if changes:
             self.read()
-        return changes
 
     def warnings(self) -> list[str]:
         """One sentence each."""
@@ -78,5 +76,5 @@ class Bugsink:
 
     def _returned(self, project: Row) -> dict[str, Any]:
         row = self.found.get((project["team"], project["name"]), {})
-        slug, number = row.get("slug", slug_of(project)), str(row.get("id", ""))
-        return {"name": project["name"], "slug": slug, "id": number, "dsn": row.get("dsn", ""), "alerts": "none"}
+        name, number = project["name"], str(row.get("id", ""))
+        return {"name": name, "slug": row.get("slug", name), "id": number, "dsn": row.get("dsn", ""), "alerts": "none"}

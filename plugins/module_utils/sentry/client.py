@@ -23,7 +23,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module im
 Row = Mapping[str, Any]
 MOST_WAIT_SECONDS = 90  # for the rate limits of one run, in sum
 MOST_PAGES = 100
-TOO_MANY = 429
+NOT_FOUND, TOO_MANY = 404, 429
 _NEXT_PAGE = re.compile(r'<([^>]+)>;[^,]*rel="next"(?:;[^,]*results="(\w+)")?')
 
 
@@ -35,12 +35,8 @@ class SilentError(SentryError):
     """There is no answer at all, or none but that it is asked too often."""
 
 
-class RefusedError(SentryError):
-    """The server answers that it will not."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
+class MissingError(SentryError):
+    """The server answers that there is no such thing."""
 
 
 class Answer(NamedTuple):
@@ -68,9 +64,9 @@ class Client:
         self.opener = urllib.request.build_opener(_NoRedirects())
         self.last, self.waited = "", 0.0
 
-    def get(self, path: str, scope: str = "", **query: Any) -> Any:
+    def get(self, path: str, scope: str) -> Any:
         """What stands at a path. Raises SentryError; `scope` is what a token needs for it, like `org:read`."""
-        return self.call("GET", f"{path}?{urlencode(query)}" if query else path, scope=scope)
+        return self.call("GET", path, scope=scope)
 
     def rows(self, path: str, scope: str = "", **query: Any) -> list[dict[str, Any]]:
         """All pages of a list. Raises SentryError."""
@@ -100,19 +96,23 @@ class Client:
         answer = self._patient(method, address, body)
         asked = self._asked(method, address)
         if 300 <= answer.status < 400 and isinstance(answer.content, dict) and answer.content.get("slug"):
-            raise SentryError(f"{asked}: it was renamed, declare slug: {answer.content['slug']}. {self.after()}")
+            raise SentryError(
+                f"{asked}: in Sentry it was renamed to {answer.content['slug']}. Give it the old slug again there, or "
+                f"declare the DSN of its app. {self.after()}"
+            )
         if 300 <= answer.status < 400:
             raise SentryError(
                 f"{asked} redirects to {answer.headers.get('Location')}. Declare the URL at which the API itself "
                 "answers; the token was sent nowhere else."
             )
         if answer.status == 401:
-            raise RefusedError(401, f"{asked}: the token is not accepted ({_words(answer)}). {self.after()}")
+            raise SentryError(f"{asked}: the token is not accepted ({_words(answer)}). {self.after()}")
         if answer.status == 403:
             needs = f" The token needs the scope {scope}." if scope else ""
-            raise RefusedError(403, f"{asked}: the token may not do this ({_words(answer)}).{needs} {self.after()}")
+            raise SentryError(f"{asked}: the token may not do this ({_words(answer)}).{needs} {self.after()}")
         if answer.status >= 400:
-            raise RefusedError(answer.status, f"{asked}: {_words(answer)}. {self.after()}")
+            kind = MissingError if answer.status == NOT_FOUND else SentryError
+            raise kind(f"{asked}: {_words(answer)}. {self.after()}")
         if answer.content is None:
             raise SentryError(
                 f"{asked} answers no JSON but: {_short(answer.text)}. Is that the address of Sentry? {self.after()}"

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.alerts import DETECTORS
-from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, RefusedError, Row, SentryError
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, MissingError, Row, SentryError
 
 OUR_KEY = "crowsnest"  # name of a client key, where a project has none that is active
-NOT_FOUND = 404
 PAGE = {"per_page": 100}
 
 
@@ -44,9 +43,7 @@ class Organization:
         self.teams = {row["slug"]: row for row in teams}
         try:
             self.workflows = self.client.rows(f"{self.path}/workflows/", "alerts:read", **PAGE)
-        except RefusedError as error:
-            if error.status != NOT_FOUND:
-                raise
+        except MissingError:
             self.has_alerts = False
         for slug in projects:
             self.read_project(slug)
@@ -106,7 +103,5 @@ class Organization:
         """What stands there, None if nothing does. Raises SentryError."""
         try:
             return self.client.get(path, scope)
-        except RefusedError as error:
-            if error.status != NOT_FOUND:
-                raise
+        except MissingError:
             return None

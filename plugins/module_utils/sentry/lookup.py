@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, RefusedError, SentryError
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, MissingError, SentryError
 
-NOT_FOUND = 404
 PAUSE_SECONDS = 2.0
 
 
@@ -21,13 +20,11 @@ def why_unseen(client: Client, organization: str, project: str, event: str, seco
     while True:
         try:
             client.get(f"/api/0/projects/{organization}/{project}/events/{event}/", scope="project:read")
-        except RefusedError as refusal:
-            if refusal.status != NOT_FOUND:
-                return str(refusal)
+            return ""
+        except MissingError:
+            pass
         except SentryError as error:
             return str(error)
-        else:
-            return ""
         if time.monotonic() > end:
             return (
                 f"it cannot be seen after {seconds:g} s. A used-up quota, a filter of the project or an organization "

@@ -29,21 +29,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "required": True,
         "options": {
             "name": {"type": "str", "required": True},
-            "slug": {"type": "str"},
             "platform": {"type": "str"},
             "team": {"type": "str", "required": True},
             "environment": {"type": "str"},
-            "notify": {
-                "type": "dict",
-                "options": {"slack_channel": {"type": "str"}, "slack_workspace": {"type": "str"}},
-            },
-            "rate_limit": {
-                "type": "dict",
-                "options": {
-                    "count": {"type": "int", "required": True},
-                    "window": {"type": "int", "required": True},
-                },
-            },
+            "slack_channel": {"type": "str"},
             "monitors": {
                 "type": "list",
                 "elements": "dict",
@@ -61,17 +50,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 # https://docs.sentry.io/api/projects/create-a-new-project/ and …/teams/create-a-new-team/
 _SLUG, _SLUG_LIKE = r"(?![0-9]+$)[a-z0-9_-]{1,50}", "small letters, digits, - and _, at most 50, not only digits"
-_NAME_LENGTH = 50
 
 
 def secrets(options: Options) -> set[str]:
     """What no message may show."""
     return {options["token"]} if options["token"] else set()
-
-
-def slug_of(project: Row) -> str:
-    """How Sentry identifies a project."""
-    return str(project.get("slug") or project["name"])
 
 
 def mistakes(options: Options) -> list[str]:
@@ -96,17 +79,11 @@ def _server(options: Options) -> Iterator[str]:
 
 def _projects(projects: list[Row]) -> Iterator[str]:
     yield from duplicates("projects", "name", (project.get("name") for project in projects))
-    yield from duplicates("projects", "slug", (slug_of(project) for project in projects))
     for path, project in paths("projects", projects):
-        yield from unlike(f"{path}.slug", slug_of(project), _SLUG, _SLUG_LIKE)
+        yield from unlike(f"{path}.name", project["name"], _SLUG, _SLUG_LIKE)
         yield from unlike(f"{path}.team", project["team"], _SLUG, _SLUG_LIKE)
         # https://develop.sentry.dev/sdk/data-model/event-payloads/: environment
         yield from unlike(f"{path}.environment", project.get("environment"), r"(?!None$)[^\s/]{1,64}", "an environment")
-        if len(str(project["name"])) > _NAME_LENGTH:
-            yield f"{path}.name: has more than {_NAME_LENGTH} characters"
-        if "rate_limit" in project:
-            limits = {"count": (1, 1_000_000), "window": (1, 86_400)}
-            yield from out_of_range(f"{path}.rate_limit", project["rate_limit"], limits)
         for place, monitor in paths(f"{path}.monitors", project.get("monitors") or []):
             yield from unlike(f"{place}.slug", monitor["slug"], _SLUG, _SLUG_LIKE)
             if bool(monitor.get("crontab")) == bool(monitor.get("every_minutes")):

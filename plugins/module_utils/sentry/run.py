@@ -43,7 +43,7 @@ def _reconciled(subject: str, client: Client, options: Options, check_mode: bool
         server = Sentry(client, options["organization"], options["projects"])
     changes = server.plan()
     if not check_mode:
-        changes = server.apply(changes)
+        server.apply(changes)
     return {
         "changed": bool(changes),
         "changes": [str(change) for change in changes],

@@ -20,16 +20,14 @@ from ansible_collections.crowsnest.core.plugins.module_utils.sentry.alerts impor
     slack,
     wanted_alert,
 )
-from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, RefusedError, Row, SentryError
+from ansible_collections.crowsnest.core.plugins.module_utils.sentry.client import Client, Row, SentryError
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.found import OUR_KEY, Organization
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.monitors import body as body_of_monitor
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.monitors import found_monitor, wanted_monitor
-from ansible_collections.crowsnest.core.plugins.module_utils.sentry.options import slug_of
 
 TEAM, PROJECT, KEY, ALERT, MONITOR = "team", "project", "client key", "alert", "cron monitor"
 KINDS = (TEAM, PROJECT, KEY, ALERT, MONITOR)
 DETECTOR_SECONDS = 10  # until a new project has its detectors
-LIMITS = "rate-limits"  # a feature of a project, by plan
 
 
 class Sentry:
@@ -37,7 +35,7 @@ class Sentry:
 
     def __init__(self, client: Client, organization: str, projects: list[Row]) -> None:
         self.client, self.live = client, Organization(client, organization)
-        self.declared = {slug_of(project): project for project in projects}
+        self.declared = {project["name"]: project for project in projects}
         self.slack: dict[str, Row] = {}  # {slug: {"integration", "channel"}} of projects whose alerts go to Slack
         self.notes: list[str] = []
 
@@ -51,7 +49,7 @@ class Sentry:
             wanted[TEAM].setdefault(project["team"], Thing(project["team"], project["team"], {}))
             fields = {name: project[name] for name in ("name", "platform") if project.get(name)}
             wanted[PROJECT][slug] = Thing(slug, slug, fields)
-            wanted[KEY][slug] = Thing(slug, slug, self.wanted_limit(slug))
+            wanted[KEY][slug] = Thing(slug, slug, {})
             if slug in self.live.projects and project.get("monitors"):
                 self.live.read_monitors(slug)
         wanted[ALERT] = {alert.key: alert for alert in self.wanted_alerts()}
@@ -93,22 +91,16 @@ class Sentry:
 
     def choose_slack(self) -> None:
         """Which alerts go to Slack, by which workspace. Raises SentryError."""
-        notified = {slug: project.get("notify", {}) for slug, project in self.declared.items()}
-        notified = {slug: notify for slug, notify in notified.items() if notify.get("slack_channel")}
-        workspaces = self.live.slack_workspaces() if notified else []
-        for slug, notify in notified.items():
-            name = notify.get("slack_workspace")
-            fitting = [row for row in workspaces if name in (None, row["id"], row["name"], row.get("domainName"))]
-            self.live.refuse_two(
-                f"workspaces of Slack for project {slug}, whose notify has no slack_workspace", fitting
-            )
-            if fitting:
-                self.slack[slug] = {"integration": fitting[0], "channel": notify["slack_channel"]}
+        channels = {slug: channel for slug, each in self.declared.items() if (channel := each.get("slack_channel"))}
+        workspaces = self.live.slack_workspaces() if channels else []
+        self.live.refuse_two("workspaces of Slack", workspaces)
+        for slug, channel in channels.items():
+            if workspaces:
+                self.slack[slug] = {"integration": workspaces[0], "channel": channel}
             else:
-                which = f"workspace {name} of Slack" if name else "integration of Slack"
                 self.notes.append(
-                    f"project {slug}: the organization {self.live.slug} has no active {which} (Sentry's free plan "
-                    f"cannot have one), so Sentry tells its errors by e-mail and not in {notify['slack_channel']}"
+                    f"project {slug}: the organization {self.live.slug} has no active integration of Slack (Sentry's "
+                    f"free plan cannot have one), so Sentry tells its errors by e-mail and not in {channel}"
                 )
 
     def source(self, slug: str) -> str:
@@ -122,21 +114,6 @@ class Sentry:
             f"alerts would never fire. {self.client.after()} Look at {self.client.url}, Monitors."
         )
 
-    def wanted_limit(self, slug: str) -> dict[str, str]:
-        """The rate limit of a key, where one is declared and the plan has it."""
-        limit, project = self.declared[slug].get("rate_limit"), self.live.projects.get(slug)
-        if limit and project and LIMITS not in project.get("features", []):
-            self.note_no_limits(slug)
-            return {}
-        return {"rate_limit": limit_text(limit)} if limit else {}
-
-    def note_no_limits(self, slug: str) -> None:
-        """A warning."""
-        self.notes.append(
-            f"project {slug}: the plan of {self.live.slug} has no rate limits of client keys, so a loop of errors can "
-            "use up the whole quota. Sample in the app instead"
-        )
-
     def found(self) -> Things:
         """What there is, as it is compared. Raises SentryError. A new project will have a key."""
         found: Things = {kind: {} for kind in KINDS}
@@ -144,11 +121,11 @@ class Sentry:
         monitors = self.monitors()
         found[MONITOR] = {slug: found_monitor(row) for slug, row in self.live.monitors.items() if slug in monitors}
         for slug in self.declared:
-            project, key = self.live.projects.get(slug), self.live.keys.get(slug, {})
+            project = self.live.projects.get(slug)
             if project:
                 found[PROJECT][slug] = Thing(slug, slug, project)
-            if key or not project:
-                found[KEY][slug] = Thing(slug, slug, {"rate_limit": limit_text(key.get("rateLimit"))})
+            if slug in self.live.keys or not project:
+                found[KEY][slug] = Thing(slug, slug, {})
             for urgency in URGENCIES:
                 name = alert_name(slug, urgency)
                 same = [row for row in self.live.workflows if row["name"] == name]
@@ -159,8 +136,8 @@ class Sentry:
 
     # --- write ---
 
-    def apply(self, changes: list[Change]) -> list[Change]:
-        """Does all in order, and returns what was done. Raises SentryError."""
+    def apply(self, changes: list[Change]) -> None:
+        """Does all in order. Raises SentryError."""
         write = {
             TEAM: self.write_team,
             PROJECT: self.write_project,
@@ -168,20 +145,16 @@ class Sentry:
             ALERT: self.write_alert,
             MONITOR: self.write_monitor,
         }
-        done = []
         for change in changes:
-            if write[change.kind](change):
-                done.append(change)
-                self.client.last = str(change)
-        return done
+            write[change.kind](change)
+            self.client.last = str(change)
 
-    def write_team(self, change: Change) -> bool:
+    def write_team(self, change: Change) -> None:
         """A new team."""
         made = self.client.call("POST", f"{self.live.path}/teams/", {"slug": change.name}, "team:write")
         self.live.teams[change.name] = made
-        return True
 
-    def write_project(self, change: Change) -> bool:
+    def write_project(self, change: Change) -> None:
         """A new project without Sentry's own alert, which would say everything twice; or its name and platform."""
         slug, sent = change.wanted.key, dict(change.wanted.fields)
         if change.verb == CREATE:
@@ -191,29 +164,14 @@ class Sentry:
             self.client.call("PUT", f"{self.live.project_path(slug)}/", sent, "project:write")
         self.live.read_project(slug)
         self.read_back(change, change.wanted.fields, self.live.projects.get(slug, {}))
-        return True
 
-    def write_key(self, change: Change) -> bool:
-        """A new key, or a rate limit; whether Sentry did it. A plan without rate limits is a warning."""
-        slug, path = change.wanted.key, f"{self.live.project_path(change.wanted.key)}/keys/"
-        if change.verb == CREATE:
-            self.client.call("POST", path, {"name": OUR_KEY}, "project:write")
-            self.live.read_key(slug)
-        if not change.wanted.fields:
-            return True
-        limit = dict(self.declared[slug]["rate_limit"])
-        try:
-            self.client.call("PUT", f"{path}{self.live.keys[slug]['id']}/", {"rateLimit": limit}, "project:write")
-        except RefusedError as error:
-            if error.status not in (400, 403):
-                raise
+    def write_key(self, change: Change) -> None:
+        """A new key."""
+        slug = change.wanted.key
+        self.client.call("POST", f"{self.live.project_path(slug)}/keys/", {"name": OUR_KEY}, "project:write")
         self.live.read_key(slug)
-        if limit_text(self.live.keys[slug].get("rateLimit")) != limit_text(limit):
-            self.note_no_limits(slug)
-            return change.verb == CREATE
-        return True
 
-    def write_alert(self, change: Change) -> bool:
+    def write_alert(self, change: Change) -> None:
         """An alert that is connected to the source of its project; without one it would never fire."""
         names = {alert_name(slug, urgency): (slug, urgency) for slug in self.declared for urgency in URGENCIES}
         slug, urgency = names[change.name]
@@ -228,9 +186,8 @@ class Sentry:
             made = self.client.call("PUT", f"{path}{change.found.id}/", sent, "alerts:write")
         found = self.client.get(f"{path}{made['id']}/", "alerts:read")
         self.read_back(change, alert.fields, found_alert(found, detectors).fields)
-        return True
 
-    def write_monitor(self, change: Change) -> bool:
+    def write_monitor(self, change: Change) -> None:
         """A cron monitor."""
         slug, monitor = self.monitors()[change.name]
         path, there = f"{self.live.path}/monitors/", self.live.monitors.get(change.name)
@@ -242,7 +199,6 @@ class Sentry:
         found = self.client.get(f"{path}{change.name}/", "alerts:read")
         self.live.monitors[change.name] = found
         self.read_back(change, change.wanted.fields, found_monitor(found).fields)
-        return True
 
     def wait_for_detectors(self, slug: str) -> None:
         """A new project may get them a moment after it is there."""
@@ -299,8 +255,3 @@ class Sentry:
         dsn = self.live.keys.get(slug, {}).get("dsn", {}).get("public", "")
         alerts = ("slack" if slug in self.slack else "email") if self.live.has_alerts else "none"
         return {"name": project["name"], "slug": slug, "id": number, "dsn": dsn, "alerts": alerts}
-
-
-def limit_text(limit: Row | None) -> str:
-    """`100 events in 3600 s`, as it is compared and shown."""
-    return f"{limit['count']} events in {limit['window']} s" if limit and limit.get("count") else ""

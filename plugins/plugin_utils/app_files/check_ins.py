@@ -28,12 +28,8 @@ def job_slug(app: str, job: str) -> str:
     return f"{app}_job_{job}"
 
 
-def monitors(app: App, timezone: str) -> list[dict[str, Any]]:
+def monitors(app: App, timezone: str) -> Iterator[dict[str, Any]]:
     """As the module `sentry` takes them."""
-    return list(_monitors(app, timezone))
-
-
-def _monitors(app: App, timezone: str) -> Iterator[dict[str, Any]]:
     if app.database and app.backup and app.backup.check_in:
         hour, minute = map(int, app.backup.at.split(":"))
         own = {"crontab": f"{minute} {hour} * * *", "timezone": timezone, "margin_minutes": _BACKUP_MARGIN_MINUTES}

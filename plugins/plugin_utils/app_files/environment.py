@@ -29,8 +29,6 @@ def left(
 ) -> dict[str, Mapping[str, Any]]:
     """{path: options of the module `env_file`} of the files on a host that are not as they should be.
 
-    `built` are both its `rebuild_keys` and its `dollar_expands`.
-
     `made` is {app: project} of those that `crowsnest_sentry` made. While that of an app is not known, its file stays.
     """
     own = {app.env_file: app for app in declared.apps if app.env_file and (app.host or server) == host}
@@ -55,7 +53,7 @@ def _identity(options: Mapping[str, Any]) -> str:
 
 
 _NOTHING = digest({})
-_NONE: Mapping[str, Any] = {"values": {}, "secrets": {}, "built": [], "compose": None, "recreate": []}
+_NONE: Mapping[str, Any] = {"values": {}, "secrets": {}, "rebuild_keys": [], "compose": None, "recreate": []}
 
 
 def _options(app: App, environment: str, releases: Mapping[str, str], made: Mapping[str, Project]) -> Mapping[str, Any]:
@@ -70,7 +68,7 @@ def _options(app: App, environment: str, releases: Mapping[str, str], made: Mapp
     return {
         "values": values,
         "secrets": secrets,
-        "built": [key for key in (*values, *secrets) if _is_built_in(key, app.sentry)],
+        "rebuild_keys": [key for key in (*values, *secrets) if _is_built_in(key, app.sentry)],
         "compose": app.compose if restart else None,
         "recreate": restart,
     }

@@ -69,8 +69,8 @@ def options(declared: Declaration) -> dict[str, Any]:
             "platform": _PLATFORMS[app.framework],
             "team": account.team,
             "environment": declared.environment,
-            **({"notify": {"slack_channel": account.slack_channel}} if account.slack_channel else {}),
-            **({"monitors": own} if (own := monitors(app, declared.timezone)) else {}),
+            "slack_channel": account.slack_channel,
+            "monitors": list(monitors(app, declared.timezone)),
         }
         for app in declared.apps
         if account and _is_made(app)

@@ -10,7 +10,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import MEASUREMENT_ID, NONCE
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import RefusalError, Strict
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
+    EnvironmentVariable,
+    File,
+    RefusalError,
+    Strict,
+)
 
 _WHERE = "Use the measurement id of the web data stream (Analytics: Admin, Data streams), such as G-ABCDE12345"
 # Ids of other Google products, and what they are: https://support.google.com/analytics/answer/12326985 and
@@ -34,12 +39,6 @@ def _measurement_id(text: str) -> str:
     return text
 
 
-def _template(text: str) -> str:
-    if not text.startswith("/") or "/../" in text or text.endswith("/") or not text.isprintable():
-        raise ValueError("the absolute path of a file, such as /srv/shop/templates/base.html")
-    return text
-
-
 def _nonce(text: str) -> str:
     if "{{" in text:
         raise RefusalError("has braces, which Ansible would take for its own. Leave them out: request.csp_nonce")
@@ -56,12 +55,12 @@ class Analytics(Strict):
     measurement_id: Annotated[str, AfterValidator(_measurement_id)] = Field(
         description="Measurement id of the web data stream, such as G-ABCDE12345."
     )
-    templates: list[Annotated[str, AfterValidator(_template)]] = Field(
+    templates: list[File] = Field(
         [],
         description="Files with a </head> on the app's host, such as a base.html, that get the Google tag. Where git "
         "tracks the file or an image holds it, put the tag into the repository, or use `env`.",
     )
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(
+    env: EnvironmentVariable | None = Field(
         None, description="Key of the app's env file that gets the id, for an app that makes the tag itself."
     )
     consent: Literal["denied", "granted"] = Field(

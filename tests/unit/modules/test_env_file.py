@@ -146,8 +146,7 @@ def test_all_mistakes_are_told_at_once_and_without_a_value(run: Run, path: Path)
     result = run(
         values={"1A": "x", "BOTH": "x", "PRICE": 1.5, "ON": True},
         secrets={"BOTH": "secret-1", "SHORT": "pin12", "TOKEN": "it's a $ecret", "FRONT": "a$$bcdef"},
-        dollar_expands=["FRONT"],
-        rebuild_keys=["OTHER"],
+        rebuild_keys=["FRONT", "OTHER"],
         compose="compose.yaml",
         wait=5,
     )

@@ -152,7 +152,7 @@ def test_all_refusals_come_together_and_nothing_is_changed(apply: Run, base: Pat
     result = apply({base: ID, headless: ID, tmp_path: ID})
     assert result["msg"].splitlines() == [
         f"{headless} has no </head>, before which the Google tag belongs. Name the template that has it.",
-        f"{tmp_path} is not a file. Correct the path.",
+        f"{tmp_path} is not a file; correct the path.",
         "Nothing was changed.",
     ]
     assert base.read_text() == PAGE

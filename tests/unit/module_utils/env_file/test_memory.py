@@ -15,6 +15,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory imp
     recall,
     remember,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.settled import settled
 
 FILE = Path("/srv/shop/.env")
 MEMORY = Memory({"SENTRY_DSN": Key(secret=True, rebuild=False), "GA": Key(secret=False, rebuild=True)}, ("web",))
@@ -45,3 +46,10 @@ def test_a_damaged_file_is_refused_with_the_way_out(tmp_path: Path, text: str) -
     file_of(tmp_path, FILE).write_text(text)
     with pytest.raises(EnvFileError, match=r"is damaged. Remove it and run again; of keys that are no longer declared"):
         recall(tmp_path, FILE)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "\0"])
+def test_a_damaged_file_hides_no_other(tmp_path: Path, text: str) -> None:
+    remember(tmp_path, FILE, MEMORY)
+    (tmp_path / "0.json").write_text(text)
+    assert settled(tmp_path) == {str(FILE): ""}

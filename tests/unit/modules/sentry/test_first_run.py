@@ -7,7 +7,7 @@ from typing import Any
 from sentry_stub import Stub
 
 SHOP: dict[str, Any] = {"name": "shop", "team": "backend", "platform": "python-django"}
-SLACK = {**SHOP, "notify": {"slack_channel": "#errors"}}
+SLACK = {**SHOP, "slack_channel": "#errors"}
 ALL_CHANGES = [
     "create team backend",
     "create project shop",
@@ -140,28 +140,6 @@ def test_an_environment_counts_from_its_first_event_on(run, stub: Stub) -> None:
     ]
     assert [row["environment"] for row in stub.workflows] == ["production", "production"]
     assert run(shop)["changed"] is False
-
-
-def test_a_rate_limit_of_the_key(run, stub: Stub) -> None:
-    limited = {**SHOP, "rate_limit": {"count": 100, "window": 3600}}
-    result = run(limited)
-    assert "change client key shop: rate_limit" in result["changes"]
-    assert stub.keys[0]["rateLimit"] == {"count": 100, "window": 3600}
-    assert run(limited)["changed"] is False
-
-
-def test_a_plan_without_rate_limits_is_a_warning(run, stub: Stub) -> None:
-    """Sentry takes the limit of a new project and forgets it; of a known one its features tell before."""
-    limited = {**SHOP, "rate_limit": {"count": 100, "window": 3600}}
-    stub.add_team("backend")
-    stub.plan_features, stub.loses_limits = [], True
-    for changes in (ALL_CHANGES[1:], []):
-        stub.asked.clear()
-        result = run(limited)
-        assert result["changes"] == changes
-        (warning,) = result["warnings"]
-        assert "the plan of acme has no rate limits of client keys" in warning
-    assert writes(stub) == []
 
 
 def test_a_name_and_a_platform_are_kept_up_to_date(run, stub: Stub) -> None:

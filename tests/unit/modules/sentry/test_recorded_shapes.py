@@ -45,9 +45,8 @@ def test_every_answer_has_the_recorded_shape_and_status(run, stub: Stub) -> None
     stub.install_slack()
     stub.environments = ["production"]
     shop: dict[str, Any] = {"name": "shop", "team": "backend", "environment": "production"}
-    notify = {"notify": {"slack_channel": "errors"}, "rate_limit": {"count": 1, "window": 60}}
     monitor = {"slug": "shop_backup", "name": "shop: backup", "crontab": "0 3 * * *", "margin_minutes": 120}
-    run({**shop, **notify, "monitors": [monitor]})
+    run({**shop, "slack_channel": "errors", "monitors": [monitor]})
     stub.keys[0]["isActive"] = False
     run({**shop, "platform": "python-django", "monitors": [{**monitor, "crontab": "0 4 * * *"}]})
     asked = [each for each in stub.asked if each[0] in ENDPOINTS]
@@ -65,6 +64,8 @@ def test_every_answer_has_the_recorded_shape_and_status(run, stub: Stub) -> None
     assert set(ENDPOINTS) - used == {
         "GET /api/0/projects/{}/{}/events/{}/",
         "GET /api/0/organizations/{}/stats_v2/",
+        # Which the stub has beside these.
+        "PUT /api/0/projects/{}/{}/keys/{}/",
     }
 
 

@@ -34,7 +34,7 @@ def declared(*apps: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def monitors_of(**own: Any) -> list[dict[str, Any]]:
-    return monitors(declaration_of(declared(shop(**own))).apps[0], "Asia/Seoul")
+    return list(monitors(declaration_of(declared(shop(**own))).apps[0], "Asia/Seoul"))
 
 
 def test_a_backup_has_its_time_and_a_job_its_interval_in_whole_minutes() -> None:

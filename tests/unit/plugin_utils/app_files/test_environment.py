@@ -38,7 +38,7 @@ def test_all_keys_of_an_app_are_in_one_call() -> None:
                 "VITE_GA_ID": "G-ABCDE12345",
             },
             "secrets": {"SENTRY_DSN": DSN, "REACT_APP_SENTRY_DSN": FRONTEND},
-            "built": ["VITE_GA_ID", "REACT_APP_SENTRY_DSN"],
+            "rebuild_keys": ["VITE_GA_ID", "REACT_APP_SENTRY_DSN"],
             "compose": "/srv/shop/compose.yaml",
             "recreate": ["web", "worker"],
         }
@@ -51,7 +51,7 @@ def test_names_and_values_as_declared() -> None:
     (options,) = left({**SHOP, "sentry": sentry}).values()
     assert options["values"] == {"SENTRY_ENVIRONMENT": "staging", "SENTRY_TRACES_SAMPLE_RATE": "1", "VERSION": "1.2"}
     assert options["secrets"] == {"BUGS": DSN, "FRONT": FRONTEND}
-    assert options["built"] == ["FRONT"]
+    assert options["rebuild_keys"] == ["FRONT"]
     assert (options["compose"], options["recreate"]) == (None, [])
 
 

@@ -36,7 +36,7 @@ def test_a_right_value_is_taken(declared: dict[str, Any]) -> None:
 
 FORM = "G- and 6 to 12 capitals or digits, such as G-ABCDE12345"
 WAY_OUT = ". Use the measurement id of the web data stream (Analytics: Admin, Data streams), such as G-ABCDE12345"
-PATH = "the absolute path of a file, such as /srv/shop/templates/base.html"
+PATH = "an absolute path of a file, such as /srv/shop/.env or /srv/shop/templates/base.html"
 NONCE = "the expression by which a template gets the nonce, such as request.csp_nonce, csp_nonce() or <%= nonce %>"
 
 # (declared, words of the refusal)
