@@ -12,6 +12,7 @@ description:
   - Makes an env file hold exactly the given keys beside those of the app. Every other byte stays - comments, order,
     line ends - and so do the file's owner, mode and ACL. A symlink stays, and its target is changed.
   - Keys that an earlier task set and that are no longer given are removed, even if somebody changed their lines since.
+    Where a key was there before, its old line comes back, byte for byte; a warning says so when the key is first set.
     So give all keys for a file in one task.
   - A value is written so that docker compose, python-dotenv, django-environ, python-decouple, dotenv, Node.js,
     systemd and sh all read it alike. A value for which there is no such spelling is refused.
@@ -50,8 +51,8 @@ options:
       - Services that are recreated when a key changes, since a restart alone keeps the environment. Those that do not
         run are not started.
       - The project is called as it was started, with its name and further compose files. Nothing is built or pulled.
-      - Where compose would recreate a service even without the change, nothing is changed and the task fails, as an
-        edit or an image waits to be deployed.
+      - Where compose would recreate a service even without the change, as an edit or an image waits to be deployed, or
+        cannot tell, or where there is no Docker, the file is written, nothing is recreated, and a warning says why.
       - When a service does not become healthy, the old file comes back, the services are recreated with it, and the
         task fails with the end of the log.
     type: list
@@ -64,7 +65,10 @@ options:
     type: int
     default: 120
   state_directory:
-    description: Absolute path of a folder that remembers which keys were set, without values. It is made when missing.
+    description:
+      - Absolute path of a folder, for root only, that remembers which keys were set, without values. It is made when
+        missing.
+      - The lines that were replaced are kept there, values included, until their keys are no longer given.
     type: path
     default: /var/lib/crowsnest/env_files
 attributes:
@@ -90,7 +94,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changed_keys:
-  description: Names of the keys that were set, changed or removed.
+  description: Names of the keys that were set, changed, removed or put back.
   type: list
   elements: str
   returned: success

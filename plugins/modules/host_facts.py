@@ -108,7 +108,7 @@ host:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.crowsnest.core.plugins.module_utils.host.facts import host_facts
+from ansible_collections.crowsnest.core.plugins.module_utils.host.facts import DaemonJsonError, host_facts
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import DATA_ROOT
 
 
@@ -128,7 +128,7 @@ def main() -> None:
     names = ("data_path", "files", "units", "compose_files", "prometheus_url", "measured_apps")
     try:
         facts = host_facts(*(module.params[name] for name in names))
-    except ValueError as error:
+    except DaemonJsonError as error:
         module.fail_json(
             msg=f"/etc/docker/daemon.json cannot be read: {error}. Repair or remove the file, then run again."
         )

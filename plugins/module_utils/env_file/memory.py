@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is remembered of an env file: which keys in it are ours, and whether services still have to be recreated.
 
-One file for each env file, readable by root only, with names of keys and never a value. Standard library, Python 3.9.
+One file for each env file, readable by root only, with names of our keys and never a value of ours; the lines of the
+app that ours replaced are kept there until they come back. Standard library, Python 3.9.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +20,14 @@ from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error impo
 
 
 class Key(NamedTuple):
-    """One of our keys: whether its value is secret, and whether it is read when a frontend is built."""
+    """One of our keys: whether its value is secret, and whether it is read when a frontend is built.
+
+    `replaced` is the line of the app that stood there before ours, with surrogates for bytes that are not UTF-8.
+    """
 
     secret: bool
     rebuild: bool
+    replaced: str | None = None
 
 
 class Memory(NamedTuple):
@@ -32,8 +38,8 @@ class Memory(NamedTuple):
 
 
 def file_of(directory: Path, path: Path) -> Path:
-    """The file that remembers this env file."""
-    return directory / f"{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.json"
+    """The file that remembers this env file, however its path is spelled and whatever links lead to it."""
+    return directory / f"{hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:16]}.json"
 
 
 def recall(directory: Path, path: Path) -> Memory:
@@ -46,8 +52,8 @@ def recall(directory: Path, path: Path) -> Memory:
         return Memory()
     except (ValueError, TypeError, KeyError, AttributeError):
         raise EnvFileError(
-            f"{file} is damaged. Remove it and run again; of keys that are no longer declared, remove those lines of "
-            f"{path} by hand."
+            f"{file}, which remembers what of {path} is ours, is damaged. Remove it and run again. Our lines then "
+            "count as the app's: remove those that are no longer declared by hand."
         ) from None
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -12,15 +13,19 @@ from ansible_collections.crowsnest.core.plugins.module_utils.app_file import onl
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import HIDDEN, HIDDEN_NEW
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file import memory, services, text
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
-from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory import Memory
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory import Key, Memory
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.request import Request
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.services import Project, UnhealthyError
 from ansible_collections.crowsnest.core.plugins.module_utils.files import replace_kept
 
 
 class Plan(NamedTuple):
-    """What a run would do: the file's bytes now and then, the keys that change, and what that asks of services."""
+    """What a run would do: the file's bytes now and then, the keys that change, and what that asks of services.
 
+    `keys` are those of the request, each with the line that it replaced.
+    """
+
+    keys: Mapping[str, Key]
     before: bytes
     after: bytes
     changed: tuple[str, ...]
@@ -47,13 +52,15 @@ def run(request: Request, directory: Path, check: bool) -> Plan:
     with only_run(directory):
         known = memory.recall(directory, request.path)
         planned = plan(request, known)
-        memory.remember(directory, request.path, known._replace(unfinished=planned.recreated))
+        # Before anything is written: a run may be killed.
+        memory.remember(directory, request.path, Memory({**known.keys, **planned.keys}, planned.recreated))
         try:
             apply(request, planned)
         except (EnvFileError, OSError):
-            memory.remember(directory, request.path, known._replace(unfinished=()))
+            if read(request) == planned.before:
+                memory.remember(directory, request.path, known._replace(unfinished=()))
             raise
-        memory.remember(directory, request.path, Memory(request.keys))
+        memory.remember(directory, request.path, Memory(planned.keys))
     return planned
 
 
@@ -63,49 +70,75 @@ def _missing(request: Request) -> Plan:
         f"There is no file {request.path} yet, so {', '.join(request.keys)} were not written. Deploy the app, or make "
         "an empty file, and run this again; or correct the path."
     )
-    return Plan(b"", b"", (), (), None, (warning,), {"before": "", "after": ""})
+    return Plan({}, b"", b"", (), (), None, (warning,), {"before": "", "after": ""})
 
 
 def plan(request: Request, known: Memory) -> Plan:
     """What there is to do. Raises EnvFileError when it must not be done, and OSError."""
-    gone = set(known.keys) - set(request.keys)
+    gone = {name: key.replaced for name, key in sorted(known.keys.items()) if name not in request.keys}
     before = read(request)
     try:
         after = text.edited(before, request.spelled, gone)
     except EnvFileError as error:
         raise EnvFileError(f"{request.path}: {error}") from None
     old, new = text.lines(before), text.lines(after)
-    names = [*request.keys, *sorted(gone)]
+    names = [*request.keys, *gone]
     changed = tuple(name for name in names if old.get(name) != new.get(name))
     flags = {**known.keys, **request.keys}
     rebuild = tuple(name for name in changed if flags[name].rebuild)
+    secret = {name for name in changed for keys in (known.keys, request.keys) if name in keys and keys[name].secret}
+    keys = _with_replaced(request.keys, known.keys, before)
     project, warnings = None, [f"{request.path}: {remark}" for remark in text.remarks(after, request.keys)]
+    warnings += [
+        f"{request.path}: {name} was there already; its line comes back when it is no longer declared."
+        for name, key in keys.items()
+        if name not in known.keys and key.replaced is not None
+    ]
     if after != before:
-        warnings += refuse_tracked(request, changed)
+        warnings += refuse_tracked(request.path, new, changed, secret)
+        warnings += _readable_by_all(request.path) if secret & set(new) else []
     if request.compose and (known.unfinished or len(rebuild) < len(changed)):
         project, left_out = _to_recreate(request.compose, request.recreate, bool(known.unfinished))
         warnings += left_out
-    secret = {name for name in changed for keys in (known.keys, request.keys) if name in keys and keys[name].secret}
     diff = {"before": shown(old, changed, secret, HIDDEN), "after": shown(new, changed, secret, HIDDEN_NEW)}
-    return Plan(before, after, changed, rebuild, project, tuple(warnings), diff)
+    return Plan(keys, before, after, changed, rebuild, project, tuple(warnings), diff)
+
+
+def _with_replaced(wanted: Mapping[str, Key], known: Mapping[str, Key], before: bytes) -> dict[str, Key]:
+    """The wanted keys, each with the line of the app that stood there when it was first set."""
+    there = text.lines(before, "surrogateescape")
+    return {
+        name: key._replace(replaced=known[name].replaced if name in known else there.get(name))
+        for name, key in wanted.items()
+    }
 
 
 def _to_recreate(compose: Path, wanted: Collection[str], unfinished: bool) -> tuple[Project | None, list[str]]:
-    """The services that are recreated, and warnings of those that are not. Raises EnvFileError.
+    """The services that are recreated, and warnings of those that are not.
 
     `unfinished`: what waits to be recreated is left from the run before.
     """
-    project = services.find(compose, wanted)
+    project, why = None, ""
+    try:
+        project = services.find(compose, wanted)
+        if project and services.is_pending(project) and not unfinished:
+            why = "something else waits to be deployed (an edit, an image, or variables of the shell that deployed)"
+    except EnvFileError as error:
+        why = str(error)
+    if why:
+        return None, [
+            f"{', '.join(wanted)} of {compose}: {why}, so they were not recreated. Deploy as usual; the new values "
+            "count from then on."
+        ]
     missing = [name for name in wanted if not project or name not in project.services]
-    warnings = [f"{name} of {compose} does not run, so it was not recreated." for name in missing]
-    if project and not unfinished and services.is_pending(project):
-        warnings.append(
-            f"{', '.join(project.services)} of {compose}: something else waits to be deployed (an edit, an image, or "
-            "variables of the shell that deployed), so they were not recreated. Deploy as usual; the new values count "
-            "from then on."
-        )
-        project = None
-    return project, warnings
+    return project, [f"{name} of {compose} does not run, so it was not recreated." for name in missing]
+
+
+def _readable_by_all(path: Path) -> list[str]:
+    """A warning when everybody may read a file that gets a secret."""
+    if not path.stat().st_mode & stat.S_IROTH:
+        return []
+    return [f"{path}: every user of this host can read it. Unless the app needs that, run `chmod o-r {path}`."]
 
 
 def read(request: Request) -> bytes:
@@ -118,22 +151,20 @@ def read(request: Request) -> bytes:
     return path.read_bytes()
 
 
-def refuse_tracked(request: Request, changed: Collection[str]) -> list[str]:
-    """Warnings. Raises EnvFileError, with the lines to paste, where git tracks the file."""
-    checkout, warnings = tracked_in(request.path)
+def refuse_tracked(
+    path: Path, lines: Mapping[str, str], changed: Collection[str], secret: Collection[str]
+) -> list[str]:
+    """Warnings. Raises EnvFileError, with what to paste of `lines` as they should be, where git tracks the file."""
+    checkout, warnings = tracked_in(path)
     if checkout is None:
         return warnings
-    paste = "".join(
-        f"\n{name}={HIDDEN.strip() if key.secret else request.spelled[name]}"
-        for name, key in request.keys.items()
-        if name in changed
-    )
-    gone = [name for name in changed if name not in request.keys]
-    sentence = f"{request.path}: git tracks this file in {checkout}, and a change here would block the next `git pull`."
+    paste = shown(lines, changed, secret, HIDDEN).rstrip("\n")
+    gone = [name for name in changed if name not in lines]
+    sentence = f"{path}: git tracks this file in {checkout}, and a change here would block the next `git pull`."
     remove = f" Remove its lines of {', '.join(gone)}." if gone else ""
     raise EnvFileError(
         f"{sentence} Nothing was changed. Change it in the repository, or take it out of git "
-        f"(`git rm --cached`).{remove}" + (f" The lines to paste:{paste}" if paste else "")
+        f"(`git rm --cached`).{remove}" + (f" The lines to paste:\n{paste}" if paste else "")
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Collection, Iterable
@@ -19,6 +20,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.va
     SHORTEST_MASKED_WORD,
     mask,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.complaint import complaint
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
 
 Container = dict[str, Any]  # as `docker inspect` prints it
@@ -40,6 +42,10 @@ class Project(NamedTuple):
     services: tuple[str, ...]
 
 
+class DockerError(EnvFileError):
+    """docker ended with an error; the text has its last words, those of compose with what it quotes of env files."""
+
+
 class UnhealthyError(EnvFileError):
     """Recreated services do not become healthy; the text says which one and why, `log` is the end of its log."""
 
@@ -51,15 +57,16 @@ class UnhealthyError(EnvFileError):
 def find(compose: Path, services: Collection[str]) -> Project | None:
     """The running project of a compose file, with the services that run; None when none does.
 
-    It is called as it was started (name, further files, `--env-file`), which its containers tell. Raises EnvFileError.
+    It is called as it was started (name, further files, `--env-file`), which its containers tell. Raises EnvFileError,
+    here and below with a clause.
     """
     found = [container for service in services for container in _containers(*RUNNING, _of_service(service))]
     asked = [container for container in found if compose.resolve() in _files(container)]
     names = sorted({_label(container, "project") for container in asked})
     if len(names) > 1:
         raise EnvFileError(
-            f"{compose} runs as several projects ({', '.join(names)}), so it is not known which one to recreate. Stop "
-            "those that are left over with `docker compose -p NAME down`, or recreate none."
+            f"it runs as several projects ({', '.join(names)}; stop those that are left over with `docker compose -p "
+            "NAME down`)"
         )
     if not asked:
         return None
@@ -84,7 +91,7 @@ def is_pending(project: Project) -> bool:
     """Whether compose would recreate the services even without our change.
 
     Something waits to be deployed then, or variables of the shell that deployed are missing here: recreating would
-    bring more than the new environment.
+    bring more than the new environment. Raises EnvFileError when compose cannot say it.
     """
     # With --no-deps compose leaves `depends_on` out of what it compares, so a service that has it, and was started by a
     # plain `up`, seems to have changed; one that was started by us seems so without. What is in both has changed.
@@ -92,8 +99,12 @@ def is_pending(project: Project) -> bool:
 
 
 def _would_recreate(project: Project, *options: str) -> set[str]:
-    """The lines on containers that compose would recreate, those of dependencies among them."""
-    lines = _compose(project, "--dry-run", "--ansi", "never", *_up(project, *options)).splitlines()
+    """The lines on containers that compose would recreate, those of dependencies among them. Raises EnvFileError."""
+    words = [*project.options, "--dry-run", "--ansi", "never", *_up(project, *options)]
+    try:
+        lines = _docker("compose", *words, errors=subprocess.STDOUT).splitlines()
+    except DockerError as error:
+        raise EnvFileError(f"{complaint(str(error))}; `docker compose {shlex.join(words)}` shows why") from None
     return {line for line in lines if line.split()[-1:] == ["Recreate"]}
 
 
@@ -103,9 +114,25 @@ def recreate(project: Project, seconds: float, secrets: Iterable[str]) -> None:
     Raises UnhealthyError, with `secrets` masked.
     """
     try:
-        _compose(project, "--ansi", "never", *_up(project, "--no-deps", "--force-recreate"))
+        _recreate(project)
+        _await_health(project, seconds, secrets)
+    except UnhealthyError:
+        raise
     except EnvFileError as error:
         raise UnhealthyError(_masked(str(error), secrets)) from None
+
+
+def _recreate(project: Project) -> None:
+    words = ["--ansi", "never", *_up(project, "--no-deps", "--force-recreate")]
+    try:
+        _docker("compose", *project.options, *words, errors=subprocess.STDOUT)
+    except DockerError:
+        _would_recreate(project)  # when compose cannot read the project, the error of this one quotes no env file
+        raise
+
+
+def _await_health(project: Project, seconds: float, secrets: Iterable[str]) -> None:
+    """Raises UnhealthyError and EnvFileError."""
     started = time.monotonic()
     while True:
         containers = [
@@ -192,12 +219,8 @@ def _options(container: Container) -> tuple[str, ...]:
     return tuple(word for pair in pairs for word in pair)
 
 
-def _compose(project: Project, *words: str) -> str:
-    return _docker("compose", *project.options, *words, errors=subprocess.STDOUT)
-
-
 def _docker(*words: str, errors: int = subprocess.PIPE) -> str:
-    """What docker prints; `errors`: STDOUT to have both streams. Raises EnvFileError with its last words.
+    """What docker prints; `errors`: STDOUT to have both streams. Raises EnvFileError.
 
     No value of an env file is ever among the arguments.
     """
@@ -212,12 +235,10 @@ def _docker(*words: str, errors: int = subprocess.PIPE) -> str:
             check=False,
         )
     except FileNotFoundError:
-        raise EnvFileError("There is no docker on this host, so no service can be recreated; recreate none.") from None
+        raise EnvFileError("there is no docker on this host") from None
     except subprocess.TimeoutExpired:
-        raise EnvFileError(
-            f"docker {words[0]} took longer than {COMMAND_SECONDS:g} s; look at it on the host."
-        ) from None
+        raise EnvFileError(f"docker {words[0]} took longer than {COMMAND_SECONDS:g} s; look at it there") from None
     if done.returncode:
         reason = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-        raise EnvFileError(f"docker {words[0]} failed: {reason[-SHOWN_CHARACTERS:]}")
+        raise DockerError(f"docker {words[0]} failed: {reason[-SHOWN_CHARACTERS:]}")
     return done.stdout.decode("utf-8", "replace")

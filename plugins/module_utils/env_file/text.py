@@ -47,22 +47,27 @@ def assignments(content: bytes) -> list[Assignment]:
     return found
 
 
-def edited(content: bytes, wanted: Mapping[str, str], gone: Collection[str]) -> bytes:
-    """The content with these keys set (key → spelled value) and those removed. Every other byte stays.
+def edited(content: bytes, wanted: Mapping[str, str], gone: Mapping[str, str | None]) -> bytes:
+    """The content with these keys set (key → spelled value) and those gone. Every other byte stays.
 
-    The last assignment of a key counts, as for all readers, so that one is replaced or removed; a new key comes to the
-    end, with the line ends of the file. `export` stays in front of a replaced key. Raises EnvFileError.
+    `gone` is {key: the line that ours replaced, as `lines` gives it with surrogateescape, or None}: that line comes
+    back. The last assignment of a key counts, as for all readers, so that one is replaced or removed; a new key comes
+    to the end, with the line ends of the file. `export` stays in front of a replaced key. Raises EnvFileError.
     """
     found = assignments(content)
     _refuse_several_lines(content, found, {*wanted, *gone})
     _refuse_open_quote(found, wanted)
     last = {assignment.key: assignment for assignment in found}
     for key, assignment in sorted(last.items(), key=lambda item: -item[1].start):  # the places before stay valid
-        if key in gone:
-            content = content[: assignment.start] + content[_line_end(content, assignment.end) + 1 :]
-        elif key in wanted:
+        replaced = gone.get(key)
+        if key in wanted:
             line = assignment.export + f"{key}={wanted[key]}".encode()
             content = content[: assignment.start] + line + content[assignment.end :]
+        elif replaced is not None:
+            line = replaced.encode("utf-8", "surrogateescape")
+            content = content[: assignment.start] + line + content[assignment.end :]
+        elif key in gone:
+            content = content[: assignment.start] + content[_line_end(content, assignment.end) + 1 :]
     line_end = b"\r\n" if b"\r\n" in content[: content.find(b"\n") + 1] else b"\n"
     for key, spelled in wanted.items():
         if key not in last:
@@ -72,10 +77,10 @@ def edited(content: bytes, wanted: Mapping[str, str], gone: Collection[str]) -> 
     return content
 
 
-def lines(content: bytes) -> dict[str, str]:
-    """The assignment of each key as it stands there; of several the last, which counts."""
+def lines(content: bytes, errors: str = "replace") -> dict[str, str]:
+    """The assignment of each key as it stands there; of several the last, which counts. `errors` as in bytes.decode."""
     found = {each.key: content[each.start : each.end] for each in assignments(content)}
-    return {key: line.decode("utf-8", "replace") for key, line in found.items()}
+    return {key: line.decode("utf-8", errors) for key, line in found.items()}
 
 
 def values(content: bytes) -> list[str]:

@@ -23,8 +23,8 @@ def recall(directory: Path) -> list[Path]:
         return []
     except (ValueError, TypeError, KeyError):
         raise TemplateError(
-            f"{file} is damaged. Remove it and run again; from templates that are no longer declared, remove the "
-            "Google tag by hand."
+            f"{file}, which remembers the templates with a tag of ours, is damaged. Remove it and run again. Our tags "
+            "then count as the apps': remove those that are no longer declared by hand."
         ) from None
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,7 +102,8 @@ def write(change: Change) -> None:
 def plan(wanted: Mapping[Path, Tag], known: Sequence[Path]) -> Plan:
     """What there is to do. Raises TemplateError with all that must not be done."""
     changes, refusals, warnings = [], [], []
-    for path in [*wanted, *(path for path in known if path not in wanted)]:
+    targets, known_targets = ({os.path.realpath(path) for path in paths} for paths in (wanted, known))
+    for path in [*wanted, *(path for path in known if os.path.realpath(path) not in targets)]:
         tag = wanted.get(path)
         if tag and not path.exists():
             warnings.append(f"There is no template {path} yet. Deploy the app and run this again, or correct the path.")
@@ -118,7 +120,9 @@ def plan(wanted: Mapping[Path, Tag], known: Sequence[Path]) -> Plan:
     if refusals:
         raise TemplateError("\n".join([*refusals, "Nothing was changed."]))
     changed = {change.path for change in changes}
-    return Plan(changes, [path for path in wanted if path in known or path in changed], warnings)
+    return Plan(
+        changes, [path for path in wanted if os.path.realpath(path) in known_targets or path in changed], warnings
+    )
 
 
 def _change(path: Path, tag: Tag | None) -> Change:

@@ -17,14 +17,14 @@ def settled(directory: Path) -> dict[str, str]:
     """{template: digest of its tag} of all that have one from us; "" where something is left to do."""
     try:
         return {str(path): _held(path) for path in recall(directory)}
-    except TemplateError:  # the module that writes there says what is wrong
+    except (TemplateError, OSError):  # the module that writes there says what is wrong
         return {str(directory): ""}
 
 
 def _held(path: Path) -> str:
     try:
         return _digest([tag_in(path.read_bytes())])
-    except (OSError, TemplateError):
+    except (OSError, ValueError, TemplateError):
         return ""
 
 

@@ -67,6 +67,10 @@ MIB = 1024 * 1024
 FOLDERS = ("/etc", "/usr", "/var/lib", CONFIG_ROOT, DATA_ROOT)
 
 
+class DaemonJsonError(ValueError):
+    """Why the engine's settings cannot be read."""
+
+
 def host_facts(
     data_path: str,
     files: Sequence[str],
@@ -412,12 +416,15 @@ def units(names: Sequence[str]) -> dict[str, Unit]:
 
 
 def daemon_json(path: str = "/etc/docker/daemon.json") -> dict[str, object]:
-    """The engine's settings; empty when there are none. Raises ValueError if the file is not a JSON mapping."""
+    """The engine's settings; empty when there are none. Raises DaemonJsonError if the file is not a JSON mapping."""
     if not Path(path).exists():
         return {}
-    content = json.loads(read(path) or "{}")
+    try:
+        content = json.loads(read(path) or "{}")
+    except ValueError as error:
+        raise DaemonJsonError(str(error)) from None
     if not isinstance(content, dict):
-        raise ValueError("it is not a JSON mapping")
+        raise DaemonJsonError("it is not a JSON mapping")
     return content
 
 

@@ -29,12 +29,13 @@ def left(
 ) -> dict[str, Mapping[str, Any]]:
     """{path: options of the module `env_file`} of the files on a host that are not as they should be.
 
+    What is removed comes first: the same file may be declared by another path now, which gets the keys after that.
     `made` is {app: project} of those that `crowsnest_sentry` made. While that of an app is not known, its file stays.
     """
     own = {app.env_file: app for app in declared.apps if app.env_file and (app.host or server) == host}
-    wanted = {path: _options(app, declared.environment, facts["releases"], made) for path, app in own.items()}
     found = facts["env_files"]
-    wanted |= {path: _NONE for path in found if path not in own}
+    wanted = {path: _NONE for path in found if path not in own}
+    wanted |= {path: _options(app, declared.environment, facts["releases"], made) for path, app in own.items()}
     unknown = {path for path, app in own.items() if _is_unknown(app, made)}
     return {
         path: options

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from ansible_module import outcome
 
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file import run as env_file_run
+from ansible_collections.crowsnest.core.plugins.module_utils.files import replace_kept
 from ansible_collections.crowsnest.core.plugins.modules import env_file
 
 DSN = "https://abc123@o1.ingest.us.sentry.io/42"
@@ -78,6 +80,79 @@ def test_what_is_no_longer_given_is_removed_and_the_bytes_are_as_before(run: Run
     assert run()["changed"] is False
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"A=1\nSENTRY_ENVIRONMENT=staging # mine\nB=2\n",
+        b"SENTRY_ENVIRONMENT=old\r\nexport SENTRY_ENVIRONMENT = 'new'\r\nA=1",
+        b"SENTRY_ENVIRONMENT: \xff\xed\x95\nA=1\n",
+        b"SENTRY_ENVIRONMENT=production",
+    ],
+    ids=["comment", "twice", "bytes", "same"],
+)
+def test_a_line_that_was_there_comes_back(run: Run, path: Path, tmp_path: Path, before: bytes) -> None:
+    path.write_bytes(before)
+    sentence = f"{path}: SENTRY_ENVIRONMENT was there already; its line comes back when it is no longer declared."
+    values = ("production", "other", "production")
+    told = [sentence in warnings(run(values={"SENTRY_ENVIRONMENT": value})) for value in values]
+    assert told == [True, False, False]
+    assert b"SENTRY_ENVIRONMENT=production" in path.read_bytes()
+    (file,) = (tmp_path / "state").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    run()
+    assert path.read_bytes() == before
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_a_run_that_is_killed_leaves_no_key_behind_for_ever(
+    run: Run, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text(f"MINE=1\n{BEFORE}")
+    for moment in (1, 2):  # before the file is written, and right after
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+
+            def killed(where: Path, content: bytes, moment: int = moment) -> None:
+                if moment == 2:
+                    replace_kept(where, content)
+                raise KeyboardInterrupt
+
+            patched.setattr(env_file_run, "replace_kept", killed)
+            run(values={"A": "1", "MINE": "2"})
+        assert ("A=1\n" in path.read_text()) == (moment == 2)
+        run()
+        assert path.read_text() == f"MINE=1\n{BEFORE}"
+
+
+def test_the_same_file_by_another_path_keeps_its_keys_known(run: Run, path: Path, tmp_path: Path) -> None:
+    run(values={"A": "1", "B": "1"})
+    (tmp_path / "link").symlink_to(path.parent)
+    run(path=str(tmp_path / "link/.env"), values={"A": "1"})
+    assert path.read_text() == f"{BEFORE}A=1\n"
+    run()
+    assert path.read_text() == BEFORE
+
+
+def test_a_memory_that_is_damaged_is_one_sentence_with_the_way_out(run: Run, path: Path, tmp_path: Path) -> None:
+    run(values={"A": "1"})
+    (file,) = (tmp_path / "state").iterdir()
+    file.write_text("")
+    assert run(values={"A": "2"})["msg"].startswith(
+        f"{file}, which remembers what of {path} is ours, is damaged. Remove it and run again."
+    )
+    file.unlink()
+    assert run(values={"A": "2"})["changed"] is True
+
+
+def test_a_secret_in_a_file_for_everybody_is_told_once(run: Run, path: Path) -> None:
+    path.chmod(0o644)
+    assert warnings(run(values={"A": "1"})) == []
+    (warning,) = warnings(run(values={"A": "1"}, secrets={"SENTRY_DSN": DSN}))
+    assert warning == (
+        f"{path}: every user of this host can read it. Unless the app needs that, run `chmod o-r {path}`."
+    )
+    assert warnings(run(values={"A": "1"}, secrets={"SENTRY_DSN": DSN})) == []
+
+
 def test_keys_of_the_app_are_never_removed(run: Run, path: Path) -> None:
     run(values={"A": "1"})
     run()
@@ -139,6 +214,7 @@ def test_duplicates_and_export_are_warnings(run: Run, path: Path) -> None:
         f"{path}: A stands in the lines 1, 2",
         f"{path}: Line 2 has `export` in front of A, which `docker run --env-file` refuses and python-decouple takes "
         "for a part of the name",
+        f"{path}: A was there already; its line comes back when it is no longer declared.",
     ]
 
 

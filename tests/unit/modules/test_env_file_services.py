@@ -101,6 +101,12 @@ def run(app: App, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     return run_module
 
 
+def warnings(result: dict[str, Any]) -> list[str]:
+    """Those on services; APP_DSN was there already."""
+    found = [warning["event"]["msg"] for warning in result["warnings"]]
+    return [text for text in found if "was there already" not in text]
+
+
 def test_only_a_change_recreates_and_only_what_is_asked(app: App, run: Run) -> None:
     app.up()
     before = app.ids()
@@ -206,17 +212,15 @@ def test_what_else_waits_to_be_deployed_is_not_deployed_by_us(app: App, run: Run
     for check in (True, False):
         result = run(check=check, values={"APP_DSN": "other"})
         assert (result["changed"], result["recreated"], app.ids()) == (True, [], before)
-        (warning,) = result["warnings"]
-        assert warning["event"]["msg"].startswith(
-            f"web of {app.file}: something else waits to be deployed (an edit, an"
-        )
+        (warning,) = warnings(result)
+        assert warning.startswith(f"web of {app.file}: something else waits to be deployed (an edit, an")
     assert app.env.read_text() == BEFORE.replace("APP_DSN=good", "APP_DSN=other")
 
 
 def test_what_does_not_run_is_not_started(app: App, run: Run) -> None:
     app.write()
     result = run(values={"APP_DSN": "other"}, recreate=["web", "worker"])
-    assert [warning["event"]["msg"] for warning in result["warnings"]] == [
+    assert warnings(result) == [
         f"{name} of {app.file} does not run, so it was not recreated." for name in ("web", "worker")
     ]
     assert (result["changed"], result["recreated"], app.ids()) == (True, [], {})
@@ -254,10 +258,107 @@ def test_a_file_that_somebody_changed_meanwhile_is_not_taken_back(app: App, run:
     assert app.env.read_text() == "APP_DSN=of-a-deploy\n"
 
 
-def test_a_host_without_docker_is_told(app: App, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def not_recreated(app: App, result: dict[str, Any]) -> str:
+    """Why not, of a run that went on without."""
+    assert (result["changed"], result["recreated"]) == (True, [])
+    (text,) = warnings(result)
+    start, end = (
+        f"web of {app.file}: ",
+        ", so they were not recreated. Deploy as usual; the new values count from then on.",
+    )
+    assert text.startswith(start) and text.endswith(end), text
+    return str(text[len(start) : -len(end)])
+
+
+def test_a_host_without_docker_gets_its_file(app: App, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     app.write()
     with monkeypatch.context() as without:
         without.setenv("PATH", "/nonexistent")
-        result = run(values={"APP_DSN": "other"})
-    assert result["msg"] == "There is no docker on this host, so no service can be recreated; recreate none."
+        for check in (True, False):
+            result = run(check=check, values={"APP_DSN": "other"})
+            assert not_recreated(app, result) == "there is no docker on this host"
+    assert app.env.read_text() == BEFORE.replace("good", "other")
+
+
+@pytest.mark.parametrize(
+    "line, meaning",
+    [
+        (f"DB_PASS='{SECRET}", "in or above line 5 a quote is opened that nothing closes"),
+        (f"TOKEN-X$={SECRET}", "the name in line 4 has a character that is not allowed"),
+        (f"P={SECRET}${{", ""),
+    ],
+)
+def test_an_env_file_that_compose_cannot_read_is_told_without_its_content(
+    app: App, run: Run, line: str, meaning: str
+) -> None:
+    app.up()
+    before = app.ids()
+    app.env.write_text(f"{BEFORE}{line}\n")
+    for check in (True, False):
+        why = not_recreated(app, run(check=check, values={"APP_DSN": "other"}))
+        where = f"docker compose cannot read {app.env}" + (f" ({meaning})" if meaning else "")
+        assert why.startswith(f"{where}; `docker compose --project-name {app.name} ")
+    assert app.env.read_text() == f"{BEFORE}{line}\n".replace("good", "other")
+    assert app.ids() == before
+
+
+def test_a_line_of_the_app_that_comes_back_is_not_quoted_when_compose_cannot_read_it(app: App, run: Run) -> None:
+    app.env.write_text(f"A=1\nAPP_DSN='{SECRET}\n")
+    run(secrets={"APP_DSN": "good-dsn"}, recreate=[])
+    app.up()
+    result = run(values={})
+    assert result["msg"].startswith(f"docker compose cannot read {app.env} (in or above line ")
+    assert f"with the new environment. {app.env} is as before, and web healthy again with it." in result["msg"]
+    assert app.env.read_text() == "A=1\nAPP_DSN=good-dsn\n"
+
+
+def test_a_variable_that_only_the_deploy_has_is_named(app: App, run: Run) -> None:
+    app.services["web"] |= {"labels": {"tag": "${TAG:?hush-hush-hush}"}}
+    app.up(TAG="1")
+    before = app.ids()
+    why = not_recreated(app, run(values={"APP_DSN": "other"}))
+    assert why.startswith("the compose file needs the variable TAG, which is not set here; `docker compose --proj")
+    assert app.env.read_text() == BEFORE.replace("good", "other")
+    assert app.ids() == before
+
+
+def test_two_projects_of_one_file_are_told(app: App, run: Run) -> None:
+    app.up()
+    name = app.name
+    try:
+        app.name = f"{name}-2"
+        app.up()
+        why = not_recreated(app, run(values={"APP_DSN": "other"}))
+        assert why.startswith(f"it runs as several projects ({name}, {name}-2; stop those that are left over with")
+    finally:
+        app.down()
+        app.name = name
+
+
+def test_docker_that_fails_in_the_middle_takes_the_file_back(app: App, run: Run, monkeypatch: Any) -> None:
+    app.up()
+    containers = services._containers
+
+    def silent(*filters: str) -> Any:
+        if any("project=" in each for each in filters):
+            raise services.DockerError("docker ps failed: no answer")
+        return containers(*filters)
+
+    monkeypatch.setattr(services, "_containers", silent)
+    result = run(values={"APP_DSN": "other"})
+    assert result["msg"].startswith(f"docker ps failed: no answer with the new environment. {app.env} is as before")
     assert app.env.read_text() == BEFORE
+
+
+def test_what_stays_after_a_failure_stays_known(app: App, run: Run, tmp_path: Path, monkeypatch: Any) -> None:
+    app.up()
+
+    def edited_meanwhile(*_: Any) -> None:
+        app.env.write_text(f"{app.env.read_text()}B=2\n")
+        raise services.UnhealthyError("web is unhealthy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services, "recreate", edited_meanwhile)
+        assert "was changed by somebody else meanwhile and stays." in run(values={"NEW": "1"})["msg"]
+    assert run(values={})["changed_keys"] == ["NEW"]
+    assert app.env.read_text() == f"{BEFORE}B=2\n"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag import run as google_tag_run
+from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.settled import settled
 from ansible_collections.crowsnest.core.plugins.modules import google_tag
 
 Run = Callable[..., dict[str, Any]]
@@ -89,6 +90,27 @@ def test_only_what_is_no_longer_named_loses_its_tag(apply: Run, base: Path, tmp_
     second.write_text(PAGE)
     apply({base: ID, second: ID})
     assert names(apply({second: OTHER_ID})) == {"updated": [str(second)], "removed": [str(base)]}
+
+
+def test_the_same_template_by_another_path_keeps_its_tag(apply: Run, base: Path, tmp_path: Path) -> None:
+    apply({base: ID})
+    tagged, link = base.read_text(), tmp_path / "link.html"
+    link.symlink_to(base)
+    assert names(apply({link: ID})) == {}
+    assert base.read_text() == tagged
+    assert names(apply({})) == {"removed": [str(link)]}
+    assert base.read_text() == PAGE
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"templates": 1}', '{"templates": ["/srv/\\u0000"]}', None])
+def test_a_memory_that_cannot_be_read_stops_nobody_else(apply: Run, base: Path, tmp_path: Path, text: str) -> None:
+    apply({base: ID})
+    state = tmp_path / "state/google_tags"
+    (state / ".templates.json").write_text("{")
+    assert list(settled(state)) == [str(base)]
+    (state / "templates.json").unlink()
+    (state / "templates.json").mkdir() if text is None else (state / "templates.json").write_text(text)
+    assert list(settled(state).values()) == [""]
 
 
 def test_a_template_that_is_gone_is_forgotten(apply: Run, base: Path) -> None:
@@ -204,7 +226,7 @@ def test_a_damaged_memory_is_told_and_nothing_changes(apply: Run, base: Path, tm
     assert (memory.stat().st_mode & 0o777, memory.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert json.loads(memory.read_text()) == {"templates": [str(base)]}
     memory.write_text("[]")
-    assert apply({})["msg"].startswith(f"{memory} is damaged. Remove it and run again;")
+    assert apply({})["msg"].startswith(f"{memory}, which remembers the templates with a tag of ours, is damaged.")
     assert base.read_text() == tagged
 
 

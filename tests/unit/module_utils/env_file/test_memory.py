@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -44,12 +45,32 @@ def test_the_same_again_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"keys": {"A": {"x": 1}}, "unfinished": []}', '{"keys": 1}', "\0"])
 def test_a_damaged_file_is_refused_with_the_way_out(tmp_path: Path, text: str) -> None:
     file_of(tmp_path, FILE).write_text(text)
-    with pytest.raises(EnvFileError, match=r"is damaged. Remove it and run again; of keys that are no longer declared"):
+    with pytest.raises(EnvFileError, match=r"is damaged. Remove it and run again. Our lines then count as"):
         recall(tmp_path, FILE)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "\0"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "\0", '{"path": 1}', '{"path": {}}', '{"path": null}'])
 def test_a_damaged_file_hides_no_other(tmp_path: Path, text: str) -> None:
     remember(tmp_path, FILE, MEMORY)
     (tmp_path / "0.json").write_text(text)
+    (tmp_path / "folder.json").mkdir()
     assert settled(tmp_path) == {str(FILE): ""}
+
+
+@pytest.mark.parametrize("path", ["/srv/blog/.env", "/srv/\0"])
+def test_a_file_of_which_only_the_path_can_be_read_is_not_settled(tmp_path: Path, path: str) -> None:
+    file_of(tmp_path, Path("/srv/blog/.env")).write_text(json.dumps({"path": path, "keys": 1}))
+    assert settled(tmp_path) == {path: ""}
+
+
+def test_what_a_run_that_was_killed_left_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / ".0.json").write_text(json.dumps({"path": str(FILE), "keys": {}, "unfinished": []}))
+    assert settled(tmp_path) == {}
+
+
+def test_a_file_is_the_same_however_it_is_spelled(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "link").symlink_to("shop")
+    remember(tmp_path, tmp_path / "shop/.env", MEMORY)
+    for spelling in ("link/.env", "shop/../shop/.env"):
+        assert recall(tmp_path, tmp_path / spelling) == MEMORY

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
-from ansible_collections.crowsnest.core.plugins.module_utils.env_file.text import edited, remarks, values
+from ansible_collections.crowsnest.core.plugins.module_utils.env_file.text import edited, lines, remarks, values
 
 BOM = b"\xef\xbb\xbf"
 # before → after K=new
@@ -46,18 +46,18 @@ REMOVED = {
 
 @pytest.mark.parametrize("before, after", SET.values(), ids=list(SET))
 def test_a_key_is_set(before: bytes, after: bytes) -> None:
-    assert edited(before, {"K": "new"}, ()) == after
-    assert edited(after, {"K": "new"}, ()) == after
+    assert edited(before, {"K": "new"}, {}) == after
+    assert edited(after, {"K": "new"}, {}) == after
 
 
 @pytest.mark.parametrize("before, after", REMOVED.values(), ids=list(REMOVED))
 def test_a_key_is_removed(before: bytes, after: bytes) -> None:
-    assert edited(before, {}, ["K"]) == after
+    assert edited(before, {}, {"K": None}) == after
 
 
 def test_several_keys_change_at_once() -> None:
     before = b"A=1\nGONE=1\nB=long old value\nC=3\n"
-    assert edited(before, {"C": "x", "B": "y", "D": "'z z'"}, ["GONE"]) == b"A=1\nB=y\nC=x\nD='z z'\n"
+    assert edited(before, {"C": "x", "B": "y", "D": "'z z'"}, {"GONE": None}) == b"A=1\nB=y\nC=x\nD='z z'\n"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_several_keys_change_at_once() -> None:
 )
 def test_what_readers_do_not_agree_on_is_refused(content: bytes, sentence: str) -> None:
     with pytest.raises(EnvFileError) as refused:
-        edited(content, {"K": "'n w'"}, ())
+        edited(content, {"K": "'n w'"}, {})
     assert str(refused.value) == sentence
 
 
@@ -94,8 +94,24 @@ OURS = [b"K=old", b"export K=x", b" K = y ", b"K='a b' # c"]
 def test_every_other_byte_stays(above: list[bytes], ours: bytes, below: list[bytes], ended: bool) -> None:
     first, rest = b"".join(line + b"\n" for line in above), b"\n".join([b"", *below]) + b"\n" * ended
     line = b"export K=new" if ours.startswith(b"export") else b"K=new"
-    assert edited(first + ours + rest, {"K": "new"}, ()) == first + line + rest
-    assert edited(first + ours + rest, {}, ["K"]) == first + rest[1:]
+    assert edited(first + ours + rest, {"K": "new"}, {}) == first + line + rest
+    assert edited(first + ours + rest, {}, {"K": None}) == first + rest[1:]
+
+
+PIECES = [b"K", b"L", b"A", b"=", b":", b" ", b"'", b'"', b"\\", b"\r\n", b"\n", b"#", b"export ", b"old", b"\xff", BOM]
+PIECES += [b"K=old", b"\nK=", b"\nL=x # mine\n", "\nL='값'\r\n".encode()]
+
+
+@given(st.lists(st.sampled_from(PIECES)).map(b"".join), st.sampled_from(["new", "'n w'", '"it\'s"']))
+def test_a_key_that_was_there_is_as_before_when_it_goes(before: bytes, spelled: str) -> None:
+    there = lines(before, "surrogateescape")
+    wanted = {key: spelled for key in ("K", "L") if key in there or before.endswith(b"\n") or before in (b"", BOM)}
+    assume(wanted)
+    try:
+        during = edited(before, wanted, {})
+    except EnvFileError:
+        assume(False)
+    assert edited(during, {}, {key: there.get(key) for key in wanted}) == before
 
 
 def test_what_some_readers_take_otherwise_is_said_of_our_keys_only() -> None:

@@ -80,6 +80,11 @@ def test_what_is_no_longer_declared_loses_our_keys() -> None:
     assert set(wanted) == set(found)
 
 
+def test_what_is_removed_comes_first_as_it_may_be_the_same_file() -> None:
+    wanted = left({**SHOP, "sentry": {"dsn": DSN}}, env_files={"/srv/link/.env": "a"})
+    assert list(wanted) == ["/srv/link/.env", "/srv/shop/.env"]
+
+
 def test_a_file_that_holds_all_of_it_is_not_asked_again(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     app = {**SHOP, "env_file": str(path), "sentry": {"dsn": DSN, "release": "1.2"}}
