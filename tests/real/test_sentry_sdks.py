@@ -56,7 +56,7 @@ def frontend_variables(dsn: str) -> dict[str, str]:
 
 def env_file(folder: Path, keys: dict[str, str], *, own: str = "") -> None:
     """The env file of an app, with lines of its own below."""
-    content = edited(b"", {key: encode(value) for key, value in keys.items()}, ())
+    content = edited(b"", {key: encode(value) for key, value in keys.items()}, {})
     (folder / ".env").write_bytes(content + own.encode())
 
 

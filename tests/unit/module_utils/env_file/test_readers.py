@@ -57,7 +57,7 @@ def random_values(expands: bool) -> dict[str, tuple[str, str]]:
 
 def written(folder: Path, spelled: Mapping[str, str]) -> Path:
     file = folder / "app.env"
-    file.write_bytes(edited(b"# of the app\nAPP=1\n", spelled, ()))
+    file.write_bytes(edited(b"# of the app\nAPP=1\n", spelled, {}))
     return file
 
 
@@ -109,7 +109,7 @@ def test_a_replaced_line_is_read_by_all_whatever_stood_there(tmp_path: Path) -> 
     keys = {f"K{number}": line for number, line in enumerate(FOUND)}
     file = tmp_path / "app.env"
     before = "".join(f"{line.format(key)}\n" for key, line in keys.items())
-    file.write_bytes(edited(before.encode(), {key: f"new{key}" for key in keys}, ()))
+    file.write_bytes(edited(before.encode(), {key: f"new{key}" for key in keys}, {}))
     wanted = {key: f"new{key}" for key in keys}
     readers = {**env_readers.QUOTING, "docker run": env_readers.docker_run}
     assert {name: read(file, keys) for name, read in readers.items()} == dict.fromkeys(readers, wanted)
