@@ -91,4 +91,4 @@ def _is_built_in(key: str, sentry: Sentry | None) -> bool:
 def release(app: App, releases: Mapping[str, str]) -> str | None:
     """The release of an app as declared, or as found on its host; None when there is none."""
     wanted = app.sentry.release if app.sentry else None
-    return releases.get(app.compose or "") if wanted in ("git", "image") else wanted
+    return releases.get(app.name) if wanted in ("git", "image") else wanted

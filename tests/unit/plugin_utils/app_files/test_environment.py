@@ -29,7 +29,7 @@ def left(*apps: dict[str, Any], host: str = "web1", dsns: dict[str, str] | None 
 def test_all_keys_of_an_app_are_in_one_call() -> None:
     sentry = {"dsn": DSN, "frontend_dsn": FRONTEND, "release": "git", "restart": ["web", "worker"]}
     app = {**SHOP, "sentry": sentry, "analytics": {"measurement_id": "G-ABCDE12345", "env": "VITE_GA_ID"}}
-    assert left(app, releases={"/srv/shop/compose.yaml": "4f1c9e2"}) == {
+    assert left(app, releases={"shop": "4f1c9e2"}) == {
         "/srv/shop/.env": {
             "values": {
                 "SENTRY_ENVIRONMENT": "staging",
