@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as model
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import RefusalError
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
@@ -194,6 +195,8 @@ def _validator_words(metadata: Sequence[Any], secret: bool) -> str:
         for probe in ("1s", "") if isinstance(item, AfterValidator) else ():
             try:
                 item.func(SecretStr(probe) if secret else probe)
+            except RefusalError:
+                continue  # it says what is wrong, not what is allowed
             except ValueError as refusal:
                 return f"{refusal} (a secret)" if secret else str(refusal)
     return ""

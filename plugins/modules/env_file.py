@@ -50,8 +50,8 @@ options:
       - Services that are recreated when a key changes, since a restart alone keeps the environment. Those that do not
         run are not started.
       - The project is called as it was started, with its name and further compose files. Nothing is built or pulled.
-      - Where compose would recreate a service even without the change, nothing is changed and the task fails, as an
-        edit or an image waits to be deployed.
+      - Where compose would recreate a service even without the change, an edit or an image waits to be deployed. The
+        file is written then, no service is recreated, and that is a warning.
       - When a service does not become healthy, the old file comes back, the services are recreated with it, and the
         task fails with the end of the log.
     type: list

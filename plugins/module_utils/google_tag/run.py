@@ -35,9 +35,7 @@ class Change(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """`added`, `removed`, `updated`: what becomes of the tag; `same` when nothing does."""
-        if self.before == self.after:
-            return "same"
+        """What becomes of the tag: `added`, `removed` or `updated`."""
         had, has = (BEGIN.encode() in content for content in (self.before, self.after))
         return "updated" if had and has else "added" if has else "removed"
 

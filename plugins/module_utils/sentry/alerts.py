@@ -13,7 +13,7 @@ Critical issues are told at once, all others at most once an hour per issue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.things import Thing
 
@@ -22,14 +22,22 @@ DETECTORS = ("issue_stream", "error")  # the first one that a project has; an ol
 HIGH_PRIORITY = 75
 EMAIL = "e-mail to the assignee, else to all active members of the project's teams"
 _HIGH = {"type": "issue_priority_greater_or_equal", "comparison": HIGH_PRIORITY, "conditionResult": True}
-_TRIGGERS: Mapping[str, tuple[str, ...]] = {
-    # A state that an issue gets. Without a trigger every event of an issue counts.
-    "critical": ("first_seen_event", "reappeared_event", "regression_event"),
-    "other": (),
+
+
+class Urgency(NamedTuple):
+    """When an alert is sent: `triggers` are the states that an issue gets, without one every event of it counts;
+    `minutes` are between two messages about one issue; `logic` is that of the condition "high priority".
+    """
+
+    triggers: tuple[str, ...]
+    minutes: int
+    logic: str
+
+
+URGENCIES = {
+    "critical": Urgency(("first_seen_event", "reappeared_event", "regression_event"), 5, "all"),
+    "other": Urgency((), 60, "none"),
 }
-_MINUTES = {"critical": 5, "other": 60}  # between two messages about one issue
-_FILTER_LOGIC = {"critical": "all", "other": "none"}  # of the condition "high priority"
-URGENCIES = tuple(_MINUTES)
 
 
 def alert_name(slug: str, urgency: str) -> str:
@@ -44,12 +52,13 @@ def slack(integration: Row, channel: str) -> str:
 
 def wanted_alert(slug: str, urgency: str, environment: str, to: str, detector: str) -> Thing:
     """An alert of a project. `detector` is the type of its source."""
+    own = URGENCIES[urgency]
     fields = {
         "enabled": True,
         "environment": environment,
-        "minutes": _MINUTES[urgency],
-        "triggers": list(_TRIGGERS[urgency]),
-        "filter": f"{_FILTER_LOGIC[urgency]} {_HIGH['type']} {HIGH_PRIORITY}",
+        "minutes": own.minutes,
+        "triggers": list(own.triggers),
+        "filter": f"{own.logic} {_HIGH['type']} {HIGH_PRIORITY}",
         "to": to,
         "sources": [detector],
     }
@@ -95,7 +104,7 @@ def body(alert: Thing, urgency: str, to: Row, detector_ids: list[int]) -> dict[s
             "actions": [],
         },
         "actionFilters": [
-            {"logicType": _FILTER_LOGIC[urgency], "conditions": [dict(_HIGH)], "actions": [_sent_action(to)]}
+            {"logicType": URGENCIES[urgency].logic, "conditions": [dict(_HIGH)], "actions": [_sent_action(to)]}
         ],
     }
 

@@ -71,17 +71,18 @@ class Client:
     def rows(self, path: str, scope: str = "", **query: Any) -> list[dict[str, Any]]:
         """All pages of a list. Raises SentryError."""
         found: list[dict[str, Any]] = []
-        address: str | None = f"{self.url}{path}?{urlencode(query)}" if query else self.url + path
+        address = f"{self.url}{path}?{urlencode(query)}" if query else self.url + path
         for _ in range(MOST_PAGES):
-            answer = self._exchange("GET", address or "", scope=scope)
+            answer = self._exchange("GET", address, scope=scope)
             page = answer.content.get("results") if isinstance(answer.content, dict) else answer.content
             if not isinstance(page, list):
-                raise SentryError(f"{self._asked('GET', address or '')} answers no list: {_short(answer.text)}")
+                raise SentryError(f"{_asked('GET', address)} answers no list: {_short(answer.text)}")
             found += page
-            address = self._next_page(answer)
-            if not address:
+            following = self._next_page(answer)
+            if not following:
                 return found
-        raise SentryError(f"{self._asked('GET', self.url + path)} has more than {MOST_PAGES} pages.")
+            address = following
+        raise SentryError(f"{_asked('GET', address)} has more than {MOST_PAGES} pages.")
 
     def call(self, method: str, path: str, body: Row | None = None, scope: str = "") -> Any:
         """The JSON of the answer. Raises SentryError."""
@@ -94,7 +95,7 @@ class Client:
     def _exchange(self, method: str, address: str, body: Row | None = None, scope: str = "") -> Answer:
         """Raises SentryError for all but a JSON answer."""
         answer = self._patient(method, address, body)
-        asked = self._asked(method, address)
+        asked = _asked(method, address)
         if 300 <= answer.status < 400 and isinstance(answer.content, dict) and answer.content.get("slug"):
             raise SentryError(
                 f"{asked}: in Sentry it was renamed to {answer.content['slug']}. Give it the old slug again there, or "
@@ -125,7 +126,7 @@ class Client:
             seconds = _wait_seconds(answer.headers)
             if self.waited + seconds > MOST_WAIT_SECONDS:
                 raise SilentError(
-                    f"{self._asked(method, address)}: too many requests, and the next one is allowed in {seconds:g} "
+                    f"{_asked(method, address)}: too many requests, and the next one is allowed in {seconds:g} "
                     f"seconds only. Run it again then. {self.after()}"
                 )
             self.waited += seconds
@@ -145,7 +146,7 @@ class Client:
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise SilentError(
-                f"{self._asked(method, address)} has no answer within {self.timeout_seconds:g} seconds "
+                f"{_asked(method, address)} has no answer within {self.timeout_seconds:g} seconds "
                 f"({str(reason) or type(reason).__name__}). {self.after()}"
             ) from None
 
@@ -162,12 +163,14 @@ class Client:
             return f"{self.url}{parts.path}?{parts.query}"
         return str(address) if address else None
 
-    def _asked(self, method: str, address: str) -> str:
-        return f"{method} {address.split('?')[0]}"
-
     def after(self) -> str:
         """What is done already."""
         return f"Done before: {self.last}. What was done is kept." if self.last else "Nothing was changed."
+
+
+def _asked(method: str, address: str) -> str:
+    """What was asked, without its parameters."""
+    return f"{method} {address.split('?')[0]}"
 
 
 def _answer(status: int, headers: Message, body: bytes) -> Answer:

@@ -61,7 +61,9 @@ class Analytics(Strict):
         "tracks the file or an image holds it, put the tag into the repository, or use `env`.",
     )
     env: EnvironmentVariable | None = Field(
-        None, description="Key of the app's env file that gets the id, for an app that makes the tag itself."
+        None,
+        description="Key of the app's env file that gets the id, such as NEXT_PUBLIC_GA_ID; for an app that makes the "
+        "tag itself.",
     )
     consent: Literal["denied", "granted"] = Field(
         "denied",

@@ -116,7 +116,10 @@ class App(HttpOptions):
         None,
         description="File on its host with its environment, such as /srv/shop/.env; nothing but our keys is written.",
     )
-    compose: File | None = Field(None, description="Compose file on its host whose services read `env_file`.")
+    compose: File | None = Field(
+        None,
+        description="Compose file of those services on its host that read `env_file`, such as /srv/shop/compose.yaml.",
+    )
     sentry: Sentry | None = Field(None, description="Where it reports its errors; needs `env_file`.")
     analytics: Analytics | None = Field(None, description="What counts its visits; `env` of it needs `env_file`.")
     thresholds: Thresholds = Field(Thresholds(), description="When its alerts fire.")

@@ -31,7 +31,7 @@ def _api_token(token: SecretStr) -> SecretStr:
     """https://docs.sentry.io/account/auth-tokens/#types-of-auth-tokens"""
     if token.get_secret_value().startswith("sntrys_"):
         raise RefusalError(
-            "is an organisation token, which cannot make projects or alerts. Make an internal integration in Sentry "
+            "is an organization token, which cannot make projects or alerts. Make an internal integration in Sentry "
             "under Settings, Custom Integrations, and take its token",
             hidden=True,
         )
@@ -64,10 +64,10 @@ class SentryNames(Strict):
         description="DSN of the frontend, such as VITE_SENTRY_DSN or NEXT_PUBLIC_SENTRY_DSN. It is read when the "
         "frontend is built.",
     )
-    environment: EnvironmentVariable = Field("SENTRY_ENVIRONMENT", description="`crowsnest_environment`.")
-    release: EnvironmentVariable = Field("SENTRY_RELEASE", description="The release.")
+    environment: EnvironmentVariable = Field("SENTRY_ENVIRONMENT", description="What `crowsnest_environment` says.")
+    release: EnvironmentVariable = Field("SENTRY_RELEASE", description="What `release` says.")
     traces_sample_rate: EnvironmentVariable = Field(
-        "SENTRY_TRACES_SAMPLE_RATE", description="Share of requests that are traced."
+        "SENTRY_TRACES_SAMPLE_RATE", description="What `traces_sample_rate` says."
     )
 
 
@@ -75,13 +75,15 @@ class Sentry(Strict):
     """Where an app reports its errors. Needs `env_file`."""
 
     dsn: SentryDsn | None = Field(
-        None, description="DSN of the backend's project. Default: that of a project which `crowsnest_sentry` makes."
+        None,
+        description="DSN of the backend's project: https://KEY@HOST/NUMBER. Default: that of a project which "
+        "`crowsnest_sentry` makes.",
     )
-    frontend_dsn: SentryDsn | None = Field(None, description="DSN of the frontend's project.")
+    frontend_dsn: SentryDsn | None = Field(None, description="DSN of the frontend's project, or the backend's.")
     release: Annotated[str, AfterValidator(_release)] | None = Field(
         None,
         description="`git`: the short commit of the folder of `compose`; `image`: the tag of the running service; "
-        "anything else is the release itself.",
+        "anything else is the release itself. Default: Sentry learns none.",
     )
     traces_sample_rate: float = Field(
         0.05, ge=0, le=1, description="Share of requests that are traced. Errors are always sent."
@@ -92,7 +94,9 @@ class Sentry(Strict):
         description="Errors a month that your plan of sentry.io takes, the free one 5,000. `verify` warns of more.",
     )
     restart: list[Container] = Field(
-        [], description="Services of `compose` that are made anew when a variable of theirs changes."
+        [],
+        description="Services of `compose` that are made anew when a variable changes. With none, new values count "
+        "from your next deploy on.",
     )
     names: SentryNames = Field(SentryNames(), description="Names of the variables.")
 
@@ -101,10 +105,10 @@ class SentryAccount(Strict):
     """An account of Sentry, in which projects, keys and alerts are made."""
 
     organization: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")] = Field(
-        description="Short name of the organisation, as in its addresses."
+        description="Short name of the organization: acme, where Sentry's pages are at https://acme.sentry.io."
     )
     token: Annotated[SecretStr, AfterValidator(_api_token)] = Field(
-        description="Token of an internal integration, or of a person."
+        description="Token of an internal integration (Sentry: Settings, Custom Integrations), or of a person."
     )
     host: Annotated[str, AfterValidator(_host)] = Field(
         "sentry.io", description="Another region, or a server of your own; a full URL when it has no HTTPS."

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 
 _MONTH_SECONDS = 30 * 24 * 3600
@@ -19,7 +20,7 @@ class Events(NamedTuple):
     `most_errors`: how many of them its plan of Sentry takes.
     """
 
-    app: str
+    app: App
     share: float
     traces: int
     errors: int
@@ -34,4 +35,4 @@ def events(declared: Declaration, traffic: Mapping[str, Traffic]) -> Iterator[Ev
             traces, errors = (
                 round(rate * _MONTH_SECONDS) for rate in (measured["requests"] * share, measured["errors"])
             )
-            yield Events(app.name, share, traces, errors, app.sentry.monthly_errors)
+            yield Events(app, share, traces, errors, app.sentry.monthly_errors)

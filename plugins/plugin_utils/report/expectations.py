@@ -202,17 +202,18 @@ def _app_file_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[L
 def _event_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
     """Apps that send sentry.io more errors than their plan takes; other servers have no such limit."""
     traffic = facts[context.server]["traffic"] if context.server in facts else {}
-    dsns = {app.name: dsn_of(app, context.sentry) for app in context.declaration.apps}
     return [
         _check(
             "WARN",
             "sentry",
-            f"{month.app} fails about {month.errors:,} times a month; Sentry takes {month.most_errors:,} of its errors",
+            f"{month.app.name} fails about {month.errors:,} times a month; "
+            f"Sentry takes {month.most_errors:,} of its errors",
             "Repair first what Sentry lists first: once that is used up, it takes nothing until the next month. "
             "With a larger plan declare `monthly_errors`.",
         )
         for month in events(context.declaration, traffic)
-        if month.errors > month.most_errors and dsns[month.app] and parse(dsns[month.app]).is_of_sentry_io
+        if month.errors > month.most_errors
+        if (dsn := dsn_of(month.app, context.sentry)) and parse(dsn).is_of_sentry_io
     ]
 
 

@@ -64,7 +64,7 @@ def plan_table(context: Context, traffic: Mapping[str, Traffic] = MappingProxyTy
 
 def _events(month: Events) -> str:
     return (
-        f"{month.app} sends Sentry about {month.traces:,} traces a month ({month.share:.3g} of its requests) and "
+        f"{month.app.name} sends Sentry about {month.traces:,} traces a month ({month.share:.3g} of its requests) and "
         f"{month.errors:,} errors; monthly_errors is {month.most_errors:,}."
     )
 
@@ -231,9 +231,9 @@ def _schedule(monitor: Mapping[str, Any]) -> str:
 
 def _wired(context: Context, inventory: str) -> list[str]:
     """Where errors are reported to, and whose visits are counted."""
-    dsns = {app.name: dsn_of(app, context.sentry) for app in context.declaration.apps}
-    errors = [f"those of {name} to {parse(dsn).place}" for name, dsn in dsns.items() if dsn]
-    visits = [f"{app.name} ({app.analytics.measurement_id})" for app in context.declaration.apps if app.analytics]
+    apps = context.declaration.apps
+    errors = [f"those of {app.name} to {parse(dsn).place}" for app in apps if (dsn := dsn_of(app, context.sentry))]
+    visits = [f"{app.name} ({app.analytics.measurement_id})" for app in apps if app.analytics]
     lines = []
     if errors:
         lines.append(f"Errors go to Sentry, {', '.join(errors)}. Prove it: ./crowsnest sentry-test {inventory}")

@@ -72,7 +72,7 @@ def test_what_is_wrong(apps: list[dict[str, Any]], told: str) -> None:
 @pytest.mark.parametrize(
     ("account", "told"),
     [
-        ({**ACCOUNT, "token": f"sntrys_{KEY}"}, "(not shown: it may hold a secret) is an organisation token"),
+        ({**ACCOUNT, "token": f"sntrys_{KEY}"}, "(not shown: it may hold a secret) is an organization token"),
         ({**ACCOUNT, "host": "https://sentry.io/?a=b"}, "crowsnest_sentry.host: "),
         ({**ACCOUNT, "organization": "Acme Inc"}, "crowsnest_sentry.organization: 'Acme Inc' does not fit."),
     ],
