@@ -28,11 +28,13 @@ def app_file_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Sequenc
 
 
 def _files(app: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The declared files with their keys."""
+    """The declared files with their keys, each once."""
     if app.get("env_file"):
         yield "env_file", app["env_file"]
-    for number, template in enumerate(entries(mapping(app.get("analytics")).get("templates"))):
-        yield f"analytics.templates[{number}]", template
+    templates = entries(mapping(app.get("analytics")).get("templates"))
+    for number, template in enumerate(templates):
+        if template not in templates[:number]:
+            yield f"analytics.templates[{number}]", template
 
 
 def _names_twice(path: str, app: Mapping[str, Any]) -> Iterator[str]:
