@@ -163,7 +163,8 @@ def test_a_dsn_that_is_not_declared_is_that_of_the_account(
     before, run, _ = account
     assert (run.status, run.recap["changed"]) == (0, 1), run.output  # what is kept on this machine
     assert server.file(ENV_FILE).content == before
-    assert [project["name"] for project in json.loads(secret("sentry_projects.json"))] == ["shop"]
+    kept = json.loads(secret("sentry_projects.json"))
+    assert [project["name"] for project in kept["projects"]] == ["shop"]
 
 
 def test_a_server_that_does_not_answer_stops_no_run_and_changes_nothing(
