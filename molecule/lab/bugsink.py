@@ -25,7 +25,7 @@ BUGSINK = Outside("bugsink", "error tracker", 8000, 4, MEMORY, page=ports.ERRORS
 
 
 def describe(offset: int) -> dict[str, Any]:
-    """Where the hosts reach it, where the shop reports its errors (`dsn`), where they are read on this machine (`url`)."""
+    """Where the hosts reach it, where the shop reports its errors (`dsn`), where this machine reads them (`url`)."""
     address = BUGSINK.address(offset)
     return {
         "address": address,

@@ -30,7 +30,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The options, and C(kept), the file for the answer; an empty mapping when no project is made.
+  description: The options; C(file) for the answer, and C(kept), what it holds. Empty when no project is made.
   type: dict
 """
 

@@ -25,10 +25,10 @@ options:
     type: list
     elements: str
     default: []
-  compose_files:
+  released_apps:
     description:
-      - Compose files of apps whose release is returned, and for each the service whose image tells it; empty for the
-        commit of the file's folder.
+      - Apps whose release is returned, each with C(compose), its compose file, and C(service), the service whose image
+        tells it; empty for the commit of the file's folder.
     type: dict
     default: {}
   prometheus_url:
@@ -102,7 +102,7 @@ host:
     backups: {production/shop: [4180213, 4183007]}
     env_files: {/srv/shop/.env: 5f2b6c0d9e8a7f41}
     google_tags: {/srv/shop/templates/base.html: 0c1d2e3f4a5b6c7d}
-    releases: {/srv/shop/compose.yaml: 4f1c9e2}
+    releases: {shop: 4f1c9e2}
     traffic: {shop: {requests: 2.4, errors: 0.0007}}
 """
 
@@ -119,13 +119,13 @@ def main() -> None:
             "data_path": {"type": "path", "default": DATA_ROOT},
             "files": {"type": "list", "elements": "path", "default": []},
             "units": {"type": "list", "elements": "str", "default": []},
-            "compose_files": {"type": "dict", "default": {}},
+            "released_apps": {"type": "dict", "default": {}},
             "prometheus_url": {"type": "str", "default": ""},
             "measured_apps": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
-    names = ("data_path", "files", "units", "compose_files", "prometheus_url", "measured_apps")
+    names = ("data_path", "files", "units", "released_apps", "prometheus_url", "measured_apps")
     try:
         facts = host_facts(*(module.params[name] for name in names))
     except DaemonJsonError as error:

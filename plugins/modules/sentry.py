@@ -36,6 +36,10 @@ options:
     description: How long to wait for each answer, in seconds.
     type: int
     default: 30
+  dsns:
+    description: Whether RV(projects[].dsn) is returned. It has the key; give such a task C(no_log).
+    type: bool
+    default: false
   projects:
     description: Projects that must be there.
     type: list
@@ -43,7 +47,7 @@ options:
     required: true
     suboptions:
       name: {type: str, required: true, description: "Its name, and its slug. Bugsink makes its own slug."}
-      platform: {type: str, description: "Platform such as V(python-django), which decides what Sentry's pages show."}
+      platform: {type: str, description: "Platform of a new one, such as V(python-django), for Sentry's pages."}
       team:
         description: Slug of its team, in Bugsink the name. A project that exists stays in its teams.
         type: str
@@ -103,7 +107,7 @@ changes:
   returned: success
   sample: ["create project shop", "change alert crowsnest shop critical: to"]
 projects:
-  description: The declared projects. RV(projects[].dsn) is empty, and so is the id, of one that does not exist yet.
+  description: The declared projects. Of one that does not exist yet, number, DSN and digest are empty.
   type: list
   elements: dict
   returned: success
@@ -111,9 +115,10 @@ projects:
     name: {type: str, description: As it is declared.}
     slug: {type: str, description: As the server has it.}
     id: {type: str, description: Number of the project.}
-    dsn: {type: str, description: Where its apps send events.}
+    dsn: {type: str, description: "Where its apps send events; with O(dsns=true) only."}
+    dsn_digest: {type: str, description: SHA-256 of the DSN, by which a new one shows.}
     alerts: {type: str, description: "Where its alerts go: V(slack), V(email) or V(none)."}
-  sample: [{name: shop, slug: shop, id: "42", dsn: "https://KEY@o1.ingest.us.sentry.io/42", alerts: slack}]
+  sample: [{name: shop, slug: shop, id: "42", dsn_digest: 0ee6d5…, alerts: slack}]
 """
 
 from ansible.module_utils.basic import AnsibleModule

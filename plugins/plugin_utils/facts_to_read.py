@@ -47,11 +47,16 @@ def facts_to_read(
     return {
         "files": [*EVERY_HOST_FILES, *(SERVER_FILES if server else ())],
         "units": list(SERVER_UNITS if server else ()),
-        "compose_files": {
-            app["compose"]: sentry["restart"][0] if sentry["release"] == "image" else ""
+        "released_apps": {
+            app["name"]: {"compose": app["compose"], "service": _service(sentry)}
             for app in own
             if (sentry := app.get("sentry") or {}).get("release") in ("git", "image")
         },
         "prometheus_url": f"http://127.0.0.1:{ports.get('prometheus', REGISTRY['prometheus'].port)}",
         "measured_apps": [app["name"] for app in apps if server and app.get("sentry") is not None],
     }
+
+
+def _service(sentry: Mapping[str, Any]) -> str:
+    """Of an app's compose file, the service whose image is its release."""
+    return str(sentry["restart"][0]) if sentry["release"] == "image" else ""

@@ -226,10 +226,16 @@ def app_files(context: str, host: str, found: Mapping[str, Any]) -> dict[str, An
 
 
 def sentry_account(context: str) -> dict[str, Any]:
-    """Options of the module `sentry`, and `kept`, the file for its answer; {} when it has nothing to make."""
+    """Options of the module `sentry`; {} when it has nothing to make.
+
+    And `file`, where its answer is kept, and `kept`, the projects in it without their DSNs.
+    """
     _, declared, _, secrets_directory = _read(str(context))
-    options = projects.options(declared)
-    return {**options, "kept": str(secrets_directory / projects.KEPT)} if options else {}
+    options, made = projects.options(declared), projects.kept(secrets_directory, declared)
+    if not options:
+        return {}
+    kept = [{key: value for key, value in project.items() if key != "dsn"} for project in made.values()]
+    return {**options, "file": str(secrets_directory / projects.KEPT), "kept": kept}
 
 
 def sentry_tests(variables: Mapping[str, Any], server: str, app: str, secrets_directory: str) -> dict[str, Any]:

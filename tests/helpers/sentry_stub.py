@@ -46,8 +46,8 @@ class Stub:
 
     `dropped` {id of a project: errors in this hour that were more than its quota}. `page`: rows of a page.
     `envelope`: "ok" or one of ENVELOPE_FAULTS. `visible_after`: seconds until an event can be asked for.
-    `loses_detectors`, `loses_limits`: it accepts them and forgets them. `creator_joins`: a person's token
-    makes that person a member of a new team. `plan_features`: of its projects. `seats`: of cron monitors; `check_ins`
+    `loses_detectors`: it accepts them and forgets them. `creator_joins`: a person's token
+    makes that person a member of a new team. `seats`: of cron monitors; `check_ins`
     are (monitor, status, environment).
     """
 
@@ -69,8 +69,7 @@ class Stub:
         self.asked: list[tuple[str, str, Any]] = []
         self.replies: dict[str, list[Reply]] = {}
         self.page, self.envelope, self.visible_after = 100, "ok", 0.0
-        self.loses_detectors = self.loses_limits = self.creator_joins = False
-        self.plan_features = ["rate-limits"]
+        self.loses_detectors = self.creator_joins = False
         self.over = Event()
         self.numbers = itertools.count(1001)
         self.lock = Lock()
@@ -93,7 +92,7 @@ class Stub:
         (found,) = [row for row in self.teams if row["slug"] == team]
         short = {name: found[name] for name in ("id", "slug", "name")}
         row = {"id": self.number(), "slug": slug, "name": name or slug, "platform": platform, "dateCreated": CREATED}
-        row |= {"team": short, "teams": [short], "features": list(self.plan_features)}
+        row |= {"team": short, "teams": [short], "features": ["rate-limits"]}
         self.projects.append(row)
         for kind in ("error", "issue_stream"):
             detector = {"id": self.number(), "projectId": row["id"], "name": kind, "type": kind, "enabled": True}
@@ -181,18 +180,9 @@ class Stub:
             self.workflows.append({"id": self.number(), "name": "Send a notification for high priority issues"})
         return Reply(201, row)
 
-    def changed_project(self, names: list[str], _: Any, body: Row) -> Reply:
-        self.project(names[0]).update(body)
-        return Reply(200, self.project(names[0]))
-
     def keys_of(self, names: list[str], query: dict[str, list[str]], _: Any) -> Reply:
         number, active = int(self.project(names[0])["id"]), query.get("status") == ["active"]
         return Reply(200, [row for row in self.keys if row["projectId"] == number and (row["isActive"] or not active)])
-
-    def changed_key(self, names: list[str], _: Any, body: Row) -> Reply:
-        (row,) = [row for row in self.keys if row["id"] == names[1]]
-        row.update({} if self.loses_limits else body)
-        return Reply(200, row)
 
     def detectors_of(self, _: list[str], query: dict[str, list[str]], __: Any) -> Reply:
         projects = [self.project(name)["id"] for name in query.get("project", [])]
@@ -321,12 +311,10 @@ _ANSWERS: dict[str, Callable[..., Reply]] = {
     "POST /api/0/organizations/{}/teams/": Stub.new_team,
     "POST /api/0/teams/{}/{}/projects/": Stub.new_project,
     "GET /api/0/projects/{}/{}/": _one("projects", "slug"),
-    "PUT /api/0/projects/{}/{}/": Stub.changed_project,
     "GET /api/0/projects/{}/{}/keys/": Stub.keys_of,
     "POST /api/0/projects/{}/{}/keys/": lambda stub, names, _, body: Reply(
         201, stub.add_key(stub.project(names[0]), body["name"])
     ),
-    "PUT /api/0/projects/{}/{}/keys/{}/": Stub.changed_key,
     "GET /api/0/projects/{}/{}/events/{}/": Stub.event,
     "GET /api/0/organizations/{}/detectors/": Stub.detectors_of,
     "GET /api/0/organizations/{}/stats_v2/": Stub.outcomes,

@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bugsink]:
 @pytest.fixture
 def run(server: Bugsink, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*projects: dict[str, Any], check: bool = False, token: str = "") -> dict[str, Any]:
-        options = {"url": server.url, "token": token or server.token, "projects": list(projects)}
+        options = {"url": server.url, "token": token or server.token, "projects": list(projects), "dsns": True}
         result, printed = outcome(module, capsys, options, check)
         assert server.token not in printed
         return result

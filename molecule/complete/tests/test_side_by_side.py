@@ -29,7 +29,7 @@ class Courses:
 
     def wait_for_well_shop(self) -> None:
         """Until nothing of the shop fires."""
-        self.eventually(lambda: len(self.lab.query('probe_success{app="shop"} == 1')) == 6, 180)
+        self.eventually(lambda: len(self.lab.query('probe_success{job="probe",app="shop"} == 1')) == 6, 180)
         self.eventually(lambda: not self.lab.query('ALERTS{alertname=~"AppDown|Probe.+",app="shop"}'), 180)
 
     def broken_shop(self) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def test_every_probe_of_the_app_succeeds(lab: Any, eventually: Any) -> None:
     expected = {"url": 1.0, "health": 1.0, "answer": 1.0, "database": 1.0, "redis": 1.0, "celery": 1.0}
 
     def results() -> bool:
-        return {labels["probe"]: value for labels, value in lab.query('probe_success{app="shop"}')} == expected
+        return {
+            labels["probe"]: value for labels, value in lab.query('probe_success{job="probe",app="shop"}')
+        } == expected
 
     eventually(results, 120)
 

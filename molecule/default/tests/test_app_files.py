@@ -143,6 +143,39 @@ def test_the_test_event_says_who_took_it(broken: float, lab: Any) -> None:
     assert "PASS  shop: " in run.output
 
 
+@pytest.fixture(scope="module")
+def account(broken: float, lab: Any, server: Any) -> Iterator[tuple[bytes, Any, Any]]:
+    """(the env file, a run in which an account is declared in place of a DSN, one while its server is stopped)."""
+    tracker = lab.facts["bugsink"]
+    declared = {"organization": "any", "token": tracker["token"], "host": tracker["address"], "team": "laboratory"}
+    sentry = {name: value for name, value in SHOP["sentry"].items() if name != "dsn"}
+    wanted = {"crowsnest_apps": [shop(sentry=sentry)], "crowsnest_sentry": declared}
+    before, run = server.file(ENV_FILE).content, lab.play(**wanted)
+    container = engine.ensure().containers.get(BUGSINK.container(lab.name))
+    container.stop()
+    yield before, run, lab.play(**wanted)
+    container.start()
+
+
+def test_a_dsn_that_is_not_declared_is_that_of_the_account(
+    account: tuple[bytes, Any, Any], server: Any, secret: Callable[[str], str]
+) -> None:
+    before, run, _ = account
+    assert (run.status, run.recap["changed"]) == (0, 1), run.output  # what is kept on this machine
+    assert server.file(ENV_FILE).content == before
+    kept = json.loads(secret("sentry_projects.json"))
+    assert [project["name"] for project in kept["projects"]] == ["shop"]
+
+
+def test_a_server_that_does_not_answer_stops_no_run_and_changes_nothing(
+    account: tuple[bytes, Any, Any], server: Any
+) -> None:
+    before, _, run = account
+    assert (run.status, run.recap["changed"]) == (0, 0), run.output
+    assert "Until it answers, apps keep the DSNs they have." in one_line(run.output)
+    assert server.file(ENV_FILE).content == before
+
+
 def test_many_exceptions_are_told_once(broken: float, lab: Any, eventually: Callable[..., Any]) -> None:
     def told() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = lab.messages(broken, contains="raises many more exceptions than usual")
@@ -168,38 +201,6 @@ def test_an_environment_with_which_the_app_does_not_start_is_taken_back(
     assert f"{ENV_FILE} is as before, and web, worker healthy again with it." in one_line(run.output)
     assert lab.facts["bugsink"]["dsn"] not in run.output
     assert requests.get(lab.url("shop"), timeout=10).status_code == 200
-
-
-@pytest.fixture(scope="module")
-def account(misnamed: tuple[bytes, Any], lab: Any) -> Iterator[tuple[Any, Any]]:
-    """A run in which no DSN is declared, but an account whose project has one; then its server is stopped."""
-    tracker = lab.facts["bugsink"]
-    declared = {"organization": "any", "token": tracker["token"], "host": tracker["address"], "team": "laboratory"}
-    sentry = {name: value for name, value in SHOP["sentry"].items() if name != "dsn"}
-    wanted = {"crowsnest_apps": [shop(sentry=sentry)], "crowsnest_sentry": declared}
-    run = lab.play(**wanted)
-    server = engine.ensure().containers.get(BUGSINK.container(lab.name))
-    server.stop()
-    yield run, lab.play(**wanted)
-    server.start()
-
-
-def test_a_dsn_that_is_not_declared_is_that_of_the_account(
-    account: tuple[Any, Any], misnamed: tuple[bytes, Any], server: Any, secret: Callable[[str], str]
-) -> None:
-    run, _ = account
-    assert (run.status, run.recap["changed"]) == (0, 1), run.output  # what is kept on this machine
-    assert server.file(ENV_FILE).content == misnamed[0]
-    assert [project["name"] for project in json.loads(secret("sentry_projects.json"))] == ["shop"]
-
-
-def test_a_server_that_does_not_answer_stops_no_run_and_changes_nothing(
-    account: tuple[Any, Any], misnamed: tuple[bytes, Any], server: Any
-) -> None:
-    _, run = account
-    assert (run.status, run.recap["changed"]) == (0, 0), run.output
-    assert "Until it answers, apps keep the DSNs they have." in one_line(run.output)
-    assert server.file(ENV_FILE).content == misnamed[0]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def test_what_does_not_fit_the_host_is_not_there(lab: Any, server: Any) -> None:
 
 
 def test_the_app_that_arrived_after_the_run_is_watched(lab: Any, eventually: Any) -> None:
-    probes = 'probe_success{app="shop"} == 1'
+    probes = 'probe_success{job="probe",app="shop"} == 1'
     eventually(lambda: len(lab.query(probes)) == 6, 120)
     eventually(lambda: lab.query('up{job="app",app="shop"} == 1'), 60)
 

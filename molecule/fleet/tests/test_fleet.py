@@ -21,7 +21,7 @@ LAB_ALERTS = {"HostClockNotSynchronised", "HostOutOfMemoryKill"}
 
 
 def test_healthy_hosts_are_silent(lab: Any, eventually: Any) -> None:
-    eventually(lambda: len(lab.query('probe_success{app="shop"} == 1')) == 6, 120)
+    eventually(lambda: len(lab.query('probe_success{job="probe",app="shop"} == 1')) == 6, 120)
     eventually(lambda: not lab.query('ALERTS{alertstate="firing",alertname=~"App.+|Probe.+"}'), 120)
     firing = {labels["alertname"] for labels, _ in lab.query('ALERTS{alertstate="firing",severity!="none"}')}
     assert firing <= LAB_ALERTS

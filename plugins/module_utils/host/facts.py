@@ -75,15 +75,16 @@ def host_facts(
     data_path: str,
     files: Sequence[str],
     unit_names: Sequence[str],
-    compose_files: Mapping[str, str],
+    released_apps: Mapping[str, Mapping[str, str]],
     prometheus_url: str,
     measured_apps: Sequence[str],
 ) -> HostFacts:
     """All facts. `data_path` is where the stack's data will be stored; the disk of its nearest existing parent counts.
 
     `files` are read as they are, so that a task that writes one can be skipped when nothing would change. `unit_names`
-    are the systemd units that crowsnest installs and starts. `compose_files` are those of apps whose release is asked,
-    {path: service whose image tells it, or "" for the commit of its folder}. `measured_apps` are those whose traffic
+    are the systemd units that crowsnest installs and starts. `released_apps` are those whose release is asked,
+    {app: {"compose": its compose file, "service": whose image tells it, or "" for the commit of that file's folder}}.
+    `measured_apps` are those whose traffic
     Prometheus is asked for.
     """
     # Each waits for other programs; together they take as long as the slowest.
@@ -121,7 +122,7 @@ def host_facts(
         "backups": backups(),
         "env_files": env_file_settled.settled(Path(ENV_FILES)),
         "google_tags": google_tag_settled.settled(Path(GOOGLE_TAGS)),
-        "releases": releases(compose_files),
+        "releases": releases(released_apps),
         "traffic": measured.result(),
     }
 
@@ -285,13 +286,14 @@ def backups(path: str = BACKUPS) -> dict[str, list[int]]:
     return found
 
 
-def releases(compose_files: Mapping[str, str]) -> dict[str, str]:
-    """{compose file: the app's release}, of those that tell it; see `host_facts`."""
-    told = {
-        path: image_tag(Path(path), service) if service else git.commit(Path(path).parent)
-        for path, service in compose_files.items()
-    }
-    return {path: release for path, release in told.items() if release}
+def releases(apps: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """{app: its release}, of those that tell it; see `host_facts`."""
+    told = {name: _release(Path(app["compose"]), app["service"]) for name, app in apps.items()}
+    return {name: release for name, release in told.items() if release}
+
+
+def _release(compose: Path, service: str) -> str:
+    return image_tag(compose, service) if service else git.commit(compose.parent)
 
 
 def ping_groups(path: str = "/proc/sys/net/ipv4/ping_group_range") -> list[int]:

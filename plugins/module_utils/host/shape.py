@@ -165,7 +165,7 @@ class HostFacts(TypedDict):
     [first, last], `units` {name of a requested unit: its state}, `files` {path: text} of the requested files that
     exist. `cron`: a program runs what /etc/cron.d says. `backups` is {"environment/job": bytes of each backup, the
     oldest first}. `env_files` and `google_tags` are {path: digest of what we wrote into it}, of apps' env files and
-    templates, empty where something is left to do; `releases` is {compose file: the app's release},
+    templates, empty where something is left to do; `releases` is {app: its release},
     `traffic` {app: its figures} of those that were requested and that Prometheus on this host knows.
     """
 

@@ -32,7 +32,7 @@ class SentryError(ReconcileError):
 
 
 class SilentError(SentryError):
-    """There is no answer at all, or none but that it is asked too often."""
+    """There is no answer, or none but that it is out of order or asked too often."""
 
 
 class MissingError(SentryError):
@@ -112,10 +112,10 @@ class Client:
             needs = f" The token needs the scope {scope}." if scope else ""
             raise SentryError(f"{asked}: the token may not do this ({_words(answer)}).{needs} {self.after()}")
         if answer.status >= 400:
-            kind = MissingError if answer.status == NOT_FOUND else SentryError
+            kind = {NOT_FOUND: MissingError}.get(answer.status, SilentError if answer.status >= 500 else SentryError)
             raise kind(f"{asked}: {_words(answer)}. {self.after()}")
-        if answer.content is None:
-            raise SentryError(
+        if answer.content is None:  # as pages about maintenance are
+            raise SilentError(
                 f"{asked} answers no JSON but: {_short(answer.text)}. Is that the address of Sentry? {self.after()}"
             )
         return answer

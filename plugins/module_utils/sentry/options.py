@@ -23,6 +23,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "organization": {"type": "str"},
     "token": {"type": "str", "required": True, "no_log": True},
     "timeout": {"type": "int", "default": 30},
+    "dsns": {"type": "bool", "default": False},
     "projects": {
         "type": "list",
         "elements": "dict",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,10 +48,17 @@ def _reconciled(subject: str, client: Client, options: Options, check_mode: bool
     return {
         "changed": bool(changes),
         "changes": [str(change) for change in changes],
-        "projects": server.projects(),
+        "projects": [_returned(project, options["dsns"]) for project in server.projects()],
         "warnings": server.warnings(),
         "diff": texts(changes),
     }
+
+
+def _returned(project: dict[str, Any], with_dsn: bool) -> dict[str, Any]:
+    """A project with the digest of its DSN, by which a new one shows; with the DSN only where it is asked for."""
+    dsn = project.pop("dsn")
+    digest = hashlib.sha256(dsn.encode()).hexdigest() if dsn else ""
+    return {**project, "dsn_digest": digest, **({"dsn": dsn} if with_dsn else {})}
 
 
 def is_bugsink(client: Client) -> bool:

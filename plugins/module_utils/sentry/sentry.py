@@ -47,8 +47,7 @@ class Sentry:
         wanted: Things = {kind: {} for kind in KINDS}
         for slug, project in self.declared.items():
             wanted[TEAM].setdefault(project["team"], Thing(project["team"], project["team"], {}))
-            fields = {name: project[name] for name in ("name", "platform") if project.get(name)}
-            wanted[PROJECT][slug] = Thing(slug, slug, fields)
+            wanted[PROJECT][slug] = Thing(slug, slug, {})
             wanted[KEY][slug] = Thing(slug, slug, {})
             if slug in self.live.projects and project.get("monitors"):
                 self.live.read_monitors(slug)
@@ -121,10 +120,9 @@ class Sentry:
         monitors = self.monitors()
         found[MONITOR] = {slug: found_monitor(row) for slug, row in self.live.monitors.items() if slug in monitors}
         for slug in self.declared:
-            project = self.live.projects.get(slug)
-            if project:
-                found[PROJECT][slug] = Thing(slug, slug, project)
-            if slug in self.live.keys or not project:
+            if slug in self.live.projects:
+                found[PROJECT][slug] = Thing(slug, slug, {})
+            if slug in self.live.keys or slug not in self.live.projects:
                 found[KEY][slug] = Thing(slug, slug, {})
             for urgency in URGENCIES:
                 name = alert_name(slug, urgency)
@@ -155,15 +153,13 @@ class Sentry:
         self.live.teams[change.name] = made
 
     def write_project(self, change: Change) -> None:
-        """A new project without Sentry's own alert, which would say everything twice; or its name and platform."""
-        slug, sent = change.wanted.key, dict(change.wanted.fields)
-        if change.verb == CREATE:
-            path = f"/api/0/teams/{self.live.slug}/{self.declared[slug]['team']}/projects/"
-            self.client.call("POST", path, {**sent, "slug": slug, "default_rules": False}, "project:write")
-        else:
-            self.client.call("PUT", f"{self.live.project_path(slug)}/", sent, "project:write")
+        """A new project without Sentry's own alert, which would say everything twice."""
+        slug, project = change.wanted.key, self.declared[change.wanted.key]
+        sent = {"name": slug, "slug": slug, "default_rules": False}
+        if project.get("platform"):
+            sent["platform"] = project["platform"]
+        self.client.call("POST", f"/api/0/teams/{self.live.slug}/{project['team']}/projects/", sent, "project:write")
         self.live.read_project(slug)
-        self.read_back(change, change.wanted.fields, self.live.projects.get(slug, {}))
 
     def write_key(self, change: Change) -> None:
         """A new key."""

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.encode import encode
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.settled import digest
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
-from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import Project, dsn_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import Project, dsn_of, is_made
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
@@ -36,16 +36,12 @@ def left(
     found = facts["env_files"]
     wanted = {path: _NONE for path in found if path not in own}
     wanted |= {path: _options(app, declared.environment, facts["releases"], made) for path, app in own.items()}
-    unknown = {path for path, app in own.items() if _is_unknown(app, made)}
+    unknown = {path for path, app in own.items() if declared.sentry and is_made(app) and app.name not in made}
     return {
         path: options
         for path, options in wanted.items()
         if path not in unknown and _identity(options) != found.get(path, _NOTHING)
     }
-
-
-def _is_unknown(app: App, made: Mapping[str, Project]) -> bool:
-    return app.sentry is not None and not (app.sentry.frontend_dsn or dsn_of(app, made))
 
 
 def _identity(options: Mapping[str, Any]) -> str:
@@ -96,4 +92,4 @@ def _is_built_in(key: str, sentry: Sentry | None) -> bool:
 def release(app: App, releases: Mapping[str, str]) -> str | None:
     """The release of an app as declared, or as found on its host; None when there is none."""
     wanted = app.sentry.release if app.sentry else None
-    return releases.get(app.compose or "") if wanted in ("git", "image") else wanted
+    return releases.get(app.name) if wanted in ("git", "image") else wanted

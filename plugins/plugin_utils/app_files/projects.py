@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import parse
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import monitors
@@ -25,22 +25,37 @@ KEPT = "sentry_projects.json"
 
 
 class Project(TypedDict):
-    """As the module `sentry` returns it: `alerts` is `slack`, `email` or `none`."""
+    """As the module `sentry` returns it with its DSN: `alerts` is `slack`, `email` or `none`."""
 
     name: str
     slug: str
     id: str
     dsn: str
+    dsn_digest: str
     alerts: str
 
 
 def kept(secrets_directory: Path, declared: Declaration) -> dict[str, Project]:
     """{app: its project} of those that were made for apps which still have no DSN of their own."""
-    path = secrets_directory / KEPT
-    if not declared.sentry or not path.is_file():
+    made = _read(secrets_directory / KEPT, declared.sentry) if declared.sentry else {}
+    return {app.name: made[app.name] for app in declared.apps if is_made(app) and app.name in made}
+
+
+def _read(path: Path, account: SentryAccount) -> dict[str, Project]:
+    """Nothing where the file is damaged or of another account: a run in which Sentry answers writes it anew."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if (found["url"], found["organization"]) != (account.url, account.organization):
+            return {}
+        return {row["name"]: _project(row) for row in found["projects"]}
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    made: dict[str, Project] = {project["name"]: project for project in json.loads(path.read_text("utf-8"))}
-    return {app.name: made[app.name] for app in declared.apps if _is_made(app) and app.name in made}
+
+
+def _project(row: Mapping[str, Any]) -> Project:
+    """Raises KeyError, TypeError, and ValueError for what is no DSN."""
+    parse(row["dsn"])
+    return cast(Project, {key: row[key] for key in Project.__annotations__})
 
 
 def dsn_of(app: App, made: Mapping[str, Project]) -> str:
@@ -56,7 +71,8 @@ def check_in_url(app: App, made: Mapping[str, Project], monitor: str, environmen
     return parse(dsn).check_in(monitor, environment, status) if dsn else ""
 
 
-def _is_made(app: App) -> bool:
+def is_made(app: App) -> bool:
+    """Whether its backend's project is one that `crowsnest_sentry` makes."""
     return app.sentry is not None and app.sentry.dsn is None
 
 
@@ -73,7 +89,7 @@ def options(declared: Declaration) -> dict[str, Any]:
             "monitors": list(monitors(app, declared.timezone)),
         }
         for app in declared.apps
-        if account and _is_made(app)
+        if account and is_made(app)
     ]
     return {**login(account), "projects": projects} if account and projects else {}
 

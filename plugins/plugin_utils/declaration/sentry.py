@@ -35,6 +35,8 @@ def _api_token(token: SecretStr) -> SecretStr:
             "under Settings, Custom Integrations, and take its token",
             hidden=True,
         )
+    if "://" in token.get_secret_value():
+        raise RefusalError("is an address, perhaps a DSN, and no token", hidden=True)
     return token
 
 
@@ -113,7 +115,7 @@ class SentryAccount(Strict):
     host: Annotated[str, AfterValidator(_host)] = Field(
         "sentry.io", description="Another region, or a server of your own; a full URL when it has no HTTPS."
     )
-    team: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")] = Field(
+    team: Annotated[str, Field(pattern=r"^[0-9]*[a-z_-][a-z0-9_-]{0,49}$")] = Field(
         "crowsnest", description="Team that the projects belong to; it is made if it is missing."
     )
     slack_channel: Annotated[str, Field(pattern=r"^#[^\s#]{1,80}$")] | None = Field(

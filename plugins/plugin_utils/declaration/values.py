@@ -160,7 +160,7 @@ def _folder(text: str) -> str:
 
 
 def _file(text: str) -> str:
-    if not re.fullmatch(r"(/[^/]+)+", text) or not text.isprintable() or "/../" in f"{text}/":
+    if not re.fullmatch(r"(/[^/]+)+", text) or not text.isprintable() or re.search(r"/\.\.?(/|$)", text):
         raise ValueError("an absolute path of a file, such as /srv/shop/.env or /srv/shop/templates/base.html")
     return text
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.app_files import app_file_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.backup import backup_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.business import business_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries
@@ -40,6 +41,7 @@ def declaration_mistakes(
         *own_rule_mistakes(entries(variables.get("crowsnest_rule_files")), entries(disabled), inventory_dir),
         *business_mistakes(variables, groups, inventory_dir),
         *backup_mistakes(variables),
+        *app_file_mistakes(variables, groups),
         *sentry_mistakes(variables),
         *check_in_mistakes(variables),
     ]

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Mistakes between the apps' Sentry projects, accounts and env files. Pure.
+"""Mistakes between the apps' Sentry projects, accounts and check-ins. Pure.
 
 The raw variables are read, so that references are checked even when single values are wrong.
 """
@@ -16,7 +16,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins
     backup_slug,
     job_slug,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import SentryNames
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries, entry, mapping
 
 CHECK_IN = "check_in"
@@ -25,18 +24,12 @@ CHECK_IN = "check_in"
 def sentry_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     """One line per mistake in the variables `crowsnest_*`."""
     projects: dict[tuple[str, str], str] = {}
-    files: dict[tuple[Any, str], str] = {}
     for index, app in enumerate(mapping(app) for app in entries(variables.get("crowsnest_apps"))):
         path, sentry = entry("crowsnest_apps", index, app, "name"), app.get("sentry")
         if not isinstance(sentry, dict):
             continue
         if not sentry.get("dsn") and not sentry.get("frontend_dsn") and not variables.get("crowsnest_sentry"):
             yield f"{path}.sentry: there is no DSN. Needs `dsn`, or `crowsnest_sentry`, with which one is made."
-        yield from _names_twice(path, mapping(sentry.get("names")))
-        if isinstance(file := app.get("env_file"), str):
-            other = files.setdefault((app.get("host"), file), path)
-            if other != path:
-                yield f"{path}.env_file: {other} has it as well. Needs a file of its own: both set the same names."
         for key in ("dsn", "frontend_dsn"):
             other = projects.setdefault(project, path) if (project := _project(sentry.get(key))) else path
             if other != path:
@@ -71,12 +64,3 @@ def _project(dsn: Any) -> tuple[str, str] | None:
         return parse(dsn).project_place if isinstance(dsn, str) else None
     except DsnError:
         return None
-
-
-def _names_twice(path: str, given: Mapping[str, Any]) -> Iterator[str]:
-    keys: dict[Any, str] = {}
-    for key, usual in SentryNames().model_dump().items():
-        name = given.get(key, usual)
-        other = keys.setdefault(name, key) if isinstance(name, str) else key
-        if other != key:
-            yield f"{path}.sentry.names.{key}: `{other}` has this name as well. Needs another name."

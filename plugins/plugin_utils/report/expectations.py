@@ -26,7 +26,6 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
-from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
@@ -97,7 +96,6 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             *port_checks(context, seen),
             *_app_file_checks(context, seen),
             *_event_checks(context, seen),
-            *_check_in_checks(context),
             *_kept_checks(kept),
         ],
     }
@@ -214,25 +212,6 @@ def _event_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line
         for month in events(context.declaration, traffic)
         if month.errors > month.most_errors
         if (dsn := dsn_of(month.app, context.sentry)) and parse(dsn).is_of_sentry_io
-    ]
-
-
-def _check_in_checks(context: Context) -> list[Line]:
-    """Bugsink refuses check-ins, and a DSN does not say whose server it is. With an account the run itself says it."""
-    dsns = {
-        app.name: parse(app.sentry.dsn.get_secret_value())
-        for app in context.declaration.apps
-        if app.sentry and app.sentry.dsn and any(monitors(app, context.declaration.timezone))
-    }
-    return [
-        _check(
-            "WARN",
-            "sentry",
-            f"{app}: `check_in` has no effect if {dsn.host} is Bugsink",
-            "If it is, remove `check_in`: Uptime Kuma watches the same.",
-        )
-        for app, dsn in dsns.items()
-        if not dsn.is_of_sentry_io
     ]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import job_slug
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import check_in_url
@@ -67,22 +66,24 @@ def own_urls(context: Context) -> dict[str, str]:
 
 
 def job_urls(context: Context) -> dict[str, str]:
-    """{"secrets/jobs/shop/nightly-backup": urls}: a file for each job, to be read by what runs it.
+    """{"secrets/jobs/shop/nightly-backup": url}: a file for each job, to be read by what runs it.
 
-    Each line is a URL: that of Uptime Kuma, and with `check_in` that of Sentry behind it.
+    And "secrets/check_ins/shop/nightly-backup" for Sentry, where it is to be told and the project of the app exists.
     """
+    jobs = [(app, job) for app in context.declaration.apps for job in app.jobs]
     return {
-        f"secrets/jobs/{app.name}/{job.name}": "\n".join(filter(None, _job_urls(context, app, job)))
-        for app in context.declaration.apps
-        for job in app.jobs
+        **{f"secrets/jobs/{app.name}/{job.name}": push_url(context, job_key(app, job)) for app, job in jobs},
+        **{
+            f"secrets/check_ins/{app.name}/{job.name}": url
+            for app, job in jobs
+            if job.check_in and (url := _check_in(context, app, job))
+        },
     }
 
 
-def _job_urls(context: Context, app: App, job: Job) -> Iterator[str]:
-    yield push_url(context, job_key(app, job))
-    if job.check_in:
-        slug = job_slug(app.name, job.name)
-        yield check_in_url(app, context.sentry, slug, context.declaration.environment, "ok")
+def _check_in(context: Context, app: App, job: Job) -> str:
+    place = app, context.sentry, job_slug(app.name, job.name), context.declaration.environment
+    return check_in_url(*place, "ok")
 
 
 def reporting_backups(context: Context) -> list[BackupJob]:

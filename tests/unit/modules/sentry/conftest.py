@@ -26,8 +26,8 @@ def run(stub: Stub, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs it with projects and, by name, other options; the result shows no token."""
 
     def run(*projects: dict[str, Any], check: bool = False, **different: Any) -> dict[str, Any]:
-        options = {"url": stub.url, "organization": "acme", "token": TOKEN, "projects": list(projects), **different}
-        result, printed = outcome(module, capsys, options, check)
+        given = {"url": stub.url, "organization": "acme", "token": TOKEN, "projects": list(projects), "dsns": True}
+        result, printed = outcome(module, capsys, {**given, **different}, check)
         assert TOKEN not in printed
         result["warnings"] = [warning["event"]["msg"] for warning in result.get("warnings", [])]
         return result

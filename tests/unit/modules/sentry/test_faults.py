@@ -190,7 +190,7 @@ def test_a_rate_limit_is_not_waited_for_without_end(run, stub: Stub, monkeypatch
 @pytest.mark.parametrize("text", ["<html>Bad gateway</html>", ""])
 def test_an_answer_that_is_no_json(run, stub: Stub, text: str) -> None:
     stub.replies["GET /api/0/organizations/{}/"] = [Reply(200, text)]
-    message = run(SHOP)["msg"]
+    message = warning(run(SHOP))
     assert re.search(
         r"answers no JSON but: (<html>Bad gateway</html>|no text)\. Is that the address of Sentry\?", message
     )
@@ -203,8 +203,9 @@ def test_a_list_that_is_none(run, stub: Stub) -> None:
 
 def test_an_error_of_the_server(run, stub: Stub) -> None:
     stub.replies[NEW_PROJECT] = [Reply(500, "<h1>Internal error</h1>")]
-    message = run(SHOP)["msg"]
-    assert "HTTP 500: <h1>Internal error</h1>. Done before: create team backend." in message
+    result = run(SHOP)
+    assert (result["changed"], result["projects"]) == (True, [])
+    assert "HTTP 500: <h1>Internal error</h1>. Done before: create team backend." in result["warnings"][0]
 
 
 def warning(result: dict[str, Any]) -> str:
@@ -264,7 +265,7 @@ def test_a_list_without_end_is_a_failure(run, stub: Stub) -> None:
 @pytest.mark.parametrize("endpoint", ["GET /api/0/projects/{}/{}/", WORKFLOWS, "GET /api/0/organizations/{}/"])
 def test_only_not_found_means_that_something_is_not_there(run, stub: Stub, endpoint: str) -> None:
     stub.replies[endpoint] = [Reply(500, {"detail": "oops"})]
-    assert "HTTP 500: oops. Nothing was changed." in run(SHOP)["msg"] and writes(stub) == []
+    assert "HTTP 500: oops. Nothing was changed." in warning(run(SHOP)) and writes(stub) == []
 
 
 def test_a_project_that_never_gets_a_source_is_a_failure(run, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:

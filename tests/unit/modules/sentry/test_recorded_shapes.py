@@ -64,8 +64,6 @@ def test_every_answer_has_the_recorded_shape_and_status(run, stub: Stub) -> None
     assert set(ENDPOINTS) - used == {
         "GET /api/0/projects/{}/{}/events/{}/",
         "GET /api/0/organizations/{}/stats_v2/",
-        # Which the stub has beside these.
-        "PUT /api/0/projects/{}/{}/keys/{}/",
     }
 
 

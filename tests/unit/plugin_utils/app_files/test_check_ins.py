@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 from contexts import context_of, declaration_of
-from server_facts import FACTS
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import projects
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import backup
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.report.expectations import expectations
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import job_urls
 
@@ -63,18 +61,18 @@ def test_the_account_makes_those_of_the_projects_that_it_makes() -> None:
     assert [(each["name"], len(each.get("monitors", []))) for each in made] == [("shop", 2), ("new", 0)]
 
 
-def test_a_job_reports_to_uptime_kuma_and_then_to_sentry() -> None:
+def test_a_job_has_a_file_for_uptime_kuma_and_one_for_sentry() -> None:
     own = {"jobs": [*ASKED["jobs"], {"name": "silent", "every": "1h"}]}
     files = job_urls(context_of(declared(shop(**own)), secrets={"uptime_kuma_push_key": "a-key"}))
-    kuma, sentry = files["secrets/jobs/shop/mail"].split("\n")
-    assert "/api/push/" in kuma
-    assert sentry == (f"https://o1.ingest.us.sentry.io/api/42/cron/shop_job_mail/{KEY}/?environment=staging&status=ok")
-    assert "sentry" not in files["secrets/jobs/shop/silent"]
+    sentry = f"https://o1.ingest.us.sentry.io/api/42/cron/shop_job_mail/{KEY}/?environment=staging&status=ok"
+    assert set(files) == {f"secrets/{name}" for name in ("jobs/shop/mail", "jobs/shop/silent", "check_ins/shop/mail")}
+    assert files["secrets/check_ins/shop/mail"] == sentry
+    assert "/api/push/" in files["secrets/jobs/shop/mail"]
 
 
 def test_until_its_project_is_made_a_job_reports_to_uptime_kuma_alone() -> None:
     made = context_of(declared(shop(sentry={}), sentry=ACCOUNT), secrets={"uptime_kuma_push_key": "a-key"})
-    assert "\n" not in job_urls(made)["secrets/jobs/shop/mail"]
+    assert list(job_urls(made)) == ["secrets/jobs/shop/mail"]
     assert backup.secrets(made, "web1")["check_in_urls"] == {}
 
 
@@ -97,14 +95,6 @@ def test_people_are_told_of_monitors_that_only_they_can_make() -> None:
     ]
     made = context_of(declared(shop(sentry={}), sentry=ACCOUNT))
     assert [line for line in report(made, {}, "", "secrets") if "cron monitor" in line] == []
-
-
-@pytest.mark.parametrize(("dsn", "told"), [(DSN, 0), (ELSEWHERE, 1)])
-def test_a_server_that_may_be_bugsink_is_a_warning(dsn: str, told: int) -> None:
-    checks = expectations(context_of(declared(shop(sentry={"dsn": dsn}))), {"web1": FACTS}, {}, False)["checks"]
-    found = [line for line in checks if "check_in" in line["detail"]]
-    assert len(found) == told and KEY not in str(found)
-    assert all("bugsink.example.com" in line["detail"] and line["status"] == "WARN" for line in found)
 
 
 def mistakes(*apps: dict[str, Any], **more: Any) -> list[str]:

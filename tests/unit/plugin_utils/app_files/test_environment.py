@@ -20,16 +20,24 @@ FRONTEND = f"{DSN}2"
 SHOP = {"name": "shop", "env_file": "/srv/shop/.env", "compose": "/srv/shop/compose.yaml"}
 
 
+ACCOUNT = {"crowsnest_sentry": {"organization": "acme", "token": "sntryu_0"}}
+
+
 def left(*apps: dict[str, Any], host: str = "web1", dsns: dict[str, str] | None = None, **facts: Any) -> dict[str, Any]:
-    declared = settings.read({"crowsnest_environment": "staging", "crowsnest_apps": list(apps)})
-    made = {name: Project(name=name, slug=name, id="1", dsn=dsn, alerts="none") for name, dsn in (dsns or {}).items()}
+    """`dsns` are those that an account has made; without it there is no account."""
+    account = {} if dsns is None else ACCOUNT
+    declared = settings.read({"crowsnest_environment": "staging", "crowsnest_apps": list(apps), **account})
+    made = {
+        name: Project(name=name, slug=name, id="1", dsn=dsn, dsn_digest="", alerts="none")
+        for name, dsn in (dsns or {}).items()
+    }
     return environment.left(declared, host, "web1", {**host_facts(), **facts}, made)  # type: ignore[typeddict-item]
 
 
 def test_all_keys_of_an_app_are_in_one_call() -> None:
     sentry = {"dsn": DSN, "frontend_dsn": FRONTEND, "release": "git", "restart": ["web", "worker"]}
     app = {**SHOP, "sentry": sentry, "analytics": {"measurement_id": "G-ABCDE12345", "env": "VITE_GA_ID"}}
-    assert left(app, releases={"/srv/shop/compose.yaml": "4f1c9e2"}) == {
+    assert left(app, releases={"shop": "4f1c9e2"}) == {
         "/srv/shop/.env": {
             "values": {
                 "SENTRY_ENVIRONMENT": "staging",
@@ -64,7 +72,24 @@ def test_a_dsn_that_was_made_and_one_that_is_not_known_yet() -> None:
     app = {**SHOP, "sentry": {}}
     (options,) = left(app, dsns={"shop": DSN}).values()
     assert options["secrets"] == {"SENTRY_DSN": DSN}
-    assert left(app, env_files={"/srv/shop/.env": "of another day"}) == {}
+    assert left(app, dsns={}, env_files={"/srv/shop/.env": "of another day"}) == {}
+
+
+def test_a_dsn_that_is_not_known_yet_is_not_taken_away_beside_that_of_a_frontend() -> None:
+    app = {**SHOP, "sentry": {"frontend_dsn": FRONTEND, "restart": ["web"]}}
+    assert left(app, dsns={}, env_files={"/srv/shop/.env": "with a DSN of the backend"}) == {}
+    (options,) = left(app).values()
+    assert options["secrets"] == {"REACT_APP_SENTRY_DSN": FRONTEND}
+
+
+def test_two_apps_of_one_compose_file_have_releases_of_their_own() -> None:
+    apps = [
+        {"name": name, "env_file": f"/srv/{name}/.env", "compose": "/srv/compose.yaml",
+         "sentry": {"dsn": f"{DSN}{number}", "release": release, "restart": [name]}}
+        for number, (name, release) in enumerate((("shop", "git"), ("api", "image")))
+    ]  # fmt: skip
+    found = left(*apps, releases={"shop": "4f1c9e2", "api": "1.2"})
+    assert [options["values"]["SENTRY_RELEASE"] for options in found.values()] == ["4f1c9e2", "1.2"]
 
 
 def test_each_host_has_its_own_apps() -> None:

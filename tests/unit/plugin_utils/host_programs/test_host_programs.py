@@ -186,7 +186,7 @@ def test_a_host_that_is_only_watched_is_asked_for_its_flags_and_for_what_starts_
     assert facts_to_read(["monitored"]) == {
         "files": ["/etc/default/prometheus-node-exporter", *OF_BACKUPS],
         "units": [],
-        "compose_files": {},
+        "released_apps": {},
         "prometheus_url": "http://127.0.0.1:9090",
         "measured_apps": [],
     }
@@ -205,7 +205,7 @@ def test_what_a_run_decides_by_is_read_on_the_server() -> None:
             CRON,
         ],
         "units": [TIMER, SERVICE],
-        "compose_files": {},
+        "released_apps": {},
         "prometheus_url": "http://127.0.0.1:9090",
         "measured_apps": [],
     }
@@ -222,8 +222,11 @@ APPS = [
 
 def test_the_release_of_an_app_is_asked_on_its_host() -> None:
     here, there = facts_to_read(["server"], APPS, "web1"), facts_to_read(["monitored"], APPS, "web2")
-    assert here["compose_files"] == {"/srv/shop/compose.yaml": "", "/srv/blog/compose.yaml": "web"}
-    assert there["compose_files"] == {"/srv/far/compose.yaml": ""}
+    assert here["released_apps"] == {
+        "shop": {"compose": "/srv/shop/compose.yaml", "service": ""},
+        "blog": {"compose": "/srv/blog/compose.yaml", "service": "web"},
+    }
+    assert there["released_apps"] == {"far": {"compose": "/srv/far/compose.yaml", "service": ""}}
 
 
 def test_the_server_asks_its_prometheus_about_all_apps_that_report_to_sentry() -> None:

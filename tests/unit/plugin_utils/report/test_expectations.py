@@ -434,7 +434,7 @@ def test_a_release_that_cannot_be_told_is_a_warning_with_the_way_out(
     made = context(reporting(release=release, restart=["web"]))
     (line,) = [line for line in warnings(made, "environment") if "release" in line["detail"]]
     assert detail in line["detail"] and advice in line["advice"] and "`release: 1.2.3`" in line["advice"]
-    told = warnings(made, "environment", releases={"/srv/shop/compose.yaml": "4f1c9e2"})
+    told = warnings(made, "environment", releases={"shop": "4f1c9e2"})
     assert [line for line in told if "release" in line["detail"]] == []
 
 
