@@ -56,8 +56,8 @@ def edited(content: bytes, wanted: Mapping[str, str], gone: Mapping[str, str | N
     """
     found = assignments(content)
     _refuse_several_lines(content, found, {*wanted, *gone})
-    _refuse_open_quote(found, wanted)
     last = {assignment.key: assignment for assignment in found}
+    _refuse_open_quote([each for each in found if each.key not in wanted or each is not last[each.key]], wanted)
     for key, assignment in sorted(last.items(), key=lambda item: -item[1].start):  # the places before stay valid
         replaced = gone.get(key)
         if key in wanted:
@@ -136,11 +136,11 @@ def _refuse_several_lines(content: bytes, found: Collection[Assignment], ours: C
             )
 
 
-def _refuse_open_quote(found: Collection[Assignment], wanted: Mapping[str, str]) -> None:
-    """Raise EnvFileError where a value of ours would close a quote that another line opens and nothing closes."""
-    for assignment in found:
+def _refuse_open_quote(staying: Collection[Assignment], wanted: Mapping[str, str]) -> None:
+    """Raise EnvFileError where a value of ours would close a quote that a line that stays opens and nothing closes."""
+    for assignment in staying:
         hit = [key for key, spelled in wanted.items() if assignment.open_quote and assignment.open_quote in spelled]
-        if hit and assignment.key not in wanted:
+        if hit:
             raise EnvFileError(
                 f"{hit[0]} cannot be set: line {assignment.line} opens a quote that nothing closes, and readers would "
                 f"take that of {hit[0]} for its end. Close it in its own line and run again."

@@ -74,6 +74,11 @@ def test_several_keys_change_at_once() -> None:
             "Close it in its own line, or remove those lines, and run again.",
         ),
         (
+            b"K='tis\nK=old\n",
+            "K cannot be set: line 1 opens a quote that nothing closes, and readers would take that of K for its end. "
+            "Close it in its own line and run again.",
+        ),
+        (
             b"P='tis\n",
             "K cannot be set: line 1 opens a quote that nothing closes, and readers would take that of K for its end. "
             "Close it in its own line and run again.",
