@@ -36,6 +36,11 @@ options:
     description: More keys, like O(values), whose values are never shown.
     type: dict
     default: {}
+  keep:
+    description: Keys whose value is not known now. A line of them that was set by this module stays as it is.
+    type: list
+    elements: str
+    default: []
   rebuild_keys:
     description:
       - Keys that are read only while a frontend is built. A change of them recreates nothing. A value with C($) is
@@ -127,6 +132,7 @@ ARGUMENT_SPEC = {
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "rebuild_keys": {"type": "list", "elements": "str", "default": []},
     "compose": {"type": "path"},
+    "keep": {"type": "list", "elements": "str", "default": []},
     "recreate": {"type": "list", "elements": "str", "default": []},
     "wait": {"type": "int", "default": 120},
     "state_directory": {"type": "path", "default": ENV_FILES},

@@ -86,12 +86,14 @@ class AllSecrets:
     def _secret(self, place: str) -> str:
         """It suits every kind of secret there is: a URL, a password of many kinds of signs, a header, a token.
 
-        Only a DSN has a form of its own.
+        Only a DSN has a form of its own, and a token of Sentry is no URL.
         """
         number = len(self.places)
         is_dsn = place.endswith(("sentry.dsn", "sentry.frontend_dsn"))
-        secret = f"https://{number:032x}@hush.example.com/{97531000 + number}" if is_dsn else ""
-        secret = secret or f"https://hush.example.com/Hush-{number:04}"
+        if is_dsn:
+            secret = f"https://{number:032x}@hush.example.com/{97531000 + number}"
+        else:
+            secret = f"{'' if place.endswith('sentry.token') else 'https://'}hush.example.com/Hush-{number:04}"
         self.places[secret] = place
         return secret
 

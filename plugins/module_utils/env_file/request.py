@@ -17,11 +17,15 @@ SHORTEST_SECRET = 6  # Ansible hides a secret wherever its text stands, also in 
 
 
 class Request(NamedTuple):
-    """The wanted keys with their spelled values, and the services of `compose` that read them."""
+    """The wanted keys with their spelled values, and the services of `compose` that read them.
+
+    `keep` are names of keys that stay as they are, if they are ours.
+    """
 
     path: Path
     spelled: Mapping[str, str]
     keys: Mapping[str, Key]
+    keep: tuple[str, ...]
     compose: Path | None
     recreate: tuple[str, ...]
     wait: int
@@ -40,7 +44,8 @@ def make_request(params: Mapping[str, Any]) -> Request:
         raise EnvFileError(f"{params['path']}: {'; '.join(mistakes)}. Nothing was changed.")
     keys = {name: Key(name in params["secrets"], name in params["rebuild_keys"]) for name in given}
     compose = Path(params["compose"]) if params["compose"] else None
-    return Request(Path(params["path"]), spelled, keys, compose, tuple(params["recreate"]), params["wait"])
+    keep, recreate = tuple(params["keep"]), tuple(params["recreate"])
+    return Request(Path(params["path"]), spelled, keys, keep, compose, recreate, params["wait"])
 
 
 def _text(value: object) -> str:

@@ -75,7 +75,8 @@ def _missing(request: Request) -> Plan:
 
 def plan(request: Request, known: Memory) -> Plan:
     """What there is to do. Raises EnvFileError when it must not be done, and OSError."""
-    gone = {name: key.replaced for name, key in sorted(known.keys.items()) if name not in request.keys}
+    kept = {name: key for name, key in known.keys.items() if name in request.keep and name not in request.keys}
+    gone = {name: key.replaced for name, key in sorted(known.keys.items()) if name not in {**request.keys, **kept}}
     before = read(request)
     try:
         after = text.edited(before, request.spelled, gone)
@@ -87,7 +88,7 @@ def plan(request: Request, known: Memory) -> Plan:
     flags = {**known.keys, **request.keys}
     rebuild = tuple(name for name in changed if flags[name].rebuild)
     secret = {name for name in changed for keys in (known.keys, request.keys) if name in keys and keys[name].secret}
-    keys = _with_replaced(request.keys, known.keys, before)
+    keys = {**kept, **_with_replaced(request.keys, known.keys, before)}
     project, warnings = None, [f"{request.path}: {remark}" for remark in text.remarks(after, request.keys)]
     warnings += [
         f"{request.path}: {name} was there already; its line comes back when it is no longer declared."

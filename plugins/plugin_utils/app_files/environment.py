@@ -50,7 +50,14 @@ def _identity(options: Mapping[str, Any]) -> str:
 
 
 _NOTHING = digest({})
-_NONE: Mapping[str, Any] = {"values": {}, "secrets": {}, "rebuild_keys": [], "compose": None, "recreate": []}
+_NONE: Mapping[str, Any] = {
+    "values": {},
+    "secrets": {},
+    "keep": [],
+    "rebuild_keys": [],
+    "compose": None,
+    "recreate": [],
+}
 
 
 def _options(app: App, environment: str, releases: Mapping[str, str], made: Mapping[str, Project]) -> Mapping[str, Any]:
@@ -65,6 +72,7 @@ def _options(app: App, environment: str, releases: Mapping[str, str], made: Mapp
     return {
         "values": values,
         "secrets": secrets,
+        "keep": [app.sentry.names.release] if app.sentry and is_untold(app, releases) else [],
         "rebuild_keys": [key for key in (*values, *secrets) if _is_built_in(key, app.sentry)],
         "compose": app.compose if restart else None,
         "recreate": restart,
@@ -87,6 +95,11 @@ def _addresses(sentry: Sentry, dsn: str) -> Iterator[tuple[str, str]]:
 
 def _is_built_in(key: str, sentry: Sentry | None) -> bool:
     return key.startswith(BUILT_IN) or (sentry is not None and key == sentry.names.frontend_dsn)
+
+
+def is_untold(app: App, releases: Mapping[str, str]) -> bool:
+    """Whether an app's release is to be found on its host, and was not: docker or git may have failed for a moment."""
+    return app.sentry is not None and app.sentry.release is not None and not release(app, releases)
 
 
 def release(app: App, releases: Mapping[str, str]) -> str | None:

@@ -219,10 +219,9 @@ def _release_checks(app: App, releases: Mapping[str, str]) -> Iterator[Line]:
     """A commit is missing without git, outside a checkout, before the first one, and where a part of it has an owner
     whom git does not trust; a tag without a container, and where its image has only a digest.
     """
-    wanted = app.sentry.release if app.sentry else None
-    if app.sentry is None or wanted is None or environment.release(app, releases):
+    if app.sentry is None or not environment.is_untold(app, releases):
         return
-    if wanted == "git":
+    if app.sentry.release == "git":
         folder = PurePosixPath(app.compose or "").parent
         detail = f"no commit can be told of {folder}"
         advice = f'`sudo -u "$(stat -c %U {folder})" git -C {folder} rev-parse --short HEAD` on its host says why.'

@@ -334,3 +334,12 @@ def test_a_fault_of_the_disk_is_one_sentence(run: Run, path: Path, monkeypatch: 
         f"{path}: Read-only file system; mount it writable and run again. Nothing half-written is in force."
     )
     assert path.read_text() == run_before
+
+
+def test_a_key_whose_value_is_not_known_now_stays_as_it_is_if_it_is_ours(run: Run, path: Path) -> None:
+    run(values={"A": "1", "RELEASE": "4f1c9e2"})
+    whole = path.read_text()
+    again = run(values={"A": "1"}, keep=["RELEASE", "NEVER_SET"])
+    assert (again["changed"], path.read_text()) == (False, whole)
+    run(values={"A": "1"})
+    assert path.read_text() == whole.replace("RELEASE=4f1c9e2\n", "")

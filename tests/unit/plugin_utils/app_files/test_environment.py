@@ -46,6 +46,7 @@ def test_all_keys_of_an_app_are_in_one_call() -> None:
                 "VITE_GA_ID": "G-ABCDE12345",
             },
             "secrets": {"SENTRY_DSN": DSN, "REACT_APP_SENTRY_DSN": FRONTEND},
+            "keep": [],
             "rebuild_keys": ["VITE_GA_ID", "REACT_APP_SENTRY_DSN"],
             "compose": "/srv/shop/compose.yaml",
             "recreate": ["web", "worker"],
@@ -63,9 +64,10 @@ def test_names_and_values_as_declared() -> None:
     assert (options["compose"], options["recreate"]) == (None, [])
 
 
-def test_a_release_that_cannot_be_told_is_left_out() -> None:
+def test_a_release_that_cannot_be_told_stays_as_it_is() -> None:
     (options,) = left({**SHOP, "sentry": {"dsn": DSN, "release": "git"}}).values()
     assert "SENTRY_RELEASE" not in options["values"]
+    assert options["keep"] == ["SENTRY_RELEASE"]
 
 
 def test_a_dsn_that_was_made_and_one_that_is_not_known_yet() -> None:
