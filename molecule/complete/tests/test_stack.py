@@ -27,7 +27,13 @@ def test_every_target_is_up(lab: Any, eventually: Any) -> None:
         "node",
         "app",
         "probe",
+        "sentry",
     }
+
+
+def test_the_error_tracker_takes_what_is_sent_in_the_name_of_the_shop(lab: Any, eventually: Any) -> None:
+    found = 'probe_success{job="sentry", app="shop", probe="events"} == 1'
+    eventually(lambda: lab.query(found), 90)
 
 
 def test_every_series_names_its_environment(lab: Any) -> None:
