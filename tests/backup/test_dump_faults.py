@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -111,6 +112,22 @@ def test_the_session_that_holds_the_snapshot_is_ended(case: Case) -> None:
     counting = f"{end} and state like 'idle in transaction' and application_name like 'crowsnest-backup %'"
     say = lambda fragment: case.run(counting) if fragment == "counting rows" else None  # noqa: E731
     case.fails("terminating connection", say)
+
+
+def test_a_program_that_does_not_see_its_container_start_anew_is_ended(
+    container_server: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`docker exec` may go on waiting for it; one that is stopped never sees anything."""
+    monkeypatch.setattr(postgres, "WATCH_SECONDS", 0.2)
+    process = postgres.find(container_server).start("sleep", "600", stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(1)  # it counts whole seconds
+        os.kill(process.pid, signal.SIGSTOP)
+        subprocess.run(["docker", "restart", "--time", "1", str(container_server.container)], check=True)
+        assert process.wait(30) == -signal.SIGKILL
+    finally:
+        process.kill()
+        until(lambda: ready(container_server), 60)
 
 
 def test_the_container_starts_anew(container_server: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

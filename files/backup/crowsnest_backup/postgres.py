@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -27,6 +28,8 @@ from crowsnest_backup.settings import Database
 CONNECT_SECONDS, ENGINE_SECONDS = 10, 60
 # Seconds that a program may take to end when nobody asks it any more.
 _END_SECONDS = 10
+# Seconds between two looks at whether a container still runs in which a program was started.
+WATCH_SECONDS = 10.0
 # Every connection of this program says so, so that what an earlier run left behind is found.
 APPLICATION = "crowsnest-backup"
 OURS = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), "PGAPPNAME": APPLICATION}
@@ -88,9 +91,14 @@ class Server:
     def start(self, program: str, *words: str, database: str = "", **streams: Any) -> subprocess.Popen[bytes]:
         """Starts a program; `streams` are those of Popen. Raises BackupError when it is not installed."""
         try:
-            return subprocess.Popen(self.command(program, *words), env=self.environment(database), cwd="/", **streams)
+            process = subprocess.Popen(
+                self.command(program, *words), env=self.environment(database), cwd="/", **streams
+            )
         except FileNotFoundError as error:
             raise BackupError(f"The program {error.filename} is not installed on this host.") from None
+        if self.container:
+            threading.Thread(target=_ends_with_container, args=(process, self.container), daemon=True).start()
+        return process
 
     @contextmanager
     def running(
@@ -127,6 +135,25 @@ class Server:
         with self.running(program, *words, database=database, stdin=pipe, stdout=pipe) as process:
             told, _ = process.communicate(sql.encode())
         return told.decode(errors="replace")
+
+
+def _ends_with_container(process: subprocess.Popen[bytes], container: str) -> None:
+    """Kills a `docker exec` whose container has ended or started anew since: it may wait for it for ever."""
+    begun = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S}"
+    while process.poll() is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(WATCH_SECONDS)
+        if process.poll() is None and not _runs_since(container, begun):
+            process.kill()
+
+
+def _runs_since(container: str, begun: str) -> bool:
+    """Whether a container has run since this second, in UTC; True while Docker does not say it."""
+    try:
+        (found,) = json.loads(docker("inspect", "--type", "container", container))
+    except BackupError as error:
+        return "No such" not in error.message
+    return bool(found["State"]["Running"]) and found["State"]["StartedAt"][: len(begun)] <= begun
 
 
 def reason(stderr: str) -> str:
