@@ -8,6 +8,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from crowsnest_backup.swap import NAME_BYTES, rename
 
 # Bytes on the server's disk for each byte of the dump's text: tables, indexes and WAL of a measured restore.
 _SPACE = 2.6
+# Seconds between two looks at whether the server still makes a database.
+_PAUSE_SECONDS = 0.1
 # pg_database.datlocprovider, as CREATE DATABASE names it.
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 # The first server that knows LOCALE_PROVIDER, and the first that knows transaction_timeout.
@@ -83,8 +86,15 @@ def _unfinished(settings: Settings, job: Job) -> str:
 
 
 def drop(server: Server, name: str) -> None:
-    """Removes a database, whoever is connected, if it is there. Raises BackupError."""
+    """Removes a database, whoever is connected, if it is there. Raises BackupError.
+
+    Where a restore was killed, the server may still be making it, and would have it a moment later.
+    """
+    making = f"query like 'create database%' and strpos(query, {literal(identifier(name))}) > 0 and state = 'active'"
+    ending = f"select pg_terminate_backend(pid) as ended from pg_stat_activity where {making}"
     with Session(server, "postgres") as session:
+        while session.rows(f"{ending} and pid <> pg_backend_pid()"):
+            time.sleep(_PAUSE_SECONDS)
         session.run(f"drop database if exists {identifier(name)} with (force)")
 
 
