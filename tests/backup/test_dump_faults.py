@@ -123,11 +123,19 @@ def test_a_program_that_does_not_see_its_container_start_anew_is_ended(
     try:
         time.sleep(1)  # it counts whole seconds
         os.kill(process.pid, signal.SIGSTOP)
-        subprocess.run(["docker", "restart", "--time", "1", str(container_server.container)], check=True)
+        subprocess.run(["docker", "restart", "--time", "1", str(container_server.container)], check=False)
         assert process.wait(30) == -signal.SIGKILL
     finally:
         process.kill()
-        until(lambda: ready(container_server), 60)
+        begin_again(container_server)
+
+
+def begin_again(server: Database, *restarts: subprocess.Popen[bytes]) -> None:
+    """Waits until it is there again: the engine may give up a restart when the container is down."""
+    for each in restarts:
+        each.wait(60)
+    subprocess.run(["docker", "start", str(server.container)], stdout=subprocess.DEVNULL, check=True)
+    until(lambda: ready(server), 60)
 
 
 def test_the_container_starts_anew(container_server: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,11 +157,11 @@ def test_the_container_starts_anew(container_server: Database, tmp_path: Path, m
     try:
         case = Case(tmp_path, database)
         case.fails(r"^(pg_dump|terminating connection|it ended without)", in_the_middle(restart))
-        assert [each.wait(60) for each in restarts] == [0]
-        until(lambda: ready(container_server), 60)
+        assert len(restarts) == 1
+        begin_again(container_server, *restarts)
         assert case.make().counts == case.first.counts
     finally:
-        until(lambda: ready(container_server), 60)
+        begin_again(container_server, *restarts)
         with Session(postgres.find(container_server), "postgres") as session:
             session.run("drop database restarted with (force)")
 
