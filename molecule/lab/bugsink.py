@@ -16,12 +16,8 @@ FIXED: dict[str, str] = json.loads((image_build.IMAGES / "bugsink/fixed.json").r
 PROJECT = 1
 
 
-def _environment(offset: int) -> dict[str, str]:
-    return {"BASE_URL": BUGSINK.address(offset)}
-
-
 MEMORY = 256 * 1024 * 1024
-BUGSINK = Outside("bugsink", "error tracker", 8000, 4, MEMORY, page=ports.ERRORS_PAGE, environment=_environment)
+BUGSINK = Outside("bugsink", "error tracker", 8000, 4, MEMORY, page=ports.ERRORS_PAGE, address_variable="BASE_URL")
 
 
 def describe(offset: int) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A service outside the hosts of a lab, as a team has it: what is in it outlives a host that is lost."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from docker.errors import NotFound
@@ -18,7 +18,8 @@ class Outside:
     """One such service; its image is in a folder of its name.
 
     `port` is where it listens, `number` its address in the lab's network, `memory` its limit in bytes. `page` is the
-    port of this machine that leads to it, before the lab's offset is added; 0 for any.
+    port of this machine that leads to it, before the lab's offset is added; 0 for any. `address_variable` is the one by
+    which it is told its own address.
     """
 
     name: str
@@ -27,7 +28,7 @@ class Outside:
     number: int
     memory: int
     page: int = 0
-    environment: Callable[[int], Mapping[str, str]] = field(default=lambda offset: {})
+    address_variable: str = ""
 
     def address(self, offset: int) -> str:
         """Where the hosts of the lab reach it."""
@@ -70,7 +71,8 @@ class Outside:
         )  # fmt: skip
         made = client.api.create_container(
             image, name=self.container(lab), labels=labels(lab), ports=[(self.port, "tcp")], host_config=host,
-            environment=dict(self.environment(offset)), networking_config={"EndpointsConfig": {network.name: endpoint}},
+            environment={self.address_variable: self.address(offset)} if self.address_variable else {},
+            networking_config={"EndpointsConfig": {network.name: endpoint}},
         )  # fmt: skip
         return client.containers.get(made["Id"])
 

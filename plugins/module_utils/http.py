@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to the services on loopback. Python 3.9, standard library.
+"""Requests to the services on loopback, and what all requests have in common. Python 3.9, standard library.
 
 API of Prometheus: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
@@ -11,7 +11,7 @@ import base64
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from typing import Any, NamedTuple, Union
@@ -40,18 +40,29 @@ class Sample(NamedTuple):
 Answer = Union[list[Sample], ServiceError]
 
 
+def answered(opened: Callable[..., Any], request: urllib.request.Request, timeout_seconds: float) -> Any:
+    """The answer, whatever its status is; `opened` is `open` of an opener. Raises OSError, HTTPException."""
+    try:
+        return opened(request, timeout=timeout_seconds)
+    except urllib.error.HTTPError as refusal:
+        return refusal
+
+
+def basic(user: str, password: str) -> str:
+    """The header Authorization of a login: https://www.rfc-editor.org/rfc/rfc7617#section-2"""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 def fetch(
     url: str, timeout_seconds: float = 5, user: str = "", password: str = "", method: str = "GET"
 ) -> tuple[int, str]:
     """(HTTP status, text) whatever the status is. Raises NoAnswerError."""
     request = urllib.request.Request(url, method=method)  # noqa: S310 - the plan sets it
     if user:
-        request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+        request.add_header("Authorization", basic(user, password))
     try:
-        with DIRECT.open(request, timeout=timeout_seconds) as answer:
+        with answered(DIRECT.open, request, timeout_seconds) as answer:
             return answer.status, answer.read().decode(errors="replace")
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode(errors="replace")
     except (OSError, HTTPException) as error:
         raise NoAnswerError(str(error) or type(error).__name__) from None
 

@@ -371,16 +371,22 @@ def expectations(context: str, hostvars: Mapping[str, Mapping[str, Any]], limite
     }
 
 
+# Facts that the second look of a run does not ask for.
+_ASKED_ONCE = ("releases", "traffic")
+
+
 def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> HostFacts | str:
     """The facts of a host, or why there are none; `here` and `server` are variables of this host and of the server.
 
-    A run that changes hosts reads their facts again at its end (`verify_look`): the earlier ones are out of date.
+    A run that changes hosts reads their facts again at its end (`verify_look`): the earlier ones are out of date, but
+    for those that only the first look asks for.
     """
-    again = "verify_look" in server
-    look = here.get("verify_look" if again else "preflight_look", {})
+    again, first = "verify_look" in server, here.get("preflight_look", {})
+    look = here.get("verify_look", {}) if again else first
     if "host" in look:
-        facts: HostFacts = plain(look["host"])
+        once = {key: value for key, value in first.get("host", {}).items() if key in _ASKED_ONCE}
+        facts: HostFacts = plain({**look["host"], **once})
         return facts
-    if again and "unreachable" not in look and "host" in here.get("preflight_look", {}):
+    if again and "unreachable" not in look and "host" in first:
         return "a task of this run failed on it"
     return "--limit left it out, or it does not answer over SSH" if limited else "it does not answer over SSH"

@@ -138,13 +138,15 @@ class Server:
 
 
 def _ends_with_container(process: subprocess.Popen[bytes], container: str) -> None:
-    """Kills a `docker exec` whose container has ended or started anew since: it may wait for it for ever."""
+    """Kills a `docker exec` whose container has stopped or restarted since: otherwise it may hang for ever."""
     begun = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S}"
-    while process.poll() is None:
-        with suppress(subprocess.TimeoutExpired):
+    while True:
+        try:
             process.wait(WATCH_SECONDS)
-        if process.poll() is None and not _runs_since(container, begun):
-            process.kill()
+            return
+        except subprocess.TimeoutExpired:
+            if not _runs_since(container, begun):
+                process.kill()
 
 
 def _runs_since(container: str, begun: str) -> bool:
@@ -426,11 +428,14 @@ def _major_over_network(variables: Mapping[str, str]) -> int:
 
 def end_leftovers(session: Session) -> int:
     """Ends connections to the same database of an earlier run that was killed; how many there were."""
+    return end(session, f"starts_with(application_name, {literal(APPLICATION)}) and datname = current_database()")
+
+
+def end(session: Session, which: str) -> int:
+    """Ends connections, but for its own; `which` is a condition on pg_stat_activity. How many there were."""
     return len(
         session.rows(
-            "select pg_terminate_backend(pid) as ended from pg_stat_activity"
-            f" where starts_with(application_name, {literal(APPLICATION)}) and datname = current_database()"
-            " and pid <> pg_backend_pid()"
+            f"select pg_terminate_backend(pid) as ended from pg_stat_activity where {which} and pid <> pg_backend_pid()"
         )
     )
 

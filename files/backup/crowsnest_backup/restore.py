@@ -21,7 +21,7 @@ from crowsnest_backup.counts import counted, differing
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.manifest import Manifest
 from crowsnest_backup.names import ROLES
-from crowsnest_backup.postgres import PROLOGUE, PSQL, Server, Session, identifier, literal
+from crowsnest_backup.postgres import PROLOGUE, PSQL, Server, Session, end, identifier, literal
 from crowsnest_backup.progress import Say, size
 from crowsnest_backup.settings import Database, Job, Settings
 from crowsnest_backup.swap import NAME_BYTES, rename
@@ -91,9 +91,8 @@ def drop(server: Server, name: str) -> None:
     Where a restore was killed, the server may still be making it, and would have it a moment later.
     """
     making = f"query like 'create database%' and strpos(query, {literal(identifier(name))}) > 0 and state = 'active'"
-    ending = f"select pg_terminate_backend(pid) as ended from pg_stat_activity where {making}"
     with Session(server, "postgres") as session:
-        while session.rows(f"{ending} and pid <> pg_backend_pid()"):
+        while end(session, making):
             time.sleep(_PAUSE_SECONDS)
         session.run(f"drop database if exists {identifier(name)} with (force)")
 

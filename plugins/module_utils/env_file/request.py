@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.validator import SHORTEST_MASKED_WORD
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.encode import KEY, UnreadableError, encode
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.error import EnvFileError
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.memory import Key
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.services import STEADY_SECONDS
-
-SHORTEST_SECRET = 6  # Ansible hides a secret wherever its text stands, also in other words of the result
 
 
 class Request(NamedTuple):
@@ -66,7 +65,7 @@ def _mistakes(params: Mapping[str, Any], given: Collection[str]) -> Iterator[str
         if name in params["values"] and name in params["secrets"]:
             yield f"{name} is in both values and secrets"
     for name, value in params["secrets"].items():
-        if isinstance(value, str) and 0 < len(value) < SHORTEST_SECRET:
+        if isinstance(value, str) and 0 < len(value) < SHORTEST_MASKED_WORD:
             yield f"the value of {name} is too short for a secret; it would be hidden in every word it is a part of"
     for name in params["rebuild_keys"]:
         if name not in given:

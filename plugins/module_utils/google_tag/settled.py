@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.memory import recall
-from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import Tag, lines
+from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import Tag, lines, without_blanks
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.template import TemplateError, tag_in
 
 
@@ -23,15 +22,15 @@ def settled(directory: Path) -> dict[str, str]:
 
 def _held(path: Path) -> str:
     try:
-        return _digest([tag_in(path.read_bytes())])
+        return _digest(tag_in(path.read_bytes()))
     except (OSError, ValueError, TemplateError):
         return ""
 
 
 def digest(tag: Tag) -> str:
     """Identity of a tag, however it is indented."""
-    return _digest(lines(tag))
+    return _digest(*lines(tag))
 
 
-def _digest(text: Sequence[str]) -> str:
-    return hashlib.sha256("".join("".join(text).split()).encode("latin-1")).hexdigest()
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(without_blanks(*parts).encode("latin-1")).hexdigest()

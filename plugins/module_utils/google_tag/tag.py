@@ -27,6 +27,11 @@ class Tag(NamedTuple):
     nonce: str
 
 
+def without_blanks(*parts: str) -> str:
+    """A block as it is compared: a team that pastes it may format its files."""
+    return "".join("".join(parts).split())
+
+
 def lines(tag: Tag) -> list[str]:
     """The lines of the managed block.
 

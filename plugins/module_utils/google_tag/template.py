@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.page import Page, read_template
-from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import BEGIN, END, Tag, lines
+from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.tag import (
+    BEGIN,
+    END,
+    Tag,
+    lines,
+    without_blanks,
+)
 
 
 class TemplateError(Exception):
@@ -33,7 +39,7 @@ def with_tag(content: bytes, tag: Tag) -> bytes:
     block = _block(text, page)
     _refuse_other_tags(text, page, block)
     wanted = lines(tag)
-    if block and _same(text[block.start : block.stop], wanted):
+    if block and without_blanks(text[block.start : block.stop]) == without_blanks(*wanted):
         return content
     start, stop = block or [_head_end(text, page)] * 2
     indentation = _indentation(text, start)
@@ -81,11 +87,6 @@ def _indentation(text: str, offset: int) -> str:
     """The blanks between the beginning of the line and this place; empty where the line has more than blanks."""
     before = text[text.rfind("\n", 0, offset) + 1 : offset]
     return "" if before.strip(" \t") else before
-
-
-def _same(found: str, wanted: Sequence[str]) -> bool:
-    """Whether only blanks and line ends differ: a team that pastes the block may format its files."""
-    return "".join(found.split()) == "".join("".join(wanted).split())
 
 
 def _refuse_other_tags(text: str, page: Page, block: Block | None) -> None:

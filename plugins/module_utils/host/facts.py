@@ -84,14 +84,13 @@ def host_facts(
     `files` are read as they are, so that a task that writes one can be skipped when nothing would change. `unit_names`
     are the systemd units that crowsnest installs and starts. `released_apps` are those whose release is asked,
     {app: {"compose": its compose file, "service": whose image tells it, or "" for the commit of that file's folder}}.
-    `measured_apps` are those whose traffic
-    Prometheus is asked for.
+    `measured_apps` are those whose traffic Prometheus is asked for.
     """
     # Each waits for other programs; together they take as long as the slowest.
     with ThreadPoolExecutor() as pool:
         engine, exporter_unit = pool.submit(docker_facts), pool.submit(node_exporter_unit)
         published, own_units = pool.submit(published_ports), pool.submit(units, unit_names)
-        measured = pool.submit(traffic, prometheus_url, measured_apps)
+        measured, released = pool.submit(traffic, prometheus_url, measured_apps), pool.submit(releases, released_apps)
     docker = engine.result()
     containers = docker.pop("containers")
     own = [pid for pid, container in containers.items() if container["service"]]
@@ -122,7 +121,7 @@ def host_facts(
         "backups": backups(),
         "env_files": env_file_settled.settled(Path(ENV_FILES)),
         "google_tags": google_tag_settled.settled(Path(GOOGLE_TAGS)),
-        "releases": releases(released_apps),
+        "releases": released.result(),
         "traffic": measured.result(),
     }
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
@@ -18,6 +17,7 @@ from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+from ansible_collections.crowsnest.core.plugins.module_utils.http import answered
 from ansible_collections.crowsnest.core.plugins.module_utils.reconcile.module import ReconcileError
 
 Row = Mapping[str, Any]
@@ -138,11 +138,8 @@ class Client:
         headers = self.headers if data is None else {**self.headers, "Content-Type": "application/json"}
         request = urllib.request.Request(address, data, headers, method=method)  # noqa: S310 - checked in options.py
         try:
-            with self.opener.open(request, timeout=self.timeout_seconds) as answer:
+            with answered(self.opener.open, request, self.timeout_seconds) as answer:
                 return _answer(answer.status, answer.headers, answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return _answer(error.code, error.headers, error.read())
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise SilentError(

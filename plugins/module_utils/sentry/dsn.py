@@ -51,8 +51,7 @@ class Dsn(NamedTuple):
     @property
     def project_place(self) -> tuple[str, str]:
         """What two DSNs have in common whose events arrive in one project."""
-        port = f":{self.port}" if self.port else ""
-        return f"{self.host.lower()}{port}{self.prefix}", self.project
+        return f"{self._authority.lower()}{self.prefix}", self.project
 
     @property
     def place(self) -> str:
@@ -62,8 +61,11 @@ class Dsn(NamedTuple):
     @property
     def origin(self) -> str:
         """Where the server is, without the key."""
-        port = f":{self.port}" if self.port else ""
-        return f"{self.scheme}://{self.host}{port}{self.prefix}"
+        return f"{self.scheme}://{self._authority}{self.prefix}"
+
+    @property
+    def _authority(self) -> str:
+        return f"{self.host}:{self.port}" if self.port else self.host
 
     @property
     def is_of_sentry_io(self) -> bool:

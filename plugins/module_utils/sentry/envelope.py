@@ -9,13 +9,13 @@ is kept: Sentry's own servers judge it later, and an exhausted quota drops it wi
 from __future__ import annotations
 
 import json
-import urllib.error
 import urllib.request
 import uuid
 from datetime import datetime
 from http.client import HTTPException
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ansible_collections.crowsnest.core.plugins.module_utils.http import answered
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import Dsn
 
 CLIENT = "crowsnest/1"
@@ -119,16 +119,8 @@ def _post(dsn: Dsn, content: bytes, timeout_seconds: float) -> Answer:
     headers = {"X-Sentry-Auth": authorization(dsn), "Content-Type": CONTENT_TYPE, "User-Agent": CLIENT}
     request = urllib.request.Request(dsn.envelope, content, headers)  # noqa: S310 - a DSN is http or https
     try:
-        with _opened(request, timeout_seconds) as answer:
+        with answered(urllib.request.urlopen, request, timeout_seconds) as answer:
             text, told = answer.read(4096).decode(errors="replace"), answer.headers
     except (OSError, HTTPException) as error:
         return Answer(0, str(getattr(error, "reason", error)) or type(error).__name__)
     return Answer(answer.status, text, told.get("X-Sentry-Rate-Limits", ""), told.get("Retry-After", ""))
-
-
-def _opened(request: urllib.request.Request, timeout_seconds: float) -> Any:
-    """The answer, whatever its status. Raises OSError, HTTPException."""
-    try:
-        return urllib.request.urlopen(request, timeout=timeout_seconds)  # noqa: S310
-    except urllib.error.HTTPError as refusal:
-        return refusal

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPException
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.content_security_policy import missing_sources
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag.page import Script, read_page
-from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError
+from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError, answered
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import FAIL, PASS, WARN, Check
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Analytics, PageHeaders
 
@@ -55,7 +54,7 @@ def fetch_page(url: str, headers: Mapping[str, str], verify_tls: bool = True, ti
     """The page behind all redirects, as a visitor gets it. Raises NoAnswerError."""
     request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the model allows http(s) only
     try:
-        with _open(request, verify_tls, timeout_seconds) as answer:
+        with answered(_opener(verify_tls).open, request, timeout_seconds) as answer:
             policies = answer.headers.get_all("Content-Security-Policy", [])
             charset = answer.headers.get_content_charset("utf-8")
             return ServedPage(answer.status, answer.read(LARGEST_PAGE).decode(charset, errors="replace"), policies)
@@ -63,16 +62,12 @@ def fetch_page(url: str, headers: Mapping[str, str], verify_tls: bool = True, ti
         raise NoAnswerError(str(error) or type(error).__name__) from None
 
 
-def _open(request: urllib.request.Request, verify_tls: bool, timeout_seconds: float) -> Any:
-    """The answer, whatever its status is."""
+def _opener(verify_tls: bool) -> urllib.request.OpenerDirector:
     context = ssl.create_default_context()
     if not verify_tls:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _KeptSecrets()]
-    try:
-        return urllib.request.build_opener(*handlers).open(request, timeout=timeout_seconds)
-    except urllib.error.HTTPError as error:
-        return error
+    https = urllib.request.HTTPSHandler(context=context)
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), https, _KeptSecrets())
 
 
 def page_checks(wanted: Sequence[Analytics], headers: PageHeaders) -> list[Check]:

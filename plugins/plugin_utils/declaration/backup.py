@@ -77,7 +77,7 @@ class Backup(Schedule):
         "weekly",
         description="How often a backup is restored into a scratch database and its rows are counted.",
     )
-    check_in: bool = Field(False, description="Whether a cron monitor of Sentry is told as well; needs `sentry`.")
+    check_in: bool = Field(False, description="Report to a cron monitor in Sentry, too; needs `sentry`.")
 
 
 class StackBackup(Schedule):

@@ -105,7 +105,7 @@ class Job(Strict):
     name: Part = Field(description="Short name, unique within the app.")
     every: Duration = Field(description="How often it runs, such as 1d.")
     grace: Duration = Field("10m", description="How much later than usual a report may come.")
-    check_in: bool = Field(False, description="Whether a cron monitor of Sentry is told as well; needs `sentry`.")
+    check_in: bool = Field(False, description="Report to a cron monitor in Sentry, too; needs `sentry`.")
 
     @model_validator(mode="after")
     def _within_bounds(self) -> Job:

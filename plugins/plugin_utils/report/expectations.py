@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
+from ansible_collections.crowsnest.core.plugins.module_utils.http import basic
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import COMPOSE_FILE, KEYS_DIRECTORY
 from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import parse
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import (
@@ -121,12 +121,10 @@ def page_headers(context: Context) -> PageHeaders:
 
 
 def _headers(app: App) -> Iterator[tuple[str, str]]:
-    """https://www.rfc-editor.org/rfc/rfc7617#section-2"""
     for name, value in app.headers.items():
         yield name, value.get_secret_value()
     if app.password:
-        login = f"{app.username}:{app.password.get_secret_value()}"
-        yield "Authorization", f"Basic {b64encode(login.encode()).decode()}"
+        yield "Authorization", basic(app.username or "", app.password.get_secret_value())
 
 
 def _service(context: Context, name: str) -> Service:
@@ -188,7 +186,7 @@ def _app_file_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[L
         stale = environment.left(declared, host, context.server, found, context.sentry)
         lines += [_stale("environment", host, path) for path in stale]
         lines += [_stale("analytics", host, path) for path in tags.left(declared, host, context.server, found)]
-        own = [app for app in declared.apps if (app.host or context.server) == host]
+        own = [app for app in declared.apps if context.plan.host_of(app) == host]
         lines += [line for app in own for line in _release_checks(app, found["releases"])]
     written = [app for app in declared.apps if app.sentry or (app.analytics and app.analytics.env)]
     if written and not lines:
@@ -205,12 +203,12 @@ def _event_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line
             "WARN",
             "sentry",
             f"{month.app.name} fails about {month.errors:,} times a month; "
-            f"Sentry takes {month.most_errors:,} of its errors",
+            f"Sentry takes {month.sentry.monthly_errors:,} of its errors",
             "Repair first what Sentry lists first: once that is used up, it takes nothing until the next month. "
             "With a larger plan declare `monthly_errors`.",
         )
         for month in events(context.declaration, traffic)
-        if month.errors > month.most_errors
+        if month.errors > month.sentry.monthly_errors
         if (dsn := dsn_of(month.app, context.sentry)) and parse(dsn).is_of_sentry_io
     ]
 

@@ -63,9 +63,10 @@ def plan_table(context: Context, traffic: Mapping[str, Traffic] = MappingProxyTy
 
 
 def _events(month: Events) -> str:
+    share, most_errors = month.sentry.traces_sample_rate, month.sentry.monthly_errors
     return (
-        f"{month.app.name} sends Sentry about {month.traces:,} traces a month ({month.share:.3g} of its requests) and "
-        f"{month.errors:,} errors; monthly_errors is {month.most_errors:,}."
+        f"{month.app.name} sends Sentry about {month.traces:,} traces a month ({share:.3g} of its requests) and "
+        f"{month.errors:,} errors; monthly_errors is {most_errors:,}."
     )
 
 
@@ -188,16 +189,17 @@ def _alerts(context: Context, inventory: str) -> list[str]:
 def _exceptions(context: Context) -> list[str]:
     """Who tells exceptions of the apps that report them to Sentry."""
     voices: dict[str, list[str]] = {}
+    by_sentry = told_by_sentry(context)
     for app in context.declaration.apps:
         if app.sentry:
-            voices.setdefault(_voice(context, app), []).append(app.name)
+            voices.setdefault(_voice(context, app, app.name in by_sentry), []).append(app.name)
     return [f"Exceptions of {', '.join(names)} are told by {voice}." for voice, names in voices.items()]
 
 
-def _voice(context: Context, app: App) -> str:
+def _voice(context: Context, app: App, by_sentry: bool) -> str:
     account, disabled = context.declaration.sentry, context.declaration.disabled_alerts
     ours = counts_exceptions(app) and "AppExceptions" not in disabled
-    if app.name not in told_by_sentry(context):
+    if not by_sentry:
         return ("the alert AppExceptions, and by " if ours else "") + "Sentry as it is set up there"
     slack = f"Sentry in Slack {account.slack_channel if account and account.slack_channel else ''}".rstrip()
     return f"{slack}; the alert AppExceptions speaks while Sentry is down or full" if ours else slack

@@ -50,19 +50,18 @@ def sentry_secrets(context: Context) -> dict[str, str]:
     """{"secrets/shop/sentry_auth": …}: what blackbox exporter reads for these probes."""
     account = context.declaration.sentry
     keys = {_key_file(app): authorization(dsn) for app, dsn in _asked(context)}
-    token = {_TOKEN: account.token.get_secret_value()} if account and _with(context, QUOTA) else {}
+    token = {_TOKEN: account.token.get_secret_value()} if account and _with_quota(context) else {}
     return {**keys, **token}
 
 
 def told_by_sentry(context: Context) -> list[str]:
     """Names of the apps whose exceptions Sentry tells in Slack, as long as both probes say that it does."""
-    in_slack = {name for name, project in context.sentry.items() if project["alerts"] == "slack"}
-    return sorted(_with(context, EVENTS) & _with(context, QUOTA) & in_slack)
+    return [app.name for app in _with_quota(context) if context.sentry[app.name]["alerts"] == "slack"]
 
 
-def _with(context: Context, name: str) -> set[str]:
-    """Names of the apps that have this probe."""
-    return {app.name for app, probe in sentry_probes(context) if probe.name == name}
+def _with_quota(context: Context) -> list[App]:
+    """The apps that have both probes."""
+    return [app for app, probe in sentry_probes(context) if probe.name == QUOTA]
 
 
 def _asked(context: Context) -> Iterator[tuple[App, Dsn]]:
