@@ -31,14 +31,15 @@ def amtool() -> Tool:
     return tool("amtool")
 
 
-# The other frameworks have no metrics here: their profile's rules are written, and app.yml is about shop, and told,
-# whose exceptions Sentry tells in Slack.
+# The other frameworks have no metrics here: their profile's rules are written, and app.yml is about shop, about told,
+# whose exceptions Sentry tells in Slack, and about market, which has all that an app has only when it is declared.
 SHOP: dict[str, Any] = {
     "apps": [
         {"name": "shop", "framework": "django", "metrics": ["127.0.0.1:8000"]},
         {"name": "fastapi", "framework": "fastapi"},
         {"name": "express", "framework": "prom_client"},
         {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
+        {"name": "market", "framework": "django", "metrics": [":8002"], "slo": 0.995, "anomaly": True},
     ],
     "sentry": {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"},
 }
@@ -89,6 +90,7 @@ EVERYTHING: dict[str, Any] = {
                 "latency_p95_high_seconds": 1e-05,
                 "latency_p95_medium_seconds": 1e-06,
             },
+            **({"slo": 0.95, "anomaly": True} if framework != "generic" else {}),
         }
         for port, framework in enumerate(("django", "fastapi", "prom_client", "generic"), 8000)
     ]

@@ -123,6 +123,24 @@ class App(HttpOptions):
     sentry: Sentry | None = Field(None, description="Where it reports its errors; needs `env_file`.")
     analytics: Analytics | None = Field(None, description="What counts its visits; `env` of it needs `env_file`.")
     thresholds: Thresholds = Field(Thresholds(), description="When its alerts fire.")
+    slo: float | None = Field(
+        None,
+        # The budget burns 14.4 times too fast where 14.4 * (1 - slo) of the requests fail: at most all of them.
+        ge=0.95,
+        lt=1,
+        description="Share of requests that must not fail, over 30 days, such as 0.995. Alerts tell how fast what may "
+        "fail is used up. At least 0.95: below it, the alerts could hardly fire.",
+    )
+    anomaly: bool = Field(
+        False,
+        description="Alert when its requests are unusual for this hour of the last four weeks; from three weeks on.",
+    )
+
+    @model_validator(mode="after")
+    def _counted_requests(self) -> App:
+        if (self.slo or self.anomaly) and (self.framework == "generic" or not self.metrics):
+            raise ValueError("`slo` and `anomaly` need `metrics` and a `framework` that counts requests: not generic")
+        return self
 
     @model_validator(mode="after")
     def _paths_need_url(self) -> App:

@@ -10,31 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import EVENTS, QUOTA
-
-Language = Literal["en", "ko"]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One alert rule before its texts; `value` is a Prometheus template, `wait` the rule's `for`.
-
-    `instead_of_sentry`: it speaks only while Sentry does not.
-    """
-
-    alert: str
-    severity: Severity
-    expr: str
-    value: str
-    threshold: str
-    wait: str = "0s"
-    instead_of_sentry: bool = False
-
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import (
+    Language,
+    Rule,
+    as_prometheus,
+)
 
 # A series that every app of the framework exports from its start, or from its first request (prom_client).
 _OWN_SERIES = {
@@ -182,10 +167,7 @@ def _unless_sentry_tells(rule: Rule, app: App) -> Rule:
 def _as_prometheus(rule: Rule, app: App, language: Language) -> dict[str, Any]:
     summary, description = (_filled(text, app) for text in _TEXTS[rule.alert][language])
     description += _INSTEAD_OF_SENTRY[language] if rule.instead_of_sentry else ""
-    texts = {"summary": summary, "description": description, "value": rule.value, "threshold": rule.threshold}
-    # The series have the label as well; without it here promtool takes the rules of two apps for duplicates.
-    labels = {"severity": rule.severity, "app": app.name}
-    return {"alert": rule.alert, "expr": rule.expr, "for": rule.wait, "labels": labels, "annotations": texts}
+    return as_prometheus(rule, app.name, summary, description)
 
 
 def _filled(text: str, app: App) -> str:
