@@ -99,10 +99,9 @@ def _unusual(name: str) -> Rule:
         f"{beyond('<', 'low')} and ignoring (edge) {expected} > {_FEWEST_REQUESTS} "
         f"or {beyond('>', 'high')} > {_FEWEST_REQUESTS}"
     )
-    usual = " to ".join(
-        f"{{{{ range query \"app:requests:usual{{app='{name}', edge='{edge}'}}\" }}}}"
-        '{{ printf "%.2f" (value .) }}{{ end }}'
-        for edge in _EDGES
-    )
+    # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
+    series = f"app:requests:usual{{app='{name}', host='%s', edge='EDGE'}}"
+    bound = f'{{{{ range query (printf "{series}" $labels.host) }}}}{{{{ printf "%.2f" (value .) }}}}{{{{ end }}}}'
+    usual = " to ".join(bound.replace("EDGE", edge) for edge in _EDGES)
     value = f'{{{{ printf "%.2f" $value }}}} / s, usual: {usual} / s'
     return Rule("AppRequestsUnusual", "medium", expr, value, "3 deviations of 4 weeks, 30m", "30m")
