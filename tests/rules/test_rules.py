@@ -39,7 +39,21 @@ SHOP: dict[str, Any] = {
         {"name": "fastapi", "framework": "fastapi"},
         {"name": "express", "framework": "prom_client"},
         {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
-        {"name": "market", "framework": "django", "metrics": [":8002"], "slo": 0.995, "anomaly": True},
+        {
+            "name": "market",
+            "framework": "fastapi",
+            "metrics": [":8002"],
+            "slo": 0.995,
+            "anomaly": True,
+            "signals": {
+                "payment_up": "market_payment_up",
+                "failed_payments": 'market_payments_total{status=~"failed|expired"}',
+                "refunds": "market_refunds_total",
+                "rate_limited": "market_api_rate_limit_hits_total",
+                "out_of_stock": 'market_products{state="out_of_stock"}',
+                "exceptions": "market_exceptions_total",
+            },
+        },
     ],
     "sentry": {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"},
 }

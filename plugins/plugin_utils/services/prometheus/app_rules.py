@@ -218,7 +218,7 @@ def _error_ratio(app: App) -> list[Rule]:
 
 def counts_exceptions(app: App) -> bool:
     """Whether it exports how many exceptions it raised."""
-    return app.framework == "django" and bool(app.metrics)
+    return bool(app.metrics) and (app.framework == "django" or app.signals.exceptions is not None)
 
 
 def _exceptions(app: App) -> list[Rule]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import NOTICE_ALERT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
@@ -19,12 +20,20 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import budget_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.signal_rules import signal_groups
 
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
 # have it silence others: alerts of a team's rules or of other programs are never mistaken for crowsnest's.
 OWN_LABEL, OWN_VALUE = "crowsnest_alert", "true"
 # An app that gets every kind of alert.
-EVERY_KIND = App(name="any", framework="django", metrics=[":8000"], slo=0.995, anomaly=True)
+EVERY_KIND = App(
+    name="any",
+    framework="django",
+    metrics=[":8000"],
+    slo=0.995,
+    anomaly=True,
+    signals=Signals(**{name: f"any_{name}" for name in Signals.model_fields if name != "exceptions"}),
+)
 
 
 def rule_files(context: Context) -> dict[str, str]:
@@ -54,7 +63,11 @@ def app_files(
 
     `told` are names of the apps whose exceptions Sentry tells.
     """
-    on_demand = {"budget.yml": budget_groups(apps, language), "anomaly.yml": anomaly_groups(apps, language)}
+    on_demand = {
+        "budget.yml": budget_groups(apps, language),
+        "anomaly.yml": anomaly_groups(apps, language),
+        "signals.yml": signal_groups(apps, language),
+    }
     return {
         "app.yml": app_rule_groups(apps, language, told),
         **{name: groups for name, groups in on_demand.items() if groups},
