@@ -62,15 +62,17 @@ TOLD = {
     "slug": "told",
     "id": "7",
     "dsn": f"https://{'0' * 32}@o1.ingest.sentry.io/7",
+    "dsn_digest": "0a",
     "alerts": "slack",
 }
+MADE = {"url": "https://sentry.io", "organization": "acme", "projects": [TOLD]}
 
 
 @pytest.fixture(scope="session")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all rule files and copies of the promtool tests."""
     secrets = tmp_path_factory.mktemp("secrets")
-    (secrets / KEPT).write_text(json.dumps([TOLD]))
+    (secrets / KEPT).write_text(json.dumps(MADE))
     folder = write(tmp_path_factory.mktemp("rules"), SHOP, str(secrets)) / "rules"
     for path in HERE.glob("*_test.yml"):
         shutil.copy(path, folder)
