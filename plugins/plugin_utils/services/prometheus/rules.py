@@ -56,9 +56,7 @@ def rule_files(context: Context) -> dict[str, str]:
     }
 
 
-def app_files(
-    apps: Sequence[App], language: Language, told: Collection[str] = ()
-) -> dict[str, list[dict[str, Any]]]:
+def app_files(apps: Sequence[App], language: Language, told: Collection[str] = ()) -> dict[str, list[dict[str, Any]]]:
     """{"app.yml": groups, …} of what is made for each app; what no app has declared gets no file.
 
     `told` are names of the apps whose exceptions Sentry tells.
