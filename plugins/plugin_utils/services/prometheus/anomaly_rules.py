@@ -4,9 +4,9 @@
 
 Of each week the least and the most of two and a half hours around the same moment count, so an hour of summer time more
 or less is nothing unusual. What is expected is the median of the weeks, of which three must be known, so an outage or a
-campaign of one week does not become the usual. What is usual reaches three deviations from there: the median distance of
-the weeks from what is expected, as a standard deviation (1.4826 times: https://en.wikipedia.org/wiki/Median_absolute_deviation),
-and at least 15 % of what is expected.
+campaign of one week does not become the usual. What is usual reaches three deviations from there: the median distance
+of the weeks from what is expected, times 1.4826 as a standard deviation, and at least 15 % of what is expected.
+1.4826: https://en.wikipedia.org/wiki/Median_absolute_deviation#Relation_to_standard_deviation
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ _TEXTS: Texts = {
     "AppPaymentsFailing": {
         "en": (
             "Many payments of {{ $labels.app }} on {{ $labels.host }} fail",
-            "Usual causes: the payment provider, an expired key, the last release. See its status page and the app's log.",
+            "Usual causes: the payment provider, an expired key, the last release. See its status page and the app's "
+            "log.",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 결제 실패 다수",
@@ -52,7 +53,8 @@ _TEXTS: Texts = {
     "AppRefundsHigh": {
         "en": (
             "{{ $labels.app }} on {{ $labels.host }} makes many more refunds than usual",
-            "Over three times the mean of the day before. A wrong price, a broken product, fraud, or a job that runs twice.",
+            "Over three times the mean of the day before. A wrong price, a broken product, fraud, or a job that runs "
+            "twice.",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 환불 급증",
@@ -72,7 +74,8 @@ _TEXTS: Texts = {
     "AppApiLimited": {
         "en": (
             "Another company's API refuses calls of {{ $labels.app }} on {{ $labels.host }}",
-            "It made more calls than it may. What needs the answer is late or missing. See the app's log for which API.",
+            "It made more calls than it may. What needs the answer is late or missing. See the app's log for which "
+            "API.",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 외부 API 호출 한도 초과",
