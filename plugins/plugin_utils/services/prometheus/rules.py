@@ -32,7 +32,13 @@ EVERY_KIND = App(
     metrics=[":8000"],
     slo=0.995,
     anomaly=True,
-    signals=Signals(**{name: f"any_{name}" for name in Signals.model_fields if name != "exceptions"}),
+    signals=Signals(
+        payment_up="payment_up",
+        failed_payments="failed_payments_total",
+        refunds="refunds_total",
+        rate_limited="rate_limited_total",
+        out_of_stock="out_of_stock",
+    ),
 )
 
 
