@@ -169,9 +169,9 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         app(**COUNTED, slo=0.9),
-        "crowsnest_apps[0] (shop).slo: 0.9 does not fit. Allowed: greater than or equal to 0.95. Share of requests that "
-        "must not fail, over 30 days, such as 0.995. Alerts tell how fast what may fail is used up. At least 0.95: below it, the "
-        "alerts could hardly fire.",
+        "crowsnest_apps[0] (shop).slo: 0.9 does not fit. Allowed: greater than or equal to 0.95. Share of requests "
+        "that must not fail, over 30 days, such as 0.995. Alerts tell how fast what may fail is used up. At least "
+        "0.95: below it, the alerts could hardly fire.",
     ),
     (
         app(slo=0.99),
