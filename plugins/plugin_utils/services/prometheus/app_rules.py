@@ -224,7 +224,9 @@ def counts_exceptions(app: App) -> bool:
 def _exceptions(app: App) -> list[Rule]:
     if not counts_exceptions(app):
         return []
-    now = f'app:exceptions:increase5m{{app="{app.name}"}}'
+    of = f'app="{app.name}"'
+    declared = f'app:signal:increase5m{{{of}, signal="exceptions"}}'
+    now = declared if app.signals.exceptions else f"app:exceptions:increase5m{{{of}}}"
     expr = f"{now} > 10 unless {now} <= 3 * avg_over_time({now}[1h] offset 5m)"
     value = '{{ printf "%.0f" $value }} / 5 min'
     return [Rule("AppExceptions", "high", expr, value, "10 / 5 min, x 3 / 1 h", "2m")]

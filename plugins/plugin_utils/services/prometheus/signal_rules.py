@@ -4,7 +4,7 @@
 
 Counters are recorded as `app:signal:increase<window>{signal}`. A labelled counter does not exist before its first
 event: where the app answered one window ago and the series was not there yet, its whole value is new ("x unless x
-offset"); where there is none at all, and the app answers, it is 0.
+offset"); where there is none at all, and the app answers, it is 0. The alert on exceptions is in app_rules.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 )
 
 # Window in which the events of a counter are counted.
-_WINDOWS = {"failed_payments": "1h", "refunds": "1h", "rate_limited": "15m"}
+_WINDOWS = {"failed_payments": "1h", "refunds": "1h", "rate_limited": "15m", "exceptions": "5m"}
 _BY = "by (app, host, environment)"
 
 _TEXTS: Texts = {
@@ -120,8 +120,6 @@ def _series(app: App) -> Iterator[dict[str, Any]]:
         if name in _WINDOWS:
             window = _WINDOWS[name]
             yield recorded(f"app:signal:increase{window}", _increase(app, series, window), signal=name)
-        if name == "exceptions":
-            yield recorded("app:exceptions:increase5m", _increase(app, series, "5m"))
 
 
 def _increase(app: App, series: str, window: str) -> str:
