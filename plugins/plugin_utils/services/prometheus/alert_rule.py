@@ -39,6 +39,6 @@ def as_prometheus(rule: Rule, app: str, summary: str, description: str) -> dict[
     return {"alert": rule.alert, "expr": rule.expr, "for": rule.wait, "labels": labels, "annotations": texts}
 
 
-def recorded(name: str, expr: str, **labels: str) -> dict[str, Any]:
-    """A recording rule; `labels` are added to its series."""
-    return {"record": name, "expr": expr, **({"labels": labels} if labels else {})}
+def recorded(name: str, app: str, expr: str, **labels: str) -> dict[str, Any]:
+    """A recording rule of the app of this name; `labels` are added to its series."""
+    return {"record": name, "expr": expr, "labels": {"app": app, **labels}}

@@ -69,21 +69,22 @@ def _series(name: str) -> list[dict[str, Any]]:
     spread = f"({deviation} > 0.15 * {expected} or 0.15 * {expected})"
     lowest, highest = (f'app:requests:expected{{{of}, edge="{edge}"}}' for edge in _EDGES)
     return [
-        recorded("app:requests:rate1h", f"avg_over_time(app:requests:rate5m{{{of}}}[1h])"),
-        *(_week(of, number, edge) for number in range(1, _WEEKS + 1) for edge in _EDGES),
+        recorded("app:requests:rate1h", name, f"avg_over_time(app:requests:rate5m{{{of}}}[1h])"),
+        *(_week(name, number, edge) for number in range(1, _WEEKS + 1) for edge in _EDGES),
         recorded(
             "app:requests:expected",
+            name,
             f"quantile without (week) (0.5, {week}) and count without (week) ({week}) >= {_WEEKS - 1}",
         ),
-        recorded("app:requests:usual", f"clamp_min({lowest} - 3 * {spread}, 0) or {highest} + 3 * {spread}"),
+        recorded("app:requests:usual", name, f"clamp_min({lowest} - 3 * {spread}, 0) or {highest} + 3 * {spread}"),
     ]
 
 
-def _week(of: str, number: int, edge: str) -> dict[str, Any]:
+def _week(name: str, number: int, edge: str) -> dict[str, Any]:
     """The least (`low`) or the most (`high`) around the same moment so many weeks ago."""
     offset = number * _WEEK_MINUTES - _AROUND_MINUTES // 2
-    expr = f"{_EDGES[edge]}_over_time(app:requests:rate1h{{{of}}}[{_AROUND_MINUTES}m] offset {offset}m)"
-    return recorded("app:requests:week", expr, week=str(number), edge=edge)
+    expr = f'{_EDGES[edge]}_over_time(app:requests:rate1h{{app="{name}"}}[{_AROUND_MINUTES}m] offset {offset}m)'
+    return recorded("app:requests:week", name, expr, week=str(number), edge=edge)
 
 
 def _unusual(name: str) -> Rule:

@@ -79,9 +79,9 @@ def _series(name: str) -> list[dict[str, Any]]:
     """Requests and errors of an hour and of six, and their share of 30 minutes, an hour, six; none without requests."""
     of = f'{{app="{name}"}}'
     return [
-        *(recorded(f"app:errors:increase{span}", _errors(of, span)) for span in ("1h", "6h")),
+        *(recorded(f"app:errors:increase{span}", name, _errors(of, span)) for span in ("1h", "6h")),
         *(
-            recorded(f"app:errors:ratio{span}", f"{_errors(of, span)} / ({_requests(of, span)} > 0)")
+            recorded(f"app:errors:ratio{span}", name, f"{_errors(of, span)} / ({_requests(of, span)} > 0)")
             for span in ("30m", "1h", "6h")
         ),
     ]

@@ -119,7 +119,7 @@ def _series(app: App) -> Iterator[dict[str, Any]]:
     for name, series in _declared(app).items():
         if name in _WINDOWS:
             window = _WINDOWS[name]
-            yield recorded(f"app:signal:increase{window}", _increase(app, series, window), signal=name)
+            yield recorded(f"app:signal:increase{window}", app.name, _increase(app, series, window), signal=name)
 
 
 def _increase(app: App, series: str, window: str) -> str:
