@@ -40,5 +40,5 @@ def as_prometheus(rule: Rule, app: str, summary: str, description: str) -> dict[
 
 
 def recorded(name: str, app: str, expr: str, **labels: str) -> dict[str, Any]:
-    """A recording rule of the app of this name; `labels` are added to its series."""
+    """A recording rule of the app of this name, with the label `app` as above; `labels` are added to its series."""
     return {"record": name, "expr": expr, "labels": {"app": app, **labels}}

@@ -25,7 +25,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 )
 
 # Window in which the events of a counter are counted.
-_WINDOWS = {"failed_payments": "1h", "refunds": "1h", "rate_limited": "15m", "exceptions": "5m"}
+WINDOWS = {"failed_payments": "1h", "refunds": "1h", "rate_limited": "15m", "exceptions": "5m"}
 _BY = "by (app, host, environment)"
 
 _TEXTS: Texts = {
@@ -117,8 +117,8 @@ def _declared(app: App) -> dict[str, str]:
 
 def _series(app: App) -> Iterator[dict[str, Any]]:
     for name, series in _declared(app).items():
-        if name in _WINDOWS:
-            window = _WINDOWS[name]
+        if name in WINDOWS:
+            window = WINDOWS[name]
             yield recorded(f"app:signal:increase{window}", app.name, _increase(app, series, window), signal=name)
 
 
@@ -153,7 +153,7 @@ def _rules(app: App) -> Iterator[Rule]:
 
 def _counted(app: App, alert: str, severity: Severity, signal: str, limit: int) -> Rule:
     """More than `limit` events in the window of the signal."""
-    window = _WINDOWS[signal]
+    window = WINDOWS[signal]
     expr = f'app:signal:increase{window}{{app="{app.name}", signal="{signal}"}} > {limit}'
     shown = {"1h": "1 h", "15m": "15 min"}[window]
     return Rule(alert, severity, expr, f'{{{{ printf "%.0f" $value }}}} / {shown}', f"{limit} / {shown}")
