@@ -18,9 +18,8 @@ IDS = ["ME1", "ME2", "ME3", "ME4", "ME5", "ME6", "ME7", "AL1", "AL2"]
 
 
 def named(cell: str) -> list[tuple[str, str]]:
-    """[(path, name of a test or an alert, or "")] of a cell."""
-    parts = [text.partition("::") for text in re.findall("`([^`]+)`", cell)]
-    return [(path, name) for path, _, name in parts]
+    """[(path, name of a test or an alert, or "")] of a cell: `path` or `path` (`name`)."""
+    return re.findall(r"`([^`]+)`(?: \(`([^`]+)`\))?", cell)
 
 
 def has(path: str, name: str) -> bool:
@@ -41,6 +40,7 @@ def test_a_row_names_a_file_and_a_test_that_exist(row: list[str]) -> None:
     _, _, done, shown = row
     assert named(done)
     assert named(shown)
+    assert all(name for _, name in named(shown)), "a file alone shows nothing"
     assert [path for path, _ in named(done) if not (ROOT / path).is_file()] == []
     assert [path for path, _ in named(shown) if not (ROOT / path).is_file()] == []
     assert [(path, name) for path, name in named(shown) if not has(path, name)] == []
