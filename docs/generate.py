@@ -25,7 +25,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import EVERY_KIND, app_files
 
 DOCS = ROOT / "docs"
 PREFIX = "crowsnest_"
@@ -323,6 +323,9 @@ _FILES = {
     "host": "Hosts",
     "containers": "Containers",
     "app": "Apps",
+    "budget": "Objectives of apps",
+    "anomaly": "Unusual requests of apps",
+    "signals": "What apps export of their business",
     "probes": "Addresses and health endpoints",
     "sentry": "Sentry",
     "uptime": "Monitors of Uptime Kuma",
@@ -339,7 +342,7 @@ def runbooks_page() -> str:
         for name, title in _rule_files().items()
     ]
     return page(
-        "files/rules and plugins/plugin_utils/services/prometheus/app_rules.py",
+        "files/rules and plugins/plugin_utils/services/prometheus",
         "Alerts and runbooks",
         _RUNBOOKS_INTRO,
         *sections,
@@ -357,10 +360,8 @@ def _rule_files() -> dict[str, str]:
 
 
 def _alert_rows(name: str) -> Iterator[list[str]]:
-    # An app of the profile that has every alert.
-    app = model.App(name="any", framework="django", metrics=[":8000"])
-    groups = app_rule_groups([app], "en") if name == "app" else static_rules()[f"{name}.yml"]["groups"]
-    for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
+    files = {path: file["groups"] for path, file in static_rules().items()} | app_files([EVERY_KIND], "en")
+    for rule in (rule for group in files[f"{name}.yml"] for rule in group["rules"] if "alert" in rule):
         texts = rule["annotations"]
         summary = re.sub(r"{{ \$labels\.(\w+) }}", r"*\1*", texts["summary"])
         link = f"[{rule['alert']}]({rule['alert']}.md)"

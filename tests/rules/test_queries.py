@@ -22,7 +22,7 @@ from programs import command, running
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import rule_files
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import EVERY_KIND, rule_files
 
 Ask = Callable[..., dict[str, Any]]
 HEALTH = {"basic": "/health/", "detailed": "/detailed/", "components": ["database", "redis"]}
@@ -35,7 +35,10 @@ DECLARED: dict[str, Any] = {
         {"name": name, "framework": name, "url": "https://shop.example.com/", "metrics": [":8000"], "health": HEALTH}
         for name in ("django", "fastapi", "generic")
     ]
-    + [{"name": "express", "framework": "prom_client", "metrics": [":3000"], "database": {"name": "express"}}],
+    + [
+        {"name": "express", "framework": "prom_client", "metrics": [":3000"], "database": {"name": "express"}},
+        EVERY_KIND.model_dump(include={"name", "framework", "metrics", "slo", "anomaly", "signals"}),
+    ],
 }
 # A value for each label that a selector says nothing exact of: the first one that its matchers take.
 WORDS = ("", "x", "1", "500", "200", "a/b", "eth0", "vda", "idle", "ext4")

@@ -31,14 +31,29 @@ def amtool() -> Tool:
     return tool("amtool")
 
 
-# The other frameworks have no metrics here: their profile's rules are written, and app.yml is about shop, and told,
-# whose exceptions Sentry tells in Slack.
+# The other frameworks have no metrics here: their profile's rules are written, and app.yml is about shop, about told,
+# whose exceptions Sentry tells in Slack, and about market, which has all that an app has only when it is declared.
 SHOP: dict[str, Any] = {
     "apps": [
         {"name": "shop", "framework": "django", "metrics": ["127.0.0.1:8000"]},
         {"name": "fastapi", "framework": "fastapi"},
         {"name": "express", "framework": "prom_client"},
         {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
+        {
+            "name": "market",
+            "framework": "fastapi",
+            "metrics": [":8002"],
+            "slo": 0.995,
+            "anomaly": True,
+            "signals": {
+                "payment_up": "market_payment_up",
+                "failed_payments": 'market_payments_total{status=~"failed|expired"}',
+                "refunds": "market_refunds_total",
+                "rate_limited": "market_api_rate_limit_hits_total",
+                "out_of_stock": 'market_products{state="out_of_stock"}',
+                "exceptions": "market_exceptions_total",
+            },
+        },
     ],
     "sentry": {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"},
 }
@@ -91,6 +106,7 @@ EVERYTHING: dict[str, Any] = {
                 "latency_p95_high_seconds": 1e-05,
                 "latency_p95_medium_seconds": 1e-06,
             },
+            **({"slo": 0.95, "anomaly": True} if framework != "generic" else {}),
         }
         for port, framework in enumerate(("django", "fastapi", "prom_client", "generic"), 8000)
     ]

@@ -11,7 +11,7 @@ import yaml
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import EVERY_KIND, app_files
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = ROOT / "docs/runbooks"
@@ -27,9 +27,9 @@ FRAMEWORKS = ["django", "fastapi", "prom_client", "generic"]
 
 
 def alerting_rules() -> list[dict[str, Any]]:
-    apps = [App(**APP, framework=framework) for framework in FRAMEWORKS]
+    apps = [*(App(**APP, framework=framework) for framework in FRAMEWORKS), EVERY_KIND]
     groups = [group for file in static_rules().values() for group in file["groups"]]
-    groups += [group for app in apps for group in app_rule_groups([app], "en")]
+    groups += [group for app in apps for file in app_files([app], "en").values() for group in file]
     return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
 

@@ -12,6 +12,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.analyti
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import Backup, Switch
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpOptions, Job
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     RESERVED_HEADERS,
@@ -37,6 +38,14 @@ class Thresholds(Strict):
         1.0, gt=0, description="p95 response time for severity medium, over 10 min."
     )
     down_for: Duration = Field("5m", description="How long an app must be unreachable before it fires.")
+    failed_payments_per_hour: int = Field(10, ge=0, description="Failed payments within an hour above which it fires.")
+    refunds_per_hour: int = Field(
+        10, ge=0, description="Refunds within an hour above which it fires, if the day before had a third of that."
+    )
+    out_of_stock: int = Field(10, ge=0, description="Products out of stock above which it fires.")
+    rate_limited_per_15m: int = Field(
+        0, ge=0, description="Calls that another company's API refused within 15 minutes above which it fires."
+    )
 
     @model_validator(mode="after")
     def _medium_before_high(self) -> Thresholds:
@@ -123,6 +132,33 @@ class App(HttpOptions):
     sentry: Sentry | None = Field(None, description="Where it reports its errors; needs `env_file`.")
     analytics: Analytics | None = Field(None, description="What counts its visits; `env` of it needs `env_file`.")
     thresholds: Thresholds = Field(Thresholds(), description="When its alerts fire.")
+    signals: Signals = Field(Signals(), description="Its own series that tell how its business does; needs `metrics`.")
+    slo: float | None = Field(
+        None,
+        # The budget burns 14.4 times too fast where 14.4 * (1 - slo) of the requests fail: at most all of them.
+        ge=0.95,
+        lt=1,
+        description="Share of requests that must not fail, over 30 days, such as 0.995. Alerts tell how fast what may "
+        "fail is used up. At least 0.95: below it, the alerts could hardly fire.",
+    )
+    anomaly: bool = Field(
+        False,
+        description="Alert when its requests are unusual for this hour of the last four weeks; from three weeks on.",
+    )
+
+    @model_validator(mode="after")
+    def _counted_requests(self) -> App:
+        if (self.slo or self.anomaly) and (self.framework == "generic" or not self.metrics):
+            raise ValueError("`slo` and `anomaly` need `metrics` and a `framework` that counts requests: not generic")
+        return self
+
+    @model_validator(mode="after")
+    def _signals_of_its_own(self) -> App:
+        if self.signals != Signals() and not self.metrics:
+            raise ValueError("`signals` needs `metrics`: where the app exports these series")
+        if self.signals.exceptions and self.framework == "django":
+            raise ValueError("`signals.exceptions` is for other frameworks: django-prometheus counts exceptions itself")
+        return self
 
     @model_validator(mode="after")
     def _paths_need_url(self) -> App:

@@ -14,6 +14,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.references import (
     alert_mistakes,
     app_mistakes,
+    history_mistakes,
     receiver_mistakes,
     service_mistakes,
 )
@@ -35,6 +36,7 @@ def declaration_mistakes(
         *value_mistakes(variables),
         *app_mistakes(variables.get("crowsnest_apps"), groups),
         *service_mistakes(variables),
+        *history_mistakes(variables),
         *alert_mistakes(disabled),
         *receiver_mistakes(variables.get("crowsnest_receivers")),
         *uptime_mistakes(variables),

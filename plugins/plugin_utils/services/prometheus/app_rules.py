@@ -10,31 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import EVENTS, QUOTA
-
-Language = Literal["en", "ko"]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One alert rule before its texts; `value` is a Prometheus template, `wait` the rule's `for`.
-
-    `instead_of_sentry`: it speaks only while Sentry does not.
-    """
-
-    alert: str
-    severity: Severity
-    expr: str
-    value: str
-    threshold: str
-    wait: str = "0s"
-    instead_of_sentry: bool = False
-
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import (
+    Language,
+    Rule,
+    as_prometheus,
+)
 
 # A series that every app of the framework exports from its start, or from its first request (prom_client).
 _OWN_SERIES = {
@@ -182,10 +167,7 @@ def _unless_sentry_tells(rule: Rule, app: App) -> Rule:
 def _as_prometheus(rule: Rule, app: App, language: Language) -> dict[str, Any]:
     summary, description = (_filled(text, app) for text in _TEXTS[rule.alert][language])
     description += _INSTEAD_OF_SENTRY[language] if rule.instead_of_sentry else ""
-    texts = {"summary": summary, "description": description, "value": rule.value, "threshold": rule.threshold}
-    # The series have the label as well; without it here promtool takes the rules of two apps for duplicates.
-    labels = {"severity": rule.severity, "app": app.name}
-    return {"alert": rule.alert, "expr": rule.expr, "for": rule.wait, "labels": labels, "annotations": texts}
+    return as_prometheus(rule, app.name, summary, description)
 
 
 def _filled(text: str, app: App) -> str:
@@ -236,13 +218,15 @@ def _error_ratio(app: App) -> list[Rule]:
 
 def counts_exceptions(app: App) -> bool:
     """Whether it exports how many exceptions it raised."""
-    return app.framework == "django" and bool(app.metrics)
+    return bool(app.metrics) and (app.framework == "django" or app.signals.exceptions is not None)
 
 
 def _exceptions(app: App) -> list[Rule]:
     if not counts_exceptions(app):
         return []
-    now = f'app:exceptions:increase5m{{app="{app.name}"}}'
+    of = f'app="{app.name}"'
+    declared = f'app:signal:increase5m{{{of}, signal="exceptions"}}'
+    now = declared if app.signals.exceptions else f"app:exceptions:increase5m{{{of}}}"
     expr = f"{now} > 10 unless {now} <= 3 * avg_over_time({now}[1h] offset 5m)"
     value = '{{ printf "%.0f" $value }} / 5 min'
     return [Rule("AppExceptions", "high", expr, value, "10 / 5 min, x 3 / 1 h", "2m")]

@@ -5,21 +5,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import NOTICE_ALERT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import Language
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import budget_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.signal_rules import signal_groups
 
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
 # have it silence others: alerts of a team's rules or of other programs are never mistaken for crowsnest's.
 OWN_LABEL, OWN_VALUE = "crowsnest_alert", "true"
+# An app that gets every kind of alert.
+EVERY_KIND = App(
+    name="any",
+    framework="django",
+    metrics=[":8000"],
+    slo=0.995,
+    anomaly=True,
+    signals=Signals(
+        payment_up="payment_up",
+        failed_payments="failed_payments_total",
+        refunds="refunds_total",
+        rate_limited="rate_limited_total",
+        out_of_stock="out_of_stock",
+    ),
+)
 
 
 def rule_files(context: Context) -> dict[str, str]:
@@ -31,7 +51,7 @@ def rule_files(context: Context) -> dict[str, str]:
     profiles = {f"profile_{app.framework}.yml" for app in declared.apps}
     static = {name: file for name, file in static_rules().items() if name in profiles or "profile_" not in name}
     groups = {name: file["groups"] for name, file in static.items()}
-    groups["app.yml"] = app_rule_groups(declared.apps, declared.language, told_by_sentry(context))
+    groups |= app_files(declared.apps, declared.language, told_by_sentry(context))
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},
@@ -39,6 +59,22 @@ def rule_files(context: Context) -> dict[str, str]:
             f"rules/own-{number}-{Path(path).stem}.yml": (context.inventory_dir / path).read_text()
             for number, path in enumerate(declared.rule_files, 1)
         },
+    }
+
+
+def app_files(apps: Sequence[App], language: Language, told: Collection[str] = ()) -> dict[str, list[dict[str, Any]]]:
+    """{"app.yml": groups, …} of what is made for each app; what no app has declared gets no file.
+
+    `told` are names of the apps whose exceptions Sentry tells.
+    """
+    on_demand = {
+        "budget.yml": budget_groups(apps, language),
+        "anomaly.yml": anomaly_groups(apps, language),
+        "signals.yml": signal_groups(apps, language),
+    }
+    return {
+        "app.yml": app_rule_groups(apps, language, told),
+        **{name: groups for name, groups in on_demand.items() if groups},
     }
 
 
@@ -103,5 +139,5 @@ def stepped_alerts() -> list[str]:
 def _alerts() -> list[Mapping[str, Any]]:
     """All alerting rules there are, those of an app for one that has every kind."""
     static = [group for file in static_rules().values() for group in file["groups"]]
-    per_app = app_rule_groups([App(name="any", framework="django", metrics=[":8000"])], "en")
+    per_app = [group for groups in app_files([EVERY_KIND], "en").values() for group in groups]
     return [rule for group in [*static, *per_app] for rule in group["rules"] if "alert" in rule]

@@ -23,6 +23,9 @@ def mistakes(groups: Any = GROUPS, folder: Path = Path("/nowhere"), **declared: 
     return filters.declaration_mistakes({f"crowsnest_{k}": v for k, v in declared.items()}, groups, str(folder))
 
 
+COUNTED: dict[str, Any] = {"framework": "django", "metrics": [":8000"]}
+
+
 def app(**keys: Any) -> dict[str, Any]:
     return {"apps": [{"name": "shop", **keys}]}
 
@@ -40,13 +43,15 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
-        "Allowed: accepted_status, analytics, backup, business, compose, container, database, env_file, framework, "
-        "headers, health, host, jobs, metrics, name, password, sentry, tcp, thresholds, url, username, verify_tls.",
+        "Allowed: accepted_status, analytics, anomaly, backup, business, compose, container, database, env_file, "
+        "framework, headers, health, host, jobs, metrics, name, password, sentry, signals, slo, tcp, thresholds, url, "
+        "username, verify_tls.",
     ),
     (
         app(thresholds={"zzz": 1}),
         "crowsnest_apps[0] (shop).thresholds.zzz: unknown key. "
-        "Allowed: down_for, error_for, error_ratio, latency_p95_high_seconds, latency_p95_medium_seconds.",
+        "Allowed: down_for, error_for, error_ratio, failed_payments_per_hour, latency_p95_high_seconds, "
+        "latency_p95_medium_seconds, out_of_stock, rate_limited_per_15m, refunds_per_hour.",
     ),
     (
         {"receivers": [{**SLACK, "webhok": "x"}]},
@@ -161,6 +166,32 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(health={"basic": "/health/"}),
         "crowsnest_apps[0] (shop): its keys do not fit together. A path in `health` needs `url`; a full URL does not.",
+    ),
+    (
+        app(**COUNTED, slo=0.9),
+        "crowsnest_apps[0] (shop).slo: 0.9 does not fit. Allowed: greater than or equal to 0.95. Share of requests "
+        "that must not fail, over 30 days, such as 0.995. Alerts tell how fast what may fail is used up. At least "
+        "0.95: below it, the alerts could hardly fire.",
+    ),
+    (
+        app(slo=0.99),
+        "crowsnest_apps[0] (shop): its keys do not fit together. `slo` and `anomaly` need `metrics` and a `framework` "
+        "that counts requests: not generic.",
+    ),
+    (
+        app(**COUNTED, signals={"exceptions": "errors_total"}),
+        "crowsnest_apps[0] (shop): its keys do not fit together. `signals.exceptions` is for other frameworks: "
+        "django-prometheus counts exceptions itself.",
+    ),
+    (
+        app(signals={"refunds": "refunds_total"}),
+        "crowsnest_apps[0] (shop): its keys do not fit together. `signals` needs `metrics`: where the app exports "
+        "these series.",
+    ),
+    (
+        app(**COUNTED, anomaly=True) | {"retention": "4w"},
+        "crowsnest_apps[0] (shop).anomaly: True needs the metrics of four weeks, but crowsnest_retention is '4w'. "
+        "Allowed: a crowsnest_retention of 29d or more, or `anomaly: false`.",
     ),
     (
         app(thresholds={"latency_p95_medium_seconds": 3}),

@@ -29,6 +29,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     too_many_errors,
     too_slow,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.objectives import (
+    objective_rows,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     ANY,
     BYTES,
@@ -115,6 +118,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
     rows = [_at_a_glance(context, app, framework)]
     if framework:
         rows.append(_server(app, framework))
+    rows += objective_rows(app)
     if app.framework == "django":
         rows.append(_database_and_cache(app))
     if probed:

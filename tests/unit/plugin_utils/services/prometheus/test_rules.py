@@ -11,11 +11,16 @@ import yaml
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names, rule_files
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
+    EVERY_KIND,
+    alert_names,
+    rule_files,
+)
 
 MakeContext = Callable[..., Context]
 ALWAYS = [*(f"rules/{name}" for name in static_rules() if not name.startswith("profile_")), "rules/app.yml"]
 APPS = [{"name": "shop", "framework": "django", "metrics": [":8000"]}]
+EVERYTHING = [EVERY_KIND.model_dump(include={"name", "framework", "metrics", "slo", "anomaly", "signals"})]
 
 
 def rules_in(files: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -45,6 +50,20 @@ def test_rules_that_do_not_depend_on_apps_are_always_there() -> None:
     assert {f"rules/{name}.yml" for name in names} <= set(ALWAYS)
 
 
+def test_what_an_app_does_not_declare_gets_no_file(context: MakeContext) -> None:
+    declared: dict[str, dict[str, Any]] = {
+        "rules/budget.yml": {"slo": 0.99},
+        "rules/anomaly.yml": {"anomaly": True},
+        "rules/signals.yml": {"signals": {"refunds": "refunds_total"}},
+    }
+    for name, keys in declared.items():
+        apps = [{**APPS[0], **keys}, {"name": "other", "framework": "django", "metrics": [":8001"]}]
+        files = rule_files(context({"apps": apps}))
+        assert set(files) & set(declared) == {name}
+        (group,) = yaml.safe_load(files[name])["groups"]
+        assert group["name"].endswith("_shop")
+
+
 def test_no_rule_is_lost_on_the_way(context: MakeContext) -> None:
     static = [rule for file in static_rules().values() for group in file["groups"] for rule in group["rules"]]
     apps = [{"name": name.replace("_", "-"), "framework": name} for name in ("django", "fastapi", "prom_client")]
@@ -53,7 +72,7 @@ def test_no_rule_is_lost_on_the_way(context: MakeContext) -> None:
 
 
 def test_every_alert_links_to_its_runbook(context: MakeContext) -> None:
-    files = rule_files(context({"apps": APPS, "runbook_url": "https://wiki.example.com/runbooks/"}))
+    files = rule_files(context({"apps": EVERYTHING, "runbook_url": "https://wiki.example.com/runbooks/"}))
     alerts = [rule for rule in rules_in(files) if "alert" in rule]
     assert {rule["alert"] for rule in alerts} == set(alert_names())
     for rule in alerts:
@@ -62,7 +81,7 @@ def test_every_alert_links_to_its_runbook(context: MakeContext) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_alerts_speak_the_declared_language_only(context: MakeContext, language: str) -> None:
-    files = rule_files(context({"apps": APPS, "language": language}))
+    files = rule_files(context({"apps": EVERYTHING, "language": language}))
     for rule in rules_in(files):
         texts = rule.get("annotations", {})
         assert not [name for name in texts if name.endswith("_ko")]
@@ -72,7 +91,7 @@ def test_alerts_speak_the_declared_language_only(context: MakeContext, language:
 
 def test_the_language_changes_words_and_nothing_else(context: MakeContext) -> None:
     def without_words(language: str) -> list[dict[str, Any]]:
-        rules = list(rules_in(rule_files(context({"apps": APPS, "language": language}))))
+        rules = list(rules_in(rule_files(context({"apps": EVERYTHING, "language": language}))))
         for rule in rules:
             for name in ("summary", "description"):
                 rule.get("annotations", {}).pop(name, None)

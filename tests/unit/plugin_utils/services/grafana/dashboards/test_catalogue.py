@@ -25,6 +25,9 @@ HEALTH = {"basic": "/health/", "detailed": "/health/detailed/", "components": ["
 SHOP: dict[str, Any] = {
     "name": "shop",
     "framework": "django",
+    "slo": 0.995,
+    "anomaly": True,
+    "signals": {"payment_up": "up", "refunds": "refunds_total", "out_of_stock": "products"},
     "url": "https://shop.example.com/",
     "metrics": [":8000"],
     "container": "shop-web-1",
@@ -57,7 +60,7 @@ LABELS = {
         "page",
         "thing",
     ),
-    *("monitor_name", "monitor_type", "container", "project", "service"),
+    *("monitor_name", "monitor_type", "container", "project", "service", "edge", "signal"),
     *("database", "place", "remote"),
 }
 
@@ -417,7 +420,17 @@ def test_an_app_is_asked_only_for_what_its_framework_exports(full: Context, name
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
-        ("shop", ["At a glance", "Server", "Database queries and cache", "Health", "Errors and alerts"]),
+        (
+            "shop",
+            [
+                "At a glance",
+                "Server",
+                "Objective and business",
+                "Database queries and cache",
+                "Health",
+                "Errors and alerts",
+            ],
+        ),
         ("api", ["At a glance", "Server", "Errors and alerts"]),
         ("node-app", ["At a glance", "Server", "Errors and alerts"]),
         ("other", ["At a glance", "Errors and alerts"]),

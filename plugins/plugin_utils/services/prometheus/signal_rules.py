@@ -1,0 +1,171 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Alert rules on an app's own series that tell how its business does (`signals`), with its thresholds as numbers.
+
+Counters are recorded as `app:signal:increase<window>{signal}`. A labelled counter does not exist before its first
+event: where the app answered one window ago and the series was not there yet, its whole value is new ("x unless x
+offset"); where there is none at all, and the app answers, it is 0. The alert on exceptions is in app_rules.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import of_app
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import (
+    Language,
+    Rule,
+    Texts,
+    as_prometheus,
+    recorded,
+)
+
+# Window in which the events of a counter are counted.
+WINDOWS = {"failed_payments": "1h", "refunds": "1h", "rate_limited": "15m", "exceptions": "5m"}
+_BY = "by (app, host, environment)"
+
+_TEXTS: Texts = {
+    "AppPaymentDown": {
+        "en": (
+            "The payment system of {{ $labels.app }} on {{ $labels.host }} does not work",
+            "The app itself says so: nobody can pay. See the status page of the payment provider, then the app's log.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 결제 시스템 장애",
+            "앱이 직접 보고한 상태이며, 결제가 불가능합니다. 결제 대행사 상태 페이지와 앱 로그를 확인하십시오.",
+        ),
+    },
+    "AppPaymentsFailing": {
+        "en": (
+            "Many payments of {{ $labels.app }} on {{ $labels.host }} fail",
+            "Usual causes: the payment provider, an expired key, the last release. See its status page and the app's "
+            "log.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 결제 실패 다수",
+            "주된 원인: 결제 대행사 장애, 만료된 키, 최근 배포. 대행사 상태 페이지와 앱 로그를 확인하십시오.",
+        ),
+    },
+    "AppRefundsHigh": {
+        "en": (
+            "{{ $labels.app }} on {{ $labels.host }} makes many more refunds than usual",
+            "Over three times the mean of the day before. A wrong price, a broken product, fraud, or a job that runs "
+            "twice.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 환불 급증",
+            "전날 평균의 3배를 넘었습니다. 잘못된 가격, 불량 상품, 부정 사용 또는 중복 실행된 작업일 수 있습니다.",
+        ),
+    },
+    "AppOutOfStock": {
+        "en": (
+            "Many products of {{ $labels.app }} on {{ $labels.host }} are out of stock",
+            "Nobody can buy them. Order them again; if all went at once, look for an import that failed.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 품절 상품 다수",
+            "구매할 수 없는 상품입니다. 재입고하고, 한꺼번에 품절되었다면 재고 연동 실패를 확인하십시오.",
+        ),
+    },
+    "AppApiLimited": {
+        "en": (
+            "Another company's API refuses calls of {{ $labels.app }} on {{ $labels.host }}",
+            "It made more calls than it may. What needs the answer is late or missing. See the app's log for which "
+            "API.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 외부 API 호출 한도 초과",
+            "허용된 호출 수를 넘어, 응답이 필요한 작업이 지연되거나 누락됩니다. 어느 API인지 앱 로그에서 확인하십시오.",
+        ),
+    },
+    "AppSignalMissing": {
+        "en": (
+            "{{ $labels.signal }} of {{ $labels.app }} on {{ $labels.host }} is not watched",
+            "The app's metrics can be read, but the series declared in `signals` is not among them.",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} {{ $labels.signal }} 감시 불가",
+            "앱 지표는 수집되지만 `signals`에 선언한 시계열이 없습니다.",
+        ),
+    },
+}
+
+
+def signal_groups(apps: Iterable[App], language: Language) -> list[dict[str, Any]]:
+    """One rule group per app that names signals."""
+    return [
+        {
+            "name": f"signals_{app.name}",
+            "rules": [
+                *_series(app),
+                *(as_prometheus(rule, app.name, *_TEXTS[rule.alert][language]) for rule in _rules(app)),
+            ],
+        }
+        for app in apps
+        if _declared(app)
+    ]
+
+
+def _declared(app: App) -> dict[str, str]:
+    """{signal: selector of its series}."""
+    return {name: of_app(series, app.name) for name, series in app.signals.model_dump(exclude_none=True).items()}
+
+
+def _series(app: App) -> Iterator[dict[str, Any]]:
+    for name, series in _declared(app).items():
+        if name in WINDOWS:
+            window = WINDOWS[name]
+            yield recorded(f"app:signal:increase{window}", app.name, _increase(app, series, window), signal=name)
+
+
+def _increase(app: App, series: str, window: str) -> str:
+    up = f'up{{job="app", app="{app.name}"}}'
+    first = f"{series} unless {series} offset {window} and on (app, instance) ({up} offset {window} == 1)"
+    return f"sum {_BY} ({first} or increase({series}[{window}])) or 0 * max {_BY} ({up})"
+
+
+def _rules(app: App) -> Iterator[Rule]:
+    limits, declared = app.thresholds, _declared(app)
+    if "payment_up" in declared:
+        expr = f"min {_BY} ({declared['payment_up']}) == 0"
+        yield Rule("AppPaymentDown", "critical", expr, "0", "0, 2m", "2m")
+    if "failed_payments" in declared:
+        yield _counted(app, "AppPaymentsFailing", "critical", "failed_payments", limits.failed_payments_per_hour)
+    if "refunds" in declared:
+        now = _counted(app, "AppRefundsHigh", "critical", "refunds", limits.refunds_per_hour)
+        series = f'app:signal:increase1h{{app="{app.name}", signal="refunds"}}'
+        yield replace(
+            now,
+            expr=f"{now.expr} unless {series} <= 3 * avg_over_time({series}[1d] offset 1h)",
+            threshold=f"{now.threshold}, x 3 / 1 d",
+        )
+    if "out_of_stock" in declared:
+        expr = f"sum {_BY} (max without (instance) ({declared['out_of_stock']})) > {limits.out_of_stock}"
+        yield Rule("AppOutOfStock", "high", expr, '{{ printf "%.0f" $value }}', f"{limits.out_of_stock}, 5m", "5m")
+    if "rate_limited" in declared:
+        yield _counted(app, "AppApiLimited", "medium", "rate_limited", limits.rate_limited_per_15m)
+    yield from _missing(app, declared)
+
+
+def _counted(app: App, alert: str, severity: Severity, signal: str, limit: int) -> Rule:
+    """More than `limit` events in the window of the signal."""
+    window = WINDOWS[signal]
+    expr = f'app:signal:increase{window}{{app="{app.name}", signal="{signal}"}} > {limit}'
+    shown = {"1h": "1 h", "15m": "15 min"}[window]
+    return Rule(alert, severity, expr, f'{{{{ printf "%.0f" $value }}}} / {shown}', f"{limit} / {shown}")
+
+
+def _missing(app: App, declared: dict[str, str]) -> Iterator[Rule]:
+    """Gauges only: a counter with labels may wait for its first event."""
+    up = f'max {_BY} (up{{job="app", app="{app.name}"}}) == 1'
+    absent = [
+        f'label_replace({up} unless on (app) {declared[name]}, "signal", "{name}", "", "")'
+        for name in ("payment_up", "out_of_stock")
+        if name in declared
+    ]
+    if absent:
+        yield Rule("AppSignalMissing", "medium", " or ".join(absent), "0", "0, 15m", "15m")

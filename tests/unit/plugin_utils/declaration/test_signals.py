@@ -1,0 +1,49 @@
+"""Series that an app names in `signals`: what is taken, and the app's own one of them."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals, of_app
+
+TAKEN = {
+    "shop_refunds_total": 'shop_refunds_total{app="shop"}',
+    "shop:refunds:sum": 'shop:refunds:sum{app="shop"}',
+    "refunds{}": 'refunds{app="shop"}',
+    'payments_total{status="failed"}': 'payments_total{app="shop", status="failed"}',
+    'payments_total{ status =~ "failed|expired" , method!="test"}': (
+        'payments_total{app="shop", status =~ "failed|expired" , method!="test"}'
+    ),
+    'products{state="품절"}': 'products{app="shop", state="품절"}',
+    'calls{mapp="x"}': 'calls{app="shop", mapp="x"}',
+}
+
+
+@pytest.mark.parametrize("series", TAKEN)
+def test_a_series_is_that_of_the_app(series: str) -> None:
+    assert of_app(str(Signals(refunds=series).refunds), "shop") == TAKEN[series]
+
+
+REFUSED = [
+    "",
+    "9lives",
+    "shop refunds",
+    "sum(refunds_total)",
+    "refunds_total[5m]",
+    "refunds_total > 1",
+    "refunds_total or vector(1)",
+    "refunds_total{status}",
+    "refunds_total{status=failed}",
+    'refunds_total{status="failed}',
+    'refunds_total{status="a\\"}',
+    'refunds_total{status=~"("}',
+    'refunds_total{app="other"}',
+    'refunds_total{reason="x",app!="other"}',
+]
+
+
+@pytest.mark.parametrize("series", REFUSED)
+def test_what_is_no_series_of_the_app_is_refused(series: str) -> None:
+    with pytest.raises(ValidationError):
+        Signals(refunds=series)
