@@ -17,6 +17,7 @@ from generated import write
 from programs import Tool, tool
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import KEPT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 
 HERE = Path(__file__).resolve().parent
 
@@ -37,7 +38,8 @@ SHOP: dict[str, Any] = {
     "apps": [
         {"name": "shop", "framework": "django", "metrics": ["127.0.0.1:8000"]},
         {"name": "fastapi", "framework": "fastapi"},
-        {"name": "express", "framework": "prom_client"},
+        {"name": "flask", "framework": "flask"},
+        {"name": "express", "framework": "express"},
         {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
     ],
     "sentry": {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"},
@@ -90,7 +92,7 @@ EVERYTHING: dict[str, Any] = {
                 "latency_p95_medium_seconds": 1e-06,
             },
         }
-        for port, framework in enumerate(("django", "fastapi", "prom_client", "generic"), 8000)
+        for port, framework in enumerate((*PROFILES, "generic"), 8000)
     ]
     + [{"name": "elsewhere", "host": "web2", "metrics": [":9000"]}],
     "receivers": [

@@ -12,6 +12,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = ROOT / "docs/runbooks"
@@ -23,7 +24,7 @@ APP: dict[str, Any] = {
     "metrics": [":8000"],
     "health": {"basic": "/health/", "detailed": "/health/detailed/", "components": ["database"]},
 }
-FRAMEWORKS = ["django", "fastapi", "prom_client", "generic"]
+FRAMEWORKS = [*PROFILES, "generic"]
 
 
 def alerting_rules() -> list[dict[str, Any]]:

@@ -88,10 +88,10 @@ class App(HttpOptions):
             description="Short name; the label `app` on everything that belongs to it."
         )
     )
-    framework: Literal["django", "fastapi", "prom_client", "generic"] = Field(
+    framework: Literal["django", "fastapi", "flask", "express", "nestjs", "prom_client", "generic"] = Field(
         "generic",
         description="Whose metric names the app exports: django-prometheus, prometheus-fastapi-instrumentator, "
-        "prom-client (Express, NestJS), or generic (only up or down is known).",
+        "prometheus-flask-exporter, prom-client (Express, NestJS, others), or generic (only up or down is known).",
     )
     url: AskedUrl | None = Field(None, description="The public address; it is probed, and its certificate is checked.")
     host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
