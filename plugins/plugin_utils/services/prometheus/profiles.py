@@ -11,7 +11,7 @@ Recorded for each app, with the labels `app`, `host`, `environment`, over all it
 - `app:exceptions:increase5m`: exceptions in five minutes. A library that does not count them counts answers with
   status 500, which an exception that nobody caught becomes.
 
-By status, `<profile>:responses:increase5m` has the label `status` as well, such as `404`, or `4xx` where it is grouped.
+By status, `<profile>:responses:increase5m` has the label `status` as well, such as `404`, or `4xx` or `4XX` where it is grouped.
 """
 
 from __future__ import annotations
@@ -20,9 +20,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import AppMetrics
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+
 # Requests for health and metrics come from probes and Prometheus, not from users. They count nowhere.
 _NO_USERS = '{}!~"(?i).*(health|metrics|prometheus).*"'
 _APP = "app, host, environment"
+# How several processes of an app answer as one.
+# https://prometheus.github.io/client_python/multiprocess/
+_PYTHON = (
+    "Set PROMETHEUS_MULTIPROC_DIR to a directory that is emptied at each start, in all processes of the app; with "
+    "gunicorn call prometheus_client.multiprocess.mark_process_dead in child_exit as well."
+)
+# https://github.com/siimon/prom-client#usage-with-nodejss-cluster-module
+_NODE_CLUSTER = (
+    "Let the primary process of the cluster answer /metrics with clusterMetrics() of prom-client's AggregatorRegistry; "
+    "with PM2 or several containers give each process a port, and declare each in `metrics`."
+)
+_ANY = "Let one process answer for all, or give each process a port, and declare each in `metrics`."
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,7 @@ class Profile:
     latency_has_endpoint: bool = True
     exceptions: str = ""
     database_connection_errors: str = ""
+    together: str = _PYTHON
 
     @property
     def no_users(self) -> tuple[str, ...]:
@@ -101,6 +117,7 @@ _FLASK = Profile(
     endpoint_labels=("path", "url_rule", "endpoint"),
     needed=("flask_exporter_info",),
     exceptions="flask_http_request_exceptions_total",
+    together=f"{_PYTHON} Make the metrics with GunicornInternalPrometheusMetrics of prometheus_flask_exporter.multiprocess.",
 )
 # https://github.com/siimon/prom-client 15.1.3, which has nothing of HTTP itself: series of the team, or of
 # express-prom-bundle 8.0.0 (a histogram only), or of express-prometheus-middleware 1.2.0 (`status`). Those of FastAPI
@@ -118,6 +135,7 @@ _NODE = Profile(
     endpoint_labels=("route", "path"),
     needed=("http_requests_total", "http_request_duration_seconds_count"),
     latency_matchers=_OF_NODE,
+    together=_NODE_CLUSTER,
 )
 # {framework: its profile}; of `generic` only up or down is known.
 PROFILES = {
@@ -197,4 +215,24 @@ def _p95(profile: Profile) -> str:
 def _exceptions(profile: Profile, responses: str) -> str:
     if profile.exceptions:
         return f"sum by ({_APP}) {increase(selector(profile.exceptions), '5m')}"
-    return f"sum by ({_APP}) ({responses}{{status=~'500|5xx'}})"
+    return f"sum by ({_APP}) ({responses}{{status=~'500|5xx|5XX'}})"
+
+
+def app_metrics(app: App) -> AppMetrics:
+    """What verify asks of Prometheus about this app.
+
+    A process that started later never answers with an earlier start, so one fall of it is proof; a counter falls when
+    the app is started again as well, which happens three times in ten minutes to no app that is well.
+    """
+    profile, of_app = PROFILES.get(app.framework), f'app="{app.name}"'
+    falls = [f"max by (instance) (resets({selector('process_start_time_seconds', of_app)}[10m])) > 0"]
+    if profile:
+        counters = [selector(answers.series, of_app) for answers in profile.answers]
+        falls += [f"max by (instance) (resets({counter}[10m])) >= 3" for counter in dict.fromkeys(counters)]
+    return {
+        "app": app.name,
+        "falling": " or ".join(falls),
+        "together": profile.together if profile else _ANY,
+        "buckets": f"group by (le) ({selector(f'{profile.latency}_bucket', of_app)})" if profile else "",
+        "limits": [app.thresholds.latency_p95_high_seconds, app.thresholds.latency_p95_medium_seconds],
+    }
