@@ -15,7 +15,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import AppMetrics
 
 AREA = "app metrics"
-# Between the bounds of a bucket a p95 is a guess. Default buckets double, as 1 and 2.5 s; some libraries' are far wider.
+# Between the bounds of a bucket a p95 is a guess. Usual ones are narrow, as 1 to 2.5 s, but some go from 1.5 to 10 s.
 WIDEST_BUCKET = 3.0
 _BUCKETS = (
     "Declare buckets in the app's library of metrics that have {limit:g} s as a bound, "
@@ -35,9 +35,8 @@ def app_metrics_checks(wanted: Sequence[AppMetrics], answers: Mapping[str, Answe
         falling, buckets = answers[app["falling"]], answers[app["buckets"]] if app["buckets"] else []
         if isinstance(falling, ServiceError) or isinstance(buckets, ServiceError):
             why = falling if isinstance(falling, ServiceError) else buckets
-            checks.append(
-                Check(WARN, AREA, f"{app['app']}: Prometheus refuses the query: {why}", logs_of("prometheus"))
-            )
+            detail = f"{app['app']}: Prometheus refuses the query: {why}"
+            checks.append(Check(WARN, AREA, detail, logs_of("prometheus"), name=app["app"]))
             continue
         if falling:
             checks.append(_several_processes(app, sorted(sample.labels["instance"] for sample in falling)))
@@ -45,7 +44,11 @@ def app_metrics_checks(wanted: Sequence[AppMetrics], answers: Mapping[str, Answe
         checks += [line for limit in app["limits"] for line in _wide_bucket(app["app"], limit, bounds)]
     doubtful = {check.name for check in checks}
     well = sum(1 for app in wanted if app["app"] not in doubtful)
-    return [*checks, Check(PASS, AREA, f"those of {well} of {len(wanted)} apps can be trusted")] if well else checks
+    return (
+        [*checks, Check(PASS, AREA, f"nothing is doubtful about those of {well} of {len(wanted)} apps")]
+        if well
+        else checks
+    )
 
 
 def _several_processes(app: AppMetrics, instances: Sequence[str]) -> Check:

@@ -11,7 +11,8 @@ Recorded for each app, with the labels `app`, `host`, `environment`, over all it
 - `app:exceptions:increase5m`: exceptions in five minutes. A library that does not count them counts answers with
   status 500, which an exception that nobody caught becomes.
 
-By status, `<profile>:responses:increase5m` has the label `status` as well, such as `404`, or `4xx` or `4XX` where it is grouped.
+By status, `<profile>:responses:increase5m` has the label `status` as well, such as `404`, or `4xx` or `4XX` where it
+is grouped.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ _FLASK = Profile(
     endpoint_labels=("path", "url_rule", "endpoint"),
     needed=("flask_exporter_info",),
     exceptions="flask_http_request_exceptions_total",
-    together=f"{_PYTHON} Make the metrics with GunicornInternalPrometheusMetrics of prometheus_flask_exporter.multiprocess.",
+    together=f"{_PYTHON} Use GunicornInternalPrometheusMetrics of prometheus_flask_exporter.multiprocess.",
 )
 # https://github.com/siimon/prom-client 15.1.3, which has nothing of HTTP itself: series of the team, or of
 # express-prom-bundle 8.0.0 (a histogram only), or of express-prometheus-middleware 1.2.0 (`status`). Those of FastAPI
