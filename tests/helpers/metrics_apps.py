@@ -176,7 +176,7 @@ def running(name: str, folder: Path) -> Iterator[int]:
 
 
 def _gunicorn(folder: Path, port: int, *words: str) -> list[str]:
-    return [_program("gunicorn"), "--threads=4", f"--bind=127.0.0.1:{port}", *words, "main:app"]
+    return [_program("gunicorn"), f"--bind=127.0.0.1:{port}", *words, "main:app"]
 
 
 def _django(folder: Path, port: int) -> list[str]:
@@ -195,7 +195,7 @@ def _flask(folder: Path, port: int) -> list[str]:
 
 
 def _workers(folder: Path, port: int) -> list[str]:
-    """Flask in processes that count for themselves and answer in turn."""
+    """Flask in processes that count for themselves; without threads they close each connection, so they take turns."""
     _write(folder, {"main.py": FLASK})
     return _gunicorn(folder, port, "--workers=3")
 

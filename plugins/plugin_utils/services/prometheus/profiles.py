@@ -223,7 +223,9 @@ def app_metrics(app: App) -> AppMetrics:
     """What verify asks of Prometheus about this app.
 
     A process that started later never answers with an earlier start, so one fall of it is proof; a counter falls when
-    the app is started again as well, which happens three times in ten minutes to no app that is well.
+    the app is started again as well, which happens three times in ten minutes to no app that is well. A connection that
+    stays open between two reads hides the other processes; servers close an idle one within 5 s (gunicorn, uvicorn,
+    Node.js), which is less than the usual interval.
     """
     profile, of_app = PROFILES.get(app.framework), f'app="{app.name}"'
     falls = [f"max by (instance) (resets({selector('process_start_time_seconds', of_app)}[10m])) > 0"]
