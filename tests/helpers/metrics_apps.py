@@ -194,6 +194,12 @@ def _flask(folder: Path, port: int) -> list[str]:
     return _gunicorn(folder, port)
 
 
+def _flask_by_rule(folder: Path, port: int) -> list[str]:
+    """As the runbook recommends it: the label url_rule in place of path."""
+    _write(folder, {"main.py": FLASK.replace("PrometheusMetrics(app)", 'PrometheusMetrics(app, group_by="url_rule")')})
+    return _gunicorn(folder, port)
+
+
 def _workers(folder: Path, port: int) -> list[str]:
     """Flask in processes that count for themselves; without threads they close each connection, so they take turns."""
     _write(folder, {"main.py": FLASK})
@@ -224,6 +230,7 @@ APPS: dict[str, tuple[str, Callable[[Path, int], list[str]]]] = {
     "Django": ("django", _django),
     "FastAPI": ("fastapi", _fastapi),
     "Flask": ("flask", _flask),
+    "Flask by rule": ("flask", _flask_by_rule),
     "Flask in several processes": ("flask", _workers),
     "prom-client alone": ("prom_client", _express("express", PROM_CLIENT)),
     "express-prom-bundle": ("express", _express("express", PROM_BUNDLE)),

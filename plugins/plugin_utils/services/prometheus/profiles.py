@@ -23,6 +23,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import AppMetrics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import increase
 
 # Requests for health and metrics come from probes and Prometheus, not from users. They count nowhere.
 _NO_USERS = '{}!~"(?i).*(health|metrics|prometheus).*"'
@@ -147,16 +148,6 @@ PROFILES = {
     "nestjs": _NODE,
     "prom_client": _NODE,
 }
-
-
-def increase(series: str, window: str) -> str:
-    """PromQL: how many events a counter of job `app` counted within `window`, its first one included.
-
-    A labelled counter does not exist before its first event, so increase() misses that one. Where the app already
-    answered before the window and the series was not there yet, its whole value is new.
-    """
-    new = f'{series} unless {series} offset {window} and on (app, instance) (up{{job="app"}} offset {window} == 1)'
-    return f"({new} or increase({series}[{window}]))"
 
 
 def selector(series: str, *matchers: str) -> str:

@@ -48,13 +48,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Row,
     Variable,
     host_link,
+    increase,
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import (
     PROFILES,
     Answers,
     Profile,
-    increase,
     with_status,
 )
 
