@@ -229,8 +229,8 @@ def _error_ratio(app: App) -> list[Rule]:
 
 
 def counts_exceptions(app: App) -> bool:
-    """Whether it exports how many exceptions it raised."""
-    return app.framework == "django" and bool(app.metrics)
+    """Whether it exports how many exceptions it raised, or how many requests failed because nobody caught one."""
+    return app.framework in PROFILES and bool(app.metrics)
 
 
 def _exceptions(app: App) -> list[Rule]:

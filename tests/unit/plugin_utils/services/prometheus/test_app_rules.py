@@ -12,8 +12,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 
 METRICS = ["127.0.0.1:8000"]
 ALWAYS = ["AppDown", "AppInstanceDown"]
-HTTP = ["AppErrorRatioHigh", "AppLatencyHigh", "AppLatencyHigh", "AppMetricsMissing"]
-DJANGO = ["AppDatabaseConnectionErrors", "AppExceptions"]
+HTTP = ["AppErrorRatioHigh", "AppExceptions", "AppLatencyHigh", "AppLatencyHigh", "AppMetricsMissing"]
+DJANGO = ["AppDatabaseConnectionErrors"]
 
 
 def rules(app: App, language: Any = "en") -> list[dict[str, Any]]:
