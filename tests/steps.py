@@ -85,7 +85,7 @@ def steps() -> list[Step]:
         Step("lint", "ruff", ["ruff", "check"], 15),
         Step("lint", "ruff-format", ["ruff", "format", "--check"], 15),
         Step("lint", "shellcheck", ["shellcheck", *shell_scripts()], 15),
-        Step("rules", "promtool", ["pytest", "-q", _durations("promtool"), "tests/rules", "tests/real"], 500),
+        Step("rules", "promtool", ["pytest", "-q", _durations("promtool"), "tests/rules", "tests/real"], 600),
         *(_scenario(name) for name in scenarios),
     ]
 

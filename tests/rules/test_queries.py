@@ -33,7 +33,7 @@ DECLARED: dict[str, Any] = {
     "backup_stack": {"remote": "offsite"},
     "apps": [
         {"name": name, "framework": name, "url": "https://shop.example.com/", "metrics": [":8000"], "health": HEALTH}
-        for name in ("django", "fastapi", "generic")
+        for name in ("django", "fastapi", "flask", "generic")
     ]
     + [
         {"name": "express", "framework": "prom_client", "metrics": [":3000"], "database": {"name": "express"}},

@@ -17,6 +17,7 @@ from generated import write
 from programs import Tool, tool
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import KEPT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 
 HERE = Path(__file__).resolve().parent
 
@@ -37,7 +38,8 @@ SHOP: dict[str, Any] = {
     "apps": [
         {"name": "shop", "framework": "django", "metrics": ["127.0.0.1:8000"]},
         {"name": "fastapi", "framework": "fastapi"},
-        {"name": "express", "framework": "prom_client"},
+        {"name": "flask", "framework": "flask"},
+        {"name": "express", "framework": "express"},
         {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
         {
             "name": "market",
@@ -108,7 +110,7 @@ EVERYTHING: dict[str, Any] = {
             },
             **({"slo": 0.95, "anomaly": True} if framework != "generic" else {}),
         }
-        for port, framework in enumerate(("django", "fastapi", "prom_client", "generic"), 8000)
+        for port, framework in enumerate((*PROFILES, "generic"), 8000)
     ]
     + [{"name": "elsewhere", "host": "web2", "metrics": [":9000"]}],
     "receivers": [

@@ -11,6 +11,7 @@ import yaml
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import EVERY_KIND, app_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ APP: dict[str, Any] = {
     "metrics": [":8000"],
     "health": {"basic": "/health/", "detailed": "/health/detailed/", "components": ["database"]},
 }
-FRAMEWORKS = ["django", "fastapi", "prom_client", "generic"]
+FRAMEWORKS = [*PROFILES, "generic"]
 
 
 def alerting_rules() -> list[dict[str, Any]]:

@@ -75,6 +75,21 @@ class Business(TypedDict):
     questions: list[Question]
 
 
+class AppMetrics(TypedDict):
+    """What is asked of Prometheus about what an app exports.
+
+    `falling` is PromQL for its instances whose counters fall, and `together` how several processes count as one.
+    `buckets` is PromQL for the buckets of its response times, empty if it has none, and `limits` are the seconds at
+    which its alerts begin.
+    """
+
+    app: str
+    falling: str
+    together: str
+    buckets: str
+    limits: list[float]
+
+
 class Query(TypedDict):
     """One query of a panel. `empty` is the reason why it may return nothing, `app` the app of its dashboard."""
 
@@ -139,6 +154,7 @@ class OfServices(TypedDict, total=False):
     status_pages: list[str]
     business: Business
     queries: list[Query]
+    app_metrics: list[AppMetrics]
 
 
 class Expected(OfServices):

@@ -19,6 +19,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.http import (
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import active_alerts, alert_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.analytics import page_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.answers import Container
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.app_metrics import app_metrics_checks, asked_of_apps
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import (
     FAIL,
     PASS,
@@ -194,7 +195,8 @@ def prometheus_checks(expected: Expected, now: float) -> list[Check]:
         targets = prometheus.get("/api/v1/targets?state=active")["activeTargets"]
         groups = prometheus.get("/api/v1/rules")["groups"]
         alertmanagers = prometheus.get("/api/v1/alertmanagers")["activeAlertmanagers"]
-        answers = prometheus.query_all([*exprs.values(), *(query["expr"] for query in expected["queries"])])
+        of_panels = [query["expr"] for query in expected["queries"]]
+        answers = prometheus.query_all([*exprs.values(), *of_panels, *asked_of_apps(expected["app_metrics"])])
         if prometheus.silent:
             raise prometheus.silent
     except ServiceError as error:
@@ -220,6 +222,7 @@ def prometheus_checks(expected: Expected, now: float) -> list[Check]:
         *alert_checks(alerts),
         *state_checks(Now(expected, alerts, since, now - since), facts),
         *panel_checks(expected["queries"], answers, age, apps),
+        *app_metrics_checks(expected["app_metrics"], answers),
     ]
 
 

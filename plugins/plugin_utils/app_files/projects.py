@@ -16,7 +16,15 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 
 # {framework: what Sentry calls it}: https://docs.sentry.io/platforms/
-_PLATFORMS = {"django": "python-django", "fastapi": "python-fastapi", "prom_client": "node", "generic": "other"}
+_PLATFORMS = {
+    "django": "python-django",
+    "fastapi": "python-fastapi",
+    "flask": "python-flask",
+    "express": "node-express",
+    "nestjs": "node-nestjs",
+    "prom_client": "node",
+    "generic": "other",
+}
 
 
 # File in the folder of generated secrets with what the module `sentry` returned last: a run in which Sentry does not

@@ -97,10 +97,10 @@ class App(HttpOptions):
             description="Short name; the label `app` on everything that belongs to it."
         )
     )
-    framework: Literal["django", "fastapi", "prom_client", "generic"] = Field(
+    framework: Literal["django", "fastapi", "flask", "express", "nestjs", "prom_client", "generic"] = Field(
         "generic",
         description="Whose metric names the app exports: django-prometheus, prometheus-fastapi-instrumentator, "
-        "prom-client (Express, NestJS), or generic (only up or down is known).",
+        "prometheus-flask-exporter, prom-client (Express, NestJS, others), or generic (only up or down is known).",
     )
     url: AskedUrl | None = Field(None, description="The public address; it is probed, and its certificate is checked.")
     host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
@@ -156,8 +156,6 @@ class App(HttpOptions):
     def _signals_of_its_own(self) -> App:
         if self.signals != Signals() and not self.metrics:
             raise ValueError("`signals` needs `metrics`: where the app exports these series")
-        if self.signals.exceptions and self.framework == "django":
-            raise ValueError("`signals.exceptions` is for other frameworks: django-prometheus counts exceptions itself")
         return self
 
     @model_validator(mode="after")

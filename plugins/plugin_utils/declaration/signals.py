@@ -61,5 +61,5 @@ class Signals(Strict):
         None, description='Gauge of products out of stock, such as shop_products{state="out_of_stock"}.'
     )
     exceptions: Series | None = Field(
-        None, description="Counter of exceptions, for a framework other than django, which counts them itself."
+        None, description="Counter of exceptions, watched in place of what the framework's library counts."
     )

@@ -56,7 +56,7 @@ QUESTIONS = (
     Question("app_url", "Public address of the app", "", "crowsnest_apps.url", "app_name"),
     Question(
         "framework",
-        "Framework (django, fastapi, prom_client, generic)",
+        "Framework (django, fastapi, flask, express, nestjs, prom_client, generic)",
         "generic",
         "crowsnest_apps.framework",
         "app_name",

@@ -130,6 +130,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "analytics": [],
         "monitors": [],
         "status_pages": [],
+        "app_metrics": [],
         "business": {"key_file": "", "connections": 1, "questions": []},
         "queries": [PANEL],
         "checks": [

@@ -147,7 +147,7 @@ def test_the_release_is_what_a_host_says_that_holds_the_configuration(context: s
 
 
 def test_prometheus_gets_its_configuration_rules_and_container(context: str) -> None:
-    rules = [name for name in static_rules() if not name.startswith("profile_")]
+    rules = list(static_rules())
     assert {"containers.yml", "host.yml", "metabase.yml", "probes.yml", "stack.yml", "uptime.yml"} <= set(rules)
     assert sorted(filters.service_directory(context, "prometheus")["files"]) == sorted(
         [

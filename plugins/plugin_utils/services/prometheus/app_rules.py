@@ -3,7 +3,7 @@
 """Alert rules of each app, with its thresholds as literal numbers, as a pure function of the declaration.
 
 One function per alert returns its rules; `_ALERTS` lists the functions in triage order; `_TEXTS` holds the texts.
-The series `app:*` are recorded by files/rules/profile_<framework>.yml.
+The series `app:*` are recorded by the rules of the app's profile (profiles.py).
 """
 
 from __future__ import annotations
@@ -20,13 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     Rule,
     as_prometheus,
 )
-
-# A series that every app of the framework exports from its start, or from its first request (prom_client).
-_OWN_SERIES = {
-    "django": "django_http_requests_before_middlewares_total",
-    "fastapi": "http_request_duration_highr_seconds_count",
-    "prom_client": "http_requests_total",
-}
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 
 # The current result of the probes of the app's address and health endpoint; empty when it has none.
 # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
@@ -174,7 +168,7 @@ def _filled(text: str, app: App) -> str:
     values = {
         "APP": app.name,
         "CONTAINER": app.container or "CONTAINER",
-        "SERIES": _OWN_SERIES.get(app.framework, ""),
+        "SERIES": " / ".join(PROFILES[app.framework].needed) if app.framework in PROFILES else "",
         "FRAMEWORK": app.framework,
     }
     return re.sub("|".join(values), lambda match: values[match[0]], text)
@@ -206,7 +200,7 @@ def _database_connection_errors(app: App) -> list[Rule]:
 
 
 def _error_ratio(app: App) -> list[Rule]:
-    if app.framework not in _OWN_SERIES:
+    if app.framework not in PROFILES:
         return []
     ratio, wait = app.thresholds.error_ratio, app.thresholds.error_for
     selector = f'{{app="{app.name}"}}'
@@ -217,8 +211,8 @@ def _error_ratio(app: App) -> list[Rule]:
 
 
 def counts_exceptions(app: App) -> bool:
-    """Whether it exports how many exceptions it raised."""
-    return bool(app.metrics) and (app.framework == "django" or app.signals.exceptions is not None)
+    """Whether it exports how many exceptions it raised, or how many requests failed because nobody caught one."""
+    return bool(app.metrics) and (app.framework in PROFILES or app.signals.exceptions is not None)
 
 
 def _exceptions(app: App) -> list[Rule]:
@@ -233,7 +227,7 @@ def _exceptions(app: App) -> list[Rule]:
 
 
 def _latency(app: App) -> list[Rule]:
-    if app.framework not in _OWN_SERIES:
+    if app.framework not in PROFILES:
         return []
     p95, value = f'app:latency_p95:seconds{{app="{app.name}"}}', '{{ printf "%.2f" $value }} s'
     high, medium = app.thresholds.latency_p95_high_seconds, app.thresholds.latency_p95_medium_seconds
@@ -244,10 +238,10 @@ def _latency(app: App) -> list[Rule]:
 
 
 def _metrics_missing(app: App) -> list[Rule]:
-    if app.framework not in _OWN_SERIES:
+    if app.framework not in PROFILES:
         return []
-    series = f'{_OWN_SERIES[app.framework]}{{job="app", app="{app.name}"}}'
-    expr = f"max by (app, host, environment) ({_up(app)}) == 1 unless on (app, host, environment) {series}"
+    series = " or ".join(f'{series}{{job="app", app="{app.name}"}}' for series in PROFILES[app.framework].needed)
+    expr = f"max by (app, host, environment) ({_up(app)}) == 1 unless on (app, host, environment) ({series})"
     return [Rule("AppMetricsMissing", "medium", expr, "0", "0, 15m", "15m")]
 
 

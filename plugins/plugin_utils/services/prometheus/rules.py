@@ -20,6 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import budget_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import profile_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.signal_rules import signal_groups
 
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
@@ -48,9 +49,8 @@ def rule_files(context: Context) -> dict[str, str]:
     The team's own files end with .yml whatever their names were, as prometheus.yml loads rules/*.yml.
     """
     declared = context.declaration
-    profiles = {f"profile_{app.framework}.yml" for app in declared.apps}
-    static = {name: file for name, file in static_rules().items() if name in profiles or "profile_" not in name}
-    groups = {name: file["groups"] for name, file in static.items()}
+    profiles = profile_files(app.framework for app in declared.apps)
+    groups = {name: file["groups"] for name, file in {**static_rules(), **profiles}.items()}
     groups |= app_files(declared.apps, declared.language, told_by_sentry(context))
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     return {

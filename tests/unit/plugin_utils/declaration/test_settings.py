@@ -113,7 +113,7 @@ REFUSED: list[dict[str, Any]] = [
     {"unknown": 1},
     app(name="Shop"),
     app(name="a" * 41),
-    app(framework="flask"),
+    app(framework="rails"),
     app(url="shop.example.com"),
     app(url="https://"),
     app(url="https://a b.example.com/"),

@@ -179,11 +179,6 @@ LINES: list[tuple[dict[str, Any], str]] = [
         "that counts requests: not generic.",
     ),
     (
-        app(**COUNTED, signals={"exceptions": "errors_total"}),
-        "crowsnest_apps[0] (shop): its keys do not fit together. `signals.exceptions` is for other frameworks: "
-        "django-prometheus counts exceptions itself.",
-    ),
-    (
         app(signals={"refunds": "refunds_total"}),
         "crowsnest_apps[0] (shop): its keys do not fit together. `signals` needs `metrics`: where the app exports "
         "these series.",

@@ -8,8 +8,6 @@ panels is a further function in `app_dashboard`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import (
     availability,
@@ -56,74 +54,29 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     increase,
     runbook_link,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import (
+    PROFILES,
+    Answers,
+    Profile,
+    with_status,
+)
 
 NO_REQUESTS = "No user sent a request in this time."
 _NO_BACKEND = "Only an app whose settings use the {} of django_prometheus exports this."
 
 
-@dataclass(frozen=True)
-class Framework:
-    """Where a framework's library counts requests; the same names as in files/rules/profile_*.yml.
-
-    `latency` is the histogram of all requests, `by_endpoint` the one that names the endpoint in `endpoint_labels`;
-    `no_users` are its matchers that exclude health checks and metrics.
-    """
-
-    responses: str
-    status: str
-    latency: str
-    latency_matchers: str
-    by_endpoint: str
-    endpoint_labels: tuple[str, ...]
-    no_users: str
-
-
-_NO_USERS = '{0}!~"(?i).*(health|metrics|prometheus).*"'
-FRAMEWORKS = {
-    "django": Framework(
-        responses="django_http_responses_total_by_status_view_method_total",
-        status="status",
-        latency="django_http_requests_latency_seconds_by_view_method",
-        latency_matchers=_NO_USERS.format("view"),
-        by_endpoint="django_http_requests_latency_seconds_by_view_method",
-        endpoint_labels=("view",),
-        no_users=_NO_USERS.format("view"),
-    ),
-    # Its fine buckets have no label handler: the app excludes health checks from them.
-    "fastapi": Framework(
-        responses="http_requests_total",
-        status="status",
-        latency="http_request_duration_highr_seconds",
-        latency_matchers="",
-        by_endpoint="http_request_duration_seconds",
-        endpoint_labels=("handler",),
-        no_users=_NO_USERS.format("handler"),
-    ),
-    # Express and NestJS use the label route or path for the endpoint.
-    "prom_client": Framework(
-        responses="http_requests_total",
-        status="status_code",
-        latency="http_request_duration_seconds",
-        latency_matchers=f"{_NO_USERS.format('route')}, {_NO_USERS.format('path')}",
-        by_endpoint="http_request_duration_seconds",
-        endpoint_labels=("route", "path"),
-        no_users=f"{_NO_USERS.format('route')}, {_NO_USERS.format('path')}",
-    ),
-}
-
-
 def app_dashboard(context: Context, app: App) -> Dashboard:
     """The dashboard of an app with metrics."""
-    framework, probed = FRAMEWORKS.get(app.framework), app in probed_apps(context)
-    rows = [_at_a_glance(context, app, framework)]
-    if framework:
-        rows.append(_server(app, framework))
+    profile, probed = PROFILES.get(app.framework), app in probed_apps(context)
+    rows = [_at_a_glance(context, app, profile)]
+    if profile:
+        rows.append(_server(app, profile))
     rows += objective_rows(app)
     if app.framework == "django":
         rows.append(_database_and_cache(app))
     if probed:
         rows.append(_health(app))
-    rows.append(_errors_and_alerts(context, app, framework))
+    rows.append(_errors_and_alerts(context, app, profile))
     links = [TO_OVERVIEW, host_link(app.host or context.server), runbook_link(context.declaration.runbook_url)]
     if probed:
         links.insert(2, Link(TO_PROBES.title, f"{TO_PROBES.url}?var-app={app.name}"))
@@ -165,10 +118,10 @@ def _logs(app: App) -> str:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _at_a_glance(context: Context, app: App, framework: Framework | None) -> Row:
+def _at_a_glance(context: Context, app: App, profile: Profile | None) -> Row:
     panels = [_up(app)]
-    if framework:
-        panels += [_requests_now(app), _errors_now(app), _mean_now(app, framework)]
+    if profile:
+        panels += [_requests_now(app), _errors_now(app), _mean_now(app, profile)]
     return Row("At a glance", (*panels, _memory(context, app), _cpu(context, app)))
 
 
@@ -209,9 +162,9 @@ def _errors_now(app: App) -> Panel:
     )
 
 
-def _mean_now(app: App, framework: Framework) -> Panel:
-    of = f"{{{_of_instances(app, framework.latency_matchers)}}}"
-    mean = f"sum(rate({framework.latency}_sum{of}[5m])) / (sum(rate({framework.latency}_count{of}[5m])) > 0)"
+def _mean_now(app: App, profile: Profile) -> Panel:
+    of = f"{{{_of_instances(app, *profile.latency_of_users)}}}"
+    mean = f"sum(rate({profile.latency}_sum{of}[5m])) / (sum(rate({profile.latency}_count{of}[5m])) > 0)"
     return Panel(
         "Mean response time",
         "Time from request to answer inside the app, mean over five minutes. Higher than usual: look at Ten slowest "
@@ -265,19 +218,19 @@ def _process_and_host(process: str, host: str) -> str:
     return f'{named} or label_replace({host}, "what", "all of host $1", "host", "(.*)")'
 
 
-def _server(app: App, framework: Framework) -> Row:
+def _server(app: App, profile: Profile) -> Row:
     panels = (
-        _quantiles(app, framework),
-        _status_codes(app, framework),
-        _requests(app, framework),
-        _slowest(app, framework),
+        _quantiles(app, profile),
+        _status_codes(app, profile),
+        _requests(app, profile),
+        _slowest(app, profile),
     )
     return Row("Server", panels)
 
 
-def _quantiles(app: App, framework: Framework) -> Panel:
-    of = _of_instances(app, framework.latency_matchers)
-    buckets = f"sum by (le) (rate({framework.latency}_bucket{{{of}}}[5m]))"
+def _quantiles(app: App, profile: Profile) -> Panel:
+    of = _of_instances(app, *profile.latency_of_users)
+    buckets = f"sum by (le) (rate({profile.latency}_bucket{{{of}}}[5m]))"
     return Panel(
         "Response time",
         "p50: half of the requests are faster; p95 and p99: the slowest 5 % and 1 %, each over five minutes. Only "
@@ -293,14 +246,14 @@ def _quantiles(app: App, framework: Framework) -> Panel:
     )
 
 
-def _status_codes(app: App, framework: Framework) -> Panel:
-    recorded = f"{app.framework}:responses:increase5m{{{_of_app(app)}}}"
+def _status_codes(app: App, profile: Profile) -> Panel:
+    recorded = f"{profile.name}:responses:increase5m{{{_of_app(app)}}}"
     return Panel(
         "Status codes",
         "Answers each second by HTTP status, over five minutes, all instances. 5xx: the app failed, see Errors and "
         f"alerts. Many 404 or 403: a broken link or somebody who guesses addresses; {_logs(app)}.",
         "timeseries",
-        (Query(f"sum by ({framework.status}) ({recorded}) / 300", f"{{{{{framework.status}}}}}"),),
+        (Query(f"sum by (status) ({recorded}) / 300", "{{status}}"),),
         unit=PER_SECOND,
         minimum=0,
         stacked=True,
@@ -309,14 +262,14 @@ def _status_codes(app: App, framework: Framework) -> Panel:
     )
 
 
-def _requests(app: App, framework: Framework) -> Panel:
-    of = _of_instances(app, framework.latency_matchers)
+def _requests(app: App, profile: Profile) -> Panel:
+    of = _of_instances(app, *profile.latency_of_users)
     return Panel(
         "Requests over time",
         "Requests each second by instance. One instance gets nothing: the proxy considers it unhealthy, nginx -T and "
         "its error log on the host. All fall to 0: can users reach the address? curl -sv -o /dev/null ADDRESS.",
         "timeseries",
-        (Query(f"sum by (instance) (rate({framework.latency}_count{{{of}}}[{RATE}]))", "{{instance}}"),),
+        (Query(f"sum by (instance) (rate({profile.latency}_count{{{of}}}[{RATE}]))", "{{instance}}"),),
         unit=PER_SECOND,
         minimum=0,
         width=8,
@@ -324,10 +277,10 @@ def _requests(app: App, framework: Framework) -> Panel:
     )
 
 
-def _slowest(app: App, framework: Framework) -> Panel:
-    labels, of = ", ".join(framework.endpoint_labels), f"{{{_of_instances(app, framework.no_users)}}}"
+def _slowest(app: App, profile: Profile) -> Panel:
+    labels, of = ", ".join(profile.endpoint_labels), f"{{{_of_instances(app, *profile.no_users)}}}"
     total, count = (
-        f"sum by (method, {labels}) (rate({framework.by_endpoint}_{part}{of}[{RANGE}]))" for part in ("sum", "count")
+        f"sum by (method, {labels}) (rate({profile.by_endpoint}_{part}{of}[{RANGE}]))" for part in ("sum", "count")
     )
     mean = f"{total} / ({count} > 0) >= $threshold"
     return Panel(
@@ -335,7 +288,7 @@ def _slowest(app: App, framework: Framework) -> Panel:
         "Mean response time of each endpoint in the chosen time, those above the threshold chosen at the top. Look for "
         "missing indexes and calls to other services in the first ones; EXPLAIN ANALYZE in the database.",
         "table",
-        (Query(f"sort_desc(topk(10, {_with_endpoint(mean, framework)}))"),),
+        (Query(f"sort_desc(topk(10, {_with_endpoint(mean, profile)}))"),),
         width=24,
         columns={
             "method": Column("Method", 100),
@@ -346,9 +299,9 @@ def _slowest(app: App, framework: Framework) -> Panel:
     )
 
 
-def _with_endpoint(expr: str, framework: Framework) -> str:
+def _with_endpoint(expr: str, profile: Profile) -> str:
     """The series of `expr` with one label `endpoint`, whatever the framework calls it."""
-    labels = ", ".join(f'"{label}"' for label in framework.endpoint_labels)
+    labels = ", ".join(f'"{label}"' for label in profile.endpoint_labels)
     return f'label_join({expr}, "endpoint", "", {labels})'
 
 
@@ -419,12 +372,12 @@ def _health(app: App) -> Row:
     return Row("Health", tuple(panels))
 
 
-def _errors_and_alerts(context: Context, app: App, framework: Framework | None) -> Row:
+def _errors_and_alerts(context: Context, app: App, profile: Profile | None) -> Row:
     panels = []
     if app.framework == "django":
         panels += [_exceptions(app, "type"), _exceptions(app, "view")]
-    if framework:
-        panels.append(_failed_endpoints(app, framework))
+    if profile:
+        panels.append(_failed_endpoints(app, profile))
     only = f'app="{app.name}"'
     return Row("Errors and alerts", (*panels, firing_count(only), firing_table(context, only), alert_history(only)))
 
@@ -443,25 +396,29 @@ def _exceptions(app: App, label: str) -> Panel:
     )
 
 
-def _failed_endpoints(app: App, framework: Framework) -> Panel:
-    labels = ", ".join(framework.endpoint_labels)
-    failed = f'{framework.status}=~"5.."'
-    series = f"{framework.responses}{{{_of_instances(app, failed, framework.no_users)}}}"
-    counted = f"round(sum by (method, {framework.status}, {labels}) ({increase(series, RANGE)})) > 0"
+def _failed_endpoints(app: App, profile: Profile) -> Panel:
+    counted = " or on () ".join(_failed(app, profile, answers) for answers in profile.answers)
     return Panel(
         "Endpoints that failed",
         f"Answers with a status of 500 or more in the chosen time, by endpoint. Any: {_logs(app)} has the traceback "
         "of the same time; alert AppErrorRatioHigh has the runbook.",
         "table",
-        (Query(f"sort_desc(topk(20, {_with_endpoint(counted, framework)}))"),),
+        (Query(f"sort_desc(topk(20, {_with_endpoint(f'round({counted}) > 0', profile)}))"),),
         width=8,
         base="text",
         thresholds=ANY,
         columns={
             "method": Column("Method", 80),
             "endpoint": Column("Endpoint"),
-            framework.status: Column("Status", 75),
+            "status": Column("Status", 75),
             "Value": Column("Answers", 85, COUNT, 0, coloured=True),
         },
         empty="No answer had a status of 500 or more in this time.",
     )
+
+
+def _failed(app: App, profile: Profile, answers: Answers) -> str:
+    """PromQL: how many answers had a status of 500 or more in the chosen time, by endpoint."""
+    labels, failed = ", ".join(profile.endpoint_labels), f'{answers.status}=~"5.."'
+    series = f"{answers.series}{{{_of_instances(app, failed, *profile.no_users)}}}"
+    return f"sum by (method, status, {labels}) ({with_status(increase(series, RANGE), answers)})"

@@ -14,10 +14,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     firing_count,
     firing_table,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.app import (
-    FRAMEWORKS,
-    NO_REQUESTS,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.app import NO_REQUESTS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import (
     cpu_percent,
 )
@@ -50,6 +47,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     percent_bars,
     runbook_link,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.dashboard import (
     availability_bars,
     watched_apps,
@@ -63,7 +61,7 @@ def overview(context: Context) -> Dashboard:
     measured = [app for app in context.declaration.apps if app.metrics]
     rows = [Row("Alerts", (firing_count(), firing_table(context)))]
     if measured:
-        serving = [app.name for app in measured if app.framework in FRAMEWORKS]
+        serving = [app.name for app in measured if app.framework in PROFILES]
         rows.append(Row("Apps", (_apps_up(), *(_requests(serving) if serving else ()))))
     addresses = [_addresses()] if probed_apps(context) else []
     if watched_apps(context):

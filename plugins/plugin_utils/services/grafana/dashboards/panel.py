@@ -222,7 +222,7 @@ def increase(series: str, window: str) -> str:
     """PromQL: how many events a counter of job `app` counted within `window`, its first one included.
 
     A labelled counter does not exist before its first event, so increase() misses that one. Where the app already
-    answered before the window and the series was not there yet, its whole value is new; see files/rules/profile_*.yml.
+    answered before the window and the series was not there yet, its whole value is new.
     """
     new = f'{series} unless {series} offset {window} and on (app, instance) (up{{job="app"}} offset {window} == 1)'
     return f"({new} or increase({series}[{window}]))"

@@ -12,8 +12,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 
 METRICS = ["127.0.0.1:8000"]
 ALWAYS = ["AppDown", "AppInstanceDown"]
-HTTP = ["AppErrorRatioHigh", "AppLatencyHigh", "AppLatencyHigh", "AppMetricsMissing"]
-DJANGO = ["AppDatabaseConnectionErrors", "AppExceptions"]
+HTTP = ["AppErrorRatioHigh", "AppExceptions", "AppLatencyHigh", "AppLatencyHigh", "AppMetricsMissing"]
+DJANGO = ["AppDatabaseConnectionErrors"]
 
 
 def rules(app: App, language: Any = "en") -> list[dict[str, Any]]:
@@ -23,7 +23,7 @@ def rules(app: App, language: Any = "en") -> list[dict[str, Any]]:
 ALERTS_OF_FRAMEWORK = {
     "django": ALWAYS + HTTP + DJANGO,
     "fastapi": ALWAYS + HTTP,
-    "prom_client": ALWAYS + HTTP,
+    **dict.fromkeys(("flask", "express", "nestjs", "prom_client"), ALWAYS + HTTP),
     "generic": ALWAYS,
 }
 
@@ -39,7 +39,11 @@ def test_an_alert_of_an_app_is_told_from_the_same_of_another_app() -> None:
     assert {rule["labels"]["app"] for rule in rules(app)} == {"shop"}
 
 
-NEEDED = {"django": "django_http_requests_before_middlewares_total", "prom_client": "http_requests_total"}
+NEEDED = {
+    "django": "django_http_requests_before_middlewares_total",
+    "flask": "flask_exporter_info",
+    "prom_client": "http_requests_total / http_request_duration_seconds_count",
+}
 
 
 @pytest.mark.parametrize("framework", NEEDED)
