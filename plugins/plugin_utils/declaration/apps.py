@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.analytics import Analytics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import Backup, Switch
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsItem
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpOptions, Job
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
@@ -20,7 +21,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
     Duration,
     File,
     HostAndPort,
-    MetricsTarget,
     Part,
     PathOrUrl,
     Strict,
@@ -96,9 +96,9 @@ class App(HttpOptions):
     url: AskedUrl | None = Field(None, description="The public address; it is probed, and its certificate is checked.")
     host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
     container: Container | None = Field(None, description="Name of its main container, for alert messages.")
-    metrics: list[MetricsTarget] = Field(
+    metrics: list[MetricsItem] = Field(
         [],
-        description="Where metrics are read: host:port/path as `curl` on that host reaches it. Default path: /metrics.",
+        description="Pages of its metrics; text stands for the `address` of one.",
     )
     health: Health = Field(Health(), description="Health endpoints.")
     tcp: dict[Part, HostAndPort] = Field(

@@ -143,7 +143,7 @@ def _step(place: Place, part: str | int, value: Any) -> Any:
         place.annotation, place.description = known[part].annotation, known[part].description or ""
     elif get_origin(annotation) is dict and part != "[key]":
         place.annotation, place.description = get_args(annotation)[1], ""
-    if part != "[key]":  # the mistake is in the key before it
+    if part != "[key]" and not isinstance(value, str):  # the mistake is in the key before it; text stands for a mapping
         inner = value.get(part) if isinstance(value, dict) else None
         name = part if part in known or _can_be_shown(part, model, place, inner) else HIDDEN_KEY
         place.path += f".{name}" if place.path else PREFIX + name
