@@ -35,7 +35,19 @@ DECLARED: dict[str, Any] = {
         {"name": name, "framework": name, "url": "https://shop.example.com/", "metrics": [":8000"], "health": HEALTH}
         for name in ("django", "fastapi", "generic")
     ]
-    + [{"name": "express", "framework": "prom_client", "metrics": [":3000"], "database": {"name": "express"}}],
+    + [
+        {
+            "name": "express",
+            "framework": "prom_client",
+            "metrics": [":3000"],
+            "database": {"name": "express"},
+            "custom_metrics": [
+                {"name": "shop_campaigns", "labels": ["region"], "description": "x", "alert": {"below": 1}},
+                {"name": "shop_refunds_total", "type": "counter", "description": "x", "alert": {"above": 1}},
+                {"name": "shop_api_seconds", "type": "histogram", "labels": ["endpoint"], "description": "x"},
+            ],
+        }
+    ],
 }
 # A value for each label that a selector says nothing exact of: the first one that its matchers take.
 WORDS = ("", "x", "1", "500", "200", "a/b", "eth0", "vda", "idle", "ext4")

@@ -39,6 +39,33 @@ SHOP: dict[str, Any] = {
         {"name": "fastapi", "framework": "fastapi"},
         {"name": "express", "framework": "prom_client"},
         {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
+        {
+            "name": "market",
+            "metrics": [":8002"],
+            "custom_metrics": [
+                {
+                    "name": "market_campaigns",
+                    "labels": ["region"],
+                    "description": "Active campaigns. Start one when none is left.",
+                    "alert": {"below": 1, "for": "10m", "severity": "high"},
+                },
+                {
+                    "name": "market_refunds_total",
+                    "type": "counter",
+                    "description": "Refunds",
+                    "unit": "KRW",
+                    "alert": {"above": 20, "for": "1m", "severity": "low"},
+                },
+                {
+                    "name": "market_api_duration_seconds",
+                    "type": "histogram",
+                    "labels": ["endpoint"],
+                    "description": "Calls of other services",
+                    "unit": "seconds",
+                    "alert": {"above": 0.5},
+                },
+            ],
+        },
     ],
     "sentry": {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"},
 }

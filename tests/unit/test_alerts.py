@@ -12,6 +12,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rule_groups
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = ROOT / "docs/runbooks"
@@ -22,6 +23,7 @@ APP: dict[str, Any] = {
     "url": "https://shop.example.com/",
     "metrics": [":8000"],
     "health": {"basic": "/health/", "detailed": "/health/detailed/", "components": ["database"]},
+    "custom_metrics": [{"name": "shop_campaigns", "description": "Campaigns", "alert": {"below": 1}}],
 }
 FRAMEWORKS = ["django", "fastapi", "prom_client", "generic"]
 
@@ -30,6 +32,7 @@ def alerting_rules() -> list[dict[str, Any]]:
     apps = [App(**APP, framework=framework) for framework in FRAMEWORKS]
     groups = [group for file in static_rules().values() for group in file["groups"]]
     groups += [group for app in apps for group in app_rule_groups([app], "en")]
+    groups += custom_rule_groups(apps[:1], "en")
     return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
 

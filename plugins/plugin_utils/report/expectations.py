@@ -88,6 +88,11 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             for app in context.declaration.apps
             if app.analytics and app.url
         ],
+        "custom_metrics": [
+            {"app": app.name, "series": metric.exported}
+            for app in context.declaration.apps
+            for metric in app.custom_metrics
+        ],
         **of_services,
         "checks": [
             *_host_checks(context, unseen, limited),

@@ -128,6 +128,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "grafana_plugins": {},
         "backups": [],
         "analytics": [],
+        "custom_metrics": [],
         "monitors": [],
         "status_pages": [],
         "business": {"key_file": "", "connections": 1, "questions": []},

@@ -16,10 +16,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import s
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rule_groups
 
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
 # have it silence others: alerts of a team's rules or of other programs are never mistaken for crowsnest's.
 OWN_LABEL, OWN_VALUE = "crowsnest_alert", "true"
+_CUSTOM = {"name": "any", "description": "any", "alert": {"above": 0}}
+_WITH_CUSTOM_ALERT = {"name": "any", "metrics": [":8000"], "custom_metrics": [_CUSTOM]}
 
 
 def rule_files(context: Context) -> dict[str, str]:
@@ -32,6 +35,7 @@ def rule_files(context: Context) -> dict[str, str]:
     static = {name: file for name, file in static_rules().items() if name in profiles or "profile_" not in name}
     groups = {name: file["groups"] for name, file in static.items()}
     groups["app.yml"] = app_rule_groups(declared.apps, declared.language, told_by_sentry(context))
+    groups["custom.yml"] = custom_rule_groups(declared.apps, declared.language)
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},
@@ -104,4 +108,5 @@ def _alerts() -> list[Mapping[str, Any]]:
     """All alerting rules there are, those of an app for one that has every kind."""
     static = [group for file in static_rules().values() for group in file["groups"]]
     per_app = app_rule_groups([App(name="any", framework="django", metrics=[":8000"])], "en")
-    return [rule for group in [*static, *per_app] for rule in group["rules"] if "alert" in rule]
+    custom = custom_rule_groups([App.model_validate(_WITH_CUSTOM_ALERT)], "en")
+    return [rule for group in [*static, *per_app, *custom] for rule in group["rules"] if "alert" in rule]

@@ -25,6 +25,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     firing_count,
     firing_table,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.custom import custom_panel
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import (
     too_many_errors,
     too_slow,
@@ -117,6 +118,9 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
         rows.append(_server(app, framework))
     if app.framework == "django":
         rows.append(_database_and_cache(app))
+    if app.custom_metrics:
+        panels = (custom_panel(metric, _of_instances(app)) for metric in app.custom_metrics)
+        rows.append(Row("Own metrics", tuple(panels)))
     if probed:
         rows.append(_health(app))
     rows.append(_errors_and_alerts(context, app, framework))
