@@ -37,8 +37,14 @@ def custom_rule_groups(apps: Iterable[App], language: str) -> list[dict[str, Any
 
     https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
     """
-    rules = {app.name: [_rule(app, it, it.alert, language) for it in app.custom_metrics if it.alert] for app in apps}
-    return [{"name": f"custom_{name}", "rules": of_app} for name, of_app in rules.items() if of_app]
+    groups = [
+        {
+            "name": f"custom_{app.name}",
+            "rules": [_rule(app, metric, metric.alert, language) for metric in app.custom_metrics if metric.alert],
+        }
+        for app in apps
+    ]
+    return [group for group in groups if group["rules"]]
 
 
 def compared(metric: CustomMetric, selector: str, by: Iterable[str], highest: bool = True) -> str:

@@ -35,7 +35,8 @@ def rule_files(context: Context) -> dict[str, str]:
     static = {name: file for name, file in static_rules().items() if name in profiles or "profile_" not in name}
     groups = {name: file["groups"] for name, file in static.items()}
     groups["app.yml"] = app_rule_groups(declared.apps, declared.language, told_by_sentry(context))
-    groups["custom.yml"] = custom_rule_groups(declared.apps, declared.language)
+    if custom := custom_rule_groups(declared.apps, declared.language):
+        groups["custom.yml"] = custom
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},

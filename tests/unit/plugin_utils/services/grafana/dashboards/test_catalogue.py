@@ -35,7 +35,15 @@ SHOP: dict[str, Any] = {
 REMOTES = {"offsite": {"bucket": "shop-backups", "region": "ap-northeast-2"}}
 API: dict[str, Any] = {"name": "api", "framework": "fastapi", "host": "web2", "metrics": [":8100"]}
 NODE: dict[str, Any] = {"name": "node-app", "framework": "prom_client", "metrics": [":3000"]}
-GENERIC: dict[str, Any] = {"name": "other", "metrics": [":9000"]}
+GENERIC: dict[str, Any] = {
+    "name": "other",
+    "metrics": [":9000"],
+    "custom_metrics": [
+        {"name": "shop_campaigns", "labels": ["region"], "description": "Campaigns.", "alert": {"above": 7}},
+        {"name": "shop_refunds_total", "type": "counter", "description": "Refunds", "unit": "KRW"},
+        {"name": "shop_call_seconds", "type": "histogram", "description": "Calls", "unit": "seconds"},
+    ],
+}
 PAGE: dict[str, Any] = {"name": "page", "url": "https://page.example.com"}
 APPS = [SHOP, API, NODE, GENERIC, PAGE]
 # Labels that series carry: ours, Prometheus' own, and those of exporters that panels ask for.
@@ -58,7 +66,7 @@ LABELS = {
         "thing",
     ),
     *("monitor_name", "monitor_type", "container", "project", "service"),
-    *("database", "place", "remote"),
+    *("database", "place", "remote", "region"),
 }
 
 
