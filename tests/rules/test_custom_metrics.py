@@ -56,7 +56,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, App, 
     python = of_pypi(Path(__file__).resolve().parents[1] / "metrics_client") / "python"
     app_process = subprocess.Popen([python, "-c", APP, str(port)])
     try:
-        declared = {"name": "shop", "metrics": [f":{port}"], "custom_metrics": DECLARED}
+        declared = {"name": "shop", "metrics": [f":{port}"], "metrics_prefix": "shop_", "custom_metrics": DECLARED}
         context = context_of({"scrape_interval": "1s", "apps": [declared]})
         config = prometheus_config(context)
         jobs = [job for job in config["scrape_configs"] if job["job_name"] == "app"]
@@ -83,6 +83,9 @@ def test_each_panel_shows_its_metric_by_its_labels(asked: tuple[str, App, dict[s
     assert series(url, panels["shop_campaigns"]) == {"kr": 3, "jp": 0}
     (refunds,) = series(url, panels["shop_refunds_total"]).items()
     assert refunds[0] == "late" and refunds[1] > 0
+    assert set(series(url, panels["All of shop_"])) == {
+        *("shop_campaigns", "shop_refunds_total", "shop_call_seconds_count", "shop_call_seconds_sum")
+    }
     (calls,) = series(url, panels["shop_call_seconds"]).items()
     assert calls[0] == "pay" and 0.25 < calls[1] <= 0.5  # its bucket
 

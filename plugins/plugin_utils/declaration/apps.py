@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.analytics import Analytics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import Backup, Switch
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomMetric
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomMetric, MetricName
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsItem
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpOptions, Job
@@ -104,6 +104,9 @@ class App(HttpOptions):
     custom_metrics: list[CustomMetric] = Field(
         [], description="Metrics that only this app has; each gets a panel, and an alert if declared. Needs `metrics`."
     )
+    metrics_prefix: MetricName | None = Field(
+        None, description="How names of its own metrics begin, such as shop_; a panel lists all of them."
+    )
     health: Health = Field(Health(), description="Health endpoints.")
     tcp: dict[Part, HostAndPort] = Field(
         {}, description="TCP ports it needs, such as {database: 127.0.0.1:5432}; each is watched by Uptime Kuma."
@@ -155,8 +158,8 @@ class App(HttpOptions):
 
     @model_validator(mode="after")
     def _custom_metrics_once(self) -> App:
-        if self.custom_metrics and not self.metrics:
-            raise ValueError("`custom_metrics` needs `metrics`: the page that has them")
+        if (self.custom_metrics or self.metrics_prefix) and not self.metrics:
+            raise ValueError("`custom_metrics` and `metrics_prefix` need `metrics`: the page that has them")
         if len({metric.name for metric in self.custom_metrics}) < len(self.custom_metrics):
             raise ValueError("List each name in `custom_metrics` once")
         return self

@@ -67,7 +67,9 @@ def test_what_does_not_fit_is_refused(keys: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("app", "words"),
     [
-        ({"custom_metrics": [CAMPAIGNS]}, "`custom_metrics` needs `metrics`"),
+        ({"custom_metrics": [CAMPAIGNS]}, "`custom_metrics` and `metrics_prefix` need `metrics`"),
+        ({"metrics_prefix": "shop_"}, "`custom_metrics` and `metrics_prefix` need `metrics`"),
+        ({"metrics": [":8000"], "metrics_prefix": "shop-"}, "String should match pattern"),
         ({"metrics": [":8000"], "custom_metrics": [CAMPAIGNS] * 2}, "List each name in `custom_metrics` once"),
     ],
 )

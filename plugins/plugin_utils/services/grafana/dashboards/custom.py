@@ -11,6 +11,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     PERCENT,
     SECONDS,
     SHARE,
+    Column,
     Panel,
     Query,
     Threshold,
@@ -38,6 +39,20 @@ def custom_panel(metric: CustomMetric, selector: str) -> Panel:
         thresholds=_too_much(metric),
         width=8,
         empty="The app does not export it, or counted nothing in this time; ./crowsnest verify knows which.",
+    )
+
+
+def prefix_panel(prefix: str, selector: str) -> Panel:
+    """A table of everything whose name begins so, summed over labels and instances; of histograms sum and count."""
+    series = f'{{__name__=~"{prefix}.+", __name__!~".+_(bucket|created)", {selector}}}'
+    return Panel(
+        f"All of {prefix}",
+        "Every metric whose name begins so, summed over its labels; of a counter since the app was started. For one that "
+        "matters declare `custom_metrics`: it gets a panel of its own and may alert.",
+        "table",
+        (Query(f"sort_desc(sum by (__name__) ({series}))"),),
+        width=24,
+        columns={"__name__": Column("Metric"), "Value": Column("Sum", 140, COUNT)},
     )
 
 
