@@ -40,9 +40,9 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
-        "Allowed: accepted_status, analytics, backup, business, compose, container, custom_metrics, database, env_file, "
-        "framework, headers, health, host, jobs, metrics, metrics_prefix, name, password, sentry, tcp, thresholds, url, "
-        "username, verify_tls.",
+        "Allowed: accepted_status, analytics, backup, business, compose, container, custom_metrics, database, "
+        "env_file, framework, headers, health, host, jobs, metrics, metrics_prefix, name, password, sentry, tcp, "
+        "thresholds, url, username, verify_tls.",
     ),
     (
         app(thresholds={"zzz": 1}),

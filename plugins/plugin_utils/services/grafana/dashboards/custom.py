@@ -47,8 +47,8 @@ def prefix_panel(prefix: str, selector: str) -> Panel:
     series = f'{{__name__=~"{prefix}.+", __name__!~".+_(bucket|created)", {selector}}}'
     return Panel(
         f"All of {prefix}",
-        "Every metric whose name begins so, summed over its labels; of a counter since the app was started. For one that "
-        "matters declare `custom_metrics`: it gets a panel of its own and may alert.",
+        "Every metric whose name begins so, summed over its labels; of a counter since the app was started. One that "
+        "matters: declare it in `custom_metrics` for a panel of its own and the alert AppMetricOutOfRange.",
         "table",
         (Query(f"sort_desc(sum by (__name__) ({series}))"),),
         width=24,
