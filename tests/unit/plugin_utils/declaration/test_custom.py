@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomMetric
 
+ROOT = Path(__file__).resolve().parents[4]
 CAMPAIGNS: dict[str, Any] = {"name": "shop_campaigns", "description": "Active campaigns"}
 
 
 def metric(**keys: Any) -> CustomMetric:
     return CustomMetric.model_validate({**CAMPAIGNS, **keys})
+
+
+def test_the_example_of_the_docs_is_taken() -> None:
+    text = (ROOT / "docs/operating.md").read_text()
+    (example,) = (block for block in re.findall(r"(?ms)^```yaml\n(.+?)^```", text) if "custom_metrics" in block)
+    (declared,) = yaml.safe_load(example)["crowsnest_apps"]
+    app = App.model_validate(declared)
+    assert [source.as_usual for source in app.metrics] == [True, False, False]
+    assert [metric.type for metric in app.custom_metrics] == ["gauge", "counter", "histogram"]
 
 
 def test_an_alert_has_a_time_and_a_severity_unless_declared() -> None:
