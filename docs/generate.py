@@ -143,7 +143,12 @@ def _title(cls: type[BaseModel]) -> str:
 def fields_table(cls: type[BaseModel], prefix: str = "") -> str:
     """A row per field of a model."""
     rows = [
-        [f"`{prefix}{name}`", _allowed(field.annotation, field.metadata), _default(field), field.description or ""]
+        [
+            f"`{prefix}{field.alias or name}`",
+            _allowed(field.annotation, field.metadata),
+            _default(field),
+            field.description or "",
+        ]
         for name, field in cls.model_fields.items()
         if not any(name in base.model_fields for base in _shared(cls))
     ]

@@ -14,12 +14,13 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "App": {
         "name": "shop",
         "url": "https://shop.example.com/",
-        "metrics": [":8000"],
         "username": "kim",
         "backup": {"remote": "own", "check_in": True},
         "env_file": "/srv/shop/.env",
         "analytics": {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]},
     },
+    # A token excludes the password: test_config.py of Prometheus has one.
+    "MetricsSource": {"address": ":8000", "username": "kim", "bearer_token": None},
     "Database": {"name": "shop", "admin_user": "postgres"},
     "BackupRemote": {"bucket": "backups", "region": "ap-northeast-2", "access_key": "kim"},
     "SentryAccount": {"organization": "acme"},

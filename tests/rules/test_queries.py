@@ -36,8 +36,19 @@ DECLARED: dict[str, Any] = {
         for name in ("django", "fastapi", "flask", "generic")
     ]
     + [
-        {"name": "express", "framework": "prom_client", "metrics": [":3000"], "database": {"name": "express"}},
-        EVERY_KIND.model_dump(include={"name", "framework", "metrics", "slo", "anomaly", "signals"}),
+        {
+            "name": "express",
+            "framework": "prom_client",
+            "metrics": [":3000"],
+            "database": {"name": "express"},
+            "metrics_prefix": "shop_",
+            "custom_metrics": [
+                {"name": "shop_campaigns", "labels": ["region"], "description": "x", "alert": {"below": 1}},
+                {"name": "shop_refunds_total", "type": "counter", "description": "x", "alert": {"above": 1}},
+                {"name": "shop_api_seconds", "type": "histogram", "labels": ["endpoint"], "description": "x"},
+            ],
+        },
+        EVERY_KIND.model_dump(by_alias=True, exclude_unset=True),
     ],
 }
 # A value for each label that a selector says nothing exact of: the first one that its matchers take.
@@ -120,7 +131,10 @@ def openmetrics(found: list[dict[str, Any]], now: float) -> str:
     """Rising series, one sample a minute, for every selector; a histogram has three buckets."""
     names = {}
     for selector in found:
-        name = selector["name"]
+        # A pattern of names is of those that begin so.
+        name = selector["name"] or next(
+            shortest(it["value"]) for it in selector["matchers"] if it["name"] == "__name__"
+        )
         for le in ("0.1", "1", "+Inf") if name.endswith("_bucket") else ("",):
             labels = {**series(selector), **({"le": le} if le else {})}
             pairs = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))

@@ -23,6 +23,7 @@ APP: dict[str, Any] = {
     "url": "https://shop.example.com/",
     "metrics": [":8000"],
     "health": {"basic": "/health/", "detailed": "/health/detailed/", "components": ["database"]},
+    "custom_metrics": [{"name": "shop_campaigns", "description": "Campaigns", "alert": {"below": 1}}],
 }
 FRAMEWORKS = [*PROFILES, "generic"]
 

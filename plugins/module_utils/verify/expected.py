@@ -125,6 +125,13 @@ class Analytics(TypedDict):
     accepted: list[int]
 
 
+class CustomMetric(TypedDict):
+    """A series that an app must export, as its team declares."""
+
+    app: str
+    series: str
+
+
 class Line(TypedDict):
     """A `Check` as it is passed between the controller and the host, and in the report."""
 
@@ -171,6 +178,7 @@ class Expected(OfServices):
     grafana_plugins: dict[str, str]
     backups: list[Backup]
     analytics: list[Analytics]
+    custom_metrics: list[CustomMetric]
     checks: list[Line]
 
 

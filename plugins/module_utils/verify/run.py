@@ -28,6 +28,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
     Check,
     logs_of,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.custom import custom_checks, exported_question
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import (
     ComposeProject,
     Expected,
@@ -190,13 +191,15 @@ def prometheus_checks(expected: Expected, now: float) -> list[Check]:
     url = expected["services"]["prometheus"]["url"]
     since = in_force_since(expected["services"]["alertmanager"]["path"])
     prometheus, exprs = Prometheus(url), questions(_window(now - since))
+    exported = exported_question(expected["custom_metrics"])
     try:
         runtime = prometheus.get("/api/v1/status/runtimeinfo")
         targets = prometheus.get("/api/v1/targets?state=active")["activeTargets"]
         groups = prometheus.get("/api/v1/rules")["groups"]
         alertmanagers = prometheus.get("/api/v1/alertmanagers")["activeAlertmanagers"]
         of_panels = [query["expr"] for query in expected["queries"]]
-        answers = prometheus.query_all([*exprs.values(), *of_panels, *asked_of_apps(expected["app_metrics"])])
+        of_apps = [exported, *asked_of_apps(expected["app_metrics"])]
+        answers = prometheus.query_all([*exprs.values(), *of_panels, *of_apps])
         if prometheus.silent:
             raise prometheus.silent
     except ServiceError as error:
@@ -223,6 +226,7 @@ def prometheus_checks(expected: Expected, now: float) -> list[Check]:
         *state_checks(Now(expected, alerts, since, now - since), facts),
         *panel_checks(expected["queries"], answers, age, apps),
         *app_metrics_checks(expected["app_metrics"], answers),
+        *custom_checks(expected["custom_metrics"], answers[exported], apps),
     ]
 
 

@@ -41,8 +41,10 @@ class MetricsPage:
     path: str
 
     @classmethod
-    def parse(cls, text: str) -> MetricsPage:
+    def parse(cls, text: str, path: str | None = None) -> MetricsPage:
         """`127.0.0.1:8000/internal` → ("127.0.0.1", 8000, "/internal"); `:8000` → ("", 8000, "/metrics").
+
+        `path` stands in for one that is not in the text.
 
         Raises ValueError when it is not host:port/path; the host may be missing.
         """
@@ -50,7 +52,7 @@ class MetricsPage:
         if not found or not is_host(found[1]) or not is_port(found[2]):
             allowed = "host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000"
             raise ValueError(f"{allowed}{_about_scheme(text)}")
-        return cls(found[1], int(found[2]), f"/{found[3]}" if found[3] else _USUAL_PATH)
+        return cls(found[1], int(found[2]), f"/{found[3]}" if found[3] else path or _USUAL_PATH)
 
     @property
     def address(self) -> str:
@@ -72,5 +74,5 @@ def _about_scheme(text: str) -> str:
     scheme = text.partition("://")[0].lower()
     return {
         "http": "; leave `http://` out, and name the port (80 where the URL has none)",
-        "https": "; metrics are read over plain http: name an address where the app answers without TLS",
+        "https": "; over https write a mapping such as {address: 127.0.0.1:8443, scheme: https}",
     }.get(scheme, "")

@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.analytics import Analytics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import Backup, Switch
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomMetric, MetricName
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsItem
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpOptions, Job
@@ -21,7 +23,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
     Duration,
     File,
     HostAndPort,
-    MetricsTarget,
     Part,
     PathOrUrl,
     Strict,
@@ -105,9 +106,15 @@ class App(HttpOptions):
     url: AskedUrl | None = Field(None, description="The public address; it is probed, and its certificate is checked.")
     host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
     container: Container | None = Field(None, description="Name of its main container, for alert messages.")
-    metrics: list[MetricsTarget] = Field(
+    metrics: list[MetricsItem] = Field(
         [],
-        description="Where metrics are read: host:port/path as `curl` on that host reaches it. Default path: /metrics.",
+        description="Pages of its metrics; text stands for the `address` of one.",
+    )
+    custom_metrics: list[CustomMetric] = Field(
+        [], description="Metrics that only this app has; each gets a panel, and an alert if declared. Needs `metrics`."
+    )
+    metrics_prefix: MetricName | None = Field(
+        None, description="How names of its own metrics begin, such as shop_; a panel lists all of them."
     )
     health: Health = Field(Health(), description="Health endpoints.")
     tcp: dict[Part, HostAndPort] = Field(
@@ -181,6 +188,14 @@ class App(HttpOptions):
             )
         if self.sentry and self.sentry.release == "image" and not self.sentry.restart:
             raise ValueError("`release: image` needs `restart`: the tag is that of the first service in it")
+        return self
+
+    @model_validator(mode="after")
+    def _custom_metrics_once(self) -> App:
+        if (self.custom_metrics or self.metrics_prefix) and not self.metrics:
+            raise ValueError("`custom_metrics` and `metrics_prefix` need `metrics`: the page that has them")
+        if len({metric.name for metric in self.custom_metrics}) < len(self.custom_metrics):
+            raise ValueError("List each name in `custom_metrics` once")
         return self
 
     @model_validator(mode="after")

@@ -139,8 +139,8 @@ class AnyMonitor(Strict):
     paused: bool = Field(False, description="Declared, but not checked.")
 
 
-class HttpOptions(Strict):
-    """How an address is requested over HTTP, and which answers count as healthy."""
+class HttpRequest(Strict):
+    """How an address is requested over HTTP."""
 
     # A colon would end the name: https://www.rfc-editor.org/rfc/rfc7617#section-2
     username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f\x7f]+$"), no_password("password")] | None = Field(
@@ -153,14 +153,9 @@ class HttpOptions(Strict):
         "not treated as secrets.",
     )
     verify_tls: bool = Field(True, description="Whether an invalid certificate counts as an outage.")
-    accepted_status: list[StatusCodes] = Field(
-        ["200-299"],
-        min_length=1,
-        description="Status codes that count as healthy. With any of 300 to 399, redirects are not followed.",
-    )
 
     @model_validator(mode="after")
-    def _login_as_a_whole(self) -> HttpOptions:
+    def _login_as_a_whole(self) -> HttpRequest:
         if (self.username is None) != (self.password is None):
             raise ValueError("Set `username` and `password` together, or neither")
         names = [name.lower() for name in self.headers]
@@ -169,6 +164,16 @@ class HttpOptions(Strict):
         if self.username is not None and "authorization" in names:
             raise ValueError("Set `username` or a header Authorization, not both")
         return self
+
+
+class HttpOptions(HttpRequest):
+    """How an address is requested over HTTP, and which answers count as healthy."""
+
+    accepted_status: list[StatusCodes] = Field(
+        ["200-299"],
+        min_length=1,
+        description="Status codes that count as healthy. With any of 300 to 399, redirects are not followed.",
+    )
 
     @property
     def follows_redirects(self) -> bool:

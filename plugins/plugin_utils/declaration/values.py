@@ -210,7 +210,7 @@ def _host_and_port(text: str) -> str:
     return text
 
 
-def _metrics_target(text: str) -> str:
+def _metrics_address(text: str) -> str:
     MetricsPage.parse(text)
     return text
 
@@ -251,10 +251,10 @@ _ASKED = no_login("Put it in `username` and `password`")
 AskedUrl = Annotated[str, _ASKED, AfterValidator(_http_url)]
 PathOrUrl = Annotated[str, _ASKED, AfterValidator(_path_or_url)]
 HostAndPort = Annotated[str, no_login("Leave it out: checking a port needs no login"), AfterValidator(_host_and_port)]
-MetricsTarget = Annotated[
+MetricsAddress = Annotated[
     str,
-    no_login("Leave it out: metrics are read without a login, so serve them on loopback or a private address"),
-    AfterValidator(_metrics_target),
+    no_login("Put it in `username` and `password` of a mapping, beside `address`"),
+    AfterValidator(_metrics_address),
 ]
 SmtpServer = Annotated[str, _ASKED, AfterValidator(_host_and_port)]
 DatabaseAddress = Annotated[

@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.app_files import app_file_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.backup import backup_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.business import business_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.metrics import authority_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.references import (
     alert_mistakes,
@@ -35,6 +36,7 @@ def declaration_mistakes(
     lines = [
         *value_mistakes(variables),
         *app_mistakes(variables.get("crowsnest_apps"), groups),
+        *authority_mistakes(variables.get("crowsnest_apps"), inventory_dir),
         *service_mistakes(variables),
         *history_mistakes(variables),
         *alert_mistakes(disabled),

@@ -64,20 +64,26 @@ def _read_twice(apps: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> It
     for index, app in enumerate(apps):
         for position, target in enumerate(entries(app.get("metrics"))):
             path = f"{entry('crowsnest_apps', index, app, 'name')}.metrics[{position}]"
-            page = _metrics_page(str(target))
+            page = _metrics_page(target)
             if page is None:
                 continue
             elsewhere = app.get("host") not in (None, *servers)
             own = str(app["host"]) if elsewhere else "127.0.0.1"
             same = first.setdefault(replace(page, host=own) if page.host in ("", "localhost") else page, path)
             if same != path:
-                yield f"{path}: {shown(target)} is already declared as {same}. Allowed: each page once."
+                yield f"{path}: {shown(_address(target))} is already declared as {same}. Allowed: each page once."
 
 
-def _metrics_page(target: str) -> MetricsPage | None:
+def _address(target: Any) -> str:
+    """The address of an item of `metrics`: text, or a mapping with it."""
+    return str(mapping(target).get("address") if isinstance(target, dict) else target)
+
+
+def _metrics_page(target: Any) -> MetricsPage | None:
     """None for a target that the model refuses."""
+    path = mapping(target).get("path")
     try:
-        return MetricsPage.parse(target)
+        return MetricsPage.parse(_address(target), path if isinstance(path, str) else None)
     except ValueError:
         return None
 
@@ -96,10 +102,10 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
     why = f"cannot be reached from the server, as the app runs on {host}"
     targets = app.get("metrics")
     for position, target in enumerate(entries(targets)):
-        if LOOPBACK.match(str(target)):
-            page, quoted = _metrics_page(str(target)), shown(target)
+        if LOOPBACK.match(address := _address(target)):
+            page, quoted = _metrics_page(target), shown(address)
             # The declared target without its host.
-            written = f", written as `{str(target).removeprefix(page.host)}`" if page and quoted != HIDDEN else ""
+            written = f", written as `{address.removeprefix(page.host)}`" if page and quoted != HIDDEN else ""
             yield f"{path}.metrics[{position}]: {quoted} {why}. Allowed: a port on {host}'s private address{written}."
     health = mapping(app.get("health"))
     urls = {"url": app.get("url"), "health.basic": health.get("basic"), "health.detailed": health.get("detailed")}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import RefusalError
@@ -91,7 +92,7 @@ def _allowed(kind: str, context: Mapping[str, Any], message: str) -> str:
 
 def _unknown_key(place: Place, key: str) -> str:
     prefix = PREFIX if place.models == [declaration.Declaration] else ""
-    known = [prefix + name for name in sorted(place.models[-1].model_fields)]
+    known = [prefix + name for name in sorted(fields(place.models[-1]))]
     return f"{place.path}: unknown key.{nearest(prefix + key, known)} Allowed: {', '.join(known)}."
 
 
@@ -138,12 +139,12 @@ def _step(place: Place, part: str | int, value: Any) -> Any:
         value = value[part] if isinstance(value, list) and part < len(value) else None
         place.path = entry(place.path, part, value, *_NAMES)
         return value
-    known = model.model_fields if model else {}
+    known = fields(model) if model else {}
     if part in known:
         place.annotation, place.description = known[part].annotation, known[part].description or ""
     elif get_origin(annotation) is dict and part != "[key]":
         place.annotation, place.description = get_args(annotation)[1], ""
-    if part != "[key]":  # the mistake is in the key before it
+    if part != "[key]" and not isinstance(value, str):  # the mistake is in the key before it; text stands for a mapping
         inner = value.get(part) if isinstance(value, dict) else None
         name = part if part in known or _can_be_shown(part, model, place, inner) else HIDDEN_KEY
         place.path += f".{name}" if place.path else PREFIX + name
@@ -156,9 +157,14 @@ def _can_be_shown(key: str, model: type[BaseModel] | None, place: Place, value: 
     So may a name without the mapping that belongs to it.
     """
     if model:
-        return bool(nearest(key, list(model.model_fields)) or re.fullmatch("[A-Za-z_]{1,40}", key))
+        return bool(nearest(key, list(fields(model))) or re.fullmatch("[A-Za-z_]{1,40}", key))
     misplaced = " " in key or (_alternatives(place.annotation) and not isinstance(value, dict))
     return is_name(key) and not (holds_secret(place.annotation) and misplaced)
+
+
+def fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the names that people write."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
 def _bare(annotation: Any) -> Any:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import PLAN_FILE, config_directory, data_directory
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsSource
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import BackupSize
 
 
@@ -85,9 +86,9 @@ class Plan(BaseModel):
         """Inventory name of the host that an app runs on."""
         return app.host or self.server
 
-    def app_target(self, app: App, target: str) -> MetricsPage:
-        """A metrics target as the server reaches it: `:8000` of an app on the server is 127.0.0.1:8000."""
-        return MetricsPage.parse(target).on(self.hosts[self.host_of(app)])
+    def app_target(self, app: App, source: MetricsSource) -> MetricsPage:
+        """A page of metrics as the server reaches it: `:8000` of an app on the server is 127.0.0.1:8000."""
+        return source.page.on(self.hosts[self.host_of(app)])
 
     def to_keep(self) -> InForce:
         """What the next plan must know of this one. It holds nothing that differs from run to run."""

@@ -27,7 +27,6 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import events
@@ -89,6 +88,11 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             }
             for app in context.declaration.apps
             if app.analytics and app.url
+        ],
+        "custom_metrics": [
+            {"app": app.name, "series": metric.exported}
+            for app in context.declaration.apps
+            for metric in app.custom_metrics
         ],
         **of_services,
         "checks": [
@@ -271,10 +275,10 @@ def _odd_ports(context: Context, host: str, facts: HostFacts) -> list[Line]:
     # Further hosts are watched at their private address, and so are apps on them.
     wanted = {context.plan.hosts[host].strip("[]")} if host != context.server else set()
     watched = {context.plan.node_exporter_port} | {
-        MetricsPage.parse(target).port
+        source.page.port
         for app in context.declaration.apps
         if (context.plan.host_of(app)) == host
-        for target in app.metrics
+        for source in app.metrics
     }
     published = {row["port"]: row["container"] for row in facts["published"] if _from_outside(row["address"], facts)}
     checks = []

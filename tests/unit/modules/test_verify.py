@@ -128,6 +128,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "grafana_plugins": {},
         "backups": [],
         "analytics": [],
+        "custom_metrics": [],
         "monitors": [],
         "status_pages": [],
         "app_metrics": [],
@@ -232,6 +233,17 @@ def test_a_query_error_is_a_fault_in_prometheus_own_words(
     words = "HTTP 400: parse error: unclosed left parenthesis"
     assert lines(result, "FAIL") == [f"panels: host: CPU: the query is refused: {words}"]
     assert result["report"]["failed"] == 1
+
+
+def test_a_declared_metric_that_an_app_does_not_export_is_a_warning(
+    run_module: Run, expected: Expected, prometheus: Prometheus
+) -> None:
+    expected["custom_metrics"] = [{"app": "shop", "series": name} for name in ("shop_orders", "shop_lost")]
+    prometheus.words["by (app) (min_over_time"] = vector(({"app": "shop"}, 1.0))
+    prometheus.words["shop_lost|shop_orders"] = vector(({"app": "shop", "__name__": "shop_orders"}, 1.0))
+    result = run_module(verify, expected=expected, secrets=secrets())
+    assert lines(result, "WARN") == ["metrics: shop: shop_lost is declared, but not exported"]
+    assert "metrics: 1 of 2 declared ones are exported" in lines(result, "PASS")
 
 
 def test_what_failed_comes_first(run_module: Run, expected: Expected, prometheus: Prometheus) -> None:

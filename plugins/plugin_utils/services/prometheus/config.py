@@ -15,6 +15,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.c
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import sentry_probes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import KEYS_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Scrape
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_pages import (
+    AppPage,
+    app_pages,
+    request_options,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
     OWN_LABEL,
     OWN_VALUE,
@@ -28,13 +33,14 @@ PROBE_INTERVAL = "30s"
 SENTRY_INTERVAL = "60s"
 # How a page without a usable content type is read: many apps send text/html or nothing at all.
 _TEXT = {"fallback_scrape_protocol": "PrometheusText0.0.4"}
+_APP = {**_TEXT, "sample_limit": APP_SAMPLE_LIMIT}
 
 
 def prometheus_config(context: Context) -> dict[str, Any]:
     """prometheus.yml: https://prometheus.io/docs/prometheus/latest/configuration/configuration/"""
     interval, environment = context.declaration.scrape_interval, context.declaration.environment
     alertmanager = context.services["alertmanager"]
-    jobs = [*_stack_jobs(context), _node_job(context), _app_job(context)]
+    jobs = [*_stack_jobs(context), _node_job(context), *_app_jobs(context)]
     if "blackbox" in context.services:
         port, apps = context.services["blackbox"].port, context.declaration.apps
         jobs += [
@@ -120,24 +126,35 @@ def _node_job(context: Context) -> dict[str, Any]:
     }
 
 
-def _app_job(context: Context) -> dict[str, Any]:
+def _app_jobs(context: Context) -> list[dict[str, Any]]:
+    """One for all pages without options of their own, and one for each other page; the label `job` of all is app."""
+    pages = list(app_pages(context.declaration.apps))
+    usual = [_app_target(context, page) for page in pages if page.source.as_usual]
+    own = [_own_app_job(context, page) for page in pages if not page.source.as_usual]
+    return [{"job_name": "app", **_APP, "static_configs": usual}, *own]
+
+
+def _own_app_job(context: Context, page: AppPage) -> dict[str, Any]:
+    address = context.plan.app_target(page.app, page.source).address
     return {
-        "job_name": "app",
-        **_TEXT,
-        "sample_limit": APP_SAMPLE_LIMIT,
-        "static_configs": [
-            _targets(
-                context,
-                page.address,
-                app=app.name,
-                host=context.plan.host_of(app),
-                __metrics_path__=page.path,
-                instance=page.instance,
-            )
-            for app in context.declaration.apps
-            for page in (context.plan.app_target(app, target) for target in app.metrics)
-        ],
+        "job_name": f"app/{page.name}",
+        **_APP,
+        **request_options(page, address),
+        "static_configs": [_app_target(context, page, job="app")],
     }
+
+
+def _app_target(context: Context, page: AppPage, **labels: str) -> dict[str, Any]:
+    target = context.plan.app_target(page.app, page.source)
+    return _targets(
+        context,
+        target.address,
+        app=page.app.name,
+        host=context.plan.host_of(page.app),
+        __metrics_path__=target.path,
+        instance=target.instance,
+        **labels,
+    )
 
 
 def _probe_job(
@@ -195,7 +212,7 @@ def targets(config: Mapping[str, Any]) -> list[Target]:
     """[{"job", "address", "path", "app", "probe", "host"}] of a prometheus.yml."""
     return [
         {
-            "job": job["job_name"],
+            "job": group["labels"].get("job", job["job_name"]),
             "address": address,
             "path": group["labels"].get("__metrics_path__", job.get("metrics_path", "/metrics")),
             "app": group["labels"].get("app", ""),

@@ -11,6 +11,8 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import NOTICE_ALERT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomAlert, CustomMetric
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsSource
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
@@ -20,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import budget_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rule_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import profile_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.signal_rules import signal_groups
 
@@ -30,7 +33,8 @@ OWN_LABEL, OWN_VALUE = "crowsnest_alert", "true"
 EVERY_KIND = App(
     name="any",
     framework="django",
-    metrics=[":8000"],
+    metrics=[MetricsSource(address=":8000")],
+    custom_metrics=[CustomMetric(name="campaigns", description="Campaigns", alert=CustomAlert(below=1))],
     slo=0.995,
     anomaly=True,
     signals=Signals(
@@ -71,6 +75,7 @@ def app_files(apps: Sequence[App], language: Language, told: Collection[str] = (
         "budget.yml": budget_groups(apps, language),
         "anomaly.yml": anomaly_groups(apps, language),
         "signals.yml": signal_groups(apps, language),
+        "custom.yml": custom_rule_groups(apps, language),
     }
     return {
         "app.yml": app_rule_groups(apps, language, told),

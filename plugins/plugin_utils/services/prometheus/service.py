@@ -15,6 +15,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container 
     Container,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Files, Page, Service
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_pages import (
+    authority_files,
+    secret_files,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import (
     gives_key,
     prometheus_config,
@@ -43,7 +47,15 @@ def _container(context: Context, planned: Planned) -> Container:
 
 
 def _files(context: Context) -> Files:
-    return {"prometheus.yml": yaml_text(prometheus_config(context)), **rule_files(context)}
+    return {
+        "prometheus.yml": yaml_text(prometheus_config(context)),
+        **rule_files(context),
+        **authority_files(context.declaration.apps, context.inventory_dir),
+    }
+
+
+def _secret_files(context: Context) -> Files:
+    return secret_files(context.declaration.apps)
 
 
 def _expected(context: Context) -> OfServices:
@@ -65,6 +77,7 @@ PROMETHEUS = Service(
     data=True,
     container=_container,
     files=_files,
+    secret_files=_secret_files,
     validate=("promtool", "check config", f"{CONFIG_IN_CONTAINER}/prometheus.yml"),
     reload_metric="prometheus_config_last_reload_successful",
     expected=_expected,

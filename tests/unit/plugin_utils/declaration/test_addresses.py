@@ -19,6 +19,7 @@ PAGES = {
 def test_a_metrics_target_has_a_host_a_port_and_a_path(text: str) -> None:
     page, instance = PAGES[text]
     assert MetricsPage.parse(text) == page
+    assert MetricsPage.parse(text, page.path) == page
     assert page.instance == instance
 
 

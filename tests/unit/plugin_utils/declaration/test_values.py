@@ -108,7 +108,11 @@ PLACES: dict[str, tuple[Callable[[str], dict[str, Any]], str]] = {
     ),
     "apps[0] (shop).metrics[0]": (
         lambda it: shop(metrics=[f"{it}h:80/m"]),
-        "Leave it out: metrics are read without a login",
+        "Put it in `username` and `password` of a mapping, beside `address`.",
+    ),
+    "apps[0] (shop).metrics[0].address": (
+        lambda it: shop(metrics=[{"address": f"{it}h:80/m"}]),
+        "Put it in `username` and `password` of a mapping, beside `address`.",
     ),
     "apps[0] (shop).tcp.queue": (lambda it: shop(tcp={"queue": f"{it}h:80"}), PORT),
     "apps[0] (shop).database.address": (lambda it: shop(database={"name": "a", "address": f"{it}h:5432"}), DATABASE),

@@ -73,6 +73,16 @@ WRONG: dict[str, Any] = {
 }
 
 
+# Text in its place is an address, which is shown unless it looks like a secret.
+ADDRESS = ("apps", 0, "metrics", 0)
+
+
+def is_address(way: tuple[Step, ...], value: Any) -> bool:
+    """Whether a value at this way is such a text, or a list with one."""
+    items = [value] if way == ADDRESS else value if way == ADDRESS[:-1] and isinstance(value, list) else []
+    return any(isinstance(item, str) for item in items)
+
+
 def test_the_model_has_secrets_at_many_places() -> None:
     assert {("apps", 0, "database", "admin_password"), ("monitors", 0, "headers", "X-Any")} <= set(WAYS)
     assert {("metabase_database", "password"), ("apps", 0, "headers", "X-Any"), ("heartbeat_url",)} <= set(WAYS)
@@ -85,7 +95,7 @@ def test_what_stands_in_the_place_of_a_secret_or_of_what_holds_it_is_not_shown(
     way: tuple[Step, ...], kind: str
 ) -> None:
     refused = 0
-    for length in range(1, len(way) + 1):
+    for length in (it for it in range(1, len(way) + 1) if not is_address(way[:it], WRONG[kind])):
         for type_ in ["", *types_of(str(way[0]))] if way[1:2] == (0,) else [""]:
             lines = mistakes(declared_with(way[:length], WRONG[kind], type_))
             refused += bool(lines)

@@ -43,9 +43,9 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
-        "Allowed: accepted_status, analytics, anomaly, backup, business, compose, container, database, env_file, "
-        "framework, headers, health, host, jobs, metrics, name, password, sentry, signals, slo, tcp, thresholds, url, "
-        "username, verify_tls.",
+        "Allowed: accepted_status, analytics, anomaly, backup, business, compose, container, custom_metrics, database, "
+        "env_file, framework, headers, health, host, jobs, metrics, metrics_prefix, name, password, sentry, signals, "
+        "slo, tcp, thresholds, url, username, verify_tls.",
     ),
     (
         app(thresholds={"zzz": 1}),
@@ -79,8 +79,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         app(metrics=["https://127.0.0.1/metrics"]),
-        f"crowsnest_apps[0] (shop).metrics[0]: 'https://127.0.0.1/…' does not fit. Allowed: {TARGET}; metrics "
-        f"are read over plain http: name an address where the app answers without TLS. {WHERE_METRICS}",
+        f"crowsnest_apps[0] (shop).metrics[0]: 'https://127.0.0.1/…' does not fit. Allowed: {TARGET}; over "
+        f"https write a mapping such as {{address: 127.0.0.1:8443, scheme: https}}. {WHERE_METRICS}",
     ),
     (
         app(metrics=["127.0.0.1:8000/metrics", ":8000"]),
@@ -89,7 +89,31 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         app(metrics=":8000"),
-        f"crowsnest_apps[0] (shop).metrics: ':8000' does not fit. Allowed: a list. {WHERE_METRICS}",
+        f"crowsnest_apps[0] (shop).metrics: {HIDDEN} does not fit. Allowed: a list. Pages of its metrics; "
+        "text stands for the `address` of one.",
+    ),
+    (
+        app(metrics=[{"address": "8000"}]),
+        f"crowsnest_apps[0] (shop).metrics[0].address: '8000' does not fit. Allowed: {TARGET}. {WHERE_METRICS}",
+    ),
+    (
+        app(metrics=[{"scheme": "https"}]),
+        f"crowsnest_apps[0] (shop).metrics[0].address: is missing. {WHERE_METRICS}",
+    ),
+    (
+        app(metrics=[{"address": ":8000", "token": "hush"}]),
+        "crowsnest_apps[0] (shop).metrics[0].token: unknown key. Allowed: address, bearer_token, ca_file, headers, "
+        "password, path, scheme, username, verify_tls.",
+    ),
+    (
+        app(metrics=[{"address": ":8443", "headers": {"Host": "shop.example.com"}, "scheme": "https"}]),
+        "crowsnest_apps[0] (shop).metrics[0]: its keys do not fit together. `headers` may have Host over http only; "
+        "over https write that name in `address`.",
+    ),
+    (
+        app(metrics=[":8000/a", {"address": "127.0.0.1:8000", "path": "/a", "scheme": "https"}]),
+        "crowsnest_apps[0] (shop).metrics[1]: '127.0.0.1:8000' is already declared as "
+        "crowsnest_apps[0] (shop).metrics[0]. Allowed: each page once.",
     ),
     (
         app(thresholds={"down_for": "5x"}),
@@ -218,6 +242,11 @@ LINES: list[tuple[dict[str, Any], str]] = [
         app(host="web2", metrics=["localhost:8000/of:all"]),
         "crowsnest_apps[0] (shop).metrics[0]: 'localhost:8000/of:all' cannot be reached from the server, as the app "
         "runs on web2. Allowed: a port on web2's private address, written as `:8000/of:all`.",
+    ),
+    (
+        app(host="web2", metrics=[{"address": "127.0.0.1:8443", "path": "/internal", "scheme": "https"}]),
+        "crowsnest_apps[0] (shop).metrics[0]: '127.0.0.1:8443' cannot be reached from the server, as the app "
+        "runs on web2. Allowed: a port on web2's private address, written as `:8443`.",
     ),
     (
         app(host="web2", metrics=["[::1]:8000"]),

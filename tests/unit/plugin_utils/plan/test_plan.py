@@ -307,8 +307,8 @@ TARGETS = {
 
 @pytest.mark.parametrize("case", TARGETS, ids=str)
 def test_a_metrics_target_is_read_as_its_own_host_reaches_it(plan: MakePlan, case: tuple[str | None, str]) -> None:
-    app = App(name="shop", host=case[0], metrics=[case[1]])
-    page = plan(hosts=["web1", "web2"]).app_target(app, case[1])
+    app = App.model_validate({"name": "shop", "host": case[0], "metrics": [case[1]]})
+    page = plan(hosts=["web1", "web2"]).app_target(app, app.metrics[0])
     assert (page.address, page.path) == TARGETS[case]
 
 

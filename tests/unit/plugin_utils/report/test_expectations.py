@@ -387,11 +387,22 @@ def test_lines_without_a_kind_stand_for_themselves() -> None:
     assert len(shown(*alike(10, kind=""))) == 11
 
 
+CAMPAIGNS = {"name": "shop_campaigns", "description": "Active campaigns"}
+
+
+def test_declared_metrics_are_expected_by_a_series_that_exists_from_the_start(
+    expect: Callable[..., dict[str, Any]],
+) -> None:
+    calls = {"name": "shop_calls", "type": "histogram", "description": "Calls"}
+    found = expect({"apps": [{**SHOP, "custom_metrics": [CAMPAIGNS, calls]}]})["custom_metrics"]
+    assert found == [{"app": "shop", "series": name} for name in ("shop_campaigns", "shop_calls_count")]
+
+
 def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, Any]]) -> None:
     database = {"address": "127.0.0.1:5432", "name": "shop", "admin_user": "a", "admin_password": "a-long-password"}
     analytics = {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]}
     declared = {
-        "apps": [{**SHOP, "database": database, "analytics": analytics}],
+        "apps": [{**SHOP, "database": database, "analytics": analytics, "custom_metrics": [CAMPAIGNS]}],
         "grafana_plugins": {"a-panel": "1.0.0"},
     }
     told = {"receivers": [SLACK], "heartbeat_url": "https://hc.example.com/ping"}

@@ -23,6 +23,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     firing_count,
     firing_table,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.custom import (
+    custom_panel,
+    prefix_panel,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import (
     too_many_errors,
     too_slow,
@@ -74,6 +78,8 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
     rows += objective_rows(app)
     if app.framework == "django":
         rows.append(_database_and_cache(app))
+    if app.custom_metrics or app.metrics_prefix:
+        rows.append(_own_metrics(app))
     if probed:
         rows.append(_health(app))
     rows.append(_errors_and_alerts(context, app, profile))
@@ -362,6 +368,13 @@ def _database_and_cache(app: App) -> Row:
             ),
         ),
     )
+
+
+def _own_metrics(app: App) -> Row:
+    panels = [custom_panel(metric, _of_instances(app)) for metric in app.custom_metrics]
+    if app.metrics_prefix:
+        panels.append(prefix_panel(app.metrics_prefix, _of_instances(app)))
+    return Row("Own metrics", tuple(panels))
 
 
 def _health(app: App) -> Row:

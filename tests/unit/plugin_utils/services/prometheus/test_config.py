@@ -12,7 +12,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import blackbox_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_pages import secret_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import prometheus_config
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import (
+    targets as expected_targets,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import app_monitors
 
 MakeContext = Callable[..., Context]
@@ -115,6 +119,51 @@ def test_every_target_of_every_app_is_read_at_its_path(jobs: dict[str, Any]) -> 
         "203.0.113.2:9000": {**blog, "__metrics_path__": "/metrics"},
     }
     assert jobs["app"]["sample_limit"] == 20_000
+
+
+def test_a_page_with_options_has_a_job_of_its_own_and_its_secrets_in_files(context: MakeContext) -> None:
+    page = {"address": ":8443", "scheme": "https", "username": "kim", "password": "hush", "verify_tls": False}
+    token = {
+        "address": ":8000",
+        "path": "/m",
+        "bearer_token": "hush",
+        "headers": {"X-Own": "hush", "Host": "a.example"},
+    }
+    made = context({"environment": "staging", "apps": [{"name": "shop", "metrics": [":9000", page, token]}]})
+    shop = {"app": "shop", "host": "web1", "job": "app"}
+    secrets = "/etc/crowsnest/current/secrets/shop"
+    config = prometheus_config(made)
+    by_name = {job["job_name"]: job for job in config["scrape_configs"]}
+    assert list(targets(by_name["app"])) == ["127.0.0.1:9000"]
+    first, second = by_name["app/shop/1"], by_name["app/shop/2"]
+    assert targets(first) == {
+        "127.0.0.1:8443": {**shop, "__metrics_path__": "/metrics", "instance": "127.0.0.1:8443"},
+    }
+    assert targets(second) == {"127.0.0.1:8000": {**shop, "__metrics_path__": "/m", "instance": "127.0.0.1:8000/m"}}
+    for job in (first, second):
+        del job["static_configs"], job["job_name"], job["fallback_scrape_protocol"]
+    assert first == {
+        "sample_limit": 20_000,
+        "scheme": "https",
+        "basic_auth": {"username": "kim", "password_file": f"{secrets}/1/password"},
+        "tls_config": {"insecure_skip_verify": True},
+    }
+    assert second == {
+        "sample_limit": 20_000,
+        "authorization": {"credentials_file": f"{secrets}/2/bearer_token"},
+        "http_headers": {"X-Own": {"files": [f"{secrets}/2/headers/X-Own"]}},
+        "proxy_url": "http://127.0.0.1:8000",
+        "relabel_configs": [{"target_label": "__address__", "replacement": "a.example"}],
+    }
+    assert secret_files(made.declaration.apps) == {
+        f"secrets/shop/{name}": "hush" for name in ("1/password", "2/bearer_token", "2/headers/X-Own")
+    }
+
+
+def test_verify_expects_a_page_with_options_as_a_target_of_apps(context: MakeContext) -> None:
+    made = context({"apps": [{"name": "shop", "metrics": [{"address": ":8443", "scheme": "https"}]}]})
+    (target,) = (it for it in expected_targets(prometheus_config(made)) if it["app"])
+    assert (target["job"], target["address"]) == ("app", "127.0.0.1:8443")
 
 
 def test_two_pages_of_one_address_are_two_instances(context: MakeContext) -> None:

@@ -19,8 +19,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 
 MakeContext = Callable[..., Context]
 ALWAYS = [*(f"rules/{name}" for name in static_rules()), "rules/app.yml"]
-APPS = [{"name": "shop", "framework": "django", "metrics": [":8000"]}]
-EVERYTHING = [EVERY_KIND.model_dump(include={"name", "framework", "metrics", "slo", "anomaly", "signals"})]
+CAMPAIGNS = {"name": "shop_campaigns", "description": "Campaigns", "alert": {"below": 1}}
+APPS = [{"name": "shop", "framework": "django", "metrics": [":8000"], "custom_metrics": [CAMPAIGNS]}]
+EVERYTHING = [EVERY_KIND.model_dump(by_alias=True, exclude_unset=True)]
 
 
 def rules_in(files: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -142,7 +143,7 @@ def test_own_rule_files_are_copied_to_the_letter_where_prometheus_loads_them(
     assert own == dict.fromkeys(
         ["rules/own-1-orders.yml", "rules/own-2-app.yml", "rules/own-3-orders.yml", "rules/own-4-orders.yml"], text
     )
-    assert {*ALWAYS, "rules/profile_django.yml", *own} == set(files)
+    assert {*ALWAYS, "rules/profile_django.yml", "rules/custom.yml", *own} == set(files)
 
 
 def test_making_the_rules_leaves_the_static_ones_as_they_are(context: MakeContext) -> None:

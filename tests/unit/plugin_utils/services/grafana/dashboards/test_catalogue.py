@@ -39,11 +39,21 @@ REMOTES = {"offsite": {"bucket": "shop-backups", "region": "ap-northeast-2"}}
 API: dict[str, Any] = {"name": "api", "framework": "fastapi", "host": "web2", "metrics": [":8100"]}
 NODE: dict[str, Any] = {"name": "node-app", "framework": "prom_client", "metrics": [":3000"]}
 GENERIC: dict[str, Any] = {"name": "other", "metrics": [":9000"]}
+MARKET: dict[str, Any] = {
+    "name": "market",
+    "metrics": [":9001"],
+    "metrics_prefix": "shop_",
+    "custom_metrics": [
+        {"name": "shop_campaigns", "labels": ["region"], "description": "Campaigns.", "alert": {"above": 7}},
+        {"name": "shop_refunds_total", "type": "counter", "description": "Refunds", "unit": "KRW"},
+        {"name": "shop_call_seconds", "type": "histogram", "description": "Calls", "unit": "seconds"},
+    ],
+}
 PAGE: dict[str, Any] = {"name": "page", "url": "https://page.example.com"}
-APPS = [SHOP, API, NODE, GENERIC, PAGE]
+APPS = [SHOP, API, NODE, GENERIC, MARKET, PAGE]
 # Labels that series carry: ours, Prometheus' own, and those of exporters that panels ask for.
 LABELS = {
-    *("environment", "host", "app", "job", "instance", "probe", "alertname", "alertstate", "severity"),
+    *("__name__", "environment", "host", "app", "job", "instance", "probe", "alertname", "alertstate", "severity"),
     *("mode", "device", "mountpoint", "phase", "state", "receiver_name", "code", "status_code"),
     *(
         "view",
@@ -61,7 +71,7 @@ LABELS = {
         "thing",
     ),
     *("monitor_name", "monitor_type", "container", "project", "service", "edge", "signal"),
-    *("database", "place", "remote"),
+    *("database", "place", "remote", "region"),
 }
 
 
@@ -112,6 +122,7 @@ def test_addresses_never_change(full: Context) -> None:
         "app-api": ("Development", "api"),
         "app-node-app": ("Development", "node-app"),
         "app-other": ("Development", "other"),
+        "app-market": ("Development", "market"),
     }
 
 
@@ -246,7 +257,7 @@ def test_an_app_leads_to_its_own_host_and_probes(full: Context) -> None:
 def test_a_firing_alert_leads_to_a_dashboard_that_exists(full: Context) -> None:
     """An app that is only probed has no dashboard of its own: its alerts lead to the probes."""
     table = next(panel for panel in panels(dashboards(full)[0]) if panel.title == "Alerts firing now")
-    assert '"app-$1", "app", "(shop|api|node-app|other)"' in table.queries[0].expr
+    assert '"app-$1", "app", "(shop|api|node-app|other|market)"' in table.queries[0].expr
     assert '"probes", "app", ".+"' in table.queries[0].expr
     assert "page" in table.columns
 
@@ -434,6 +445,7 @@ def test_an_app_is_asked_only_for_what_its_framework_exports(full: Context, name
         ("api", ["At a glance", "Server", "Errors and alerts"]),
         ("node-app", ["At a glance", "Server", "Errors and alerts"]),
         ("other", ["At a glance", "Errors and alerts"]),
+        ("market", ["At a glance", "Own metrics", "Errors and alerts"]),
     ],
 )
 def test_rows_of_an_app(full: Context, name: str, rows: list[str]) -> None:

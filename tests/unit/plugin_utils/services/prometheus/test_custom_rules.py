@@ -1,0 +1,55 @@
+"""Rules of declared metrics: which there are, and their words. PromQL is tested in tests/rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rule_groups
+
+
+def app(*metrics: dict[str, Any]) -> App:
+    declared = [{"name": f"m{number}", "description": "Words", **it} for number, it in enumerate(metrics)]
+    return App.model_validate({"name": "shop", "metrics": [":8000"], "custom_metrics": declared})
+
+
+def test_only_metrics_with_a_declared_alert_have_a_rule() -> None:
+    (group,) = custom_rule_groups([app({}, {"alert": {"above": 1}}), app()], "en")
+    assert [rule["labels"]["metric"] for rule in group["rules"]] == ["m1"]
+    assert custom_rule_groups([app({})], "en") == []
+
+
+SUMMARIES = {
+    ("en", "above"): "{{ $labels.app }}: m0 is above 2.5 (region {{ $labels.region }})",
+    ("en", "below"): "{{ $labels.app }}: m0 is below 2.5 (region {{ $labels.region }})",
+    ("ko", "above"): "{{ $labels.app }}: m0 값이 2.5 초과 (region {{ $labels.region }})",
+    ("ko", "below"): "{{ $labels.app }}: m0 값이 2.5 미만 (region {{ $labels.region }})",
+}
+
+
+@pytest.mark.parametrize("case", SUMMARIES, ids=str)
+def test_the_summary_says_which_bound_was_passed_and_where(case: tuple[str, str]) -> None:
+    language, side = case
+    (group,) = custom_rule_groups([app({"labels": ["region"], "alert": {side: 2.5}})], language)
+    assert group["rules"][0]["annotations"]["summary"] == SUMMARIES[case]
+
+
+# (unit, type): the template of the value and the threshold
+UNITS = {
+    ("count", "gauge"): ("{{ $value | humanize }}", "above 2, 5m"),
+    ("KRW", "gauge"): ("{{ $value | humanize }} KRW", "above 2 KRW, 5m"),
+    ("KRW", "counter"): ("{{ $value | humanize }} KRW / 5 min", "above 2 KRW / 5 min, 5m"),
+    ("seconds", "histogram"): ("{{ $value | humanizeDuration }}", "above 2 seconds, 5m"),
+    ("bytes", "counter"): ("{{ $value | humanize1024 }}B / 5 min", "above 2 bytes / 5 min, 5m"),
+    ("ratio", "gauge"): ("{{ $value | humanizePercentage }}", "above 2 ratio, 5m"),
+}
+
+
+@pytest.mark.parametrize("case", UNITS, ids=str)
+def test_value_and_threshold_have_the_unit(case: tuple[str, str]) -> None:
+    unit, kind = case
+    (group,) = custom_rule_groups([app({"unit": unit, "type": kind, "alert": {"above": 2}})], "en")
+    annotations = group["rules"][0]["annotations"]
+    assert (annotations["value"], annotations["threshold"]) == UNITS[case]
