@@ -35,8 +35,14 @@ def amtool() -> Tool:
 # whose exceptions Sentry tells in Slack.
 SHOP: dict[str, Any] = {
     "apps": [
-        {"name": "shop", "framework": "django", "metrics": ["127.0.0.1:8000"]},
-        {"name": "fastapi", "framework": "fastapi"},
+        {
+            "name": "shop",
+            "framework": "django",
+            "metrics": ["127.0.0.1:8000"],
+            "redis": {"queues": ["celery", "bulk"]},
+            "thresholds": {"queue_length": 200},
+        },
+        {"name": "fastapi", "framework": "fastapi", "redis": {}},
         {"name": "express", "framework": "prom_client"},
         {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
     ],

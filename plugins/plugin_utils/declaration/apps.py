@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.analytics import Analytics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import Backup, Switch
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.redis import Redis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpOptions, Job
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
@@ -37,6 +38,9 @@ class Thresholds(Strict):
         1.0, gt=0, description="p95 response time for severity medium, over 10 min."
     )
     down_for: Duration = Field("5m", description="How long an app must be unreachable before it fires.")
+    queue_length: int = Field(
+        100, gt=0, description="Tasks that wait in one Celery queue, above which it fires after 5 min; needs `redis`."
+    )
 
     @model_validator(mode="after")
     def _medium_before_high(self) -> Thresholds:
@@ -108,6 +112,7 @@ class App(HttpOptions):
     database: Database | None = Field(
         None, description="Its PostgreSQL database: Metabase reads it, and it is backed up."
     )
+    redis: Redis | None = Field(None, description="Its Redis: memory, clients and Celery queues are watched.")
     backup: Annotated[Backup | None, Switch] = Field(
         Backup(), description="When its database is backed up; `false`: never. It has an effect only with `database`."
     )
