@@ -15,6 +15,7 @@ IMAGES = {
     "amtool": "alertmanager",
     "alertmanager": "alertmanager",
     "blackbox_exporter": "blackbox",
+    "postgres_exporter": "postgres_exporter",
     "redis_exporter": "redis_exporter",
     "redis-server": "redis",
 }

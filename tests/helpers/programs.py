@@ -24,10 +24,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DEBIANS = {
     "alertmanager": "prometheus-alertmanager",
     "blackbox_exporter": "prometheus-blackbox-exporter",
+    "postgres_exporter": "prometheus-postgres-exporter",
     "redis_exporter": "prometheus-redis-exporter",
 }
 # Where a program says that it has started, where it is not /-/ready.
-STARTED = {"blackbox_exporter": "-/healthy", "redis_exporter": "health"}
+STARTED = {"blackbox_exporter": "-/healthy", "postgres_exporter": "", "redis_exporter": "health"}
 Tool = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -14,6 +14,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.s
     METABASE,
     METABASE_DATABASE,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_exporter.service import (
+    POSTGRES_EXPORTER,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.service import PROMETHEUS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.service import REDIS_EXPORTER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.service import UPTIME_KUMA
@@ -27,6 +30,7 @@ REGISTRY: Mapping[str, Service] = {
         BLACKBOX,
         GRAFANA,
         REDIS_EXPORTER,
+        POSTGRES_EXPORTER,
         UPTIME_KUMA,
         METABASE,
         METABASE_DATABASE,
