@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import requests
-import yaml
 from contexts import context_of
+from exporters import Ask, watched
 from locked_packages import of_pypi
-from programs import REPOSITORY, command, free_port, running, until
+from programs import REPOSITORY, command, free_port, until
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import prometheus_config
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import rule_files
 
 USER, PASSWORD = "kim", r"""p'a":\@%w$1"""
-Ask = Callable[[str], dict[tuple[str, ...], float]]
 Redis = Callable[..., str]
 
 
@@ -83,26 +78,8 @@ def context(ports: tuple[int, int]) -> Context:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Path:
-    """The configuration of the exporter and of a Prometheus that reads nothing else."""
-    folder, service = tmp_path_factory.mktemp("redis"), REGISTRY["redis_exporter"]
-    config = prometheus_config(context)
-    config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == service.name]
-    config["rule_files"] = ["rules/redis_exporter.yml"]
-    del config["alerting"]
-    files = {**service.files(context), **rule_files(context), "prometheus.yml": yaml.safe_dump(config)}
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
-
-
-def variables(text: str) -> Mapping[str, str]:
-    """The environment as a shell reads this file, which agrees with compose on its quotes."""
-    listed = subprocess.run(
-        ["env", "-i", "sh", "-c", f"set -a\n{text}\nenv -0"], check=True, capture_output=True, text=True
-    ).stdout
-    return dict(each.partition("=")[::2] for each in listed.split("\0") if each)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("redis")
 
 
 @pytest.fixture(scope="module")
@@ -113,30 +90,8 @@ def redis(folder: Path, ports: tuple[int, int]) -> Iterator[Redis]:
 
 @pytest.fixture(scope="module")
 def ask(folder: Path, context: Context, redis: Redis) -> Iterator[Ask]:
-    """PromQL → {values of the labels app, host, queue that a series has: its value}."""
-    planned = context.services["redis_exporter_shop"]
-    words = [
-        word.replace(CONFIG_IN_CONTAINER, str(folder))
-        for word in REGISTRY["redis_exporter"].container(context, planned).command
-        if "listen-address" not in word
-    ]
-    (secret,) = REGISTRY["redis_exporter"].secret_files(context).values()
-    assert PASSWORD not in " ".join(words)
-    own = {name: value for name, value in variables(secret).items() if name.startswith("REDIS_")}
-    with (
-        running("redis_exporter", folder, *words, port=planned.port, **own),
-        running("prometheus", folder, "--config.file=prometheus.yml", f"--storage.tsdb.path={folder}/data") as url,
-    ):
-
-        def answer(expr: str) -> dict[tuple[str, ...], float]:
-            found = requests.get(f"{url}/api/v1/query", params={"query": expr}, timeout=10).json()["data"]["result"]
-            names = ("app", "host", "queue")
-            return {
-                tuple(it["metric"][name] for name in names if name in it["metric"]): float(it["value"][1])
-                for it in found
-            }
-
-        yield answer
+    with watched(context, "redis_exporter_shop", folder) as it:
+        yield it
 
 
 def test_it_logs_in_and_its_series_belong_to_the_app(ask: Ask) -> None:
