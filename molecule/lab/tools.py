@@ -16,6 +16,7 @@ IMAGES = {
     "alertmanager": "alertmanager",
     "blackbox_exporter": "blackbox",
     "postgres_exporter": "postgres_exporter",
+    "pushgateway": "pushgateway",
     "redis_exporter": "redis_exporter",
     "redis-server": "redis",
 }

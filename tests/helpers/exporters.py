@@ -13,7 +13,10 @@ import requests
 import yaml
 from programs import running
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
+    CONFIG_IN_CONTAINER,
+    DATA_IN_CONTAINER,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import prometheus_config
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import rule_files
@@ -36,7 +39,7 @@ def watched(context: Context, name: str, folder: Path) -> Iterator[Ask]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     command = service.container(context, planned).command
-    words = [word.replace(CONFIG_IN_CONTAINER, str(folder)) for word in command if "listen-address" not in word]
+    words = [_here(word, folder) for word in command if "listen-address" not in word]
     secrets = service.secret_files(context)
     own = environment("".join(secrets.values()))
     assert [secret for secret in own.values() if secret in " ".join(words)] == []
@@ -51,6 +54,10 @@ def watched(context: Context, name: str, folder: Path) -> Iterator[Ask]:
             return {tuple(labels[each] for each in _LABELS if each in labels): value for labels, value in series}
 
         yield ask
+
+
+def _here(word: str, folder: Path) -> str:
+    return word.replace(CONFIG_IN_CONTAINER, str(folder)).replace(f"={DATA_IN_CONTAINER}/", f"={folder}/data-of-it-")
 
 
 def environment(text: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ DEBIANS = {
     "alertmanager": "prometheus-alertmanager",
     "blackbox_exporter": "prometheus-blackbox-exporter",
     "postgres_exporter": "prometheus-postgres-exporter",
+    "pushgateway": "prometheus-pushgateway",
     "redis_exporter": "prometheus-redis-exporter",
 }
 # Where a program says that it has started, where it is not /-/ready.

@@ -46,6 +46,7 @@ SHOP: dict[str, Any] = {
         {"name": "express", "framework": "prom_client"},
         {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
     ],
+    "pushgateway": {"nightly-import": "1h"},
     "sentry": {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"},
 }
 TOLD = {

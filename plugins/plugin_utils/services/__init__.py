@@ -18,6 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_e
     POSTGRES_EXPORTER,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.service import PROMETHEUS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.pushgateway.service import PUSHGATEWAY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.service import REDIS_EXPORTER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.service import UPTIME_KUMA
 
@@ -31,6 +32,7 @@ REGISTRY: Mapping[str, Service] = {
         GRAFANA,
         REDIS_EXPORTER,
         POSTGRES_EXPORTER,
+        PUSHGATEWAY,
         UPTIME_KUMA,
         METABASE,
         METABASE_DATABASE,

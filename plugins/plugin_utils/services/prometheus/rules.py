@@ -16,6 +16,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import s
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.pushgateway.service import push_limits
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.queues import queue_limits
 
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
@@ -34,6 +35,7 @@ def rule_files(context: Context) -> dict[str, str]:
     groups = {name: file["groups"] for name, file in static.items()}
     groups["app.yml"] = app_rule_groups(declared.apps, declared.language, told_by_sentry(context))
     groups["redis_exporter.yml"] = [queue_limits(context), *groups["redis_exporter.yml"]]
+    groups["pushgateway.yml"] = [push_limits(context), *groups["pushgateway.yml"]]
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},

@@ -305,18 +305,18 @@ LINES: list[tuple[dict[str, Any], str]] = [
         {"ports": {"promethus": 9091}},
         "crowsnest_ports.promethus: no such service. Did you mean `prometheus`? "
         "Allowed: prometheus, alertmanager, blackbox, grafana, redis_exporter, postgres_exporter, "
-        "uptime_kuma, metabase, metabase_database, "
+        "pushgateway, uptime_kuma, metabase, metabase_database, "
         "node_exporter.",
     ),
     (
         {"images": {"node_exporter": "prom/node-exporter:v1"}},
         "crowsnest_images.node_exporter: no such service. Did you mean `redis_exporter`? Allowed: prometheus, "
-        "alertmanager, blackbox, grafana, redis_exporter, postgres_exporter, uptime_kuma, metabase, metabase_database.",
+        "alertmanager, blackbox, grafana, redis_exporter, postgres_exporter, pushgateway, uptime_kuma, metabase, metabase_database.",
     ),
     (
         {"images": {"zabbix": "zabbix:1"}},
         "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, "
-        "redis_exporter, postgres_exporter, uptime_kuma, metabase, metabase_database.",
+        "redis_exporter, postgres_exporter, pushgateway, uptime_kuma, metabase, metabase_database.",
     ),
     (
         {"ports": {"prometheus": 9093}},
