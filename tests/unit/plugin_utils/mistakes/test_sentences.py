@@ -311,7 +311,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"images": {"node_exporter": "prom/node-exporter:v1"}},
         "crowsnest_images.node_exporter: no such service. Did you mean `redis_exporter`? Allowed: prometheus, "
-        "alertmanager, blackbox, grafana, redis_exporter, postgres_exporter, pushgateway, uptime_kuma, metabase, metabase_database.",
+        "alertmanager, blackbox, grafana, redis_exporter, postgres_exporter, pushgateway, uptime_kuma, metabase, "
+        "metabase_database.",
     ),
     (
         {"images": {"zabbix": "zabbix:1"}},
