@@ -19,6 +19,7 @@ def test_what_a_job_pushes_is_read_as_its_own_and_its_silence_is_told(tmp_path: 
     context = context_of(declared, registry=REGISTRY, total_mib=8000)
     shown = str(Declaration.model_fields["pushgateway"].description)
     line = shown.partition("last step: ")[2].replace("127.0.0.1:9091", f"127.0.0.1:{port}")
+    assert line.startswith('echo "rows_imported 12" | curl ')
     with watched(context, "pushgateway", tmp_path) as ask:
         subprocess.run(["sh", "-c", line], check=True)
         until(lambda: ask('rows_imported{job="nightly-import", environment="production"}') == {("web1",): 12}, 30)
