@@ -20,6 +20,7 @@ import yaml
 from contexts import context_of
 from programs import command, running
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import rule_files
@@ -35,7 +36,16 @@ DECLARED: dict[str, Any] = {
         {"name": name, "framework": name, "url": "https://shop.example.com/", "metrics": [":8000"], "health": HEALTH}
         for name in ("django", "fastapi", "generic")
     ]
-    + [{"name": "express", "framework": "prom_client", "metrics": [":3000"], "database": {"name": "express"}}],
+    + [
+        {
+            "name": "express",
+            "framework": "prom_client",
+            "metrics": [":3000"],
+            "database": {"name": "express"},
+            "redis": {"queues": ["celery"]},
+        }
+    ],
+    "pushgateway": {"nightly-import": "1d"},
 }
 # A value for each label that a selector says nothing exact of: the first one that its matchers take.
 WORDS = ("", "x", "1", "500", "200", "a/b", "eth0", "vda", "idle", "ext4")
@@ -56,7 +66,7 @@ def prometheus(folder: Path) -> Iterator[Ask]:
 
 def everything() -> dict[str, tuple[str, str]]:
     """{where a query stands: (PromQL, legend)}, of all panels and rules of a plan with everything."""
-    context = context_of(DECLARED, total_mib=8000, used_mib=500, ports={})
+    context = context_of(DECLARED, registry=REGISTRY, total_mib=8000, used_mib=500, ports={})
     shown = dashboards(context)
     found = {}
     for dashboard in shown:
