@@ -91,7 +91,9 @@ def _longest() -> Panel:
 
 
 def _hits() -> Panel:
-    hit, read = (f"sum by (app) (rate(pg_stat_database_blks_{kind}{{{_SERIES}}}[5m]))" for kind in ("hit", "read"))
+    hit, read = (
+        f"sum by (app) (rate(pg_stat_database_blks_{kind}_total{{{_SERIES}}}[5m]))" for kind in ("hit", "read")
+    )
     return Panel(
         "Reads from memory",
         "Share of blocks that were in PostgreSQL's own memory, over five minutes. Under 95 % for long: shared_buffers "
@@ -124,7 +126,10 @@ def _transactions() -> Panel:
         "Transactions each second, committed and rolled back. Many rolled back: errors of the app, see its log.",
         "timeseries",
         tuple(
-            Query(f"sum by (app) (rate(pg_stat_database_xact_{kind}{{{_DATABASES}}}[{RATE}]))", f"{{{{app}}}} {kind}")
+            Query(
+                f"sum by (app) (rate(pg_stat_database_xact_{kind}_total{{{_DATABASES}}}[{RATE}]))",
+                f"{{{{app}}}} {kind}",
+            )
             for kind in ("commit", "rollback")
         ),
         unit=PER_SECOND,
@@ -139,7 +144,7 @@ def _deadlocks() -> Panel:
         "Transactions that PostgreSQL ended because they waited for each other, each hour. Any: two places of the app "
         "lock the same rows in another order; PostgreSQL's log has both queries.",
         "timeseries",
-        (Query(f"sum by (app) (increase(pg_stat_database_deadlocks{{{_DATABASES}}}[1h]))", "{{app}}"),),
+        (Query(f"sum by (app) (increase(pg_stat_database_deadlocks_total{{{_DATABASES}}}[1h]))", "{{app}}"),),
         decimals=0,
         minimum=0,
         width=8,

@@ -8,7 +8,8 @@ release to the next, so none is used, and series that nobody needs are dropped b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
@@ -32,10 +33,18 @@ _NAME = "postgres_exporter"
 # It exports over 600 series of an empty server, 250 of them settings. These are what panels and alerts use.
 _KEPT = (
     "pg_(up|settings_max_connections|stat_activity_(count|max_tx_duration)|database_size_bytes|locks_count"
-    "|stat_database_(numbackends|xact_commit|xact_rollback|blks_hit|blks_read|deadlocks|temp_bytes)"
+    "|stat_database_(numbackends|xact_commit|xact_rollback|blks_hit|blks_read|deadlocks)"
     "|stat_user_tables_(table_size_bytes|index_size_bytes|n_live_tup|n_dead_tup)"
     "|scrape_collector_success)|process_.+"
 )
+# Counters without the ending by which Prometheus knows counters.
+_COUNTERS = "(pg_stat_database_(?:xact_commit|xact_rollback|blks_hit|blks_read|deadlocks))"
+
+
+def _counters_named(_context: Context) -> Sequence[Mapping[str, Any]]:
+    return [
+        {"source_labels": ["__name__"], "regex": _COUNTERS, "target_label": "__name__", "replacement": "${1}_total"}
+    ]
 
 
 def _with_database(declaration: Declaration) -> list[tuple[App, Database]]:
@@ -92,7 +101,7 @@ POSTGRES_EXPORTER = Service(
     container=_container,
     secret_files=_secret_files,
     generated_secrets=(GeneratedSecret("database_monitor_password", replaceable=True),),
-    scrape=Scrape(kept=_KEPT, labels=app_labels),
+    scrape=Scrape(kept=_KEPT, relabel=_counters_named, labels=app_labels),
     dashboards=_dashboards,
     without="; connections, slow queries and sizes of the app's PostgreSQL are not watched",
 )
