@@ -26,6 +26,9 @@ PROGRAMS = {
     "prometheus": Program("prometheus", (3, 5)),
     "alertmanager": Program("prometheus-alertmanager", (0, 33)),
     "blackbox": Program("prometheus-blackbox-exporter", (0, 28)),
+    "postgres_exporter": Program("prometheus-postgres-exporter", (0, 19)),
+    "pushgateway": Program("prometheus-pushgateway", (1, 11)),
+    "redis_exporter": Program("prometheus-redis-exporter", (1, 69)),
 }
 
 

@@ -15,6 +15,10 @@ IMAGES = {
     "amtool": "alertmanager",
     "alertmanager": "alertmanager",
     "blackbox_exporter": "blackbox",
+    "postgres_exporter": "postgres_exporter",
+    "pushgateway": "pushgateway",
+    "redis_exporter": "redis_exporter",
+    "redis-server": "redis",
 }
 
 
@@ -24,7 +28,10 @@ def image(tool: str) -> str:
 
 
 def service_image(name: str) -> str:
-    """Name of a service's image; built when the lab has none yet and the public registry does not answer."""
+    """Name of the image of a service, or of what the sample app needs.
+
+    It is built when the lab has none yet and the public registry does not answer.
+    """
     with state.alone():
         client = engine.ensure()
         base, source = base_image.ensure(client, "trixie")
@@ -32,7 +39,8 @@ def service_image(name: str) -> str:
             folder = image_build.OF_ANOTHER_NAME.get(name, name)
             base = debian_versions.bases(client, [folder], base)[folder]
             return image_build.build(client, folder, image_build.IMAGES / folder, base)
-    return str(yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))[name])
+    stack = yaml.safe_load((state.REPOSITORY / "files" / "images.yml").read_text(encoding="utf-8"))
+    return str({**image_build.shop_images(), **stack}[name])
 
 
 def base() -> str:

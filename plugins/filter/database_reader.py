@@ -10,7 +10,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import data
 
 DOCUMENTATION = r"""
 name: database_reader
-short_description: Which databases Metabase may read, and as whom
+short_description: Which databases Metabase or an exporter may read, and as whom
 version_added: 0.1.0
 author: crowsnest contributors
 description:
@@ -20,6 +20,10 @@ options:
     description: The text C(context) that the filter P(crowsnest.core.plan#filter) gives.
     type: str
     required: true
+  service:
+    description: Who reads, C(metabase) or C(postgres_exporter).
+    type: str
+    default: metabase
 """
 
 EXAMPLES = r"""

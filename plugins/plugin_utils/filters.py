@@ -51,7 +51,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose im
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import container_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import databases
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import MONITOR, databases
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import gives_key
 
 
@@ -111,7 +112,8 @@ def plan(
 
 def _with_modules(plan: Plan) -> list[str]:
     """The server, where modules speak to an API by a library."""
-    return [plan.server] if {"uptime_kuma", "metabase"} & set(plan.services) else []
+    running = {planned.service for planned in plan.services.values()}
+    return [plan.server] if {"uptime_kuma", "metabase", "postgres_exporter"} & running else []
 
 
 @lru_cache(maxsize=1)
@@ -312,10 +314,17 @@ def _data_directories(held: Context, found: Mapping[str, str]) -> list[dict[str,
     return [row for row in wanted if found.get(row["path"]) != f"{row['user']}:{row['user']}:{row['mode']}"]
 
 
-def database_reader(context: str) -> dict[str, Any]:
-    """{"databases", "password"}: options of the role database_reader, a password of each administrator among them."""
+def database_reader(context: str, service: str = "metabase") -> dict[str, Any]:
+    """{"databases", "password"}: options of the role database_reader, a password of each administrator among them.
+
+    `service` is the one that reads: metabase or postgres_exporter.
+    """
     held = context_of(context)
-    return {"databases": databases(held.declaration), "password": held.secret("database_reader_password")}
+    reader, secret = {
+        "metabase": (READER, "database_reader_password"),
+        "postgres_exporter": (MONITOR, "database_monitor_password"),
+    }[plain(service)]
+    return {"databases": databases(held.declaration, reader), "password": held.secret(secret)}
 
 
 def run_report(context: str, server: Mapping[str, Any], sources: Sequence[str], secrets_directory: str) -> list[str]:

@@ -32,9 +32,9 @@ def of_npm(sources: Path) -> Path:
 
 
 def of_pypi(sources: Path) -> Path:
-    """The programs of a virtual environment with the requirements.txt in this folder below `tests`."""
+    """The programs of a virtual environment with the requirements.txt in this folder."""
     requirements = sources / "requirements.txt"
-    folder = CACHE / f"{sources.relative_to(TESTS)}-{sys.version_info[0]}.{sys.version_info[1]}"
+    folder = CACHE / f"{sources.relative_to(REPOSITORY)}-{sys.version_info[0]}.{sys.version_info[1]}"
     return _installed(folder, requirements, lambda folder: environment(folder, requirements)) / "bin"
 
 

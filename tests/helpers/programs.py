@@ -21,7 +21,15 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Debian's name of a program, where it is another one than upstream's, which the images have.
-DEBIANS = {"alertmanager": "prometheus-alertmanager", "blackbox_exporter": "prometheus-blackbox-exporter"}
+DEBIANS = {
+    "alertmanager": "prometheus-alertmanager",
+    "blackbox_exporter": "prometheus-blackbox-exporter",
+    "postgres_exporter": "prometheus-postgres-exporter",
+    "pushgateway": "prometheus-pushgateway",
+    "redis_exporter": "prometheus-redis-exporter",
+}
+# Where a program says that it has started, where it is not /-/ready.
+STARTED = {"blackbox_exporter": "-/healthy", "postgres_exporter": "", "redis_exporter": "health"}
 Tool = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -53,13 +61,13 @@ def running(program: str, folder: Path, *words: str, port: int = 0, **environmen
     """The URL of a program of the Prometheus world that has started; it ends with the block."""
     address = f"127.0.0.1:{port or free_port()}"
     called = [*command(program, folder, **environment), *words, f"--web.listen-address={address}"]
-    log, state = folder / f"{program}.log", "healthy" if program == "blackbox_exporter" else "ready"
+    log, started = folder / f"{program}.log", STARTED.get(program, "-/ready")
     with log.open("wb") as output:
         process = subprocess.Popen(called, cwd=folder, env=os.environ | environment, stdout=output, stderr=output)
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
-        urllib.request.urlopen(f"http://{address}/-/{state}", timeout=5).close()
+        urllib.request.urlopen(f"http://{address}/{started}", timeout=5).close()
         return True
 
     try:

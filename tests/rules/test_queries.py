@@ -20,6 +20,7 @@ import yaml
 from contexts import context_of
 from programs import command, running
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import EVERY_KIND, rule_files
@@ -41,6 +42,7 @@ DECLARED: dict[str, Any] = {
             "framework": "prom_client",
             "metrics": [":3000"],
             "database": {"name": "express"},
+            "redis": {"queues": ["celery"]},
             "metrics_prefix": "shop_",
             "custom_metrics": [
                 {"name": "shop_campaigns", "labels": ["region"], "description": "x", "alert": {"below": 1}},
@@ -50,6 +52,7 @@ DECLARED: dict[str, Any] = {
         },
         EVERY_KIND.model_dump(by_alias=True, exclude_unset=True),
     ],
+    "pushgateway": {"nightly-import": "1d"},
 }
 # A value for each label that a selector says nothing exact of: the first one that its matchers take.
 WORDS = ("", "x", "1", "500", "200", "a/b", "eth0", "vda", "idle", "ext4")
@@ -70,7 +73,7 @@ def prometheus(folder: Path) -> Iterator[Ask]:
 
 def everything() -> dict[str, tuple[str, str]]:
     """{where a query stands: (PromQL, legend)}, of all panels and rules of a plan with everything."""
-    context = context_of(DECLARED, total_mib=8000, used_mib=500, ports={})
+    context = context_of(DECLARED, registry=REGISTRY, total_mib=8000, used_mib=500, ports={})
     shown = dashboards(context)
     found = {}
     for dashboard in shown:

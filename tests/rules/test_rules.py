@@ -36,8 +36,14 @@ def amtool() -> Tool:
 # whose exceptions Sentry tells in Slack, and about market, which has all that an app has only when it is declared.
 SHOP: dict[str, Any] = {
     "apps": [
-        {"name": "shop", "framework": "django", "metrics": ["127.0.0.1:8000"]},
-        {"name": "fastapi", "framework": "fastapi"},
+        {
+            "name": "shop",
+            "framework": "django",
+            "metrics": ["127.0.0.1:8000"],
+            "redis": {"queues": ["celery", "bulk"]},
+            "thresholds": {"queue_length": 200},
+        },
+        {"name": "fastapi", "framework": "fastapi", "redis": {}},
         {"name": "flask", "framework": "flask"},
         {"name": "express", "framework": "express"},
         {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
@@ -80,6 +86,7 @@ SHOP: dict[str, Any] = {
             ],
         },
     ],
+    "pushgateway": {"nightly-import": "1h"},
     "sentry": {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"},
 }
 TOLD = {

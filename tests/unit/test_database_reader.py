@@ -57,6 +57,7 @@ class Server:
             "admin_user": "postgres",
             "admin_password": ADMIN_PASSWORD,
             "reader": READER,
+            "memberships": [],
             "connections": CONNECTIONS,
         } | different
 

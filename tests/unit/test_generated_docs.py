@@ -19,6 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.setting
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.help import parser
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Verb
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verbs import verbs
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import MONITOR
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import OWN_LABEL
 
@@ -121,7 +122,12 @@ def test_files_that_are_named_exist(page: Path) -> None:
 
 @per_page
 def test_variables_that_are_named_exist(page: Path) -> None:
-    known = {f"crowsnest_{name}" for name in Declaration.model_fields} | {READER, OWN_LABEL, "crowsnest_backup"}
+    known = {f"crowsnest_{name}" for name in Declaration.model_fields} | {
+        READER,
+        MONITOR,
+        OWN_LABEL,
+        "crowsnest_backup",
+    }
     assert set(re.findall(r"\bcrowsnest_[a-z]\w*", page.read_text())) - known == set()
 
 

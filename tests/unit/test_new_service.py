@@ -26,7 +26,7 @@ SHARED: dict[str, list[tuple[str, str]]] = {
             "from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.",
             "from ansible_collections.crowsnest.core.plugins.plugin_utils.services.toy.service import TOY\n",
         ),
-        (")\n}", ", TOY"),
+        (")\n}", "TOY,"),
     ],
     "playbooks/site.yml": [
         (

@@ -22,6 +22,8 @@ def test_every_target_is_up(lab: Any, eventually: Any) -> None:
         "alertmanager",
         "blackbox",
         "grafana",
+        "redis_exporter",
+        "postgres_exporter",
         "uptime_kuma",
         "service_probe",
         "node",

@@ -13,6 +13,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomMetric, MetricName
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsItem
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.redis import Redis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpOptions, Job
@@ -46,6 +47,9 @@ class Thresholds(Strict):
     out_of_stock: int = Field(10, ge=0, description="Products out of stock above which it fires.")
     rate_limited_per_15m: int = Field(
         0, ge=0, description="Calls that another company's API refused within 15 minutes above which it fires."
+    )
+    queue_length: int = Field(
+        100, gt=0, description="Tasks that wait in one Celery queue, above which it fires after 5 min; needs `redis`."
     )
 
     @model_validator(mode="after")
@@ -124,6 +128,7 @@ class App(HttpOptions):
     database: Database | None = Field(
         None, description="Its PostgreSQL database: Metabase reads it, and it is backed up."
     )
+    redis: Redis | None = Field(None, description="Its Redis: memory, clients and Celery queues are watched.")
     backup: Annotated[Backup | None, Switch] = Field(
         Backup(), description="When its database is backed up; `false`: never. It has an effect only with `database`."
     )

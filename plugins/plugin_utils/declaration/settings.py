@@ -135,6 +135,12 @@ class Declaration(Strict):
         {},
         description="Another port for a service, on the server's loopback; for `node_exporter` on every host.",
     )
+    pushgateway: dict[Name, Duration] | None = Field(
+        None,
+        description="A Pushgateway on the server's loopback, port 9091, where batch jobs leave numbers: {name of a "
+        "job: how long it may be silent}, such as {nightly-import: 25h}. Each job pushes as its last step: "
+        'echo "rows_imported 12" | curl -s --data-binary @- 127.0.0.1:9091/metrics/job/nightly-import',
+    )
     textfile_directory: TextfileFolder = Field(
         "/var/lib/prometheus/node-exporter",
         description="Folder on every host whose *.prom files node exporter exports as well: results of your cron jobs, "

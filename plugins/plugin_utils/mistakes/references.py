@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.redis import Redis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     AUTHORIZATION,
@@ -118,6 +119,10 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
         if LOOPBACK.match(str(address)):
             allowed = f"Allowed: an address of {host} that the server reaches."
             yield f"{path}.tcp.{key(name)}: {shown(address)} {why}. {allowed}"
+    redis = mapping(app.get("redis"))
+    address = redis.get("address", Redis.model_fields["address"].default)
+    if app.get("redis") is not None and LOOPBACK.match(str(address)):
+        yield f"{path}.redis.address: {shown(address)} {why}. Allowed: an address of {host} that the server reaches."
     for place, url in urls.items():
         if LOOPBACK.match(str(url).partition("://")[2]):
             yield f"{path}.{place}: {shown(url)} {why}. Allowed: a URL with the address of {host}."

@@ -136,14 +136,13 @@ def _planned(
     heap = (service.heap(declaration) or usual_heap_mib(total_mib)) if service.heap else 0
     watched = service.need_per_host_mib * (hosts - 1) + service.need_per_app_mib * max(len(declaration.apps) - 1, 0)
     names: Sequence[str] = service.instances(declaration) if service.instances else [service.name]
-    for port, name in enumerate(names, service.port):
-        own = declaration.ports.get(name, port)
+    for port, name in enumerate(names, declaration.ports.get(service.name, service.port)):
         yield Planned(
             name=name,
             service=service.name,
             image=declaration.images.get(service.name, images[service.name]),
-            port=own,
-            external_url=declaration.external_urls.get(name, f"http://127.0.0.1:{own}"),
+            port=port,
+            external_url=declaration.external_urls.get(name, f"http://127.0.0.1:{port}"),
             user=service.user,
             need_mib=service.need_mib + heap + watched,
             limit_mib=math.ceil((service.limit_mib + heap + 2 * watched) / LIMIT_STEP_MIB) * LIMIT_STEP_MIB,

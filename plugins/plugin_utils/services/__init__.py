@@ -14,11 +14,27 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.s
     METABASE,
     METABASE_DATABASE,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_exporter.service import (
+    POSTGRES_EXPORTER,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.service import PROMETHEUS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.pushgateway.service import PUSHGATEWAY
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.service import REDIS_EXPORTER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.service import UPTIME_KUMA
 
 # When memory runs short the last ones are switched off first.
 REGISTRY: Mapping[str, Service] = {
     service.name: service
-    for service in (PROMETHEUS, ALERTMANAGER, BLACKBOX, GRAFANA, UPTIME_KUMA, METABASE, METABASE_DATABASE)
+    for service in (
+        PROMETHEUS,
+        ALERTMANAGER,
+        BLACKBOX,
+        GRAFANA,
+        REDIS_EXPORTER,
+        POSTGRES_EXPORTER,
+        PUSHGATEWAY,
+        UPTIME_KUMA,
+        METABASE,
+        METABASE_DATABASE,
+    )
 }

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -47,3 +48,18 @@ class Container:
 def container_name(service: str) -> str:
     """What Docker calls the container of a compose service."""
     return f"{PROJECT}-{service}-1"
+
+
+def environment_text(variables: Mapping[str, str]) -> str:
+    """The text of an `env_file` with these variables."""
+    return "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items())
+
+
+def _quoted(value: str) -> str:
+    """One line for compose, which takes everything between single quotes as it is and knows no way to write one there.
+
+    https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax
+    """
+    if "'" not in value and "\\" not in value:
+        return f"'{value}'"
+    return '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'

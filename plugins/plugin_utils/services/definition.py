@@ -78,18 +78,26 @@ class GeneratedSecret:
     replaceable: bool = False
 
 
+def _no_labels(_context: Context, _planned: Planned) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Scrape:
     """How Prometheus reads a service's /metrics.
 
     `kept` is a pattern of the series that a panel or an alert uses, for a service with thousands: a small host pays for
-    each. `relabel` gives further rules for what is kept. `with_key`: it demands a key that the service gives out while
-    it runs (a file in KEYS_DIRECTORY, named as the service).
+    each. `relabel` gives further rules for what is kept. `labels` are labels of the series of one
+    container besides `environment`, and `host` where it is not the server. `honor_labels`: its series bring the label
+    `job` of somebody else. `with_key`: it demands a key that the service gives out while it runs (a file in
+    KEYS_DIRECTORY, named as the service).
     """
 
     interval: str = ""
     kept: str = ""
     relabel: Callable[[Context], Sequence[Mapping[str, Any]]] | None = None
+    labels: Callable[[Context, Planned], Mapping[str, str]] = _no_labels
+    honor_labels: bool = False
     with_key: bool = False
 
 

@@ -24,6 +24,8 @@ _PAGES_OF_RULES = {
     "stack": ("stack.yml", "metabase.yml"),
     "probes": ("probes.yml",),
     "backups": ("backup.yml",),
+    "postgresql": ("postgres_exporter.yml",),
+    "redis": ("redis_exporter.yml",),
 }
 
 

@@ -8,7 +8,6 @@ Names: https://www.metabase.com/docs/latest/configuring-metabase/environment-var
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from email.utils import parseaddr
 
@@ -18,7 +17,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receive
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK, host_and_port
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import ENVIRONMENT_FILE
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
+    ENVIRONMENT_FILE,
+    environment_text,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import METABASE_CONNECTIONS
 
@@ -41,21 +43,11 @@ def metabase_secrets(context: Context) -> dict[str, str]:
     if declared.metabase_slack_token:
         variables["MB_SLACK_APP_TOKEN"] = declared.metabase_slack_token.get_secret_value()
     return {
-        ENVIRONMENT_FILE: "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()),
+        ENVIRONMENT_FILE: environment_text(variables),
         "secrets/admin_password": context.secret("metabase_admin_password"),
         # No program reads it there; a second person finds it there.
         "secrets/encryption_key": key,
     }
-
-
-def _quoted(value: str) -> str:
-    """One line for compose, which takes everything between single quotes as it is and knows no way to write one there.
-
-    https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax
-    """
-    if "'" not in value and "\\" not in value:
-        return f"'{value}'"
-    return '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
 
 
 def _settings(context: Context) -> dict[str, str]:

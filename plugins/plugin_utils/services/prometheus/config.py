@@ -108,8 +108,12 @@ def _stack_job(context: Context, scrape: Scrape, name: str, containers: Sequence
         **_TEXT,
         **({"scrape_interval": scrape.interval} if scrape.interval else {}),
         **({"basic_auth": login} if scrape.with_key else {}),
+        **({"honor_labels": True} if scrape.honor_labels else {}),
         "static_configs": [
-            _targets(context, f"127.0.0.1:{planned.port}", host=context.server) for planned in containers
+            _targets(
+                context, f"127.0.0.1:{planned.port}", **{"host": context.server, **scrape.labels(context, planned)}
+            )
+            for planned in containers
         ],
         **({"metric_relabel_configs": [keep, *further]} if scrape.kept else {}),
     }

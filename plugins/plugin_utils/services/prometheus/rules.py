@@ -25,6 +25,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rule_groups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import profile_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.signal_rules import signal_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.pushgateway.service import push_limits
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.queues import queue_limits
 
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
 # have it silence others: alerts of a team's rules or of other programs are never mistaken for crowsnest's.
@@ -56,6 +58,8 @@ def rule_files(context: Context) -> dict[str, str]:
     profiles = profile_files(app.framework for app in declared.apps)
     groups = {name: file["groups"] for name, file in {**static_rules(), **profiles}.items()}
     groups |= app_files(declared.apps, declared.language, told_by_sentry(context))
+    groups["redis_exporter.yml"] = [queue_limits(context), *groups["redis_exporter.yml"]]
+    groups["pushgateway.yml"] = [push_limits(context), *groups["pushgateway.yml"]]
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},

@@ -44,14 +44,14 @@ LINES: list[tuple[dict[str, Any], str]] = [
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
         "Allowed: accepted_status, analytics, anomaly, backup, business, compose, container, custom_metrics, database, "
-        "env_file, framework, headers, health, host, jobs, metrics, metrics_prefix, name, password, sentry, signals, "
-        "slo, tcp, thresholds, url, username, verify_tls.",
+        "env_file, framework, headers, health, host, jobs, metrics, metrics_prefix, name, password, redis, sentry, "
+        "signals, slo, tcp, thresholds, url, username, verify_tls.",
     ),
     (
         app(thresholds={"zzz": 1}),
         "crowsnest_apps[0] (shop).thresholds.zzz: unknown key. "
         "Allowed: down_for, error_for, error_ratio, failed_payments_per_hour, latency_p95_high_seconds, "
-        "latency_p95_medium_seconds, out_of_stock, rate_limited_per_15m, refunds_per_hour.",
+        "latency_p95_medium_seconds, out_of_stock, queue_length, rate_limited_per_15m, refunds_per_hour.",
     ),
     (
         {"receivers": [{**SLACK, "webhok": "x"}]},
@@ -269,6 +269,20 @@ LINES: list[tuple[dict[str, Any], str]] = [
         "runs on web2. Allowed: an address of web2 that the server reaches.",
     ),
     (
+        app(host="web2", redis={}),
+        "crowsnest_apps[0] (shop).redis.address: '127.0.0.1:6379' cannot be reached from the server, as the app "
+        "runs on web2. Allowed: an address of web2 that the server reaches.",
+    ),
+    (
+        app(redis={"queues": ["a task"]}),
+        "crowsnest_apps[0] (shop).redis.queues[0]: 'a task' does not fit. Allowed: text of the form "
+        "^[A-Za-z0-9_.:@/{}-]{1,100}$. Names of its Celery queues; without a setting of yours there is one, `celery`.",
+    ),
+    (
+        app(redis={"username": "kim"}),
+        "crowsnest_apps[0] (shop).redis: its keys do not fit together. `username` needs `password`.",
+    ),
+    (
         app(host="web2", jobs=[{"name": "backup", "every": "1d"}]),
         "crowsnest_apps[0] (shop).jobs[0] (backup): Uptime Kuma listens on the server's loopback, which a job on web2 "
         "cannot reach. Allowed: jobs of apps on the server.",
@@ -343,18 +357,20 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"ports": {"promethus": 9091}},
         "crowsnest_ports.promethus: no such service. Did you mean `prometheus`? "
-        "Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma, metabase, metabase_database, "
+        "Allowed: prometheus, alertmanager, blackbox, grafana, redis_exporter, postgres_exporter, "
+        "pushgateway, uptime_kuma, metabase, metabase_database, "
         "node_exporter.",
     ),
     (
         {"images": {"node_exporter": "prom/node-exporter:v1"}},
-        "crowsnest_images.node_exporter: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, "
-        "uptime_kuma, metabase, metabase_database.",
+        "crowsnest_images.node_exporter: no such service. Did you mean `redis_exporter`? Allowed: prometheus, "
+        "alertmanager, blackbox, grafana, redis_exporter, postgres_exporter, pushgateway, uptime_kuma, metabase, "
+        "metabase_database.",
     ),
     (
         {"images": {"zabbix": "zabbix:1"}},
-        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma, "
-        "metabase, metabase_database.",
+        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, "
+        "redis_exporter, postgres_exporter, pushgateway, uptime_kuma, metabase, metabase_database.",
     ),
     (
         {"ports": {"prometheus": 9093}},

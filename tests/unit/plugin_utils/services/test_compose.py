@@ -17,7 +17,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 
 ROOT = Path(__file__).resolve().parents[4]
 MakeContext = Callable[..., Context]
-per_service = pytest.mark.parametrize("service", REGISTRY)
+# An app that makes every service run, and the names of the containers.
+SHOP: dict[str, Any] = {"name": "shop", "database": {"name": "shop"}, "redis": {"queues": ["celery"]}}
+CONTAINERS = [f"{name}_shop" if service.instances else name for name, service in REGISTRY.items()]
+per_service = pytest.mark.parametrize("service", CONTAINERS)
 
 
 def container(plan: Context, service: str) -> dict[str, Any]:
@@ -29,13 +32,13 @@ def container(plan: Context, service: str) -> dict[str, Any]:
 
 def whole(context: MakeContext, **declared: Any) -> Context:
     """A plan with every service there is."""
-    return context({"metabase": True, **declared}, registry=REGISTRY, total_mib=7800)
+    return context({"apps": [SHOP], "pushgateway": {}, **declared}, registry=REGISTRY, total_mib=7800)
 
 
 def test_the_project_includes_the_fragment_in_force_of_each_service(context: MakeContext) -> None:
     assert compose_file(whole(context)) == {
         "name": "crowsnest",
-        "include": [f"{name}/current/compose.yml" for name in REGISTRY],
+        "include": [f"{name}/current/compose.yml" for name in CONTAINERS],
     }
 
 
@@ -61,7 +64,7 @@ def test_alertmanager_opens_no_cluster_port(context: MakeContext) -> None:
 @per_service
 def test_every_container_has_the_planned_image_and_memory(context: MakeContext, service: str) -> None:
     made, planned = container(whole(context), service), whole(context).services[service]
-    assert made["image"] == images()[service] == planned.image
+    assert made["image"] == images()[planned.service] == planned.image
     assert made["mem_limit"] == made["memswap_limit"] == f"{planned.limit_mib}m"
 
 
@@ -81,8 +84,9 @@ def test_only_go_knows_a_soft_memory_limit(context: MakeContext, service: str) -
 @per_service
 def test_no_container_can_start_processes_without_end(context: MakeContext, service: str) -> None:
     """Ten times of what is measured under load (8 to 13, Java some 50), and still nothing to a host's 32768."""
-    least = 500 if REGISTRY[service].heap else 100
-    limit = container(whole(context), service)["pids_limit"]
+    plan = whole(context)
+    least = 500 if plan.definition(service).heap else 100
+    limit = container(plan, service)["pids_limit"]
     assert least <= limit <= 1000
     assert re.search(rf"\b{limit}\b", (ROOT / "docs/security.md").read_text(encoding="utf-8"))
 

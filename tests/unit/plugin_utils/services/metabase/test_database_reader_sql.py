@@ -271,6 +271,7 @@ def test_an_app_s_database_is_read_as_declared() -> None:
             "admin_user": "keeper",
             "admin_password": "hush",
             "reader": "crowsnest_ro",
+            "memberships": [],
             "connections": 10,
         }
     ]

@@ -1,0 +1,49 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The Pushgateway as a service of the stack: https://github.com/prometheus/pushgateway#run-it"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import DATA_IN_CONTAINER, Container
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Scrape, Service
+
+
+def _container(_context: Context, planned: Planned) -> Container:
+    return Container(
+        go=True,
+        configured=False,
+        command=[
+            f"--web.listen-address=127.0.0.1:{planned.port}",
+            f"--persistence.file={DATA_IN_CONTAINER}/metrics",
+        ],
+    )
+
+
+def push_limits(context: Context) -> dict[str, Any]:
+    """A rule group that records how many seconds each declared job may be silent."""
+    rules = [
+        {
+            "record": "push:limit:seconds",
+            "expr": f"vector({duration_seconds(every)})",
+            "labels": {"push_job": job, "host": context.server, "environment": context.declaration.environment},
+        }
+        for job, every in (context.declaration.pushgateway or {}).items()
+    ]
+    return {"name": "pushgateway_limits", "rules": rules}
+
+
+PUSHGATEWAY = Service(
+    name="pushgateway",
+    port=9091,
+    need_mib=20,
+    limit_mib=64,
+    wanted=lambda declaration: declaration.pushgateway is not None,
+    data=True,
+    container=_container,
+    scrape=Scrape(honor_labels=True),
+    without="; batch jobs cannot leave their numbers anywhere",
+)

@@ -1,0 +1,170 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Dashboard "Redis": memory, clients and Celery queues of the apps' Redis."""
+
+from __future__ import annotations
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import full
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
+    APP_OF_SERIES,
+    BYTES,
+    COUNT,
+    FOLDER_OPERATIONS,
+    PER_SECOND,
+    RATE,
+    SHARE,
+    TO_OVERVIEW,
+    UP,
+    Dashboard,
+    Panel,
+    Query,
+    Row,
+    Variable,
+    percent_bars,
+    runbook_link,
+)
+
+_APPS = 'app=~"$app"'
+_SERIES = f'job="redis_exporter", {_APPS}'
+
+
+def redis(context: Context) -> Dashboard:
+    """All Redis servers of the apps chosen at the top."""
+    rows = [
+        Row("Now", (_up(), _memory_share(), _hits(), _clients())),
+        Row("Over time", (_memory(), _commands(), _evicted())),
+    ]
+    if any(app.redis and app.redis.queues for app in context.declaration.apps):
+        rows.insert(1, Row("Celery", (_queues(), _workers())))
+    return Dashboard(
+        uid="redis",
+        title="Redis",
+        folder=FOLDER_OPERATIONS,
+        description="Does each app's Redis work, is its memory enough, and do its Celery queues get shorter?",
+        rows=tuple(rows),
+        variables=(Variable("app", "App", query='label_values(up{job="redis_exporter"}, app)', multi=True),),
+        links=(TO_OVERVIEW, runbook_link(context.declaration.runbook_url)),
+    )
+
+
+def _up() -> Panel:
+    return Panel(
+        "Redis answers",
+        "Whether the exporter can log in to Redis. Red: docker ps -a on its host, then docker logs --tail 50 NAME of "
+        "Redis; alert RedisDown has the runbook.",
+        "stat",
+        (Query(f"redis_up{{{_SERIES}}}", "{{app}}"),),
+        values=UP,
+        links=(APP_OF_SERIES,),
+    )
+
+
+def _memory_share() -> Panel:
+    return percent_bars(
+        "Memory by its limit",
+        "Used memory as a share of maxmemory, or 0 without a limit. A cache that evicts keys may be full; a broker "
+        "that is full takes no tasks. redis-cli --bigkeys shows what is large; alert RedisMemoryHigh has the runbook.",
+        (
+            Query(
+                f"100 * redis_memory_used_bytes{{{_SERIES}}} / (redis_memory_max_bytes{{{_SERIES}}} > 0)"
+                f" or 0 * redis_memory_used_bytes{{{_SERIES}}}",
+                "{{app}}",
+            ),
+        ),
+        full("RedisMemoryHigh", "medium"),
+    )
+
+
+def _hits() -> Panel:
+    hits, misses = (f"rate(redis_keyspace_{kind}_total{{{_SERIES}}}[5m])" for kind in ("hits", "misses"))
+    return Panel(
+        "Hits",
+        "Share of reads that found their key, over five minutes. Lower than usual: keys expire too early, are evicted "
+        "(see Evicted keys), or the cache was emptied.",
+        "stat",
+        (Query(f"{hits} / ({hits} + {misses} > 0)", "{{app}}"),),
+        unit=SHARE,
+        decimals=1,
+        empty="Nothing was read in this time.",
+    )
+
+
+def _clients() -> Panel:
+    return Panel(
+        "Connected clients",
+        "Connections that are open now. It climbs for days: an app opens connections and closes none; redis-cli "
+        "CLIENT LIST shows whose.",
+        "stat",
+        (Query(f"redis_connected_clients{{{_SERIES}}}", "{{app}}"),),
+        decimals=0,
+    )
+
+
+def _queues() -> Panel:
+    return Panel(
+        "Tasks that wait",
+        "Length of each Celery queue, all priorities. It only climbs: too few workers, or one that hangs, see docker "
+        "logs --tail 50 NAME of the worker; alert QueueLong has the runbook.",
+        "timeseries",
+        (
+            Query(f"app:queue:length{{{_APPS}}}", "{{app}} {{queue}}"),
+            Query(f"app:queue:limit{{{_APPS}}}", "{{app}} alert begins"),
+        ),
+        unit=COUNT,
+        minimum=0,
+        width=16,
+    )
+
+
+def _workers() -> Panel:
+    return Panel(
+        "A Celery worker listens",
+        "Whether any worker waits for messages of control. Red: docker ps -a on the app's host, then docker logs "
+        "--tail 50 NAME of the worker; alert CeleryWorkerMissing has the runbook.",
+        "stat",
+        (Query(f"redis_pubsub_patterns{{{_SERIES}}} > bool 0 and on (app) app:queue:limit", "{{app}}"),),
+        values=UP,
+        width=8,
+    )
+
+
+def _memory() -> Panel:
+    return Panel(
+        "Memory",
+        "What Redis holds, and its limit if it has one. A climb for days: keys without an expiry; redis-cli --bigkeys.",
+        "timeseries",
+        (
+            Query(f"redis_memory_used_bytes{{{_SERIES}}}", "{{app}}"),
+            Query(f"redis_memory_max_bytes{{{_SERIES}}} > 0", "{{app}} limit"),
+        ),
+        unit=BYTES,
+        minimum=0,
+        width=8,
+        empty="No Redis has a limit (maxmemory).",
+    )
+
+
+def _commands() -> Panel:
+    return Panel(
+        "Commands",
+        "Commands each second. Many more than usual with the same requests: compare with the last release.",
+        "timeseries",
+        (Query(f"rate(redis_commands_processed_total{{{_SERIES}}}[{RATE}])", "{{app}}"),),
+        unit=PER_SECOND,
+        minimum=0,
+        width=8,
+    )
+
+
+def _evicted() -> Panel:
+    return Panel(
+        "Evicted keys",
+        "Keys that Redis threw away each second because its memory was full. Normal for a cache, a loss for anything "
+        "else: raise maxmemory.",
+        "timeseries",
+        (Query(f"rate(redis_evicted_keys_total{{{_SERIES}}}[{RATE}])", "{{app}}"),),
+        unit=PER_SECOND,
+        minimum=0,
+        width=8,
+    )
