@@ -154,7 +154,7 @@ IMAGES = [*yaml.safe_load((ROOT / "files/images.yml").read_text()).values(), *co
 def test_an_image_is_named_by_an_exact_version(image: str) -> None:
     """A shorter tag moves to another version by itself. PostgreSQL's releases have two numbers."""
     numbers = 2 if image.startswith("postgres:") else 3
-    assert re.fullmatch(rf"[a-z0-9./-]+:v?\d+(\.\d+){{{numbers - 1}}}(-[a-z][a-z-]*)?(@sha256:[0-9a-f]{{64}})?", image)
+    assert re.fullmatch(rf"[a-z0-9._/-]+:v?\d+(\.\d+){{{numbers - 1}}}(-[a-z][a-z-]*)?(@sha256:[0-9a-f]{{64}})?", image)
 
 
 def test_renovate_adds_digests_to_the_images_of_the_stack_and_to_none_of_the_laboratory() -> None:
