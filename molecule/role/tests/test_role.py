@@ -22,8 +22,8 @@ CHECKS = {
     "grafana": ("curl -fsS http://127.0.0.1:3000/api/health", '"ok"'),
     "metabase": ("curl -fsS http://127.0.0.1:3002/api/health", '"ok"'),
     "node_exporter": ("curl -fsS http://127.0.0.1:9100/metrics", "node_uname_info"),
-    "pushgateway": ("curl -fsS http://127.0.0.1:9091/-/ready", "OK"),
     "prometheus": ("curl -fsS http://127.0.0.1:9090/-/ready", "Ready"),
+    "pushgateway": ("curl -fsS http://127.0.0.1:9091/-/ready", "OK"),
     "toolbox": ("ls /opt/crowsnest/toolbox/current/bin", "python"),
     "uptime_kuma": ("curl -fsSL http://127.0.0.1:3001/", "Uptime Kuma"),
 }

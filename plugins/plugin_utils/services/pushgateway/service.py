@@ -24,16 +24,25 @@ def _container(_context: Context, planned: Planned) -> Container:
 
 
 def push_limits(context: Context) -> dict[str, Any]:
-    """A rule group that records how many seconds each declared job may be silent."""
+    """A rule group that records how many seconds each declared job may be silent, and since when it is declared."""
     rules = [
         {
-            "record": "push:limit:seconds",
-            "expr": f"vector({duration_seconds(every)})",
+            "record": name,
+            "expr": expr,
             "labels": {"push_job": job, "host": context.server, "environment": context.declaration.environment},
         }
         for job, every in (context.declaration.pushgateway or {}).items()
+        for name, expr in {
+            "push:limit:seconds": f"vector({duration_seconds(every)})",
+            "push:declared:timestamp": _first_seen(f'push:declared:timestamp{{push_job="{job}"}}'),
+        }.items()
     ]
-    return {"name": "pushgateway_limits", "rules": rules}
+    return {"name": "pushgateway_declared", "rules": rules}
+
+
+def _first_seen(series: str) -> str:
+    """PromQL: the time at which this series was first recorded; looks back a day, in case Prometheus was away."""
+    return f"min(last_over_time({series}[1d])) or vector(time())"
 
 
 PUSHGATEWAY = Service(

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 SCOPES = ("artists", "prices", "translations")
 REFUND_REASONS = ("changed_mind", "damaged", "late")
 KEPT = timedelta(days=1)  # enrichment runs
+for _reason in REFUND_REASONS:
+    metrics.REFUNDS.labels(_reason)  # 0 from the start, so that the first one is a rise
 
 
 @shared_task
@@ -61,6 +63,6 @@ def enrich() -> None:
     status, seconds = "ok" if complete else "partial", time.perf_counter() - began
     EnrichmentRun.objects.create(scope=scope, status=status, products=5, duration_seconds=seconds, started_at=started)
     metrics.ENRICHMENT_RUNS.labels(scope, status).inc()
-    metrics.ENRICHMENT_SECONDS.labels(scope).observe(seconds)
+    metrics.ENRICHMENT_SECONDS.labels(scope, status).observe(seconds)
     deleted, _ = EnrichmentRun.objects.filter(started_at__lt=started - KEPT).delete()
     metrics.ROWS_DELETED.labels(EnrichmentRun._meta.db_table).inc(deleted)

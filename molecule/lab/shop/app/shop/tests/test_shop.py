@@ -10,6 +10,7 @@ from unittest import mock
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
+from django.db import DatabaseError
 from django.http import HttpResponse
 from django.test import RequestFactory, TestCase
 from django.utils import timezone
@@ -199,13 +200,32 @@ class MetricsTest(ShopCase):
             'shop_payments_total{method="card",status="paid"}',
             'shop_signups_total{region="busan"}',
             'shop_external_api_calls_total{endpoint="payment_gateway",status="200"}',
+            'shop_external_api_rate_limit_hits_total{endpoint="payment_gateway"} 0.0',
+            'shop_refunds_total{reason="damaged"} 0.0',
+            'shop_external_api_duration_seconds_count{endpoint="payment_gateway",status="200"}',
             'shop_products{state="out_of_stock"}',
+            'shop_table_rows{table="shop_order"}',
+            'shop_service_up{service="app"} 1.0',
+            'shop_service_up{service="database"} 1.0',
+            'shop_service_up{service="payment"} 1.0',
+            'shop_service_up{service="scraper"} 0.0',
             'django_http_responses_total_by_status_total{status="200"}',
             "django_http_requests_latency_seconds_by_view_method_bucket",
             "django_db_execute_total",
             "django_cache_get_total",
         ):
             self.assertIn(name, text)
+
+
+    def test_a_part_that_is_down_is_told(self) -> None:
+        fault("payments", "1")
+        enrich()
+        text = self.client.get("/metrics").content.decode()
+        self.assertIn('shop_service_up{service="payment"} 0.0', text)
+        self.assertIn('shop_service_up{service="scraper"} 1.0', text)
+        with mock.patch("shop.metrics.refresh_gauges", side_effect=DatabaseError):
+            text = self.client.get("/metrics").content.decode()
+        self.assertIn('shop_service_up{service="database"} 0.0', text)
 
 
 class LogTest(ShopCase):
