@@ -24,6 +24,7 @@ def test_every_target_is_up(lab: Any, eventually: Any) -> None:
         "grafana",
         "redis_exporter",
         "postgres_exporter",
+        "pushgateway",
         "uptime_kuma",
         "service_probe",
         "node",
@@ -68,6 +69,41 @@ def test_every_rule_is_healthy_and_the_app_series_have_values(lab: Any, eventual
     assert all("/docs/runbooks/" in rule["annotations"]["runbook_url"] for rule in alerts)
     for series in ("app:requests:rate5m", "app:errors:ratio5m", "app:latency_p95:seconds"):
         eventually(lambda series=series: lab.query(f'{series}{{app="shop"}}'), 120)
+
+
+# {series of the shop: its labels}; what a team of such a shop wants to know of it.
+OWN_SERIES = {
+    "shop_service_up": ["service"],
+    "shop_campaigns": ["region", "state"],
+    "shop_enrichment_runs_total": ["scope", "status"],
+    "shop_enrichment_duration_seconds_bucket": ["scope", "status"],
+    "shop_external_api_calls_total": ["endpoint", "status"],
+    "shop_external_api_duration_seconds_bucket": ["endpoint", "status"],
+    "shop_external_api_rate_limit_hits_total": ["endpoint"],
+    "shop_table_rows": ["table"],
+    "shop_table_bytes": ["table"],
+    "shop_cleanup_rows_deleted_total": ["table"],
+}
+
+
+def test_the_shop_s_own_series_are_kept_with_their_labels(lab: Any, eventually: Any) -> None:
+    for name, labels in OWN_SERIES.items():
+        some = ", ".join(f'{label}!=""' for label in labels)
+        eventually(lambda question=f'{name}{{job="app", {some}}}': lab.query(question), 90)
+    up = {labels["service"] for labels, value in lab.query("shop_service_up") if value == 1}
+    assert up == {"app", "database", "payment", "scraper"}
+
+
+def test_exporters_and_the_batch_job_tell_of_the_shop(lab: Any, eventually: Any) -> None:
+    for question in (
+        'pg_up{app="shop"} == 1',
+        'pg_stat_user_tables_size_bytes{app="shop", relname="shop_order"}',
+        'redis_up{app="shop"} == 1',
+        'app:queue:length{app="shop", queue="celery"}',
+        'redis_pubsub_patterns{app="shop"} > 0',
+        'shop_stock_report_products{job="stock-report"} > 0',
+    ):
+        eventually(lambda question=question: lab.query(question), 90)
 
 
 def test_the_loaded_configuration_is_the_written_one(lab: Any, server: Any) -> None:
