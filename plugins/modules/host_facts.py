@@ -44,8 +44,8 @@ options:
     default: []
   declared_series:
     description:
-      - Names of series that apps are said to export, such as C({shop: [shop_campaigns]}). Returned is whether they were
-        there within a day, as far as Prometheus can tell.
+      - Names of series that apps are said to export, by app. Returned is whether each was there within a day, as far as
+        Prometheus can tell.
     type: dict
     default: {}
 attributes:
