@@ -65,6 +65,7 @@ def host_facts(number: int) -> HostFacts:
         "google_tags": {},
         "releases": {},
         "traffic": {},
+        "exported": {},
         "cron": True,
         "python": {"version": "3.13", "ensurepip": True},
         "toolbox": "",

@@ -104,6 +104,15 @@ class Prometheus:
             return [Sample({}, float(data["result"][1]))]
         return [Sample(row["metric"], float(row["value"][1])) for row in data["result"]]
 
+    def series(self, selector: str, start: float, end: float) -> list[Mapping[str, str]]:
+        """The labels of all series that had a sample between these Unix times; it reads none. Raises ServiceError.
+
+        Prometheus looks at whole chunks, so a series that ended up to some hours before `start` may be among them.
+        """
+        words = {"match[]": selector, "start": start, "end": end}
+        found: list[Mapping[str, str]] = self.get("/api/v1/series?" + urlencode(words))
+        return found
+
     def query_all(self, exprs: Iterable[str]) -> dict[str, Answer]:
         """{expression: its series, or the refusal}, queried in parallel."""
 

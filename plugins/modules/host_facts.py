@@ -32,7 +32,9 @@ options:
     type: dict
     default: {}
   prometheus_url:
-    description: Where Prometheus listens on this host. It is asked for O(measured_apps); that it is silent is no error.
+    description:
+      - Where Prometheus listens on this host. It is asked for O(measured_apps) and O(declared_series); that it does not
+        answer is no error.
     type: str
     default: ""
   measured_apps:
@@ -40,6 +42,12 @@ options:
     type: list
     elements: str
     default: []
+  declared_series:
+    description:
+      - Names of series that apps are said to export, by app. Returned is whether each was there within a day, as far as
+        Prometheus can tell.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: Reads only, so it does the same in check mode.
@@ -104,6 +112,7 @@ host:
     google_tags: {/srv/shop/templates/base.html: 0c1d2e3f4a5b6c7d}
     releases: {shop: 4f1c9e2}
     traffic: {shop: {requests: 2.4, errors: 0.0007}}
+    exported: {shop: {shop_campaigns: true, shop_campains: false}}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -122,10 +131,11 @@ def main() -> None:
             "released_apps": {"type": "dict", "default": {}},
             "prometheus_url": {"type": "str", "default": ""},
             "measured_apps": {"type": "list", "elements": "str", "default": []},
+            "declared_series": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
-    names = ("data_path", "files", "units", "released_apps", "prometheus_url", "measured_apps")
+    names = ("data_path", "files", "units", "released_apps", "prometheus_url", "measured_apps", "declared_series")
     try:
         facts = host_facts(*(module.params[name] for name in names))
     except DaemonJsonError as error:

@@ -18,9 +18,11 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     NODE_EXPORTER_DEFAULTS,
     PLAN_FILE,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomMetric
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import HOST_PROGRAMS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.backup import CRON_FILE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import paths_of, units_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 
 EVERY_HOST_FILES = (NODE_EXPORTER_DEFAULTS, BACKUP_COMMAND, CRON_FILE)
@@ -54,7 +56,14 @@ def facts_to_read(
         },
         "prometheus_url": f"http://127.0.0.1:{ports.get('prometheus', REGISTRY['prometheus'].port)}",
         "measured_apps": [app["name"] for app in apps if server and app.get("sentry") is not None],
+        "declared_series": {app["name"]: series for app in apps if server and (series := _series(app))},
     }
+
+
+def _series(app: Mapping[str, Any]) -> list[str]:
+    """What panels of an app need."""
+    metrics = [CustomMetric.model_validate(metric) for metric in plain(app.get("custom_metrics", []))]
+    return [series for metric in metrics for series in metric.needs]
 
 
 def _service(sentry: Mapping[str, Any]) -> str:

@@ -381,7 +381,7 @@ def expectations(context: str, hostvars: Mapping[str, Mapping[str, Any]], limite
 
 
 # Facts that the second look of a run does not ask for.
-_ASKED_ONCE = ("releases", "traffic")
+_ASKED_ONCE = ("releases", "traffic", "exported")
 
 
 def _last_look(here: Mapping[str, Any], server: Mapping[str, Any], limited: bool) -> HostFacts | str:

@@ -34,6 +34,7 @@ def host_facts(
     address: str = "172.26.3.4",
     files: Mapping[str, str] | None = None,
     backups: Mapping[str, Sequence[int]] | None = None,
+    exported: Mapping[str, Mapping[str, bool]] | None = None,
 ) -> HostFacts:
     """What module host_facts says of a host. `own` is {service of ours that runs: its MiB}.
 
@@ -88,6 +89,7 @@ def host_facts(
         "google_tags": {},
         "releases": {},
         "traffic": {},
+        "exported": {name: dict(series) for name, series in (exported or {}).items()},
     }
 
 

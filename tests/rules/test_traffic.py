@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 from programs import command, free_port, running
 
-from ansible_collections.crowsnest.core.plugins.module_utils.host.traffic import TIMEOUT_SECONDS, traffic
+from ansible_collections.crowsnest.core.plugins.module_utils.host.traffic import traffic
+from ansible_collections.crowsnest.core.plugins.module_utils.http import Prometheus
 
 DAYS = 8
 # {(series, labels): its value on each day}; the shop moves after half of the time, the blog has two hosts.
@@ -27,7 +28,7 @@ SERIES = {
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder, start = tmp_path_factory.mktemp("traffic"), int(time.time()) - DAYS * 86400
     lines = []
     for name in ("app:requests:rate5m", "app:errors:increase5m"):
@@ -45,24 +46,22 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "prometheus.yml").write_text("{}\n")
     flags = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data", "--log.level=error"]
     with running("prometheus", folder, *flags) as url:
-        yield url
+        yield Prometheus(url)
 
 
-def test_requests_are_of_seven_days_and_errors_of_all_that_is_kept(prometheus: str) -> None:
+def test_requests_are_of_seven_days_and_errors_of_all_that_is_kept(prometheus: Prometheus) -> None:
     found = traffic(prometheus, ["shop", "blog"])
     assert found["shop"] == {"requests": pytest.approx(2, rel=0.01), "errors": pytest.approx(3 / 300, rel=0.01)}
     assert found["blog"] == {"requests": pytest.approx(3), "errors": 0}
 
 
-def test_an_app_without_figures_is_left_out(prometheus: str) -> None:
+def test_an_app_without_figures_is_left_out(prometheus: Prometheus) -> None:
     assert list(traffic(prometheus, ["blog", "new", "other"])) == ["blog"]
 
 
 def test_without_apps_nothing_is_asked() -> None:
-    assert traffic("http://nowhere.invalid", []) == {}
+    assert traffic(Prometheus("http://nowhere.invalid"), []) == {}
 
 
-def test_a_prometheus_that_is_not_there_costs_nothing() -> None:
-    started = time.monotonic()
-    assert traffic(f"http://127.0.0.1:{free_port()}", ["shop"]) == {}
-    assert time.monotonic() - started < TIMEOUT_SECONDS
+def test_a_prometheus_that_is_not_there_knows_nothing() -> None:
+    assert traffic(Prometheus(f"http://127.0.0.1:{free_port()}"), ["shop"]) == {}

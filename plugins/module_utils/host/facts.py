@@ -24,6 +24,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.se
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file import settled as env_file_settled
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.services import image_tag
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag import settled as google_tag_settled
+from ansible_collections.crowsnest.core.plugins.module_utils.host.exported import exported
 from ansible_collections.crowsnest.core.plugins.module_utils.host.listeners import (
     NODE_EXPORTER,
     command_line,
@@ -44,9 +45,11 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import (
     OperatingSystem,
     PublishedPort,
     Python,
+    Traffic,
     Unit,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.host.traffic import traffic
+from ansible_collections.crowsnest.core.plugins.module_utils.http import Prometheus
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
     BACKUPS,
     CONFIG_ROOT,
@@ -63,6 +66,8 @@ PROJECT = "crowsnest"
 SOCKET = DOCKER_SOCKET
 SNAP = "/snap/bin"
 MIB = 1024 * 1024
+# A run does not wait long for what is only good to know.
+PROMETHEUS_SECONDS = 2
 # Where packages and crowsnest write files.
 FOLDERS = ("/etc", "/usr", "/var/lib", CONFIG_ROOT, DATA_ROOT)
 
@@ -78,21 +83,24 @@ def host_facts(
     released_apps: Mapping[str, Mapping[str, str]],
     prometheus_url: str,
     measured_apps: Sequence[str],
+    declared_series: Mapping[str, Sequence[str]],
 ) -> HostFacts:
     """All facts. `data_path` is where the stack's data will be stored; the disk of its nearest existing parent counts.
 
     `files` are read as they are, so that a task that writes one can be skipped when nothing would change. `unit_names`
     are the systemd units that crowsnest installs and starts. `released_apps` are those whose release is asked,
     {app: {"compose": its compose file, "service": whose image tells it, or "" for the commit of that file's folder}}.
-    `measured_apps` are those whose traffic Prometheus is asked for.
+    Prometheus is asked for the traffic of `measured_apps`, and for `declared_series`, {app: names}.
     """
     # Each waits for other programs; together they take as long as the slowest.
     with ThreadPoolExecutor() as pool:
         engine, exporter_unit = pool.submit(docker_facts), pool.submit(node_exporter_unit)
         published, own_units = pool.submit(published_ports), pool.submit(units, unit_names)
-        measured, released = pool.submit(traffic, prometheus_url, measured_apps), pool.submit(releases, released_apps)
+        recorded = pool.submit(_recorded, prometheus_url, measured_apps, declared_series)
+        released = pool.submit(releases, released_apps)
     docker = engine.result()
     containers = docker.pop("containers")
+    measured, series = recorded.result()
     own = [pid for pid, container in containers.items() if container["service"]]
     return {
         "os": os_release(),
@@ -122,8 +130,17 @@ def host_facts(
         "env_files": env_file_settled.settled(Path(ENV_FILES)),
         "google_tags": google_tag_settled.settled(Path(GOOGLE_TAGS)),
         "releases": released.result(),
-        "traffic": measured.result(),
+        "traffic": measured,
+        "exported": series,
     }
+
+
+def _recorded(
+    prometheus_url: str, measured_apps: Sequence[str], declared_series: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, Traffic], dict[str, dict[str, bool]]]:
+    """What Prometheus is asked for, one after the other: if it is silent, only the first question waits."""
+    prometheus = Prometheus(prometheus_url, PROMETHEUS_SECONDS)
+    return traffic(prometheus, measured_apps), exported(prometheus, declared_series)
 
 
 def os_release(path: str = "/etc/os-release") -> OperatingSystem:

@@ -166,7 +166,8 @@ class HostFacts(TypedDict):
     exist. `cron`: a program runs what /etc/cron.d says. `backups` is {"environment/job": bytes of each backup, the
     oldest first}. `env_files` and `google_tags` are {path: digest of what we wrote into it}, of apps' env files and
     templates, empty where something is left to do; `releases` is {app: its release},
-    `traffic` {app: its figures} of those that were requested and that Prometheus on this host knows.
+    `traffic` {app: its figures} and `exported` {app: {series: whether the app exports it}} of those that were requested
+    and that Prometheus on this host knows.
     """
 
     os: OperatingSystem
@@ -197,3 +198,4 @@ class HostFacts(TypedDict):
     google_tags: dict[str, str]
     releases: dict[str, str]
     traffic: dict[str, Traffic]
+    exported: dict[str, dict[str, bool]]

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
 from ansible_collections.crowsnest.core.plugins.module_utils.http import Prometheus, ServiceError
 
-# A run does not wait for figures that are only good to know.
-TIMEOUT_SECONDS = 2
 # {figure: what it is, for one second}. All profiles of frameworks record these series. A step of five minutes takes
 # each increase of five minutes once; where less of the past is kept, the mean is over that.
 _PER_SECOND = {
@@ -19,12 +17,12 @@ _PER_SECOND = {
 }
 
 
-def traffic(url: str, apps: Sequence[str]) -> dict[str, Traffic]:
-    """{app: its figures} of those that Prometheus at this address knows; {} when it does not answer."""
+def traffic(prometheus: Prometheus, apps: Sequence[str]) -> dict[str, Traffic]:
+    """{app: its figures} of those that Prometheus knows; {} when it does not answer."""
     if not apps:
         return {}
     try:
-        samples = Prometheus(url, TIMEOUT_SECONDS).query(query(apps))
+        samples = prometheus.query(query(apps))
     except ServiceError:
         return {}
     found = {(sample.labels["app"], sample.labels["figure"]): sample.value for sample in samples}

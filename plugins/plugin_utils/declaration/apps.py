@@ -115,7 +115,9 @@ class App(HttpOptions):
         description="Pages of its metrics; text stands for the `address` of one.",
     )
     custom_metrics: list[CustomMetric] = Field(
-        [], description="Metrics that only this app has; each gets a panel, and an alert if declared. Needs `metrics`."
+        [],
+        description="Metrics that only this app has; each gets a panel, and an alert if declared. One that the app did "
+        "not export within a day has no panel; verify names it. Needs `metrics`.",
     )
     metrics_prefix: MetricName | None = Field(
         None, description="How names of its own metrics begin, such as shop_; a panel lists all of them."

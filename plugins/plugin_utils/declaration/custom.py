@@ -69,3 +69,11 @@ class CustomMetric(Strict):
     def exported(self) -> str:
         """A series that exists as soon as the app exports the metric."""
         return f"{self.name}_count" if self.type == "histogram" else self.name
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Series whose absence shows that the app does not export the metric; its panel needs them.
+
+        None of a counter or histogram with labels: client libraries export those only after a first event.
+        """
+        return () if self.labels and self.type != "gauge" else (self.exported,)

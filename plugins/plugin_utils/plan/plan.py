@@ -17,6 +17,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import D
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_EXPORTER_DEFAULTS, data_directory
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_sizes, mib_to_come
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.exported import not_exported
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.memory import (
     fit,
     heap_refusals,
@@ -89,6 +90,7 @@ def make_plan(
         switched_off=switched_off | _no_longer_wanted(needs, declaration, running),
         retention_size_mib=size,
         backups=backups,
+        not_exported=not_exported(declaration.apps, here["exported"], before.not_exported),
         memory_rows=[*rows, *((service.name, -service.need_mib) for service in services.values())],
         refusals=[
             *missing_memory(required, available, running),

@@ -53,13 +53,15 @@ class Planned(BaseModel):
 class InForce(BaseModel):
     """What the last run put into force, kept on the server for the next plan.
 
-    `hosts` maps a host to the address at which it is watched, `heaps_mib` a Java program to the size of its heap.
+    `hosts` maps a host to the address at which it is watched, `heaps_mib` a Java program to the size of its heap,
+    `not_exported` an app to declared series that it lacks.
     """
 
     model_config = ConfigDict(frozen=True)
     hosts: dict[str, str] = {}
     heaps_mib: dict[str, int] = {}
     retention_size_mib: int = 0
+    not_exported: dict[str, list[str]] = {}
 
 
 class Plan(BaseModel):
@@ -67,7 +69,8 @@ class Plan(BaseModel):
 
     `hosts` maps a monitored host to the address at which the server reaches its exporters (its own on loopback),
     `switched_off` a service to the reason; `memory_rows` explain the sum. `replaced_flags` maps a host to the flags
-    that the team gave its node exporter, which the run replaces. `backups` maps a backup that exists to its sizes.
+    that the team gave its node exporter, which the run replaces. `backups` maps a backup that exists to its sizes,
+    `not_exported` an app to declared series that it lacks.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -80,6 +83,7 @@ class Plan(BaseModel):
     retention_size_mib: int
     memory_rows: list[tuple[str, int]]
     backups: dict[str, BackupSize] = {}
+    not_exported: dict[str, list[str]] = {}
     refusals: list[str]
 
     def host_of(self, app: App) -> str:
@@ -93,7 +97,12 @@ class Plan(BaseModel):
     def to_keep(self) -> InForce:
         """What the next plan must know of this one. It holds nothing that differs from run to run."""
         heaps = {name: service.heap_mib for name, service in self.services.items() if service.heap_mib}
-        return InForce(hosts=self.hosts, heaps_mib=heaps, retention_size_mib=self.retention_size_mib)
+        return InForce(
+            hosts=self.hosts,
+            heaps_mib=heaps,
+            retention_size_mib=self.retention_size_mib,
+            not_exported=self.not_exported,
+        )
 
 
 def in_force(files: Mapping[str, str]) -> InForce:

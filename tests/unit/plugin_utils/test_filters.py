@@ -97,6 +97,7 @@ def test_what_the_last_run_kept_decides_where_a_silent_host_is_watched_and_how_l
         "hosts": {"web1": "127.0.0.1", "web2": "172.26.9.9"},
         "heaps_mib": {"metabase": 1920},
         "retention_size_mib": 8192,
+        "not_exported": {},
     }
     silent = {"web2": {"ansible_host": "203.0.113.2"}}
     assert hosts(plan({}, silent, files={kept["path"]: kept["text"]}))["web2"] == "172.26.9.9"

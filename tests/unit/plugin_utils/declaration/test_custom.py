@@ -47,6 +47,24 @@ def test_each_kind_has_a_series_from_the_start(kind: str) -> None:
     assert metric(type=kind).exported == SERIES[kind]
 
 
+# (type, labels): whether its panel needs a series
+NEEDED = {
+    ("gauge", ()): True,
+    ("gauge", ("region",)): True,
+    ("counter", ()): True,
+    ("counter", ("reason",)): False,
+    ("histogram", ()): True,
+    ("histogram", ("endpoint",)): False,
+}
+
+
+@pytest.mark.parametrize("case", NEEDED, ids=str)
+def test_what_waits_for_a_first_event_is_not_missed(case: tuple[str, tuple[str, ...]]) -> None:
+    kind, labels = case
+    declared = metric(type=kind, labels=list(labels))
+    assert declared.needs == ((declared.exported,) if NEEDED[case] else ())
+
+
 # (keys, words of the refusal)
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"name": "shop-campaigns"}, "String should match pattern"),

@@ -189,6 +189,7 @@ def test_a_host_that_is_only_watched_is_asked_for_its_flags_and_for_what_starts_
         "released_apps": {},
         "prometheus_url": "http://127.0.0.1:9090",
         "measured_apps": [],
+        "declared_series": {},
     }
 
 
@@ -208,6 +209,7 @@ def test_what_a_run_decides_by_is_read_on_the_server() -> None:
         "released_apps": {},
         "prometheus_url": "http://127.0.0.1:9090",
         "measured_apps": [],
+        "declared_series": {},
     }
 
 
@@ -227,6 +229,14 @@ def test_the_release_of_an_app_is_asked_on_its_host() -> None:
         "blog": {"compose": "/srv/blog/compose.yaml", "service": "web"},
     }
     assert there["released_apps"] == {"far": {"compose": "/srv/far/compose.yaml", "service": ""}}
+
+
+def test_the_server_asks_its_prometheus_for_the_series_that_panels_need() -> None:
+    waits = {"name": "shop_failures_total", "type": "counter", "labels": ["reason"], "description": "Failures"}
+    shop = {"name": "shop", "custom_metrics": [{"name": "shop_campaigns", "description": "Campaigns"}, waits]}
+    apps = [shop, {"name": "late", "custom_metrics": [waits]}, {"name": "bare"}]
+    assert facts_to_read(["server"], apps, "web1")["declared_series"] == {"shop": ["shop_campaigns"]}
+    assert facts_to_read(["monitored"], apps, "web2")["declared_series"] == {}
 
 
 def test_the_server_asks_its_prometheus_about_all_apps_that_report_to_sentry() -> None:

@@ -9,12 +9,20 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.backups import backups
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import host
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.overview import overview
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
+    Dashboard,
+    with_data,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.stack import stack
 
 
 def dashboards(context: Context) -> list[Dashboard]:
     """What Grafana shows: only dashboards and panels for what runs and is measured."""
+    lacking = context.plan.not_exported
+    return [with_data(dashboard, lacking.get(dashboard.app, [])) for dashboard in _all(context)]
+
+
+def _all(context: Context) -> list[Dashboard]:
     return [
         overview(context),
         host(context),

@@ -39,6 +39,7 @@ def custom_panel(metric: CustomMetric, selector: str) -> Panel:
         thresholds=_too_much(metric),
         width=8,
         empty="The app does not export it, or counted nothing in this time; ./crowsnest verify knows which.",
+        needs=metric.needs,
     )
 
 

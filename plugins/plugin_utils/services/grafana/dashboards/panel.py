@@ -8,8 +8,8 @@ panel says itself why it may be empty, and what a person does when it looks wron
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Kind = Literal["timeseries", "stat", "table", "bars", "timeline", "text"]
@@ -82,7 +82,8 @@ class Panel:
     """One panel.
 
     `description` says what it shows and what to do when it looks wrong. `empty` names the reason for which it may have
-    no data while all is well; without one, no data is a fault. `base` is the colour below all thresholds.
+    no data while all is well; without one, no data is a fault. `needs` are series of the dashboard's app without which
+    it is left out. `base` is the colour below all thresholds.
     Columns of a table: `columns` names labels, in this order, and `Value` is the number; other labels are left out.
     A table of several queries has one row per set of labels and the columns `Value #A`, `Value #B`, ….
     `values` names numbers, such as {0: ("down", "red")}. `sparkline`: a stat of named numbers also shows their past.
@@ -107,6 +108,7 @@ class Panel:
     sparkline: bool = True
     text: str = ""
     empty: str = ""
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,15 @@ def increase(series: str, window: str) -> str:
     """
     new = f'{series} unless {series} offset {window} and on (app, instance) (up{{job="app"}} offset {window} == 1)'
     return f"({new} or increase({series}[{window}]))"
+
+
+def with_data(dashboard: Dashboard, not_exported: Collection[str]) -> Dashboard:
+    """The dashboard without panels that need a series that its app does not export, and rows that had no others."""
+    lacking = set(not_exported)
+    rows = (
+        Row(row.title, tuple(panel for panel in row.panels if not set(panel.needs) & lacking)) for row in dashboard.rows
+    )
+    return replace(dashboard, rows=tuple(row for row in rows if row.panels))
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,39 @@ def test_availability_is_shown_for_apps_with_an_address_or_a_health_endpoint(
     assert ("Availability" in made["uptime"]) == ("Available in 30 days" in made["overview"]) == measured
 
 
+def lacking(context: Context, **series: list[str]) -> Context:
+    """The same when apps do not export these series."""
+    return replace(context, plan=context.plan.model_copy(update={"not_exported": series}))
+
+
+def test_a_metric_that_its_app_does_not_export_has_no_panel(full: Context) -> None:
+    made = lacking(full, market=["shop_refunds_total", "shop_call_seconds_count"])
+    gone = {"shop_refunds_total", "shop_call_seconds"}
+    before, after = dashboards(full), dashboards(made)
+    assert titles(of_app(made, "market")) == [title for title in titles(of_app(full, "market")) if title not in gone]
+    assert [each for each in after if each.app != "market"] == [each for each in before if each.app != "market"]
+
+
+def test_the_verification_asks_for_the_panels_that_there_are(full: Context) -> None:
+    def asked_for(context: Context) -> set[str]:
+        expected = context.definition("grafana").expected(context)
+        return {query["panel"] for query in expected["queries"] if query["app"] == "market"}
+
+    assert asked_for(full) - asked_for(lacking(full, market=["shop_campaigns"])) == {"shop_campaigns"}
+
+
+def test_a_row_without_panels_is_left_out(context: MakeContext) -> None:
+    app = {key: value for key, value in MARKET.items() if key != "metrics_prefix"}
+    made = context({"apps": [{**app, "custom_metrics": app["custom_metrics"][:1]}]})
+    assert "Own metrics" in [row.title for row in of_app(made, "market").rows]
+    assert "Own metrics" not in [row.title for row in of_app(lacking(made, market=["shop_campaigns"]), "market").rows]
+
+
+def test_what_one_app_lacks_another_may_have(context: MakeContext) -> None:
+    made = lacking(context({"apps": [MARKET, {**MARKET, "name": "fair"}]}), market=["shop_campaigns"])
+    assert "shop_campaigns" in titles(of_app(made, "fair"))
+
+
 # --- what panels say --------------------------------------------------------------------------------------------------
 
 
