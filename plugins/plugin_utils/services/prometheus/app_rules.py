@@ -21,6 +21,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     as_prometheus,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import APP_LABELS, selector, up
 
 # The current result of the probes of the app's address and health endpoint; empty when it has none.
 # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
@@ -174,19 +175,15 @@ def _filled(text: str, app: App) -> str:
     return re.sub("|".join(values), lambda match: values[match[0]], text)
 
 
-def _up(app: App) -> str:
-    return f'up{{job="app", app="{app.name}"}}'
-
-
 def _down(app: App) -> list[Rule]:
     wait = app.thresholds.down_for
-    expr = f"max by (app, host, environment) ({_up(app)}) == 0"
+    expr = f"max by ({APP_LABELS}) ({up(app.name)}) == 0"
     return [Rule("AppDown", "critical", expr, "up = 0", f"up = 0, {wait}", wait)]
 
 
 def _instance_down(app: App) -> list[Rule]:
     wait = app.thresholds.down_for
-    expr = f"{_up(app)} == 0 and on (app, host, environment) (max by (app, host, environment) ({_up(app)}) == 1)"
+    expr = f"{up(app.name)} == 0 and on ({APP_LABELS}) (max by ({APP_LABELS}) ({up(app.name)}) == 1)"
     return [Rule("AppInstanceDown", "high", expr, "up = 0", f"up = 0, {wait}", wait)]
 
 
@@ -240,8 +237,8 @@ def _latency(app: App) -> list[Rule]:
 def _metrics_missing(app: App) -> list[Rule]:
     if app.framework not in PROFILES:
         return []
-    series = " or ".join(f'{series}{{job="app", app="{app.name}"}}' for series in PROFILES[app.framework].needed)
-    expr = f"max by (app, host, environment) ({_up(app)}) == 1 unless on (app, host, environment) ({series})"
+    series = " or ".join(selector(series, f'app="{app.name}"') for series in PROFILES[app.framework].needed)
+    expr = f"max by ({APP_LABELS}) ({up(app.name)}) == 1 unless on ({APP_LABELS}) ({series})"
     return [Rule("AppMetricsMissing", "medium", expr, "0", "0, 15m", "15m")]
 
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomAlert, CustomMetric
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import increase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
+    APP_LABELS,
+    increase,
+)
 
 ALERT = "AppMetricOutOfRange"
 WINDOW = "5m"
@@ -63,7 +66,7 @@ def compared(metric: CustomMetric, selector: str, by: Iterable[str], highest: bo
 
 def _rule(app: App, metric: CustomMetric, alert: CustomAlert, language: str) -> dict[str, Any]:
     side, sign, bound = ("above", ">", alert.above) if alert.above is not None else ("below", "<", alert.below)
-    by = ["app", "host", "environment", *metric.labels]
+    by = [APP_LABELS, *metric.labels]
     value = compared(metric, f'job="app", app="{app.name}"', by, highest=side == "above")
     summaries, advice = _WORDS[language]
     place = ", ".join(f"{label} {{{{ $labels.{label} }}}}" for label in metric.labels)

@@ -55,8 +55,8 @@ def rule_files(context: Context) -> dict[str, str]:
     The team's own files end with .yml whatever their names were, as prometheus.yml loads rules/*.yml.
     """
     declared = context.declaration
-    profiles = profile_files(app.framework for app in declared.apps)
-    groups = {name: file["groups"] for name, file in {**static_rules(), **profiles}.items()}
+    groups = {name: file["groups"] for name, file in static_rules().items()}
+    groups |= profile_files(app.framework for app in declared.apps)
     groups |= app_files(declared.apps, declared.language, told_by_sentry(context))
     groups["redis_exporter.yml"] = [queue_limits(context), *groups["redis_exporter.yml"]]
     groups["pushgateway.yml"] = [push_limits(context), *groups["pushgateway.yml"]]

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alert rules on an app's own series that tell how its business does (`signals`), with its thresholds as numbers.
 
-Counters are recorded as `app:signal:increase<window>{signal}`. A labelled counter does not exist before its first
-event: where the app answered one window ago and the series was not there yet, its whole value is new ("x unless x
-offset"); where there is none at all, and the app answers, it is 0. The alert on exceptions is in app_rules.py.
+Counters are recorded as `app:signal:increase<window>{signal}`; without any series, where the app answers, that is 0.
+The alert on exceptions is in app_rules.py.
 """
 
 from __future__ import annotations
@@ -23,10 +22,15 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     as_prometheus,
     recorded,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
+    APP_LABELS,
+    increase,
+    up,
+)
 
 # Window in which the events of a counter are counted.
 WINDOWS = {"failed_payments": "1h", "refunds": "1h", "rate_limited": "15m", "exceptions": "5m"}
-_BY = "by (app, host, environment)"
+_BY = f"by ({APP_LABELS})"
 
 _TEXTS: Texts = {
     "AppPaymentDown": {
@@ -123,9 +127,7 @@ def _series(app: App) -> Iterator[dict[str, Any]]:
 
 
 def _increase(app: App, series: str, window: str) -> str:
-    up = f'up{{job="app", app="{app.name}"}}'
-    first = f"{series} unless {series} offset {window} and on (app, instance) ({up} offset {window} == 1)"
-    return f"sum {_BY} ({first} or increase({series}[{window}])) or 0 * max {_BY} ({up})"
+    return f"sum {_BY} {increase(series, window, app.name)} or 0 * max {_BY} ({up(app.name)})"
 
 
 def _rules(app: App) -> Iterator[Rule]:
@@ -161,9 +163,8 @@ def _counted(app: App, alert: str, severity: Severity, signal: str, limit: int) 
 
 def _missing(app: App, declared: dict[str, str]) -> Iterator[Rule]:
     """Gauges only: a counter with labels may wait for its first event."""
-    up = f'max {_BY} (up{{job="app", app="{app.name}"}}) == 1'
     absent = [
-        f'label_replace({up} unless on (app) {declared[name]}, "signal", "{name}", "", "")'
+        f'label_replace(max {_BY} ({up(app.name)}) == 1 unless on (app) {declared[name]}, "signal", "{name}", "", "")'
         for name in ("payment_up", "out_of_stock")
         if name in declared
     ]

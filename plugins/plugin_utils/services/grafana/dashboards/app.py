@@ -55,7 +55,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Row,
     Variable,
     host_link,
-    increase,
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import (
@@ -64,6 +63,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     Profile,
     with_status,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import increase
 
 NO_REQUESTS = "No user sent a request in this time."
 _NO_BACKEND = "Only an app whose settings use the {} of django_prometheus exports this."
