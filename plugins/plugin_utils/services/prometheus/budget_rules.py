@@ -11,16 +11,15 @@ Counts of an hour and of six add up one count of five minutes each minute, so ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
     Language,
     Rule,
     Texts,
-    as_prometheus,
     recorded,
+    with_texts,
 )
 
 _FAST, _SLOW = 14.4, 6
@@ -57,31 +56,21 @@ _TEXTS: Texts = {
 }
 
 
-def budget_groups(apps: Iterable[App], language: Language) -> list[dict[str, Any]]:
-    """One rule group per app that has an objective."""
-    return [
-        {
-            "name": f"budget_{app.name}",
-            "rules": [
-                *_series(app.name),
-                *(
-                    as_prometheus(rule, app.name, *_TEXTS[rule.alert][language])
-                    for rule in (*_burning(app.name, 1 - app.slo), _trickle(app.name, 1 - app.slo))
-                ),
-            ],
-        }
-        for app in apps
-        if app.slo is not None
-    ]
+def budget_rules(app: App, language: Language) -> list[dict[str, Any]]:
+    """The rules of an app that has an objective."""
+    if app.slo is None:
+        return []
+    alerts = [*_burning(app.name, 1 - app.slo), _trickle(app.name, 1 - app.slo)]
+    return [*_series(app.name), *with_texts(alerts, app.name, _TEXTS, language)]
 
 
 def _series(name: str) -> list[dict[str, Any]]:
     """Requests and errors of an hour and of six, and their share of 30 minutes, an hour, six; none without requests."""
     of = f'{{app="{name}"}}'
     return [
-        *(recorded(f"app:errors:increase{span}", name, _errors(of, span)) for span in ("1h", "6h")),
+        *(recorded(f"app:errors:increase{span}", _errors(of, span), app=name) for span in ("1h", "6h")),
         *(
-            recorded(f"app:errors:ratio{span}", name, f"{_errors(of, span)} / ({_requests(of, span)} > 0)")
+            recorded(f"app:errors:ratio{span}", f"{_errors(of, span)} / ({_requests(of, span)} > 0)", app=name)
             for span in ("30m", "1h", "6h")
         ),
     ]

@@ -8,24 +8,24 @@ The alert on exceptions is in app_rules.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import of_app
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import (
-    Language,
-    Rule,
-    Texts,
-    as_prometheus,
-    recorded,
-)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
     APP_LABELS,
     increase,
     up,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
+    Language,
+    Rule,
+    Texts,
+    recorded,
+    with_texts,
 )
 
 # Window in which the events of a counter are counted.
@@ -99,19 +99,9 @@ _TEXTS: Texts = {
 }
 
 
-def signal_groups(apps: Iterable[App], language: Language) -> list[dict[str, Any]]:
-    """One rule group per app that names signals."""
-    return [
-        {
-            "name": f"signals_{app.name}",
-            "rules": [
-                *_series(app),
-                *(as_prometheus(rule, app.name, *_TEXTS[rule.alert][language]) for rule in _rules(app)),
-            ],
-        }
-        for app in apps
-        if _declared(app)
-    ]
+def signal_rules(app: App, language: Language) -> list[dict[str, Any]]:
+    """The rules of an app that names signals."""
+    return [*_series(app), *with_texts(_rules(app), app.name, _TEXTS, language)]
 
 
 def _declared(app: App) -> dict[str, str]:
@@ -123,7 +113,7 @@ def _series(app: App) -> Iterator[dict[str, Any]]:
     for name, series in _declared(app).items():
         if name in WINDOWS:
             window = WINDOWS[name]
-            yield recorded(f"app:signal:increase{window}", app.name, _increase(app, series, window), signal=name)
+            yield recorded(f"app:signal:increase{window}", _increase(app, series, window), app=app.name, signal=name)
 
 
 def _increase(app: App, series: str, window: str) -> str:
