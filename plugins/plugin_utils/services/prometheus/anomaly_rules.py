@@ -23,9 +23,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 )
 
 _WEEKS = 4
+# How long metrics must be kept for them, and for the hours around the same moment.
+HISTORY = "29d"
 _WEEK_MINUTES = 7 * 24 * 60
 _AROUND_MINUTES = 150
-_EDGES = {"low": "min", "high": "max"}
+EDGES = {"low": "min", "high": "max"}
 # Requests each second; what is rarer goes up and down by chance.
 _FEWEST_REQUESTS = 0.05
 
@@ -57,10 +59,10 @@ def _series(name: str) -> list[dict[str, Any]]:
     week, expected = f"app:requests:week{{{of}}}", f"app:requests:expected{{{of}}}"
     deviation = f"1.4826 * quantile without (week) (0.5, abs({week} - ignoring (week) group_left () {expected}))"
     spread = f"({deviation} > 0.15 * {expected} or 0.15 * {expected})"
-    lowest, highest = (f'app:requests:expected{{{of}, edge="{edge}"}}' for edge in _EDGES)
+    lowest, highest = (f'app:requests:expected{{{of}, edge="{edge}"}}' for edge in EDGES)
     return [
         recorded("app:requests:rate1h", f"avg_over_time(app:requests:rate5m{{{of}}}[1h])", app=name),
-        *(_week(name, number, edge) for number in range(1, _WEEKS + 1) for edge in _EDGES),
+        *(_week(name, number, edge) for number in range(1, _WEEKS + 1) for edge in EDGES),
         recorded(
             "app:requests:expected",
             f"quantile without (week) (0.5, {week}) and count without (week) ({week}) >= {_WEEKS - 1}",
@@ -73,7 +75,7 @@ def _series(name: str) -> list[dict[str, Any]]:
 def _week(name: str, number: int, edge: str) -> dict[str, Any]:
     """The least (`low`) or the most (`high`) around the same moment so many weeks ago."""
     offset = number * _WEEK_MINUTES - _AROUND_MINUTES // 2
-    expr = f'{_EDGES[edge]}_over_time(app:requests:rate1h{{app="{name}"}}[{_AROUND_MINUTES}m] offset {offset}m)'
+    expr = f'{EDGES[edge]}_over_time(app:requests:rate1h{{app="{name}"}}[{_AROUND_MINUTES}m] offset {offset}m)'
     return recorded("app:requests:week", expr, app=name, week=str(number), edge=edge)
 
 
@@ -93,6 +95,6 @@ def _unusual(name: str) -> Rule:
     # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
     series = f"app:requests:usual{{app='{name}', host='%s', edge='EDGE'}}"
     bound = f'{{{{ range query (printf "{series}" $labels.host) }}}}{{{{ printf "%.2f" (value .) }}}}{{{{ end }}}}'
-    usual = " to ".join(bound.replace("EDGE", edge) for edge in _EDGES)
+    usual = " to ".join(bound.replace("EDGE", edge) for edge in EDGES)
     value = f'{{{{ printf "%.2f" $value }}}} / s, usual: {usual} / s'
     return Rule("AppRequestsUnusual", "medium", expr, value, "3 deviations of 4 weeks, 30m", "30m")

@@ -22,7 +22,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     with_texts,
 )
 
-_FAST, _SLOW = 14.4, 6
+# Burn rates at which alerts begin.
+FAST, SLOW = 14.4, 6
 # At night one error is a high share: fewer never tell that the budget burns.
 _FEWEST_ERRORS = 5
 # Requests each second below which five errors may not come together in an hour, even if most requests fail.
@@ -87,7 +88,7 @@ def _requests(of: str, span: str) -> str:
 def _burning(name: str, budget: float) -> list[Rule]:
     """At two speeds. The slower one ends with the errors as the faster one does: `ratio5m` shows that they go on."""
     of, value = f'{{app="{name}"}}', "{{ $value | humanizePercentage }}"
-    fast, slow = (f"{speed * budget:.6g}" for speed in (_FAST, _SLOW))
+    fast, slow = (f"{speed * budget:.6g}" for speed in (FAST, SLOW))
     return [
         Rule(
             "AppErrorBudgetBurning",
@@ -95,7 +96,7 @@ def _burning(name: str, budget: float) -> list[Rule]:
             f"app:errors:ratio1h{of} > {fast} and app:errors:ratio5m{of} > {fast} "
             f"and app:errors:increase1h{of} >= {_FEWEST_ERRORS}",
             value,
-            f"{_percent(_FAST * budget)} and {_FEWEST_ERRORS} / 1 h, 2m",
+            f"{_percent(FAST * budget)} and {_FEWEST_ERRORS} / 1 h, 2m",
             "2m",
         ),
         Rule(
@@ -104,7 +105,7 @@ def _burning(name: str, budget: float) -> list[Rule]:
             f"app:errors:ratio6h{of} > {slow} and app:errors:ratio30m{of} > {slow} "
             f"and app:errors:ratio5m{of} > {budget:.6g} and app:errors:increase1h{of} >= {_FEWEST_ERRORS}",
             value,
-            f"{_percent(_SLOW * budget)} / 6 h and {_FEWEST_ERRORS} / 1 h, 15m",
+            f"{_percent(SLOW * budget)} / 6 h and {_FEWEST_ERRORS} / 1 h, 15m",
             "15m",
         ),
     ]
@@ -112,7 +113,7 @@ def _burning(name: str, budget: float) -> list[Rule]:
 
 def _trickle(name: str, budget: float) -> Rule:
     """Where the floor of the others was never reached in these hours, so that one fault is not told twice."""
-    of, slow = f'{{app="{name}"}}', _SLOW * budget
+    of, slow = f'{{app="{name}"}}', SLOW * budget
     expr = (
         f"app:errors:ratio6h{of} > {slow:.6g} and app:errors:increase6h{of} >= {_FEWEST_ERRORS} "
         f"and avg_over_time(app:requests:rate5m{of}[6h]) < {_FEW_REQUESTS} "

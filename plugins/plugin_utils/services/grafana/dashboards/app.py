@@ -75,7 +75,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
     rows = [_at_a_glance(context, app, profile)]
     if profile:
         rows.append(_server(app, profile))
-    rows += objective_rows(app)
+    rows += objective_rows(app, _of_app(app))
     if app.framework == "django":
         rows.append(_database_and_cache(app))
     if app.custom_metrics or app.metrics_prefix:
