@@ -45,8 +45,8 @@ _TEXTS: Texts = {
     "AppErrorsTrickle": {
         "en": (
             "Few requests reach {{ $labels.app }} on {{ $labels.host }}, and many of them fail",
-            "Too few for the alerts on shares of an hour, but over six hours the app misses its objective. See the "
-            "app's log.",
+            "Too few requests for the other alerts on errors, but over six hours more of them failed than its "
+            "objective allows. See the app's log.",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 요청은 적으나 오류가 지속됨",

@@ -46,8 +46,9 @@ def _panels(app: App, of: str) -> Iterator[Panel]:
 def _burn_rate(of: str, budget: float) -> Panel:
     return Panel(
         "Error budget burn rate",
-        f"How many times the share of errors that the objective allows, {100 * budget:.4g} %, over one hour and over "
-        f"six. 1 uses the budget up in 30 days, {FAST} in two; alert AppErrorBudgetBurning has the runbook.",
+        f"How many times more requests fail than the objective allows, {100 * budget:.4g} %, over one hour and over "
+        f"six. At 1, what may fail in 30 days has failed after 30 days, at {FAST} after two; alert "
+        "AppErrorBudgetBurning has the runbook.",
         "timeseries",
         tuple(Query(f"app:errors:ratio{span}{{{of}}} / {budget:.6g}", span) for span in ("1h", "6h")),
         unit="none",
