@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as model
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import RefusalError
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import fields
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import EVERY_KIND, app_files
@@ -143,14 +144,9 @@ def _title(cls: type[BaseModel]) -> str:
 def fields_table(cls: type[BaseModel], prefix: str = "") -> str:
     """A row per field of a model."""
     rows = [
-        [
-            f"`{prefix}{field.alias or name}`",
-            _allowed(field.annotation, field.metadata),
-            _default(field),
-            field.description or "",
-        ]
-        for name, field in cls.model_fields.items()
-        if not any(name in base.model_fields for base in _shared(cls))
+        [f"`{prefix}{name}`", _allowed(field.annotation, field.metadata), _default(field), field.description or ""]
+        for name, field in fields(cls).items()
+        if not any(name in fields(base) for base in _shared(cls))
     ]
     return table(["Key", "Allowed", "Default", "What it says"], rows)
 

@@ -51,8 +51,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose im
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import container_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import MONITOR, databases
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import READERS, databases
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import gives_key
 
 
@@ -319,12 +318,8 @@ def database_reader(context: str, service: str = "metabase") -> dict[str, Any]:
 
     `service` is the one that reads: metabase or postgres_exporter.
     """
-    held = context_of(context)
-    reader, secret = {
-        "metabase": (READER, "database_reader_password"),
-        "postgres_exporter": (MONITOR, "database_monitor_password"),
-    }[plain(service)]
-    return {"databases": databases(held.declaration, reader), "password": held.secret(secret)}
+    held, reader = context_of(context), READERS[plain(service)]
+    return {"databases": databases(held.declaration, reader), "password": held.secret(reader.secret)}
 
 
 def run_report(context: str, server: Mapping[str, Any], sources: Sequence[str], secrets_directory: str) -> list[str]:

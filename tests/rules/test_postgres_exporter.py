@@ -18,7 +18,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REG
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import MONITOR, databases
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import (
+    MONITOR,
+    READERS,
+    databases,
+)
 
 SQL = Path(__file__).resolve().parents[2] / "files/postgresql"
 PASSWORD = r"""p'a":\@%w$1"""
@@ -68,7 +72,7 @@ def context(server: Server) -> Context:
 @pytest.fixture(scope="module")
 def role(server: Server, context: Context) -> None:
     """What the role database_reader makes of the options that it gets for the exporters."""
-    (wanted,) = databases(context.declaration, MONITOR)
+    (wanted,) = databases(context.declaration, READERS["postgres_exporter"])
     given = {
         **{name: wanted[name] for name in ("reader", "connections")},
         **{name: json.dumps(wanted[name]) for name in ("schemas", "memberships")},
@@ -144,7 +148,7 @@ def test_a_server_that_is_gone_is_told_and_nothing_else_is(ask: Ask, server: Ser
 
 def test_a_database_that_two_apps_share_has_one_role_and_an_exporter_for_each() -> None:
     apps = [{"name": name, "database": {"name": "shop"}} for name in ("web", "till")]
-    (wanted,) = databases(declaration_of({"apps": apps}), MONITOR)
+    (wanted,) = databases(declaration_of({"apps": apps}), READERS["postgres_exporter"])
     assert (wanted["schemas"], wanted["memberships"]) == ([], ["pg_monitor"])
     planned = context_of({"apps": apps}, registry=REGISTRY, total_mib=16_000).services
     assert {"postgres_exporter_web", "postgres_exporter_till"} <= set(planned)

@@ -97,7 +97,7 @@ def test_the_shop_s_own_series_are_kept_with_their_labels(lab: Any, eventually: 
 def test_exporters_and_the_batch_job_tell_of_the_shop(lab: Any, eventually: Any) -> None:
     for question in (
         'pg_up{app="shop"} == 1',
-        'pg_stat_user_tables_size_bytes{app="shop", relname="shop_order"}',
+        'pg_stat_user_tables_table_size_bytes{app="shop", relname="shop_order"}',
         'redis_up{app="shop"} == 1',
         'app:queue:length{app="shop", queue="celery"}',
         'redis_pubsub_patterns{app="shop"} > 0',

@@ -30,25 +30,25 @@ def asked_of_apps(wanted: Sequence[AppMetrics]) -> list[str]:
 
 def app_metrics_checks(wanted: Sequence[AppMetrics], answers: Mapping[str, Answer]) -> list[Check]:
     """What is doubtful about the metrics of apps; `answers` is {PromQL: series}."""
-    checks = []
-    for app in wanted:
-        falling, buckets = answers[app["falling"]], answers[app["buckets"]] if app["buckets"] else []
-        if isinstance(falling, ServiceError) or isinstance(buckets, ServiceError):
-            why = falling if isinstance(falling, ServiceError) else buckets
-            detail = f"{app['app']}: Prometheus refuses the query: {why}"
-            checks.append(Check(WARN, AREA, detail, logs_of("prometheus"), name=app["app"]))
-            continue
-        if falling:
-            checks.append(_several_processes(app, sorted(sample.labels["instance"] for sample in falling)))
-        bounds = sorted(float(sample.labels["le"]) for sample in buckets)
-        checks += [line for limit in app["limits"] for line in _wide_bucket(app["app"], limit, bounds)]
+    checks = [check for app in wanted for check in _doubts(app, answers)]
     doubtful = {check.name for check in checks}
     well = sum(1 for app in wanted if app["app"] not in doubtful)
-    return (
-        [*checks, Check(PASS, AREA, f"nothing is doubtful about those of {well} of {len(wanted)} apps")]
-        if well
-        else checks
-    )
+    detail = f"nothing is doubtful about those of {well} of {len(wanted)} apps"
+    return [*checks, Check(PASS, AREA, detail)] if well else checks
+
+
+def _doubts(app: AppMetrics, answers: Mapping[str, Answer]) -> Iterator[Check]:
+    falling, buckets = (answers[expr] if expr else [] for expr in (app["falling"], app["buckets"]))
+    if isinstance(falling, ServiceError) or isinstance(buckets, ServiceError):
+        why = falling if isinstance(falling, ServiceError) else buckets
+        detail = f"{app['app']}: Prometheus refuses the query: {why}"
+        yield Check(WARN, AREA, detail, logs_of("prometheus"), name=app["app"])
+        return
+    if falling:
+        yield _several_processes(app, sorted(sample.labels["instance"] for sample in falling))
+    bounds = sorted(float(sample.labels["le"]) for sample in buckets)
+    for limit in app["limits"]:
+        yield from _wide_bucket(app["app"], limit, bounds)
 
 
 def _several_processes(app: AppMetrics, instances: Sequence[str]) -> Check:
@@ -73,6 +73,5 @@ def _wide_bucket(app: str, limit: float, bounds: Sequence[float]) -> Iterator[Ch
         )
     else:
         return
-    yield Check(
-        WARN, AREA, detail, _BUCKETS.format(limit=limit), kind="apps have buckets too wide for alerts", name=app
-    )
+    kind = "apps have buckets too wide for alerts"
+    yield Check(WARN, AREA, detail, _BUCKETS.format(limit=limit), kind=kind, name=app)

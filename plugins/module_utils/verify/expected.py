@@ -161,7 +161,6 @@ class OfServices(TypedDict, total=False):
     status_pages: list[str]
     business: Business
     queries: list[Query]
-    app_metrics: list[AppMetrics]
 
 
 class Expected(OfServices):
@@ -178,6 +177,7 @@ class Expected(OfServices):
     grafana_plugins: dict[str, str]
     backups: list[Backup]
     analytics: list[Analytics]
+    app_metrics: list[AppMetrics]
     custom_metrics: list[CustomMetric]
     checks: list[Line]
 

@@ -42,14 +42,19 @@ class Thresholds(Strict):
     down_for: Duration = Field("5m", description="How long an app must be unreachable before it fires.")
     failed_payments_per_hour: int = Field(10, ge=0, description="Failed payments within an hour above which it fires.")
     refunds_per_hour: int = Field(
-        10, ge=0, description="Refunds within an hour above which it fires, if the day before had a third of that."
+        10,
+        ge=0,
+        description="Refunds within an hour above which it fires, if they are also more than three times the mean of "
+        "the day before.",
     )
     out_of_stock: int = Field(10, ge=0, description="Products out of stock above which it fires.")
     rate_limited_per_15m: int = Field(
         0, ge=0, description="Calls that another company's API refused within 15 minutes above which it fires."
     )
     queue_length: int = Field(
-        100, gt=0, description="Tasks that wait in one Celery queue, above which it fires after 5 min; needs `redis`."
+        100,
+        gt=0,
+        description="Tasks that wait in one Celery queue, above which it fires after 5 min; needs `queues` of `redis`.",
     )
 
     @model_validator(mode="after")
@@ -112,7 +117,8 @@ class App(HttpOptions):
     container: Container | None = Field(None, description="Name of its main container, for alert messages.")
     metrics: list[MetricsItem] = Field(
         [],
-        description="Pages of its metrics; text stands for the `address` of one.",
+        description="Pages on which it shows its metrics: each is text, its `address`, or a mapping where it wants "
+        "more, such as a login.",
     )
     custom_metrics: list[CustomMetric] = Field(
         [],
@@ -120,7 +126,8 @@ class App(HttpOptions):
         "not export within a day has no panel; verify names it. Needs `metrics`.",
     )
     metrics_prefix: MetricName | None = Field(
-        None, description="How names of its own metrics begin, such as shop_; a panel lists all of them."
+        None,
+        description="How names of its own metrics begin, such as shop_; a panel lists all of them. Needs `metrics`.",
     )
     health: Health = Field(Health(), description="Health endpoints.")
     tcp: dict[Part, HostAndPort] = Field(
@@ -152,12 +159,14 @@ class App(HttpOptions):
         # The budget burns 14.4 times too fast where 14.4 * (1 - slo) of the requests fail: at most all of them.
         ge=0.95,
         lt=1,
-        description="Share of requests that must not fail, over 30 days, such as 0.995. Alerts tell how fast what may "
-        "fail is used up. At least 0.95: below it, the alerts could hardly fire.",
+        description="Share of requests that must succeed, over 30 days, such as 0.995: 5 of 1,000 may fail. Alerts "
+        "fire while errors come so fast that more will have failed. At least 0.95: below it, the alerts could hardly "
+        "fire.",
     )
     anomaly: bool = Field(
         False,
-        description="Alert when its requests are unusual for this hour of the last four weeks; from three weeks on.",
+        description="Alert when it gets far more or far fewer requests than at this hour of the last four weeks. "
+        "Before three weeks are known, it never fires.",
     )
 
     @model_validator(mode="after")

@@ -18,7 +18,11 @@ _TAKEN = {"app", "host", "environment", "instance", "job", "le", "severity", "me
 
 
 class CustomAlert(Strict):
-    """When a metric alerts. A counter is compared by its increase within 5 minutes, a histogram by its p95 over 5."""
+    """When a metric alerts.
+
+    A counter is compared by its increase within 5 minutes, a histogram by its p95 over 5 minutes: 95 of 100 values are
+    below it.
+    """
 
     above: float | None = Field(None, description="It fires while a value is greater than this.")
     below: float | None = Field(None, description="It fires while a value is less than this.")
@@ -41,7 +45,9 @@ class CustomMetric(Strict):
     )
     type: Literal["gauge", "counter", "histogram"] = Field("gauge", description="What kind of metric it is.")
     labels: list[MetricName] = Field(
-        [], description="Labels that it is shown and judged by, such as [region]; values of others are put together."
+        [],
+        description="Labels by which it is shown and judged, such as [region]: each region by itself. Values of others "
+        "are put together.",
     )
     description: Annotated[str, Field(pattern=r"^[^\s{}][^\n{}]{0,199}$")] = Field(
         description="What it counts and what to do when it looks wrong; for people, on the panel and in the alert."

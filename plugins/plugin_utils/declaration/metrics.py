@@ -18,12 +18,12 @@ _NOT_SENT = RESERVED_HEADERS | {"authorization", "user-agent"}
 
 
 class MetricsSource(HttpRequest):
-    """One page of metrics. Text in its place is its `address`."""
+    """A page on which an app shows its metrics. Text in its place is its `address`."""
 
     address: MetricsAddress = Field(
         description="Where metrics are read: host:port/path as `curl` on that host reaches it. Default path: /metrics."
     )
-    scheme: Literal["http", "https"] = Field("http", description="How it is requested.")
+    scheme: Literal["http", "https"] = Field("http", description="Whether it is requested over http or https.")
     path: Annotated[str, Field(pattern=r"^/[^\s?#]*$")] | None = Field(
         None, description="Its path, if `address` has none."
     )
@@ -31,8 +31,8 @@ class MetricsSource(HttpRequest):
     ca_file: str | None = Field(
         None,
         min_length=1,
-        description="Certificate of the authority that signed the page's, as PEM; a file on your machine, relative to "
-        "the inventory.",
+        description="For a certificate that is not publicly trusted: a file with that of the authority that signed it, "
+        "as PEM, on your machine, relative to the inventory.",
     )
 
     @model_validator(mode="after")

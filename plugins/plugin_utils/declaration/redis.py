@@ -26,12 +26,16 @@ class Redis(Strict):
         None, pattern=r"^[A-Za-z0-9_.-]{1,100}$", description="Its user (ACL); most have none. Needs `password`."
     )
     password: SecretStr | None = Field(None, description="Its password.")
-    tls: bool = Field(False, description="Whether it is asked with TLS, as one in the cloud often demands.")
+    tls: bool = Field(False, description="Whether the connection is encrypted (TLS), as a cloud's Redis often demands.")
     database: int = Field(
-        0, ge=0, le=10_000, description="Number of the database with the queues: 1 for a broker redis://127.0.0.1/1."
+        0,
+        ge=0,
+        le=10_000,
+        description="Number of the database with the queues: 1 where Celery's broker is redis://127.0.0.1/1.",
     )
     queues: list[Queue] = Field(
-        [], description="Names of its Celery queues; without a setting of yours there is one, `celery`."
+        [],
+        description="Names of its Celery queues, to watch these and the workers. An app that names none uses `celery`.",
     )
 
     @model_validator(mode="after")

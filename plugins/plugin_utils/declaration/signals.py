@@ -20,7 +20,7 @@ def _series(text: str) -> str:
     found = _SERIES.fullmatch(text)
     if not found:
         raise ValueError(
-            'the name of a series, with labels where it takes them, such as shop_payments_total{status="failed"}'
+            'the name of a series, with labels if only some count, such as shop_payments_total{status="failed"}'
         )
     for pattern in re.findall(r'[=!]~\s*"([^"]*)"', found[2] or ""):
         try:
@@ -45,7 +45,10 @@ Series = Annotated[str, AfterValidator(_series)]
 
 
 class Signals(Strict):
-    """Series that the app exports itself; each that is named gets its alert. Several labels are added up."""
+    """Series that the app itself exports; each one that is named gets its alert.
+
+    A gauge is a value of now, a counter only rises. Values of several labels are added up.
+    """
 
     payment_up: Series | None = Field(
         None, description="Gauge: 1 when the payment system works, else 0; of several providers, the worst counts."

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -32,10 +31,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER, NODE_EXPORTER_PORT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import HISTORY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names
-
-# Four weeks, and the hours around the same moment (services/prometheus/anomaly_rules.py).
-_HISTORY = "29d"
 
 
 def app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -131,16 +128,17 @@ def _loopback_mistakes(path: str, host: str, app: Mapping[str, Any]) -> Iterator
 def history_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     """Unusual requests are told from those of the last four weeks, which must still be there."""
     kept = str(variables.get("crowsnest_retention", Declaration.model_fields["retention"].default))
-    apps = [mapping(app) for app in entries(variables.get("crowsnest_apps"))]
-    with suppress(ValueError):  # a duration that the model refuses
-        if duration_seconds(kept) < duration_seconds(_HISTORY):
-            for index, app in enumerate(apps):
-                if app.get("anomaly") is True:
-                    yield (
-                        f"{entry('crowsnest_apps', index, app, 'name')}.anomaly: True needs the metrics of four weeks, "
-                        f"but crowsnest_retention is {shown(kept)}. Allowed: a crowsnest_retention of {_HISTORY} or "
-                        "more, or `anomaly: false`."
-                    )
+    try:
+        enough = duration_seconds(kept) >= duration_seconds(HISTORY)
+    except ValueError:  # a duration that the model refuses
+        return
+    for index, app in enumerate(entries(variables.get("crowsnest_apps"))):
+        if not enough and mapping(app).get("anomaly") is True:
+            yield (
+                f"{entry('crowsnest_apps', index, app, 'name')}.anomaly: True needs the metrics of four weeks, but "
+                f"crowsnest_retention is {shown(kept)}. Allowed: a crowsnest_retention of {HISTORY} or more, or "
+                "`anomaly: false`."
+            )
 
 
 def service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:

@@ -40,6 +40,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import container_name
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import gives_key
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import app_metrics
 
 
 def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: Kept, limited: bool) -> Expected:
@@ -61,7 +62,6 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
         "status_pages": [],
         "business": {"key_file": "", "connections": 0, "questions": []},
         "queries": [],
-        "app_metrics": [],
     }
     for name in context.services:
         of_services.update(context.definition(name).expected(context))
@@ -89,6 +89,7 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             for app in context.declaration.apps
             if app.analytics and app.url
         ],
+        "app_metrics": [app_metrics(app) for app in context.declaration.apps if app.metrics],
         "custom_metrics": [
             {"app": app.name, "series": metric.exported}
             for app in context.declaration.apps

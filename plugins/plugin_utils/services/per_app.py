@@ -16,6 +16,11 @@ def instance(service: str, app: App) -> str:
     return f"{service}_{app.name}"
 
 
+def login_file(app: App) -> str:
+    """The file among the secret ones with the variables that tell the container of this app its login."""
+    return f"secrets/{app.name}/environment"
+
+
 def app_of(context: Context, planned: Planned) -> App:
     """The app that a container is for."""
     (app,) = (app for app in context.declaration.apps if instance(planned.service, app) == planned.name)

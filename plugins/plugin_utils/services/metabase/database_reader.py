@@ -79,24 +79,42 @@ ADVICE = (
 
 # The role by which exporters read statistics of the server, and nothing of the apps' tables.
 MONITOR = "crowsnest_monitor"
-# {reader: PostgreSQL's own roles that it is a member of}:
-# https://www.postgresql.org/docs/current/predefined-roles.html#PREDEFINED-ROLE-PG-MONITOR
-_MEMBERSHIPS: dict[str, list[str]] = {READER: [], MONITOR: ["pg_monitor"]}
 
 
-def databases(declared: Declaration, reader: str = READER) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Reader:
+    """A role in PostgreSQL. `secret` is the generated one that is its password.
+
+    `memberships` are PostgreSQL's own roles that it is a member of. `of_tables`: it reads tables of declared schemas.
+    """
+
+    role: str
+    secret: str
+    memberships: tuple[str, ...] = ()
+    of_tables: bool = False
+
+
+# {service that reads: as whom}
+READERS = {
+    "metabase": Reader(READER, "database_reader_password", of_tables=True),
+    # https://www.postgresql.org/docs/current/predefined-roles.html#PREDEFINED-ROLE-PG-MONITOR
+    "postgres_exporter": Reader(MONITOR, "database_monitor_password", ("pg_monitor",)),
+}
+
+
+def databases(declared: Declaration, reader: Reader = READERS["metabase"]) -> list[dict[str, Any]]:
     """Option `database_reader_databases`: each database once; apps that share one share its reader and its schemas."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for app in declared.apps:
         if database := app.database:
             address = LOOPBACK.sub("127.0.0.1", database.address)  # its names all mean this host
             entry = found.setdefault((address, database.name), _database(app.name, database, reader))
-            wanted = database.schemas if reader == READER else []
+            wanted = database.schemas if reader.of_tables else []
             entry["schemas"] += [schema for schema in wanted if schema not in entry["schemas"]]
     return list(found.values())
 
 
-def _database(app: str, database: Database, reader: str) -> dict[str, Any]:
+def _database(app: str, database: Database, reader: Reader) -> dict[str, Any]:
     """Without an administrator the system user postgres logs in over the socket."""
     host, port = host_and_port(database.address)
     return {
@@ -107,8 +125,8 @@ def _database(app: str, database: Database, reader: str) -> dict[str, Any]:
         "schemas": [],
         "admin_user": database.admin_user or "postgres",
         "admin_password": database.admin_password.get_secret_value() if database.admin_password else "",
-        "reader": reader,
-        "memberships": _MEMBERSHIPS[reader],
+        "reader": reader.role,
+        "memberships": list(reader.memberships),
         "connections": READER_CONNECTIONS,
     }
 

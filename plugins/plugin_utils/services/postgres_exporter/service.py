@@ -26,7 +26,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import MONITOR
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import app_labels, app_of, instance
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import (
+    app_labels,
+    app_of,
+    instance,
+    login_file,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_exporter.dashboard import postgresql
 
 _NAME = "postgres_exporter"
@@ -55,24 +60,19 @@ def _instances(declaration: Declaration) -> Sequence[str]:
     return [instance(_NAME, app) for app, _ in _with_database(declaration)]
 
 
-def _environment(app: App) -> str:
-    return f"secrets/{app.name}/environment"
-
-
 def _container(context: Context, planned: Planned) -> Container:
-    environment = f"{planned.config_directory}/current/{_environment(app_of(context, planned))}"
     return Container(
         go=True,
         configured=False,
         command=[f"--web.listen-address=127.0.0.1:{planned.port}"],
-        env_file=[environment],
+        env_file=[f"{planned.config_directory}/current/{login_file(app_of(context, planned))}"],
     )
 
 
 def _secret_files(context: Context) -> Files:
     password = context.secret("database_monitor_password")
     return {
-        _environment(app): environment_text(_variables(database, password))
+        login_file(app): environment_text(_variables(database, password))
         for app, database in _with_database(context.declaration)
     }
 

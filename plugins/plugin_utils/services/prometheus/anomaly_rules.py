@@ -11,22 +11,23 @@ of the weeks from what is expected, times 1.4826 as a standard deviation, and at
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
     Language,
     Rule,
     Texts,
-    as_prometheus,
     recorded,
+    with_texts,
 )
 
 _WEEKS = 4
+# How long metrics must be kept for them, and for the hours around the same moment.
+HISTORY = "29d"
 _WEEK_MINUTES = 7 * 24 * 60
 _AROUND_MINUTES = 150
-_EDGES = {"low": "min", "high": "max"}
+EDGES = {"low": "min", "high": "max"}
 # Requests each second; what is rarer goes up and down by chance.
 _FEWEST_REQUESTS = 0.05
 
@@ -46,20 +47,11 @@ _TEXTS: Texts = {
 }
 
 
-def anomaly_groups(apps: Iterable[App], language: Language) -> list[dict[str, Any]]:
-    """One rule group per app that wants it. Its series change slowly: it is evaluated each minute."""
-    return [
-        {
-            "name": f"anomaly_{app.name}",
-            "interval": "1m",
-            "rules": [
-                *_series(app.name),
-                as_prometheus(_unusual(app.name), app.name, *_TEXTS["AppRequestsUnusual"][language]),
-            ],
-        }
-        for app in apps
-        if app.anomaly
-    ]
+def anomaly_rules(app: App, language: Language) -> list[dict[str, Any]]:
+    """The rules of an app that wants it."""
+    if not app.anomaly:
+        return []
+    return [*_series(app.name), *with_texts([_unusual(app.name)], app.name, _TEXTS, language)]
 
 
 def _series(name: str) -> list[dict[str, Any]]:
@@ -67,24 +59,24 @@ def _series(name: str) -> list[dict[str, Any]]:
     week, expected = f"app:requests:week{{{of}}}", f"app:requests:expected{{{of}}}"
     deviation = f"1.4826 * quantile without (week) (0.5, abs({week} - ignoring (week) group_left () {expected}))"
     spread = f"({deviation} > 0.15 * {expected} or 0.15 * {expected})"
-    lowest, highest = (f'app:requests:expected{{{of}, edge="{edge}"}}' for edge in _EDGES)
+    lowest, highest = (f'app:requests:expected{{{of}, edge="{edge}"}}' for edge in EDGES)
     return [
-        recorded("app:requests:rate1h", name, f"avg_over_time(app:requests:rate5m{{{of}}}[1h])"),
-        *(_week(name, number, edge) for number in range(1, _WEEKS + 1) for edge in _EDGES),
+        recorded("app:requests:rate1h", f"avg_over_time(app:requests:rate5m{{{of}}}[1h])", app=name),
+        *(_week(name, number, edge) for number in range(1, _WEEKS + 1) for edge in EDGES),
         recorded(
             "app:requests:expected",
-            name,
             f"quantile without (week) (0.5, {week}) and count without (week) ({week}) >= {_WEEKS - 1}",
+            app=name,
         ),
-        recorded("app:requests:usual", name, f"clamp_min({lowest} - 3 * {spread}, 0) or {highest} + 3 * {spread}"),
+        recorded("app:requests:usual", f"clamp_min({lowest} - 3 * {spread}, 0) or {highest} + 3 * {spread}", app=name),
     ]
 
 
 def _week(name: str, number: int, edge: str) -> dict[str, Any]:
     """The least (`low`) or the most (`high`) around the same moment so many weeks ago."""
     offset = number * _WEEK_MINUTES - _AROUND_MINUTES // 2
-    expr = f'{_EDGES[edge]}_over_time(app:requests:rate1h{{app="{name}"}}[{_AROUND_MINUTES}m] offset {offset}m)'
-    return recorded("app:requests:week", name, expr, week=str(number), edge=edge)
+    expr = f'{EDGES[edge]}_over_time(app:requests:rate1h{{app="{name}"}}[{_AROUND_MINUTES}m] offset {offset}m)'
+    return recorded("app:requests:week", expr, app=name, week=str(number), edge=edge)
 
 
 def _unusual(name: str) -> Rule:
@@ -103,6 +95,6 @@ def _unusual(name: str) -> Rule:
     # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
     series = f"app:requests:usual{{app='{name}', host='%s', edge='EDGE'}}"
     bound = f'{{{{ range query (printf "{series}" $labels.host) }}}}{{{{ printf "%.2f" (value .) }}}}{{{{ end }}}}'
-    usual = " to ".join(bound.replace("EDGE", edge) for edge in _EDGES)
+    usual = " to ".join(bound.replace("EDGE", edge) for edge in EDGES)
     value = f'{{{{ printf "%.2f" $value }}}} / s, usual: {usual} / s'
     return Rule("AppRequestsUnusual", "medium", expr, value, "3 deviations of 4 weeks, 30m", "30m")

@@ -9,18 +9,20 @@ The series `app:*` are recorded by the rules of the app's profile (profiles.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import EVENTS, QUOTA
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import APP_LABELS, selector, up
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
     Language,
     Rule,
+    Texts,
     as_prometheus,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 
 # The current result of the probes of the app's address and health endpoint; empty when it has none.
 # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
@@ -29,8 +31,8 @@ _PROBES = (
     "{{{{ if eq (value .) 1.0 }}}}{well} {{{{ else }}}}{ill} {{{{ end }}}}{{{{ end }}}}"
 )
 
-# alert: {language: (summary, description)}. Prometheus fills in the labels, _filled placeholders such as CONTAINER.
-_TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
+# Prometheus fills in the labels, _filled placeholders such as CONTAINER.
+_TEXTS: Texts = {
     "AppDown": {
         "en": (
             "{{ $labels.app }}: no metrics can be read on {{ $labels.host }}",
@@ -126,27 +128,10 @@ _INSTEAD_OF_SENTRY = {
 }
 
 
-def app_rule_groups(
-    apps: Iterable[App], language: Language, told_by_sentry: Collection[str] = ()
-) -> list[dict[str, Any]]:
-    """One rule group per app that has metrics; the texts are in `language`, without the runbook's address.
-
-    `told_by_sentry` are names of the apps whose exceptions Sentry tells.
-    https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
-    """
-    return [
-        {
-            "name": f"app_{app.name}",
-            "rules": [_as_prometheus(rule, app, language) for rule in _rules(app, app.name in told_by_sentry)],
-        }
-        for app in apps
-        if app.metrics
-    ]
-
-
-def _rules(app: App, by_sentry: bool) -> list[Rule]:
-    rules = [rule for make in _ALERTS for rule in make(app)]
-    return [_unless_sentry_tells(rule, app) if by_sentry else rule for rule in rules]
+def app_rules(app: App, language: Language, by_sentry: bool = False) -> list[dict[str, Any]]:
+    """The rules of an app that has metrics; `by_sentry`: Sentry tells its exceptions."""
+    rules = [rule for make in _ALERTS for rule in make(app)] if app.metrics else []
+    return [_as_prometheus(_unless_sentry_tells(rule, app) if by_sentry else rule, app, language) for rule in rules]
 
 
 def _unless_sentry_tells(rule: Rule, app: App) -> Rule:
@@ -174,19 +159,15 @@ def _filled(text: str, app: App) -> str:
     return re.sub("|".join(values), lambda match: values[match[0]], text)
 
 
-def _up(app: App) -> str:
-    return f'up{{job="app", app="{app.name}"}}'
-
-
 def _down(app: App) -> list[Rule]:
     wait = app.thresholds.down_for
-    expr = f"max by (app, host, environment) ({_up(app)}) == 0"
+    expr = f"max by ({APP_LABELS}) ({up(app.name)}) == 0"
     return [Rule("AppDown", "critical", expr, "up = 0", f"up = 0, {wait}", wait)]
 
 
 def _instance_down(app: App) -> list[Rule]:
     wait = app.thresholds.down_for
-    expr = f"{_up(app)} == 0 and on (app, host, environment) (max by (app, host, environment) ({_up(app)}) == 1)"
+    expr = f"{up(app.name)} == 0 and on ({APP_LABELS}) (max by ({APP_LABELS}) ({up(app.name)}) == 1)"
     return [Rule("AppInstanceDown", "high", expr, "up = 0", f"up = 0, {wait}", wait)]
 
 
@@ -240,8 +221,8 @@ def _latency(app: App) -> list[Rule]:
 def _metrics_missing(app: App) -> list[Rule]:
     if app.framework not in PROFILES:
         return []
-    series = " or ".join(f'{series}{{job="app", app="{app.name}"}}' for series in PROFILES[app.framework].needed)
-    expr = f"max by (app, host, environment) ({_up(app)}) == 1 unless on (app, host, environment) ({series})"
+    series = " or ".join(selector(series, f'app="{app.name}"') for series in PROFILES[app.framework].needed)
+    expr = f"max by ({APP_LABELS}) ({up(app.name)}) == 1 unless on ({APP_LABELS}) ({series})"
     return [Rule("AppMetricsMissing", "medium", expr, "0", "0, 15m", "15m")]
 
 

@@ -11,19 +11,19 @@ Counts of an hour and of six add up one count of five minutes each minute, so ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
     Language,
     Rule,
     Texts,
-    as_prometheus,
     recorded,
+    with_texts,
 )
 
-_FAST, _SLOW = 14.4, 6
+# Burn rates at which alerts begin.
+FAST, SLOW = 14.4, 6
 # At night one error is a high share: fewer never tell that the budget burns.
 _FEWEST_ERRORS = 5
 # Requests each second below which five errors may not come together in an hour, even if most requests fail.
@@ -45,8 +45,8 @@ _TEXTS: Texts = {
     "AppErrorsTrickle": {
         "en": (
             "Few requests reach {{ $labels.app }} on {{ $labels.host }}, and many of them fail",
-            "Too few for the alerts on shares of an hour, but over six hours the app misses its objective. See the "
-            "app's log.",
+            "Too few requests for the other alerts on errors, but over six hours more of them failed than its "
+            "objective allows. See the app's log.",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 요청은 적으나 오류가 지속됨",
@@ -57,31 +57,21 @@ _TEXTS: Texts = {
 }
 
 
-def budget_groups(apps: Iterable[App], language: Language) -> list[dict[str, Any]]:
-    """One rule group per app that has an objective."""
-    return [
-        {
-            "name": f"budget_{app.name}",
-            "rules": [
-                *_series(app.name),
-                *(
-                    as_prometheus(rule, app.name, *_TEXTS[rule.alert][language])
-                    for rule in (*_burning(app.name, 1 - app.slo), _trickle(app.name, 1 - app.slo))
-                ),
-            ],
-        }
-        for app in apps
-        if app.slo is not None
-    ]
+def budget_rules(app: App, language: Language) -> list[dict[str, Any]]:
+    """The rules of an app that has an objective."""
+    if app.slo is None:
+        return []
+    alerts = [*_burning(app.name, 1 - app.slo), _trickle(app.name, 1 - app.slo)]
+    return [*_series(app.name), *with_texts(alerts, app.name, _TEXTS, language)]
 
 
 def _series(name: str) -> list[dict[str, Any]]:
     """Requests and errors of an hour and of six, and their share of 30 minutes, an hour, six; none without requests."""
     of = f'{{app="{name}"}}'
     return [
-        *(recorded(f"app:errors:increase{span}", name, _errors(of, span)) for span in ("1h", "6h")),
+        *(recorded(f"app:errors:increase{span}", _errors(of, span), app=name) for span in ("1h", "6h")),
         *(
-            recorded(f"app:errors:ratio{span}", name, f"{_errors(of, span)} / ({_requests(of, span)} > 0)")
+            recorded(f"app:errors:ratio{span}", f"{_errors(of, span)} / ({_requests(of, span)} > 0)", app=name)
             for span in ("30m", "1h", "6h")
         ),
     ]
@@ -98,7 +88,7 @@ def _requests(of: str, span: str) -> str:
 def _burning(name: str, budget: float) -> list[Rule]:
     """At two speeds. The slower one ends with the errors as the faster one does: `ratio5m` shows that they go on."""
     of, value = f'{{app="{name}"}}', "{{ $value | humanizePercentage }}"
-    fast, slow = (f"{speed * budget:.6g}" for speed in (_FAST, _SLOW))
+    fast, slow = (f"{speed * budget:.6g}" for speed in (FAST, SLOW))
     return [
         Rule(
             "AppErrorBudgetBurning",
@@ -106,7 +96,7 @@ def _burning(name: str, budget: float) -> list[Rule]:
             f"app:errors:ratio1h{of} > {fast} and app:errors:ratio5m{of} > {fast} "
             f"and app:errors:increase1h{of} >= {_FEWEST_ERRORS}",
             value,
-            f"{_percent(_FAST * budget)} and {_FEWEST_ERRORS} / 1 h, 2m",
+            f"{_percent(FAST * budget)} and {_FEWEST_ERRORS} / 1 h, 2m",
             "2m",
         ),
         Rule(
@@ -115,7 +105,7 @@ def _burning(name: str, budget: float) -> list[Rule]:
             f"app:errors:ratio6h{of} > {slow} and app:errors:ratio30m{of} > {slow} "
             f"and app:errors:ratio5m{of} > {budget:.6g} and app:errors:increase1h{of} >= {_FEWEST_ERRORS}",
             value,
-            f"{_percent(_SLOW * budget)} / 6 h and {_FEWEST_ERRORS} / 1 h, 15m",
+            f"{_percent(SLOW * budget)} / 6 h and {_FEWEST_ERRORS} / 1 h, 15m",
             "15m",
         ),
     ]
@@ -123,7 +113,7 @@ def _burning(name: str, budget: float) -> list[Rule]:
 
 def _trickle(name: str, budget: float) -> Rule:
     """Where the floor of the others was never reached in these hours, so that one fault is not told twice."""
-    of, slow = f'{{app="{name}"}}', _SLOW * budget
+    of, slow = f'{{app="{name}"}}', SLOW * budget
     expr = (
         f"app:errors:ratio6h{of} > {slow:.6g} and app:errors:increase6h{of} >= {_FEWEST_ERRORS} "
         f"and avg_over_time(app:requests:rate5m{of}[6h]) < {_FEW_REQUESTS} "

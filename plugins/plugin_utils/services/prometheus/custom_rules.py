@@ -4,47 +4,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomAlert, CustomMetric
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import increase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import APP_LABELS, increase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
+    Language,
+    Rule,
+    as_prometheus,
+)
 
 ALERT = "AppMetricOutOfRange"
 WINDOW = "5m"
-# {language: (above or below and the bound, what to do)}
-_WORDS = {
-    "en": (
-        {
-            "above": "{{{{ $labels.app }}}}: {name} is above {bound}",
-            "below": "{{{{ $labels.app }}}}: {name} is below {bound}",
-        },
-        "Declared by your team. The dashboard of the app shows its past.",
-    ),
-    "ko": (
-        {
-            "above": "{{{{ $labels.app }}}}: {name} 값이 {bound} 초과",
-            "below": "{{{{ $labels.app }}}}: {name} 값이 {bound} 미만",
-        },
-        "팀에서 선언한 지표입니다. 앱 대시보드에서 추이를 확인하십시오.",
-    ),
+_SUMMARIES: Mapping[Language, Mapping[str, str]] = {
+    "en": {"above": "{} is above {}", "below": "{} is below {}"},
+    "ko": {"above": "{} 값이 {} 초과", "below": "{} 값이 {} 미만"},
+}
+_ADVICE: Mapping[Language, str] = {
+    "en": "Declared by your team. The dashboard of the app shows its past.",
+    "ko": "팀에서 선언한 지표입니다. 앱 대시보드에서 추이를 확인하십시오.",
 }
 
 
-def custom_rule_groups(apps: Iterable[App], language: str) -> list[dict[str, Any]]:
-    """One rule group per app with metrics that alert; texts in `language`, without the runbook's address.
-
-    https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
-    """
-    groups = [
-        {
-            "name": f"custom_{app.name}",
-            "rules": [_rule(app, metric, metric.alert, language) for metric in app.custom_metrics if metric.alert],
-        }
-        for app in apps
-    ]
-    return [group for group in groups if group["rules"]]
+def custom_rules(app: App, language: Language) -> list[dict[str, Any]]:
+    """The rules of an app with metrics that alert."""
+    return [_rule(app, metric, metric.alert, language) for metric in app.custom_metrics if metric.alert]
 
 
 def compared(metric: CustomMetric, selector: str, by: Iterable[str], highest: bool = True) -> str:
@@ -61,24 +47,26 @@ def compared(metric: CustomMetric, selector: str, by: Iterable[str], highest: bo
     return f"histogram_quantile(0.95, sum by ({', '.join(['le', *by])}) (rate({buckets}[{WINDOW}])))"
 
 
-def _rule(app: App, metric: CustomMetric, alert: CustomAlert, language: str) -> dict[str, Any]:
+def _rule(app: App, metric: CustomMetric, alert: CustomAlert, language: Language) -> dict[str, Any]:
     side, sign, bound = ("above", ">", alert.above) if alert.above is not None else ("below", "<", alert.below)
-    by = ["app", "host", "environment", *metric.labels]
-    value = compared(metric, f'job="app", app="{app.name}"', by, highest=side == "above")
-    summaries, advice = _WORDS[language]
+    value = compared(metric, f'job="app", app="{app.name}"', [APP_LABELS, *metric.labels], highest=side == "above")
+    rule = Rule(
+        ALERT,
+        alert.severity,
+        f"{value} {sign} {bound:g}",
+        _value(metric),
+        f"{side} {bound:g}{_unit(metric)}, {alert.wait}",
+        alert.wait,
+        labels={"metric": metric.name},
+    )
+    summary = f"{{{{ $labels.app }}}}: {_SUMMARIES[language][side].format(metric.name, f'{bound:g}')}"
     place = ", ".join(f"{label} {{{{ $labels.{label} }}}}" for label in metric.labels)
-    return {
-        "alert": ALERT,
-        "expr": f"{value} {sign} {bound:g}",
-        "for": alert.wait,
-        "labels": {"severity": alert.severity, "app": app.name, "metric": metric.name},
-        "annotations": {
-            "summary": summaries[side].format(name=metric.name, bound=f"{bound:g}") + (f" ({place})" if place else ""),
-            "description": f"{metric.description.rstrip('.')}. {advice}",
-            "value": _value(metric),
-            "threshold": f"{side} {bound:g}{_unit(metric)}, {alert.wait}",
-        },
-    }
+    return as_prometheus(
+        rule,
+        app.name,
+        summary + (f" ({place})" if place else ""),
+        f"{metric.description.rstrip('.')}. {_ADVICE[language]}",
+    )
 
 
 # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/#numbers

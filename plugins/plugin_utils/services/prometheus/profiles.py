@@ -23,11 +23,14 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import AppMetrics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import increase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
+    APP_LABELS,
+    increase,
+    selector,
+)
 
 # Requests for health and metrics come from probes and Prometheus, not from users. They count nowhere.
 _NO_USERS = '{}!~"(?i).*(health|metrics|prometheus).*"'
-_APP = "app, host, environment"
 # How several processes of an app answer as one.
 # https://prometheus.github.io/client_python/multiprocess/
 _PYTHON = (
@@ -150,49 +153,39 @@ PROFILES = {
 }
 
 
-def selector(series: str, *matchers: str) -> str:
-    """PromQL: series of apps; empty matchers are left out."""
-    chosen = ", ".join(['job="app"', *filter(None, matchers)])
-    return f"{series}{{{chosen}}}"
-
-
 def with_status(expr: str, answers: Answers) -> str:
     """PromQL: the series of `expr` with the status in the label `status`."""
     return expr if answers.status == "status" else f'label_replace({expr}, "status", "$1", "{answers.status}", "(.+)")'
 
 
-def profile_files(frameworks: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """{name of a rule file: its content} of the profiles of these frameworks."""
-    profiles = {PROFILES[framework] for framework in frameworks if framework in PROFILES}
-    return {f"profile_{profile.name}.yml": {"groups": [_group(profile)]} for profile in sorted(profiles, key=_name)}
-
-
-def _name(profile: Profile) -> str:
-    return profile.name
+def profile_files(frameworks: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """{name of a rule file: its groups} of the profiles of these frameworks."""
+    profiles = dict.fromkeys(PROFILES[framework] for framework in frameworks if framework in PROFILES)
+    return {f"profile_{profile.name}.yml": [_group(profile)] for profile in profiles}
 
 
 def _group(profile: Profile) -> dict[str, Any]:
     responses = f"{profile.name}:responses:increase5m"
-    errors = f"sum by ({_APP}) ({responses}{{status=~'5..'}})"
-    none = f"0 * sum by ({_APP}) ({responses})"
+    errors = f"sum by ({APP_LABELS}) ({responses}{{status=~'5..'}})"
+    none = f"0 * sum by ({APP_LABELS}) ({responses})"
     exprs = {
-        responses: f"\n  or on ({_APP})\n".join(_by_status(answers, profile) for answers in profile.answers),
-        "app:requests:rate5m": f"sum by ({_APP}) ({responses}) / 300",
+        responses: f"\n  or on ({APP_LABELS})\n".join(_by_status(answers, profile) for answers in profile.answers),
+        "app:requests:rate5m": f"sum by ({APP_LABELS}) ({responses}) / 300",
         "app:errors:increase5m": f"{errors}\n  or {none}",
-        "app:errors:ratio5m": f"{errors} / (sum by ({_APP}) ({responses}) > 0)\n  or {none}",
+        "app:errors:ratio5m": f"{errors} / (sum by ({APP_LABELS}) ({responses}) > 0)\n  or {none}",
         "app:latency_p95:seconds": _p95(profile),
         "app:exceptions:increase5m": _exceptions(profile, responses),
     }
     if profile.database_connection_errors:
         counter = selector(profile.database_connection_errors)
-        exprs["app:database_connection_errors:increase1m"] = f"sum by ({_APP}) {increase(counter, '1m')}"
+        exprs["app:database_connection_errors:increase1m"] = f"sum by ({APP_LABELS}) {increase(counter, '1m')}"
     rules = [{"record": name, "expr": expr} for name, expr in exprs.items()]
     return {"name": f"profile_{profile.name}", "rules": rules}
 
 
 def _by_status(answers: Answers, profile: Profile) -> str:
     counted = increase(selector(answers.series, *answers.matchers, *profile.no_users), "5m")
-    return f"sum by ({_APP}, status) ({with_status(counted, answers)})"
+    return f"sum by ({APP_LABELS}, status) ({with_status(counted, answers)})"
 
 
 def _p95(profile: Profile) -> str:
@@ -201,13 +194,13 @@ def _p95(profile: Profile) -> str:
         for matchers in profile.latency_matchers
     )
     # Without traffic it is NaN, which is not at least 0.
-    return f"histogram_quantile(0.95, sum by ({_APP}, le) ({buckets})) >= 0"
+    return f"histogram_quantile(0.95, sum by ({APP_LABELS}, le) ({buckets})) >= 0"
 
 
 def _exceptions(profile: Profile, responses: str) -> str:
     if profile.exceptions:
-        return f"sum by ({_APP}) {increase(selector(profile.exceptions), '5m')}"
-    return f"sum by ({_APP}) ({responses}{{status=~'500|5xx|5XX'}})"
+        return f"sum by ({APP_LABELS}) {increase(selector(profile.exceptions), '5m')}"
+    return f"sum by ({APP_LABELS}) ({responses}{{status=~'500|5xx|5XX'}})"
 
 
 def app_metrics(app: App) -> AppMetrics:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import Language
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_groups
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import budget_groups
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import budget_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import profile_files
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.signal_rules import signal_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import Language, recorded
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.signal_rules import signal_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.pushgateway.service import push_limits
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.queues import queue_limits
 
@@ -47,6 +47,8 @@ EVERY_KIND = App(
         out_of_stock="out_of_stock",
     ),
 )
+# Of groups of rules. Series of what is usual change slowly.
+_OPTIONS = {"anomaly": {"interval": "1m"}}
 
 
 def rule_files(context: Context) -> dict[str, str]:
@@ -55,8 +57,8 @@ def rule_files(context: Context) -> dict[str, str]:
     The team's own files end with .yml whatever their names were, as prometheus.yml loads rules/*.yml.
     """
     declared = context.declaration
-    profiles = profile_files(app.framework for app in declared.apps)
-    groups = {name: file["groups"] for name, file in {**static_rules(), **profiles}.items()}
+    groups = {name: file["groups"] for name, file in static_rules().items()}
+    groups |= profile_files(app.framework for app in declared.apps)
     groups |= app_files(declared.apps, declared.language, told_by_sentry(context))
     groups["redis_exporter.yml"] = [queue_limits(context), *groups["redis_exporter.yml"]]
     groups["pushgateway.yml"] = [push_limits(context), *groups["pushgateway.yml"]]
@@ -71,20 +73,26 @@ def rule_files(context: Context) -> dict[str, str]:
 
 
 def app_files(apps: Sequence[App], language: Language, told: Collection[str] = ()) -> dict[str, list[dict[str, Any]]]:
-    """{"app.yml": groups, …} of what is made for each app; what no app has declared gets no file.
+    """{"app.yml": groups, …} of what is made for each app, a group each; what no app has declared gets no file.
 
-    `told` are names of the apps whose exceptions Sentry tells.
+    `told` are names of the apps whose exceptions Sentry tells. The texts are without the runbook's address.
     """
-    on_demand = {
-        "budget.yml": budget_groups(apps, language),
-        "anomaly.yml": anomaly_groups(apps, language),
-        "signals.yml": signal_groups(apps, language),
-        "custom.yml": custom_rule_groups(apps, language),
+    kinds: dict[str, Callable[[App, Language], list[dict[str, Any]]]] = {
+        "app": lambda app, language: app_rules(app, language, app.name in told),
+        "budget": budget_rules,
+        "anomaly": anomaly_rules,
+        "signals": signal_rules,
+        "custom": custom_rules,
     }
-    return {
-        "app.yml": app_rule_groups(apps, language, told),
-        **{name: groups for name, groups in on_demand.items() if groups},
+    files = {
+        f"{kind}.yml": [
+            {"name": f"{kind}_{app.name}", **_OPTIONS.get(kind, {}), "rules": rules}
+            for app in apps
+            if (rules := make(app, language))
+        ]
+        for kind, make in kinds.items()
     }
+    return {name: groups for name, groups in files.items() if groups or name == "app.yml"}
 
 
 def rule_counts(files: Mapping[str, str]) -> dict[str, int]:
@@ -104,11 +112,7 @@ def _declared_backups(context: Context) -> dict[str, Any]:
     """Records how many backups are declared on each host, so that a host that makes none is noticed."""
     jobs = Counter(job.host for job in backup_jobs(context.declaration, context.server))
     rules = [
-        {
-            "record": "backup:jobs:count",
-            "expr": f"vector({count})",
-            "labels": {"host": host, "environment": context.declaration.environment},
-        }
+        recorded("backup:jobs:count", f"vector({count})", host=host, environment=context.declaration.environment)
         for host, count in jobs.items()
     ]
     return {"name": "backup_declared", "rules": rules}

@@ -24,7 +24,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     prometheus_config,
     targets,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import app_metrics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import rule_counts, rule_files
 
 
@@ -62,7 +61,6 @@ def _expected(context: Context) -> OfServices:
     return {
         "targets": targets(prometheus_config(context)),
         "rules": rule_counts(rule_files(context)),
-        "app_metrics": [app_metrics(app) for app in context.declaration.apps if app.metrics],
     }
 
 

@@ -2,31 +2,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alert rules on an app's own series that tell how its business does (`signals`), with its thresholds as numbers.
 
-Counters are recorded as `app:signal:increase<window>{signal}`. A labelled counter does not exist before its first
-event: where the app answered one window ago and the series was not there yet, its whole value is new ("x unless x
-offset"); where there is none at all, and the app answers, it is 0. The alert on exceptions is in app_rules.py.
+Counters are recorded as `app:signal:increase<window>{signal}`; without any series, where the app answers, that is 0.
+The alert on exceptions is in app_rules.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import of_app
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alert_rule import (
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
+    APP_LABELS,
+    increase,
+    up,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
     Language,
     Rule,
     Texts,
-    as_prometheus,
     recorded,
+    with_texts,
 )
 
 # Window in which the events of a counter are counted.
 WINDOWS = {"failed_payments": "1h", "refunds": "1h", "rate_limited": "15m", "exceptions": "5m"}
-_BY = "by (app, host, environment)"
+_BY = f"by ({APP_LABELS})"
 
 _TEXTS: Texts = {
     "AppPaymentDown": {
@@ -95,19 +99,9 @@ _TEXTS: Texts = {
 }
 
 
-def signal_groups(apps: Iterable[App], language: Language) -> list[dict[str, Any]]:
-    """One rule group per app that names signals."""
-    return [
-        {
-            "name": f"signals_{app.name}",
-            "rules": [
-                *_series(app),
-                *(as_prometheus(rule, app.name, *_TEXTS[rule.alert][language]) for rule in _rules(app)),
-            ],
-        }
-        for app in apps
-        if _declared(app)
-    ]
+def signal_rules(app: App, language: Language) -> list[dict[str, Any]]:
+    """The rules of an app that names signals."""
+    return [*_series(app), *with_texts(_rules(app), app.name, _TEXTS, language)]
 
 
 def _declared(app: App) -> dict[str, str]:
@@ -119,13 +113,11 @@ def _series(app: App) -> Iterator[dict[str, Any]]:
     for name, series in _declared(app).items():
         if name in WINDOWS:
             window = WINDOWS[name]
-            yield recorded(f"app:signal:increase{window}", app.name, _increase(app, series, window), signal=name)
+            yield recorded(f"app:signal:increase{window}", _increase(app, series, window), app=app.name, signal=name)
 
 
 def _increase(app: App, series: str, window: str) -> str:
-    up = f'up{{job="app", app="{app.name}"}}'
-    first = f"{series} unless {series} offset {window} and on (app, instance) ({up} offset {window} == 1)"
-    return f"sum {_BY} ({first} or increase({series}[{window}])) or 0 * max {_BY} ({up})"
+    return f"sum {_BY} {increase(series, window, app.name)} or 0 * max {_BY} ({up(app.name)})"
 
 
 def _rules(app: App) -> Iterator[Rule]:
@@ -161,9 +153,8 @@ def _counted(app: App, alert: str, severity: Severity, signal: str, limit: int) 
 
 def _missing(app: App, declared: dict[str, str]) -> Iterator[Rule]:
     """Gauges only: a counter with labels may wait for its first event."""
-    up = f'max {_BY} (up{{job="app", app="{app.name}"}}) == 1'
     absent = [
-        f'label_replace({up} unless on (app) {declared[name]}, "signal", "{name}", "", "")'
+        f'label_replace(max {_BY} ({up(app.name)}) == 1 unless on (app) {declared[name]}, "signal", "{name}", "", "")'
         for name in ("payment_up", "out_of_stock")
         if name in declared
     ]

@@ -10,6 +10,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import DATA_IN_CONTAINER, Container
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Scrape, Service
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import recorded
 
 
 def _container(_context: Context, planned: Planned) -> Container:
@@ -26,11 +27,7 @@ def _container(_context: Context, planned: Planned) -> Container:
 def push_limits(context: Context) -> dict[str, Any]:
     """A rule group that records how many seconds each declared job may be silent, and since when it is declared."""
     rules = [
-        {
-            "record": name,
-            "expr": expr,
-            "labels": {"push_job": job, "host": context.server, "environment": context.declaration.environment},
-        }
+        recorded(name, expr, push_job=job, host=context.server, environment=context.declaration.environment)
         for job, every in (context.declaration.pushgateway or {}).items()
         for name, expr in {
             "push:limit:seconds": f"vector({duration_seconds(every)})",

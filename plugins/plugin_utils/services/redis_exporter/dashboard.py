@@ -120,8 +120,8 @@ def _queues() -> Panel:
 def _workers() -> Panel:
     return Panel(
         "A Celery worker listens",
-        "Whether any worker waits for messages of control. Red: docker ps -a on the app's host, then docker logs "
-        "--tail 50 NAME of the worker; alert CeleryWorkerMissing has the runbook.",
+        "Whether any worker is connected to Redis and takes commands. Red: docker ps -a on the app's host, then docker "
+        "logs --tail 50 NAME of the worker; alert CeleryWorkerMissing has the runbook.",
         "stat",
         (Query(f"redis_pubsub_patterns{{{_SERIES}}} > bool 0 and on (app) app:queue:limit", "{{app}}"),),
         values=UP,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import recorded
 
 # Celery keeps tasks of each priority in a list of its own: the queue's name, then for three of the four steps these two
 # bytes and the step. https://docs.celeryq.dev/en/stable/userguide/routing.html#redis-message-priorities
@@ -37,15 +38,13 @@ return lengths
 def queue_limits(context: Context) -> dict[str, Any]:
     """A rule group that records, for each app with queues, above which length an alert fires."""
     rules = [
-        {
-            "record": "app:queue:limit",
-            "expr": f"vector({app.thresholds.queue_length})",
-            "labels": {
-                "app": app.name,
-                "host": context.plan.host_of(app),
-                "environment": context.declaration.environment,
-            },
-        }
+        recorded(
+            "app:queue:limit",
+            f"vector({app.thresholds.queue_length})",
+            app=app.name,
+            host=context.plan.host_of(app),
+            environment=context.declaration.environment,
+        )
         for app in context.declaration.apps
         if app.redis and app.redis.queues
     ]

@@ -26,7 +26,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import app_labels, app_of, instance
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import (
+    app_labels,
+    app_of,
+    instance,
+    login_file,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.dashboard import redis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.queues import queue_script
 
@@ -53,10 +58,6 @@ def _script(app: App) -> str:
     return f"queues/{app.name}.lua"
 
 
-def _environment(app: App) -> str:
-    return f"secrets/{app.name}/environment"
-
-
 def _container(context: Context, planned: Planned) -> Container:
     """Compose recreates it when a variable changes. A script is read at the start, so it is summed up in a label."""
     app = app_of(context, planned)
@@ -69,7 +70,7 @@ def _container(context: Context, planned: Planned) -> Container:
             f"--web.listen-address=127.0.0.1:{planned.port}",
             *([f"--script={CONFIG_IN_CONTAINER}/{_script(app)}"] if queues else []),
         ],
-        env_file=[f"{planned.config_directory}/current/{_environment(app)}"],
+        env_file=[f"{planned.config_directory}/current/{login_file(app)}"],
         labels={"crowsnest.configuration": digest} if queues else {},
     )
 
@@ -79,7 +80,7 @@ def _files(context: Context) -> Files:
 
 
 def _secret_files(context: Context) -> Files:
-    return {_environment(app): environment_text(_variables(it)) for app, it in _with_redis(context.declaration)}
+    return {login_file(app): environment_text(_variables(it)) for app, it in _with_redis(context.declaration)}
 
 
 def _variables(redis: Redis) -> dict[str, str]:

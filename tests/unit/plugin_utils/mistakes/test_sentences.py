@@ -89,8 +89,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         app(metrics=":8000"),
-        f"crowsnest_apps[0] (shop).metrics: {HIDDEN} does not fit. Allowed: a list. Pages of its metrics; "
-        "text stands for the `address` of one.",
+        f"crowsnest_apps[0] (shop).metrics: {HIDDEN} does not fit. Allowed: a list. Pages on which it shows "
+        "its metrics: each is text, its `address`, or a mapping where it wants more, such as a login.",
     ),
     (
         app(metrics=[{"address": "8000"}]),
@@ -194,8 +194,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(**COUNTED, slo=0.9),
         "crowsnest_apps[0] (shop).slo: 0.9 does not fit. Allowed: greater than or equal to 0.95. Share of requests "
-        "that must not fail, over 30 days, such as 0.995. Alerts tell how fast what may fail is used up. At least "
-        "0.95: below it, the alerts could hardly fire.",
+        "that must succeed, over 30 days, such as 0.995: 5 of 1,000 may fail. Alerts fire while errors come so fast "
+        "that more will have failed. At least 0.95: below it, the alerts could hardly fire.",
     ),
     (
         app(slo=0.99),
@@ -276,7 +276,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(redis={"queues": ["a task"]}),
         "crowsnest_apps[0] (shop).redis.queues[0]: 'a task' does not fit. Allowed: text of the form "
-        "^[A-Za-z0-9_.:@/{}-]{1,100}$. Names of its Celery queues; without a setting of yours there is one, `celery`.",
+        "^[A-Za-z0-9_.:@/{}-]{1,100}$. Names of its Celery queues, to watch these and the workers. An app that names "
+        "none uses `celery`.",
     ),
     (
         app(redis={"username": "kim"}),

@@ -55,7 +55,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Row,
     Variable,
     host_link,
-    increase,
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import (
@@ -64,6 +63,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     Profile,
     with_status,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import increase
 
 NO_REQUESTS = "No user sent a request in this time."
 _NO_BACKEND = "Only an app whose settings use the {} of django_prometheus exports this."
@@ -75,7 +75,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
     rows = [_at_a_glance(context, app, profile)]
     if profile:
         rows.append(_server(app, profile))
-    rows += objective_rows(app)
+    rows += objective_rows(app, _of_app(app))
     if app.framework == "django":
         rows.append(_database_and_cache(app))
     if app.custom_metrics or app.metrics_prefix:

@@ -16,49 +16,50 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Row,
     Threshold,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import EDGES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import FAST, SLOW
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.signal_rules import WINDOWS
 
 _EVENTS = ("failed_payments", "refunds", "rate_limited")
 _NOT_YET = "It has been declared only recently, or the app had no request."
 
 
-def objective_rows(app: App) -> list[Row]:
-    """One row, or none when the app declares nothing of the kind."""
-    panels = tuple(_panels(app))
+def objective_rows(app: App, selector: str) -> list[Row]:
+    """One row, or none when the app declares nothing of the kind; `selector` are the matchers of the app."""
+    panels = tuple(_panels(app, selector))
     return [Row("Objective and business", panels)] if panels else []
 
 
-def _panels(app: App) -> Iterator[Panel]:
+def _panels(app: App, of: str) -> Iterator[Panel]:
     if app.slo is not None:
-        yield _burn_rate(app.name, 1 - app.slo)
+        yield _burn_rate(of, 1 - app.slo)
     if app.anomaly:
-        yield _usual(app.name)
+        yield _usual(of)
     if app.signals.payment_up:
         yield _payment(of_app(app.signals.payment_up, app.name))
     if events := [name for name in _EVENTS if getattr(app.signals, name)]:
-        yield _events(app.name, events)
+        yield _events(of, events)
     if app.signals.out_of_stock:
         yield _stock(of_app(app.signals.out_of_stock, app.name), app.thresholds.out_of_stock)
 
 
-def _burn_rate(name: str, budget: float) -> Panel:
-    of = f'{{app="{name}", environment="$environment"}}'
+def _burn_rate(of: str, budget: float) -> Panel:
     return Panel(
         "Error budget burn rate",
-        f"How many times the share of errors that the objective allows, {100 * budget:.4g} %, over one hour and over "
-        "six. 1 uses the budget up in 30 days, 14.4 in two; alert AppErrorBudgetBurning has the runbook.",
+        f"How many times more requests fail than the objective allows, {100 * budget:.4g} %, over one hour and over "
+        f"six. At 1, what may fail in 30 days has failed after 30 days, at {FAST} after two; alert "
+        "AppErrorBudgetBurning has the runbook.",
         "timeseries",
-        tuple(Query(f"app:errors:ratio{span}{of} / {budget:.6g}", span) for span in ("1h", "6h")),
+        tuple(Query(f"app:errors:ratio{span}{{{of}}} / {budget:.6g}", span) for span in ("1h", "6h")),
         unit="none",
         minimum=0,
-        thresholds=(Threshold(6, "yellow"), Threshold(14.4, "red")),
+        thresholds=(Threshold(SLOW, "yellow"), Threshold(FAST, "red")),
         width=12,
         empty=_NOT_YET,
     )
 
 
-def _usual(name: str) -> Panel:
-    of = f'app="{name}", environment="$environment"'
+def _usual(of: str) -> Panel:
     return Panel(
         "Requests, and what is usual",
         "Requests each second over one hour between the least and the most that is usual at this time of the week. "
@@ -66,7 +67,7 @@ def _usual(name: str) -> Panel:
         "timeseries",
         (
             Query(f"app:requests:rate1h{{{of}}}", "requests"),
-            *(Query(f'app:requests:usual{{{of}, edge="{edge}"}}', f"usual, {edge}") for edge in ("low", "high")),
+            *(Query(f'app:requests:usual{{{of}, edge="{edge}"}}', f"usual, {edge}") for edge in EDGES),
         ),
         unit=PER_SECOND,
         minimum=0,
@@ -87,8 +88,7 @@ def _payment(series: str) -> Panel:
     )
 
 
-def _events(app: str, events: Sequence[str]) -> Panel:
-    of = f'app="{app}", environment="$environment"'
+def _events(of: str, events: Sequence[str]) -> Panel:
     return Panel(
         "Failed payments, refunds, refused calls",
         "Failed payments and refunds within an hour, calls refused by other companies' APIs within 15 minutes. Many: "

@@ -220,16 +220,6 @@ def runbook_link(runbook_url: str) -> Link:
     return Link("Runbooks", runbook_url)
 
 
-def increase(series: str, window: str) -> str:
-    """PromQL: how many events a counter of job `app` counted within `window`, its first one included.
-
-    A labelled counter does not exist before its first event, so increase() misses that one. Where the app already
-    answered before the window and the series was not there yet, its whole value is new.
-    """
-    new = f'{series} unless {series} offset {window} and on (app, instance) (up{{job="app"}} offset {window} == 1)'
-    return f"({new} or increase({series}[{window}]))"
-
-
 def with_data(dashboard: Dashboard, not_exported: Collection[str]) -> Dashboard:
     """The dashboard without panels that need a series that its app does not export, and rows that had no others."""
     lacking = set(not_exported)

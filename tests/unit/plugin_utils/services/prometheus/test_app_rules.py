@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App, Thresholds
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import app_files
 
 METRICS = ["127.0.0.1:8000"]
 ALWAYS = ["AppDown", "AppInstanceDown"]
@@ -17,7 +17,7 @@ DJANGO = ["AppDatabaseConnectionErrors"]
 
 
 def rules(app: App, language: Any = "en") -> list[dict[str, Any]]:
-    return [rule for group in app_rule_groups([app], language) for rule in group["rules"]]
+    return [rule for group in app_files([app], language)["app.yml"] for rule in group["rules"]]
 
 
 ALERTS_OF_FRAMEWORK = {
@@ -56,12 +56,12 @@ def test_missing_metrics_are_named(framework: Any) -> None:
 
 
 def test_an_app_without_metrics_gets_no_group() -> None:
-    assert app_rule_groups([App(name="shop", framework="django")], "en") == []
+    assert app_files([App(name="shop", framework="django")], "en") == {"app.yml": []}
 
 
 def test_each_app_has_a_group_of_its_own_and_rules_that_select_only_it() -> None:
     apps = [App(name=name, framework="django", metrics=METRICS) for name in ("shop", "blog")]
-    groups = app_rule_groups(apps, "en")
+    groups = app_files(apps, "en")["app.yml"]
     assert [group["name"] for group in groups] == ["app_shop", "app_blog"]
     for group, app in zip(groups, apps, strict=True):
         for rule in group["rules"]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rule_groups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import Language
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import app_files
 
 
 def app(*metrics: dict[str, Any]) -> App:
@@ -16,12 +17,12 @@ def app(*metrics: dict[str, Any]) -> App:
 
 
 def test_only_metrics_with_a_declared_alert_have_a_rule() -> None:
-    (group,) = custom_rule_groups([app({}, {"alert": {"above": 1}}), app()], "en")
+    (group,) = app_files([app({}, {"alert": {"above": 1}}), app()], "en")["custom.yml"]
     assert [rule["labels"]["metric"] for rule in group["rules"]] == ["m1"]
-    assert custom_rule_groups([app({})], "en") == []
+    assert "custom.yml" not in app_files([app({})], "en")
 
 
-SUMMARIES = {
+SUMMARIES: dict[tuple[Language, str], str] = {
     ("en", "above"): "{{ $labels.app }}: m0 is above 2.5 (region {{ $labels.region }})",
     ("en", "below"): "{{ $labels.app }}: m0 is below 2.5 (region {{ $labels.region }})",
     ("ko", "above"): "{{ $labels.app }}: m0 값이 2.5 초과 (region {{ $labels.region }})",
@@ -30,9 +31,9 @@ SUMMARIES = {
 
 
 @pytest.mark.parametrize("case", SUMMARIES, ids=str)
-def test_the_summary_says_which_bound_was_passed_and_where(case: tuple[str, str]) -> None:
+def test_the_summary_says_which_bound_was_passed_and_where(case: tuple[Language, str]) -> None:
     language, side = case
-    (group,) = custom_rule_groups([app({"labels": ["region"], "alert": {side: 2.5}})], language)
+    (group,) = app_files([app({"labels": ["region"], "alert": {side: 2.5}})], language)["custom.yml"]
     assert group["rules"][0]["annotations"]["summary"] == SUMMARIES[case]
 
 
@@ -50,6 +51,6 @@ UNITS = {
 @pytest.mark.parametrize("case", UNITS, ids=str)
 def test_value_and_threshold_have_the_unit(case: tuple[str, str]) -> None:
     unit, kind = case
-    (group,) = custom_rule_groups([app({"unit": unit, "type": kind, "alert": {"above": 2}})], "en")
+    (group,) = app_files([app({"unit": unit, "type": kind, "alert": {"above": 2}})], "en")["custom.yml"]
     annotations = group["rules"][0]["annotations"]
     assert (annotations["value"], annotations["threshold"]) == UNITS[case]

@@ -216,7 +216,6 @@ class MetricsTest(ShopCase):
         ):
             self.assertIn(name, text)
 
-
     def test_a_part_that_is_down_is_told(self) -> None:
         fault("payments", "1")
         enrich()

@@ -1,11 +1,14 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""An alert rule of an app before its texts, and as Prometheus reads it."""
+"""Rules that are made of the declaration, as Prometheus reads them, and an alert of an app before its texts.
+
+https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
@@ -19,7 +22,7 @@ Texts = Mapping[str, Mapping[Language, tuple[str, str]]]
 class Rule:
     """One alert rule before its texts; `value` is a Prometheus template, `wait` the rule's `for`.
 
-    `instead_of_sentry`: it speaks only while Sentry does not.
+    `instead_of_sentry`: it speaks only while Sentry does not. `labels` are added to severity and app.
     """
 
     alert: str
@@ -29,16 +32,22 @@ class Rule:
     threshold: str
     wait: str = "0s"
     instead_of_sentry: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_prometheus(rule: Rule, app: str, summary: str, description: str) -> dict[str, Any]:
-    """The rule of the app of this name: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/"""
+    """The rule of the app of this name."""
     texts = {"summary": summary, "description": description, "value": rule.value, "threshold": rule.threshold}
     # The series have the label as well; without it here promtool takes the rules of two apps for duplicates.
-    labels = {"severity": rule.severity, "app": app}
+    labels = {"severity": rule.severity, "app": app, **rule.labels}
     return {"alert": rule.alert, "expr": rule.expr, "for": rule.wait, "labels": labels, "annotations": texts}
 
 
-def recorded(name: str, app: str, expr: str, **labels: str) -> dict[str, Any]:
-    """A recording rule of the app of this name, with the label `app` as above; `labels` are added to its series."""
-    return {"record": name, "expr": expr, "labels": {"app": app, **labels}}
+def with_texts(rules: Iterable[Rule], app: str, texts: Texts, language: Language) -> list[dict[str, Any]]:
+    """The rules of the app of this name, each with what its alert says in this language."""
+    return [as_prometheus(rule, app, *texts[rule.alert][language]) for rule in rules]
+
+
+def recorded(name: str, expr: str, **labels: str) -> dict[str, Any]:
+    """A recording rule; `labels` are added to its series, those of one app have `app`, as above."""
+    return {"record": name, "expr": expr, "labels": labels}
