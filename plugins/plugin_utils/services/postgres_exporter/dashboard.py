@@ -11,7 +11,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     APP_OF_SERIES,
     BYTES,
     FOLDER_OPERATIONS,
-    PER_SECOND,
+    OPERATIONS,
     RATE,
     SECONDS,
     SHARE,
@@ -132,7 +132,7 @@ def _transactions() -> Panel:
             )
             for kind in ("commit", "rollback")
         ),
-        unit=PER_SECOND,
+        unit=OPERATIONS,
         minimum=0,
         width=8,
     )

@@ -11,7 +11,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     BYTES,
     COUNT,
     FOLDER_OPERATIONS,
-    PER_SECOND,
+    OPERATIONS,
     RATE,
     SHARE,
     TO_OVERVIEW,
@@ -151,7 +151,7 @@ def _commands() -> Panel:
         "Commands each second. Many more than usual with the same requests: compare with the last release.",
         "timeseries",
         (Query(f"rate(redis_commands_processed_total{{{_SERIES}}}[{RATE}])", "{{app}}"),),
-        unit=PER_SECOND,
+        unit=OPERATIONS,
         minimum=0,
         width=8,
     )
@@ -164,7 +164,7 @@ def _evicted() -> Panel:
         "else: raise maxmemory.",
         "timeseries",
         (Query(f"rate(redis_evicted_keys_total{{{_SERIES}}}[{RATE}])", "{{app}}"),),
-        unit=PER_SECOND,
+        unit=OPERATIONS,
         minimum=0,
         width=8,
     )

@@ -8,6 +8,8 @@ panels is a further function in `app_dashboard`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import (
     availability,
@@ -39,13 +41,16 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     BYTES,
     COUNT,
     FOLDER_DEVELOPMENT,
+    OPERATIONS,
     PER_SECOND,
     RANGE,
     RATE,
     SECONDS,
     SHARE,
     TO_OVERVIEW,
+    TO_POSTGRESQL,
     TO_PROBES,
+    TO_REDIS,
     UP,
     Column,
     Dashboard,
@@ -57,6 +62,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     host_link,
     runbook_link,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import instance
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import (
     PROFILES,
     Answers,
@@ -84,8 +90,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
         rows.append(_health(app))
     rows.append(_errors_and_alerts(context, app, profile))
     links = [TO_OVERVIEW, host_link(app.host or context.server), runbook_link(context.declaration.runbook_url)]
-    if probed:
-        links.insert(2, Link(TO_PROBES.title, f"{TO_PROBES.url}?var-app={app.name}"))
+    links[2:2] = [Link(to.title, f"{to.url}?var-app={app.name}") for to in _measured_besides(context, app, probed)]
     return Dashboard(
         uid=f"app-{app.name}",
         title=f"App {app.name}",
@@ -102,6 +107,13 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
         links=tuple(links),
         app=app.name,
     )
+
+
+def _measured_besides(context: Context, app: App, probed: bool) -> list[Link]:
+    """Dashboards that show more of the app, its own chosen at their top."""
+    exporters = {"postgres_exporter": TO_POSTGRESQL, "redis_exporter": TO_REDIS}
+    running = [to for service, to in exporters.items() if instance(service, app) in context.plan.services]
+    return [*([TO_PROBES] if probed else []), *running]
 
 
 # --- selectors, without braces ----------------------------------------------------------------------------------------
@@ -125,10 +137,11 @@ def _logs(app: App) -> str:
 
 
 def _at_a_glance(context: Context, app: App, profile: Profile | None) -> Row:
-    panels = [_up(app)]
+    history = (_memory(context, app), _cpu(context, app))
     if profile:
-        panels += [_requests_now(app), _errors_now(app), _mean_now(app, profile)]
-    return Row("At a glance", (*panels, _memory(context, app), _cpu(context, app)))
+        now = (_up(app), _requests_now(app), _errors_now(app), _mean_now(app, profile))
+        return Row("At a glance", (*now, *history))
+    return Row("At a glance", (_up(app), *(replace(panel, width=9) for panel in history)))
 
 
 def _up(app: App) -> Panel:
@@ -326,7 +339,7 @@ def _database_and_cache(app: App) -> Row:
                 "compare with the last release; django-debug-toolbar shows them on a developer's machine.",
                 "timeseries",
                 (Query(f"sum by (alias) (rate(django_db_execute_total{of}[{RATE}]))", "{{alias}}"),),
-                unit=PER_SECOND,
+                unit=OPERATIONS,
                 minimum=0,
                 empty=_NO_BACKEND.format("database backends"),
             ),

@@ -16,7 +16,7 @@ Kind = Literal["timeseries", "stat", "table", "bars", "timeline", "text"]
 Color = Literal["green", "yellow", "orange", "red", "blue", "text"]
 
 # Units as Grafana names them: https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
-PERCENT, SHARE, SECONDS, MILLISECONDS, BYTES, BYTES_RATE, PER_SECOND, COUNT, DAYS, SINCE = (
+PERCENT, SHARE, SECONDS, MILLISECONDS, BYTES, BYTES_RATE, PER_SECOND, OPERATIONS, COUNT, DAYS, SINCE = (
     "percent",  # 0 to 100
     "percentunit",  # 0 to 1
     "s",
@@ -24,6 +24,7 @@ PERCENT, SHARE, SECONDS, MILLISECONDS, BYTES, BYTES_RATE, PER_SECOND, COUNT, DAY
     "bytes",  # powers of two
     "binBps",
     "reqps",
+    "ops",  # each second, of what are no requests of users
     "short",
     "suffix:days",  # Grafana's own unit of days turns 90 of them into weeks, and 365 into a year
     "dateTimeFromNow",  # of milliseconds since 1970: "5 minutes ago"; only for a column of numbers, a text becomes NaN
@@ -203,6 +204,8 @@ TO_OVERVIEW = Link("Overview", "/d/overview")
 TO_STACK = Link("Monitoring stack", "/d/stack")
 TO_BACKUPS = Link("Backups", "/d/backups")
 TO_PROBES = Link("Probes", "/d/probes")
+TO_POSTGRESQL = Link("PostgreSQL", "/d/postgresql")
+TO_REDIS = Link("Redis", "/d/redis")
 TO_UPTIME = Link("Uptime", "/d/uptime")
 APP_OF_SERIES = Link("Dashboard of ${__field.labels.app}", f"/d/app-${{__field.labels.app}}?{KEEP_TIME}")
 HOST_OF_SERIES = Link("Host ${__field.labels.host}", f"/d/host?var-host=${{__field.labels.host}}&{KEEP_TIME}")

@@ -37,6 +37,7 @@ const UNITS = {
   bytes: powers(1024, BYTES.map((name) => ` ${name}`)),
   binBps: powers(1024, BYTES.map((name) => ` ${name}/s`)),
   reqps: powers(1000, [" req/s", "K req/s", "Mil req/s"]),
+  ops: powers(1000, [" ops/s", "K ops/s", "Mil ops/s"]),
   short: powers(1000, ["", " K", " Mil", " Bil", " Tri"]),
   dateTimeFromNow: (value) => (Date.now() - value < 60000 ? "a few seconds ago" : ago((Date.now() - value) / 1000, 0)),
 };
