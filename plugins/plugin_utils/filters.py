@@ -164,7 +164,7 @@ def service_directory(context: str, name: str) -> dict[str, Any]:
     """
     held, name = context_of(context), plain(name)
     planned, service = held.services[name], held.definition(name)
-    files, secrets, stable = service_files(held, name), service.secret_files(held), service.stable
+    files, secrets, stable = service_files(held, name), held.secret_files(name), service.stable
     return {
         "path": planned.config_directory,
         "group": planned.user,

@@ -34,13 +34,13 @@ def watched(context: Context, name: str, folder: Path) -> Iterator[Ask]:
     config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == service.name]
     config["rule_files"] = [f"rules/{service.name}.yml"]
     del config["alerting"]
-    files = {**service.files(context), **rule_files(context), "prometheus.yml": yaml.safe_dump(config)}
+    files = {**service.files(context, planned), **rule_files(context), "prometheus.yml": yaml.safe_dump(config)}
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     command = service.container(context, planned).command
     words = [_here(word, folder) for word in command if "listen-address" not in word]
-    secrets = service.secret_files(context)
+    secrets = context.secret_files(name)
     own = environment("".join(secrets.values()))
     assert [secret for secret in own.values() if secret in " ".join(words)] == []
     with (

@@ -18,12 +18,12 @@ from contexts import context_of
 from programs import answering, running, tool, until
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.watching import target_checks
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import service_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import (
     prometheus_config,
     targets,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.service import PROMETHEUS
 
 PASSWORD, TOKEN, HEADER = "hush: with spaces", "hush.token-1", "hush header"
 LOGIN = f"Basic {base64.b64encode(f'kim:{PASSWORD}'.encode()).decode()}"
@@ -90,8 +90,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         written = yaml.safe_dump(config).replace(CONFIG_IN_CONTAINER, str(folder))
         assert "hush" not in written
         (folder / "prometheus.yml").write_text(written)
-        authorities = {path: text for path, text in PROMETHEUS.files(made).items() if path.startswith("authorities/")}
-        for path, text in {**authorities, **PROMETHEUS.secret_files(made)}.items():
+        files = service_files(made, "prometheus")
+        authorities = {path: text for path, text in files.items() if path.startswith("authorities/")}
+        for path, text in {**authorities, **made.secret_files("prometheus")}.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
         checked = tool("promtool")(folder, "check", "config", "prometheus.yml")

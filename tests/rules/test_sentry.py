@@ -24,6 +24,7 @@ from sentry_stub import Stub
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import Project
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_data, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import service_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import SENTRY_INTERVAL
 
@@ -70,8 +71,7 @@ def app(name: str, **fields: Any) -> dict[str, Any]:
 
 def write(context: Context, service: str, folder: Path) -> None:
     """The files of a service, as they lie in its container."""
-    definition = context.definition(service)
-    for name, text in {**definition.files(context), **definition.secret_files(context)}.items():
+    for name, text in {**service_files(context, service), **context.secret_files(service)}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.replace("/etc/crowsnest/current", str(folder)))
@@ -148,7 +148,7 @@ def test_key_and_token_stand_in_secret_files_only(tmp_path: Path, stub: Stub) ->
     key = context.sentry["shop"]["dsn"].partition("//")[2].partition("@")[0]
     shown = yaml_text([context.definition(name).files(context) for name in ("blackbox", "prometheus")])
     assert key not in shown and sentry_stub.TOKEN not in shown
-    secret = context.definition("blackbox").secret_files(context)
+    secret = context.secret_files("blackbox")
     assert secret["secrets/sentry/token"] == sentry_stub.TOKEN
     assert secret["secrets/shop/sentry_auth"].endswith(f"sentry_key={key}")
 
@@ -169,7 +169,7 @@ def test_a_server_that_only_the_app_knows_is_not_asked(dsn: str, host: str, aske
     context = context_of({"apps": [shop]}, hosts=("web1", "web2"))
     config = yaml_data(context.definition("prometheus").files(context)["prometheus.yml"])
     assert [job["job_name"] for job in config["scrape_configs"]].count("sentry") == asked
-    assert ("secrets/shop/sentry_auth" in context.definition("blackbox").secret_files(context)) == asked
+    assert ("secrets/shop/sentry_auth" in context.secret_files("blackbox")) == asked
 
 
 # --- who speaks ---

@@ -72,6 +72,11 @@ class CustomMetric(Strict):
         return self
 
     @property
+    def lowest_counts(self) -> bool:
+        """Whether it alerts on low values, so that of several instances the lowest one counts."""
+        return self.alert is not None and self.alert.below is not None
+
+    @property
     def exported(self) -> str:
         """A series that exists as soon as the app exports the metric."""
         return f"{self.name}_count" if self.type == "histogram" else self.name

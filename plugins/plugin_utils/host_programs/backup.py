@@ -142,8 +142,8 @@ def _stack(context: Context) -> dict[str, Any]:
         "secrets": [
             *(
                 f"{planned.config_directory}/current/secrets"
-                for planned, service in services.values()
-                if service.secret_files(context)
+                for name, (planned, _) in services.items()
+                if context.secret_files(name)
             ),
             *(f"{context.services[name].config_directory}/api_key" for name in ("metabase",) if name in services),
             KEYS_DIRECTORY,

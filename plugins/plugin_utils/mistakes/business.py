@@ -24,6 +24,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import
     names,
     nearest,
     shown,
+    yes,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.questions import starter
 
@@ -65,7 +66,7 @@ def _database_mistakes(path: str, app: Mapping[str, Any], groups: Mapping[str, S
 def _question_mistakes(path: str, business: Mapping[str, Any], folder: Path) -> Iterator[str]:
     questions = _mappings(business.get("questions"))
     counts = Counter(str(question.get("name")) for question in questions)
-    starters = starter() if business.get("starter", True) is True else {}
+    starters = starter() if yes(business.get("starter", True)) else {}
     for index, question in enumerate(questions):
         if not isinstance(name := question.get("name"), str):
             continue  # the model refuses it
@@ -139,7 +140,7 @@ def _bracket_mistakes(where: str, code: str) -> Iterator[str]:
 
 def _subscription_mistakes(path: str, business: Mapping[str, Any], variables: Mapping[str, Any]) -> Iterator[str]:
     subscriptions = _mappings(business.get("subscriptions"))
-    if subscriptions and business.get("starter") is False and not business.get("questions"):
+    if subscriptions and not yes(business.get("starter", True)) and not business.get("questions"):
         yield f"{path}.subscriptions: there is no question to send. Needs `questions`, or `starter: true`."
     for index, subscription in enumerate(subscriptions):
         where = f"{path}.subscriptions[{index}]"

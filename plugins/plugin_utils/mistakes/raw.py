@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """The value itself, or an empty mapping when it is not a mapping."""
@@ -18,6 +20,14 @@ def mapping(value: Any) -> Mapping[str, Any]:
 def entries(value: Any) -> list[Any]:
     """The value itself, or an empty list when it is not a list."""
     return value if isinstance(value, list) else []
+
+
+def yes(value: Any) -> bool:
+    """Whether the model takes this value, which may be text, as yes."""
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        return False
 
 
 def nearest(name: Any, known: Sequence[str]) -> str:

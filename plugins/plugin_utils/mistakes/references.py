@@ -28,6 +28,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import
     mapping,
     nearest,
     shown,
+    yes,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER, NODE_EXPORTER_PORT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
@@ -133,7 +134,7 @@ def history_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     except ValueError:  # a duration that the model refuses
         return
     for index, app in enumerate(entries(variables.get("crowsnest_apps"))):
-        if not enough and mapping(app).get("anomaly") is True:
+        if not enough and yes(mapping(app).get("anomaly")):
             yield (
                 f"{entry('crowsnest_apps', index, app, 'name')}.anomaly: True needs the metrics of four weeks, but "
                 f"crowsnest_retention is {shown(kept)}. Allowed: a crowsnest_retention of {HISTORY} or more, or "

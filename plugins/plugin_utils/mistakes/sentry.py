@@ -16,7 +16,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins
     backup_slug,
     job_slug,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries, entry, mapping
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries, entry, mapping, yes
 
 CHECK_IN = "check_in"
 
@@ -56,7 +56,7 @@ def check_in_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _checks_in(value: Any) -> bool:
-    return mapping(value).get(CHECK_IN) is True
+    return yes(mapping(value).get(CHECK_IN))
 
 
 def _project(dsn: Any) -> tuple[str, str] | None:

@@ -115,8 +115,7 @@ def digest(text: str) -> str:
 def secret_digests(context: Context) -> dict[str, dict[str, str]]:
     """{service: {relative path: sha256}} of the secret files."""
     return {
-        name: {path: digest(text) for path, text in context.definition(name).secret_files(context).items()}
-        for name in context.services
+        name: {path: digest(text) for path, text in context.secret_files(name).items()} for name in context.services
     }
 
 

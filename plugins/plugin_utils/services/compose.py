@@ -39,7 +39,8 @@ def fragment(context: Context, name: str) -> dict[str, Any]:
 
 def service_files(context: Context, name: str) -> Files:
     """{path: text} of a container's configuration, its compose fragment included."""
-    return {**context.definition(name).files(context), "compose.yml": yaml_text(fragment(context, name))}
+    own = context.definition(name).files(context, context.services[name])
+    return {**own, "compose.yml": yaml_text(fragment(context, name))}
 
 
 def validation(context: Context, name: str) -> str:

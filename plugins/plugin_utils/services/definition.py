@@ -61,6 +61,10 @@ class Context:
         """The service of a container that runs."""
         return self.registry[self.services[name].service]
 
+    def secret_files(self, name: str) -> Files:
+        """{path: text} of the secret files of a container that runs."""
+        return self.definition(name).secret_files(self, self.services[name])
+
     def secret(self, name: str) -> str:
         """A generated secret; empty when it does not exist yet."""
         return str(self.secrets.get(name, ""))
@@ -117,7 +121,7 @@ class Login:
     user: Callable[[Declaration], str]
 
 
-def _no_files(_context: Context) -> Files:
+def _no_files(_context: Context, _planned: Planned) -> Files:
     return {}
 
 
@@ -133,8 +137,8 @@ def _nothing_more(_context: Context) -> OfServices:
 class Service(Needs):
     """A service of the stack. Its image is in files/images.yml, its needs are those of `Needs`.
 
-    `container` returns the container options of a planned instance.
-    `files` and `secret_files` are its configuration; the compose fragment is added to them. `stable`: a folder among
+    `container` returns the container options of a planned instance, `files` and `secret_files` its configuration; the
+    compose fragment is added to them. `stable`: a folder among
     them whose files keep their paths in all releases. `validate`: the command of a program of its image that checks a
     configuration before it comes into force, the program first (empty: the image's entry point).
     `sqlite` and `folders` are what a backup of the stack holds of it, below its folder for data: a database of SQLite,
@@ -150,8 +154,8 @@ class Service(Needs):
     """
 
     container: Callable[[Context, Planned], Container]
-    files: Callable[[Context], Files] = _no_files
-    secret_files: Callable[[Context], Files] = _no_files
+    files: Callable[[Context, Planned], Files] = _no_files
+    secret_files: Callable[[Context, Planned], Files] = _no_files
     stable: str = ""
     validate: Sequence[str] = ()
     generated_secrets: Sequence[GeneratedSecret] = ()

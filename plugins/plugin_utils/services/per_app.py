@@ -10,15 +10,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
+# The file with the variables that tell such a container its login.
+LOGIN_FILE = "secrets/environment"
+
 
 def instance(service: str, app: App) -> str:
     """Name of the container of this service for this app."""
     return f"{service}_{app.name}"
-
-
-def login_file(app: App) -> str:
-    """The file among the secret ones with the variables that tell the container of this app its login."""
-    return f"secrets/{app.name}/environment"
 
 
 def app_of(context: Context, planned: Planned) -> App:

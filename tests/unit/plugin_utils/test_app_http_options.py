@@ -170,7 +170,7 @@ def test_the_plan_and_what_is_no_secret_file_hold_no_secret() -> None:
 
 def test_no_secret_reaches_a_program_as_asterisks() -> None:
     held = context(VARIABLES)
-    secret = {name: held.definition(name).secret_files(held) for name in held.services}
+    secret = {name: held.secret_files(name) for name in held.services}
     api = [make(held) for name in held.services if (make := held.definition(name).objects)]
     written = json.dumps([made(VARIABLES), secret, api, databases(held.declaration)])
     assert "***" not in written

@@ -37,7 +37,7 @@ def _container(_context: Context, planned: Planned) -> Container:
     )
 
 
-def _files(context: Context) -> Files:
+def _files(context: Context, _planned: Planned) -> Files:
     return {
         "alertmanager.yml": yaml_text(alertmanager_config(context)),
         **{f"templates/{name}": template for name, template in message_templates(context).items()},
@@ -51,6 +51,10 @@ def _expected(context: Context) -> OfServices:
     }
 
 
+def _secret_files(context: Context, _planned: Planned) -> Files:
+    return alertmanager_secrets(context)
+
+
 ALERTMANAGER = Service(
     name="alertmanager",
     port=9093,
@@ -60,7 +64,7 @@ ALERTMANAGER = Service(
     data=True,
     container=_container,
     files=_files,
-    secret_files=alertmanager_secrets,
+    secret_files=_secret_files,
     validate=("amtool", "check-config", f"{CONFIG_IN_CONTAINER}/alertmanager.yml"),
     reload_metric="alertmanager_config_last_reload_successful",
     expected=_expected,

@@ -31,12 +31,12 @@ def _container(_context: Context, planned: Planned) -> Container:
     )
 
 
-def _files(context: Context) -> Files:
+def _files(context: Context, _planned: Planned) -> Files:
     of_sentry = [probe for _, probe in sentry_probes(context)]
     return {"blackbox.yml": yaml_text(blackbox_config(context.declaration.apps, of_sentry))}
 
 
-def _secret_files(context: Context) -> Files:
+def _secret_files(context: Context, _planned: Planned) -> Files:
     return {**blackbox_secrets(context.declaration.apps), **sentry_secrets(context)}
 
 

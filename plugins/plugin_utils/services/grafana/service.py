@@ -67,13 +67,13 @@ def _start_digest(context: Context) -> str:
     return grafana.start_digest(_read_at_start(context).values(), secrets)
 
 
-def _files(context: Context) -> Files:
+def _files(context: Context, _planned: Planned) -> Files:
     timezone = context.declaration.timezone
     files = {grafana.dashboard_path(item): dashboard_json(item, timezone) for item in dashboards(context)}
     return {**_read_at_start(context), **files}
 
 
-def _secret_files(context: Context) -> Files:
+def _secret_files(context: Context, _planned: Planned) -> Files:
     password, key = context.secret("grafana_admin_password"), context.secret("grafana_secret_key")
     return grafana.grafana_secrets(context.declaration, password, key)
 

@@ -86,35 +86,45 @@ class Reader:
     """A role in PostgreSQL. `secret` is the generated one that is its password.
 
     `memberships` are PostgreSQL's own roles that it is a member of. `of_tables`: it reads tables of declared schemas.
+    `connections` are those it may have at once, together or, with `for_each_app`, for each app with a database.
     """
 
     role: str
     secret: str
     memberships: tuple[str, ...] = ()
     of_tables: bool = False
+    connections: int = READER_CONNECTIONS
+    for_each_app: bool = False
+
+    def connections_of(self, apps: int) -> int:
+        """How many connections it may have at once, where so many apps have a database."""
+        return self.connections * (apps if self.for_each_app else 1)
 
 
 # {service that reads: as whom}
 READERS = {
     "metabase": Reader(READER, "database_reader_password", of_tables=True),
     # https://www.postgresql.org/docs/current/predefined-roles.html#PREDEFINED-ROLE-PG-MONITOR
-    "postgres_exporter": Reader(MONITOR, "database_monitor_password", ("pg_monitor",)),
+    "postgres_exporter": Reader(
+        MONITOR, "database_monitor_password", ("pg_monitor",), connections=5, for_each_app=True
+    ),
 }
 
 
 def databases(declared: Declaration, reader: Reader = READERS["metabase"]) -> list[dict[str, Any]]:
     """Option `database_reader_databases`: each database once; apps that share one share its reader and its schemas."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
+    connections = reader.connections_of(sum(1 for app in declared.apps if app.database))
     for app in declared.apps:
         if database := app.database:
             address = LOOPBACK.sub("127.0.0.1", database.address)  # its names all mean this host
-            entry = found.setdefault((address, database.name), _database(app.name, database, reader))
+            entry = found.setdefault((address, database.name), _database(app.name, database, reader, connections))
             wanted = database.schemas if reader.of_tables else []
             entry["schemas"] += [schema for schema in wanted if schema not in entry["schemas"]]
     return list(found.values())
 
 
-def _database(app: str, database: Database, reader: Reader) -> dict[str, Any]:
+def _database(app: str, database: Database, reader: Reader, connections: int) -> dict[str, Any]:
     """Without an administrator the system user postgres logs in over the socket."""
     host, port = host_and_port(database.address)
     return {
@@ -127,7 +137,7 @@ def _database(app: str, database: Database, reader: Reader) -> dict[str, Any]:
         "admin_password": database.admin_password.get_secret_value() if database.admin_password else "",
         "reader": reader.role,
         "memberships": list(reader.memberships),
-        "connections": READER_CONNECTIONS,
+        "connections": connections,
     }
 
 

@@ -82,7 +82,11 @@ def _database_container(_context: Context, planned: Planned) -> Container:
     )
 
 
-def _database_secrets(context: Context) -> Files:
+def _secret_files(context: Context, _planned: Planned) -> Files:
+    return metabase_secrets(context)
+
+
+def _database_secrets(context: Context, _planned: Planned) -> Files:
     return {"secrets/password": context.secret("metabase_database_password")}
 
 
@@ -118,7 +122,7 @@ METABASE = Service(
     heap=lambda declaration: declaration.metabase_heap_mib,
     data=True,
     container=_container,
-    secret_files=metabase_secrets,
+    secret_files=_secret_files,
     generated_secrets=(
         GeneratedSecret("metabase_admin_password"),
         GeneratedSecret("metabase_encryption_key"),

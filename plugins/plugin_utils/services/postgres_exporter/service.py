@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
@@ -26,12 +25,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import MONITOR
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import (
-    app_labels,
-    app_of,
-    instance,
-    login_file,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import LOGIN_FILE, app_labels, instance
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_exporter.dashboard import postgresql
 
 _NAME = "postgres_exporter"
@@ -52,29 +46,23 @@ def _counters_named(_context: Context) -> Sequence[Mapping[str, Any]]:
     ]
 
 
-def _with_database(declaration: Declaration) -> list[tuple[App, Database]]:
-    return [(app, app.database) for app in declaration.apps if app.database]
+def _instances(declaration: Declaration) -> Mapping[str, Database]:
+    """{name of a container: what it watches}."""
+    return {instance(_NAME, app): app.database for app in declaration.apps if app.database}
 
 
-def _instances(declaration: Declaration) -> Sequence[str]:
-    return [instance(_NAME, app) for app, _ in _with_database(declaration)]
-
-
-def _container(context: Context, planned: Planned) -> Container:
+def _container(_context: Context, planned: Planned) -> Container:
     return Container(
         go=True,
         configured=False,
         command=[f"--web.listen-address=127.0.0.1:{planned.port}"],
-        env_file=[f"{planned.config_directory}/current/{login_file(app_of(context, planned))}"],
+        env_file=[f"{planned.config_directory}/current/{LOGIN_FILE}"],
     )
 
 
-def _secret_files(context: Context) -> Files:
+def _secret_files(context: Context, planned: Planned) -> Files:
     password = context.secret("database_monitor_password")
-    return {
-        login_file(app): environment_text(_variables(database, password))
-        for app, database in _with_database(context.declaration)
-    }
+    return {LOGIN_FILE: environment_text(_variables(_instances(context.declaration)[planned.name], password))}
 
 
 def _variables(database: Database, password: str) -> dict[str, str]:
@@ -96,8 +84,8 @@ POSTGRES_EXPORTER = Service(
     port=9187,
     need_mib=25,
     limit_mib=64,
-    wanted=lambda declaration: bool(_with_database(declaration)),
-    instances=_instances,
+    wanted=lambda declaration: bool(_instances(declaration)),
+    instances=lambda declaration: list(_instances(declaration)),
     container=_container,
     secret_files=_secret_files,
     generated_secrets=(GeneratedSecret("database_monitor_password", replaceable=True),),

@@ -16,7 +16,12 @@ from typing import Any
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import EVENTS, QUOTA
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import APP_LABELS, selector, up
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
+    APP_LABELS,
+    number,
+    selector,
+    up,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
     Language,
     Rule,
@@ -186,8 +191,8 @@ def _error_ratio(app: App) -> list[Rule]:
     ratio, wait = app.thresholds.error_ratio, app.thresholds.error_for
     selector = f'{{app="{app.name}"}}'
     # At night a single error is a high share: it takes five within the window.
-    expr = f"app:errors:ratio5m{selector} > {ratio:g} and app:errors:increase5m{selector} >= 5"
-    value, threshold = "{{ $value | humanizePercentage }}", f"{100 * ratio:g} % and 5 / 5 min, {wait}"
+    expr = f"app:errors:ratio5m{selector} > {number(ratio)} and app:errors:increase5m{selector} >= 5"
+    value, threshold = "{{ $value | humanizePercentage }}", f"{number(100 * ratio)} % and 5 / 5 min, {wait}"
     return [Rule("AppErrorRatioHigh", "critical", expr, value, threshold, wait)]
 
 
@@ -213,8 +218,8 @@ def _latency(app: App) -> list[Rule]:
     p95, value = f'app:latency_p95:seconds{{app="{app.name}"}}', '{{ printf "%.2f" $value }} s'
     high, medium = app.thresholds.latency_p95_high_seconds, app.thresholds.latency_p95_medium_seconds
     return [
-        Rule("AppLatencyHigh", "high", f"{p95} > {high:g}", value, f"{high:g} s, 5m", "5m"),
-        Rule("AppLatencyHigh", "medium", f"{p95} > {medium:g}", value, f"{medium:g} s, 10m", "10m"),
+        Rule("AppLatencyHigh", "high", f"{p95} > {number(high)}", value, f"{number(high)} s, 5m", "5m"),
+        Rule("AppLatencyHigh", "medium", f"{p95} > {number(medium)}", value, f"{number(medium)} s, 10m", "10m"),
     ]
 
 

@@ -9,7 +9,11 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomAlert, CustomMetric
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import APP_LABELS, increase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
+    APP_LABELS,
+    increase,
+    number,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
     Language,
     Rule,
@@ -33,14 +37,14 @@ def custom_rules(app: App, language: Language) -> list[dict[str, Any]]:
     return [_rule(app, metric, metric.alert, language) for metric in app.custom_metrics if metric.alert]
 
 
-def compared(metric: CustomMetric, selector: str, by: Iterable[str], highest: bool = True) -> str:
+def compared(metric: CustomMetric, selector: str, by: Iterable[str]) -> str:
     """PromQL of the value of a metric by labels: a gauge as it is, of a counter its increase, of a histogram its p95.
 
-    Several instances may export the same gauge, read from one database, so the highest counts, or the lowest.
+    Several instances may export the same gauge, read from one database, so the one that is nearest to an alert counts.
     """
     labels, series = ", ".join(by), f"{metric.name}{{{selector}}}"
     if metric.type == "gauge":
-        return f"{'max' if highest else 'min'} by ({labels}) ({series})"
+        return f"{'min' if metric.lowest_counts else 'max'} by ({labels}) ({series})"
     if metric.type == "counter":
         return f"sum by ({labels}) ({increase(series, WINDOW)})"
     buckets = f"{metric.name}_bucket{{{selector}}}"
@@ -48,18 +52,21 @@ def compared(metric: CustomMetric, selector: str, by: Iterable[str], highest: bo
 
 
 def _rule(app: App, metric: CustomMetric, alert: CustomAlert, language: Language) -> dict[str, Any]:
-    side, sign, bound = ("above", ">", alert.above) if alert.above is not None else ("below", "<", alert.below)
-    value = compared(metric, f'job="app", app="{app.name}"', [APP_LABELS, *metric.labels], highest=side == "above")
+    ((side, bound),) = (
+        (it, bound) for it, bound in {"above": alert.above, "below": alert.below}.items() if bound is not None
+    )
+    sign = {"above": ">", "below": "<"}[side]
+    value = compared(metric, f'job="app", app="{app.name}"', [APP_LABELS, *metric.labels])
     rule = Rule(
         ALERT,
         alert.severity,
-        f"{value} {sign} {bound:g}",
+        f"{value} {sign} {number(bound)}",
         _value(metric),
-        f"{side} {bound:g}{_unit(metric)}, {alert.wait}",
+        f"{side} {number(bound)}{_unit(metric)}, {alert.wait}",
         alert.wait,
         labels={"metric": metric.name},
     )
-    summary = f"{{{{ $labels.app }}}}: {_SUMMARIES[language][side].format(metric.name, f'{bound:g}')}"
+    summary = f"{{{{ $labels.app }}}}: {_SUMMARIES[language][side].format(metric.name, number(bound))}"
     place = ", ".join(f"{label} {{{{ $labels.{label} }}}}" for label in metric.labels)
     return as_prometheus(
         rule,

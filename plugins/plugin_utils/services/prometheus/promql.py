@@ -14,6 +14,11 @@ def selector(series: str, *matchers: str) -> str:
     return f"{series}{{{chosen}}}"
 
 
+def number(value: float) -> str:
+    """A number as PromQL and people read it, all its digits kept: 0.5, 1234567."""
+    return f"{value:.15g}"
+
+
 def up(app: str = "") -> str:
     """PromQL: whether the metrics of each instance can be read, of the app of this name or of all."""
     return selector("up", f'app="{app}"' if app else "")

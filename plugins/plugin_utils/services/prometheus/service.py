@@ -45,7 +45,7 @@ def _container(context: Context, planned: Planned) -> Container:
     )
 
 
-def _files(context: Context) -> Files:
+def _files(context: Context, _planned: Planned) -> Files:
     return {
         "prometheus.yml": yaml_text(prometheus_config(context)),
         **rule_files(context),
@@ -53,7 +53,7 @@ def _files(context: Context) -> Files:
     }
 
 
-def _secret_files(context: Context) -> Files:
+def _secret_files(context: Context, _planned: Planned) -> Files:
     return secret_files(context.declaration.apps)
 
 

@@ -8,9 +8,8 @@ Its options: https://github.com/oliver006/redis_exporter#command-line-flags
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.redis import Redis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
@@ -26,16 +25,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import (
-    app_labels,
-    app_of,
-    instance,
-    login_file,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import LOGIN_FILE, app_labels, instance
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.dashboard import redis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.queues import queue_script
 
 _NAME = "redis_exporter"
+_SCRIPT = "queues.lua"
 # It exports over 270 series. These are what panels and alerts use, and what people look for first.
 _KEPT = (
     "redis_(up|uptime_in_seconds|instance_info|exporter_last_scrape_error|script_(values|result)"
@@ -46,41 +41,38 @@ _KEPT = (
 )
 
 
-def _with_redis(declaration: Declaration) -> list[tuple[App, Redis]]:
-    return [(app, app.redis) for app in declaration.apps if app.redis]
+def _instances(declaration: Declaration) -> Mapping[str, Redis]:
+    """{name of a container: what it watches}."""
+    return {instance(_NAME, app): app.redis for app in declaration.apps if app.redis}
 
 
-def _instances(declaration: Declaration) -> Sequence[str]:
-    return [instance(_NAME, app) for app, _ in _with_redis(declaration)]
-
-
-def _script(app: App) -> str:
-    return f"queues/{app.name}.lua"
+def _redis(context: Context, planned: Planned) -> Redis:
+    return _instances(context.declaration)[planned.name]
 
 
 def _container(context: Context, planned: Planned) -> Container:
     """Compose recreates it when a variable changes. A script is read at the start, so it is summed up in a label."""
-    app = app_of(context, planned)
-    queues = app.redis.queues if app.redis else []
+    queues = _redis(context, planned).queues
     digest = hashlib.sha256(queue_script(queues).encode()).hexdigest()[:12]
     return Container(
         go=True,
         configured=bool(queues),
         command=[
             f"--web.listen-address=127.0.0.1:{planned.port}",
-            *([f"--script={CONFIG_IN_CONTAINER}/{_script(app)}"] if queues else []),
+            *([f"--script={CONFIG_IN_CONTAINER}/{_SCRIPT}"] if queues else []),
         ],
-        env_file=[f"{planned.config_directory}/current/{login_file(app)}"],
+        env_file=[f"{planned.config_directory}/current/{LOGIN_FILE}"],
         labels={"crowsnest.configuration": digest} if queues else {},
     )
 
 
-def _files(context: Context) -> Files:
-    return {_script(app): queue_script(it.queues) for app, it in _with_redis(context.declaration) if it.queues}
+def _files(context: Context, planned: Planned) -> Files:
+    queues = _redis(context, planned).queues
+    return {_SCRIPT: queue_script(queues)} if queues else {}
 
 
-def _secret_files(context: Context) -> Files:
-    return {login_file(app): environment_text(_variables(it)) for app, it in _with_redis(context.declaration)}
+def _secret_files(context: Context, planned: Planned) -> Files:
+    return {LOGIN_FILE: environment_text(_variables(_redis(context, planned)))}
 
 
 def _variables(redis: Redis) -> dict[str, str]:
@@ -101,8 +93,8 @@ REDIS_EXPORTER = Service(
     port=9121,
     need_mib=20,
     limit_mib=64,
-    wanted=lambda declaration: bool(_with_redis(declaration)),
-    instances=_instances,
+    wanted=lambda declaration: bool(_instances(declaration)),
+    instances=lambda declaration: list(_instances(declaration)),
     container=_container,
     files=_files,
     secret_files=_secret_files,

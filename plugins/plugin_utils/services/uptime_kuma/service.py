@@ -50,7 +50,7 @@ def _container(_context: Context, planned: Planned) -> Container:
     )
 
 
-def _secret_files(context: Context) -> Files:
+def _secret_files(context: Context, _planned: Planned) -> Files:
     return {
         "secrets/admin_password": context.secret("uptime_kuma_admin_password"),
         "secrets/push_key": context.secret("uptime_kuma_push_key"),

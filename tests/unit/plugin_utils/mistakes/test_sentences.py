@@ -213,6 +213,11 @@ LINES: list[tuple[dict[str, Any], str]] = [
         "Allowed: a crowsnest_retention of 29d or more, or `anomaly: false`.",
     ),
     (
+        app(**COUNTED, anomaly="yes") | {"retention": "4w"},
+        "crowsnest_apps[0] (shop).anomaly: True needs the metrics of four weeks, but crowsnest_retention is '4w'. "
+        "Allowed: a crowsnest_retention of 29d or more, or `anomaly: false`.",
+    ),
+    (
         app(thresholds={"latency_p95_medium_seconds": 3}),
         "crowsnest_apps[0] (shop).thresholds: its keys do not fit together. `latency_p95_medium_seconds` must be less "
         "than `latency_p95_high_seconds`.",

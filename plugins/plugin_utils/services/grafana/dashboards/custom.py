@@ -20,7 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 
 _UNITS = {"count": COUNT, "seconds": SECONDS, "bytes": BYTES, "ratio": SHARE, "percent": PERCENT}
 _SHOWN = {
-    "gauge": "Its value; of several instances the highest.",
+    "gauge": "Its value; of several instances the {}.",
     "counter": "How much it rose within five minutes, all instances.",
     "histogram": "p95 over five minutes, all instances: the slowest 5 % are above it.",
 }
@@ -28,11 +28,11 @@ _SHOWN = {
 
 def custom_panel(metric: CustomMetric, selector: str) -> Panel:
     """The panel of a metric; `selector` are the matchers of the app, without braces."""
+    shown = _SHOWN[metric.type].format("lowest" if metric.lowest_counts else "highest")
     legend = ", ".join(f"{{{{{label}}}}}" for label in metric.labels) or metric.name
     return Panel(
         metric.name,
-        f"{metric.description.rstrip('.')}. {_SHOWN[metric.type]} Alert AppMetricOutOfRange, if declared, has the "
-        "runbook.",
+        f"{metric.description.rstrip('.')}. {shown} Alert AppMetricOutOfRange, if declared, has the runbook.",
         "timeseries",
         (Query(compared(metric, selector, metric.labels), legend),),
         unit=_UNITS.get(metric.unit, f"suffix: {metric.unit}"),

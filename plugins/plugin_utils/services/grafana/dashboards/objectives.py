@@ -114,6 +114,6 @@ def _stock(series: str, limit: int) -> Panel:
         (Query(f"sum(max without (instance) ({series}))"),),
         decimals=0,
         base="green",
-        thresholds=(Threshold(limit, "red"),),
+        thresholds=(Threshold(limit + 1, "red"),),  # the alert begins above the limit
         width=6,
     )

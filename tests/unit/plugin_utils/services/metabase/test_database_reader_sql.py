@@ -8,6 +8,7 @@ import pytest
 from contexts import declaration_of
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import (
+    READERS,
     SHOWN,
     answered_apps,
     databases,
@@ -275,6 +276,13 @@ def test_an_app_s_database_is_read_as_declared() -> None:
             "connections": 10,
         }
     ]
+
+
+# Each app has an exporter of its own, and all of them are one role.
+def test_exporters_of_many_apps_find_free_connections() -> None:
+    apps = [{"name": f"shop{number}", "database": {"name": f"shop{number}"}} for number in range(4)]
+    found = databases(declaration_of({"apps": [*apps, {"name": "site"}]}), READERS["postgres_exporter"])
+    assert {entry["connections"] for entry in found} == {20}
 
 
 # Each app on its own would take away what the other one needs.

@@ -67,8 +67,8 @@ def test_no_secret_stands_in_a_file_that_everybody_may_read_nor_in_what_is_verif
 ) -> None:
     open_texts = [service_files(made, name) for name in made.services]
     assert "hush" not in f"{made.plan}{open_texts}{compose_file(made)}{expected(made, facts)}"
-    assert METABASE_DATABASE.secret_files(made) == {"secrets/password": "hush-own"}
-    assert set(METABASE.secret_files(made)) == {
+    assert made.secret_files("metabase_database") == {"secrets/password": "hush-own"}
+    assert set(made.secret_files("metabase")) == {
         "secrets/environment",
         "secrets/admin_password",
         "secrets/encryption_key",
@@ -87,7 +87,7 @@ def test_run_metabase_and_verify_share_the_reader_s_connections(
     made: Context, facts: Callable[..., dict[str, Any]]
 ) -> None:
     (database,) = databases(made.declaration)
-    environment = METABASE.secret_files(made)["secrets/environment"]
+    environment = made.secret_files("metabase")["secrets/environment"]
     (pool,) = re.findall(r"(?m)^MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE='(\d+)'$", environment)
     asked = expected(made, facts)["business"]["connections"]
     assert database["connections"] == int(pool) + 1, "a run needs one while Metabase uses all of its own"

@@ -54,3 +54,11 @@ def test_value_and_threshold_have_the_unit(case: tuple[str, str]) -> None:
     (group,) = app_files([app({"unit": unit, "type": kind, "alert": {"above": 2}})], "en")["custom.yml"]
     annotations = group["rules"][0]["annotations"]
     assert (annotations["value"], annotations["threshold"]) == UNITS[case]
+
+
+def test_a_large_bound_keeps_all_its_digits() -> None:
+    (group,) = app_files([app({"unit": "KRW", "alert": {"above": 1234567}})], "en")["custom.yml"]
+    (rule,) = group["rules"]
+    assert rule["expr"].endswith(" > 1234567")
+    assert rule["annotations"]["threshold"] == "above 1234567 KRW, 5m"
+    assert rule["annotations"]["summary"] == "{{ $labels.app }}: m0 is above 1234567"

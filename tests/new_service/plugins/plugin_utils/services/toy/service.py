@@ -27,11 +27,11 @@ def _container(_context: Context, planned: Planned) -> Container:
     )
 
 
-def _files(context: Context) -> Files:
+def _files(context: Context, _planned: Planned) -> Files:
     return {"toy.yml": yaml_text({"apps": [app.name for app in context.declaration.apps]})}
 
 
-def _secret_files(context: Context) -> Files:
+def _secret_files(context: Context, _planned: Planned) -> Files:
     return {"secrets/key": context.secret("toy_key")}
 
 
