@@ -10,32 +10,29 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import data
 
 DOCUMENTATION = r"""
 name: database_reader
-short_description: Which databases Metabase or an exporter may read, and as whom
+short_description: Which databases Metabase and the exporters may read, and as whom
 version_added: 0.1.0
 author: crowsnest contributors
 description:
-  - Gives options of the role C(database_reader). Passwords are among them.
+  - Gives the variable C(database_reader_databases) of the role C(database_reader). Passwords are among its values.
 options:
   _input:
     description: The text C(context) that the filter P(crowsnest.core.plan#filter) gives.
     type: str
     required: true
-  service:
-    description: Who reads, C(metabase) or C(postgres_exporter).
-    type: str
-    default: metabase
 """
 
 EXAMPLES = r"""
 - name: Show whose databases are read
   ansible.builtin.debug:
-    msg: "{{ (context | crowsnest.core.database_reader).databases | map(attribute='app') }}"
+    msg: "{{ context | crowsnest.core.database_reader | map(attribute='app') }}"
 """
 
 RETURN = r"""
 _value:
-  description: C(databases), one entry for each app that declares one, and the C(password) of the reader.
-  type: dict
+  description: One entry for each role in each database.
+  type: list
+  elements: dict
 """
 
 

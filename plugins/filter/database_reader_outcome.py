@@ -53,8 +53,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(unready), apps whose database has no reader as declared; C(logged_in), C(made) and C(granted), apps whose
-      database did what the step requested.
+    - C(unready), names of readers that are not as declared; C(logged_in), C(made) and C(granted), names of those for
+      which the database did what the step requested.
     - C(failed) and C(notes), each a list of C(app) and C(message). Notes name what every role may do in a database.
   type: dict
 """

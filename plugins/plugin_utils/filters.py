@@ -313,13 +313,16 @@ def _data_directories(held: Context, found: Mapping[str, str]) -> list[dict[str,
     return [row for row in wanted if found.get(row["path"]) != f"{row['user']}:{row['user']}:{row['mode']}"]
 
 
-def database_reader(context: str, service: str = "metabase") -> dict[str, Any]:
-    """{"databases", "password"}: options of the role database_reader, a password of each administrator among them.
-
-    `service` is the one that reads: metabase or postgres_exporter.
-    """
-    held, reader = context_of(context), READERS[plain(service)]
-    return {"databases": databases(held.declaration, reader), "password": held.secret(reader.secret)}
+def database_reader(context: str) -> list[dict[str, Any]]:
+    """Option `database_reader_databases` for the services that run, passwords among its values."""
+    held = context_of(context)
+    running = {planned.service for planned in held.services.values()}
+    return [
+        database
+        for service, reader in READERS.items()
+        if service in running
+        for database in databases(held.declaration, reader, held.secret(reader.secret))
+    ]
 
 
 def run_report(context: str, server: Mapping[str, Any], sources: Sequence[str], secrets_directory: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +21,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.d
     MONITOR,
     READERS,
     databases,
+    questions,
 )
 
 SQL = Path(__file__).resolve().parents[2] / "files/postgresql"
@@ -73,12 +73,8 @@ def context(server: Server) -> Context:
 def role(server: Server, context: Context) -> None:
     """What the role database_reader makes of the options that it gets for the exporters."""
     (wanted,) = databases(context.declaration, READERS["postgres_exporter"])
-    given = {
-        **{name: wanted[name] for name in ("reader", "connections")},
-        **{name: json.dumps(wanted[name]) for name in ("schemas", "memberships")},
-        "admin": wanted["admin_user"],
-        "settings": json.dumps({}),
-    }
+    (question,) = questions([wanted], {})
+    given = question["parameters"]
     missing, repair = ((SQL / f"reader_{name}.sql").read_text() for name in ("missing", "repair"))
     with server.connect("shop") as session:
         session.execute(f"CREATE ROLE {MONITOR} LOGIN CONNECTION LIMIT {wanted['connections']}")

@@ -49,6 +49,7 @@ class Server:
     def database(self, app: str, **different: Any) -> dict[str, Any]:
         """An element of database_reader_databases."""
         return {
+            "name": f"reader of {app}",
             "app": app,
             "host": "127.0.0.1",
             "port": self.port,
@@ -57,6 +58,7 @@ class Server:
             "admin_user": "postgres",
             "admin_password": ADMIN_PASSWORD,
             "reader": READER,
+            "password": PASSWORD,
             "memberships": [],
             "connections": CONNECTIONS,
         } | different
@@ -116,7 +118,6 @@ def play(tmp_path: Path, databases: list[dict[str, Any]], *arguments: str, **var
     """Run the role on this machine; it must not fail."""
     wanted = {
         "database_reader_databases": databases,
-        "database_reader_password": PASSWORD,
         "__crowsnest_host": {"toolbox": "3.11-abc", "sudo": False},
         "__crowsnest_toolbox_python": sys.executable,
         "ansible_python_interpreter": sys.executable,

@@ -1,14 +1,15 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the role database_reader makes of PostgreSQL's answers: which databases need work, and sentences for people.
+"""What the role database_reader asks of PostgreSQL and makes of the answers: who needs work, and sentences for people.
 
-Results are those of looped tasks of community.postgresql, one per app: `item` is the app's name, and then either
-`query_result` (a list of rows, or {} when there are none) or `msg`, the error. Rows are those of
-files/postgresql/reader_missing.sql: {kind: wrong|note, sentence, repair: SQL or None}.
+Results are those of the module postgresql_ask and of looped tasks of community.postgresql, one per reader: `item` is
+its name among `databases`, and then either `query_result` (a list of rows, or {} without any) or `msg`, the error.
+Rows are those of files/postgresql/reader_missing.sql: {kind: wrong|note, sentence, repair: SQL or None}.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,23 +112,30 @@ READERS = {
 }
 
 
-def databases(declared: Declaration, reader: Reader = READERS["metabase"]) -> list[dict[str, Any]]:
-    """Option `database_reader_databases`: each database once; apps that share one share its reader and its schemas."""
+def databases(declared: Declaration, reader: Reader = READERS["metabase"], password: str = "") -> list[dict[str, Any]]:
+    """Entries of `database_reader_databases` for one reader: each database once.
+
+    Apps that share a database share its reader and its schemas.
+    """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     connections = reader.connections_of(sum(1 for app in declared.apps if app.database))
     for app in declared.apps:
         if database := app.database:
             address = LOOPBACK.sub("127.0.0.1", database.address)  # its names all mean this host
-            entry = found.setdefault((address, database.name), _database(app.name, database, reader, connections))
+            entry = found.setdefault(
+                (address, database.name),
+                {**_database(app.name, database, reader), "password": password, "connections": connections},
+            )
             wanted = database.schemas if reader.of_tables else []
             entry["schemas"] += [schema for schema in wanted if schema not in entry["schemas"]]
     return list(found.values())
 
 
-def _database(app: str, database: Database, reader: Reader, connections: int) -> dict[str, Any]:
+def _database(app: str, database: Database, reader: Reader) -> dict[str, Any]:
     """Without an administrator the system user postgres logs in over the socket."""
     host, port = host_and_port(database.address)
     return {
+        "name": f"{reader.role} for {app}",
         "app": app,
         "host": host,
         "port": port,
@@ -137,8 +145,28 @@ def _database(app: str, database: Database, reader: Reader, connections: int) ->
         "admin_password": database.admin_password.get_secret_value() if database.admin_password else "",
         "reader": reader.role,
         "memberships": list(reader.memberships),
-        "connections": connections,
     }
+
+
+def questions(databases: Iterable[Place], settings: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Option `databases` of the module postgresql_ask: as each reader, with the parameters of reader_missing.sql.
+
+    `settings` are the defaults that a reader's sessions must have. Lists are passed as JSON.
+    """
+    return [
+        {
+            **{name: database[name] for name in ("name", "host", "port", "dbname", "password")},
+            "user": database["reader"],
+            "parameters": {
+                "reader": database["reader"],
+                "admin": database["admin_user"],
+                "connections": database["connections"],
+                **{name: json.dumps(database[name]) for name in ("schemas", "memberships")},
+                "settings": json.dumps(dict(settings)),
+            },
+        }
+        for database in databases
+    ]
 
 
 def rows(result: Result, kind: str) -> list[Mapping[str, Any]]:
@@ -151,18 +179,18 @@ def answered(result: Result) -> bool:
     return "query_result" in result or "queries" in result
 
 
-def unready_apps(asked: Iterable[Result]) -> list[str]:
-    """Apps in whose database the reader could not log in, or is not as declared, or that were not queried."""
+def unready(asked: Iterable[Result]) -> list[str]:
+    """Names of readers that could not log in, or are not as declared, or that were not queried."""
     return [result["item"] for result in asked if not answered(result) or rows(result, "wrong")]
 
 
-def answered_apps(results: Iterable[Result]) -> list[str]:
-    """Apps whose database did what the task requested."""
+def answered_names(results: Iterable[Result]) -> list[str]:
+    """Names of readers for which the database did what the task requested."""
     return [result["item"] for result in results if answered(result)]
 
 
 def reader_outcome(
-    databases: Iterable[Place],
+    databases: Sequence[Place],
     asked: Sequence[Result],
     made: Sequence[Result] = (),
     granted: Sequence[Result] = (),
@@ -170,24 +198,24 @@ def reader_outcome(
 ) -> dict[str, Any]:
     """The outcome of the role's tasks, from their results in order, as far as they ran.
 
-    {"unready": apps that lack their reader at first, "logged_in", "made", "granted": apps whose database did what that
-    step asked, "failed", "notes": [{"app", "message"}]}: where the reader is not as declared and why, and what every
-    role may do in a database, which crowsnest does not change.
+    {"unready": names of readers that are not ready at first, "logged_in", "made", "granted": those for which that step
+    did what it was to do, "failed", "notes": [{"app", "message"}]}: where the reader is not as declared and why, and
+    what every role may do in a database, which crowsnest does not change.
     """
     steps = [{result["item"]: result for result in results} for results in (asked, made, granted, asked_again)]
     failed, notes = [], []
     for database in databases:
-        first, *repaired = [step.get(database["app"], {}) for step in steps]
+        first, *repaired = [step.get(database["name"], {}) for step in steps]
         last = repaired[-1] if answered(repaired[-1]) else first
-        if unready_apps([{"item": database["app"], **last}]):
+        if unready([{"item": database["name"], **last}]):
             failed.append({"app": database["app"], "message": failure(database, *repaired)})
         if found := rows(last, "note"):
             notes.append({"app": database["app"], "message": note(database, found)})
     return {
-        "unready": unready_apps(asked),
-        "logged_in": answered_apps(asked),
-        "made": answered_apps(made),
-        "granted": answered_apps(granted),
+        "unready": unready({"item": database["name"], **steps[0].get(database["name"], {})} for database in databases),
+        "logged_in": answered_names(asked),
+        "made": answered_names(made),
+        "granted": answered_names(granted),
         "failed": failed,
         "notes": notes,
     }

@@ -10,14 +10,15 @@ from contexts import declaration_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import (
     READERS,
     SHOWN,
-    answered_apps,
+    answered_names,
     databases,
     error,
     reader_outcome,
-    unready_apps,
+    unready,
 )
 
 DATABASE = {
+    "name": "shop",
     "app": "shop",
     "host": "127.0.0.1",
     "port": 5432,
@@ -51,14 +52,14 @@ UNREADY = {
 }
 
 
-@pytest.mark.parametrize(("result", "unready"), UNREADY.values(), ids=UNREADY)
-def test_a_database_needs_work_unless_its_reader_finds_nothing_wrong(result: dict[str, Any], unready: bool) -> None:
-    assert unready_apps([result]) == (["shop"] if unready else [])
+@pytest.mark.parametrize(("result", "work"), UNREADY.values(), ids=UNREADY)
+def test_a_database_needs_work_unless_its_reader_finds_nothing_wrong(result: dict[str, Any], work: bool) -> None:
+    assert unready([result]) == (["shop"] if work else [])
 
 
 def test_an_app_answered_when_its_task_worked() -> None:
     results = [{"item": "a", "queries": []}, {"item": "b", "msg": "no"}, {"item": "c", "skipped": True}]
-    assert answered_apps([*results, {"item": "d", "query_result": {}}]) == ["a", "d"]
+    assert answered_names([*results, {"item": "d", "query_result": {}}]) == ["a", "d"]
 
 
 ERRORS = {
@@ -264,6 +265,7 @@ def test_an_app_s_database_is_read_as_declared() -> None:
     apps = [{"name": "shop", "database": declared}, {"name": "site"}]
     assert databases(declaration_of({"apps": apps})) == [
         {
+            "name": "crowsnest_ro for shop",
             "app": "shop",
             "host": "::1",
             "port": 5433,
@@ -272,6 +274,7 @@ def test_an_app_s_database_is_read_as_declared() -> None:
             "admin_user": "keeper",
             "admin_password": "hush",
             "reader": "crowsnest_ro",
+            "password": "",
             "memberships": [],
             "connections": 10,
         }
