@@ -13,6 +13,9 @@ from shop.models import Campaign, Customer, Order, OrderItem, Product
 logger = logging.getLogger(__name__)
 METHODS = ("card", "kakaopay", "naverpay", "tosspay")
 Cart = dict[str, int]  # product id as a string (JSON) → quantity
+for _method in METHODS:
+    for _status in ("paid", "failed"):
+        metrics.PAYMENTS.labels(_status, _method)  # 0 from the start, so that the first one is a rise
 
 
 class OutOfStockError(Exception):
