@@ -92,7 +92,9 @@ def test_each_panel_shows_its_metric_by_its_labels(asked: tuple[str, App, dict[s
 
 def test_verify_names_the_one_that_is_not_exported(asked: tuple[str, App, dict[str, str]]) -> None:
     url, app, _ = asked
-    wanted = [CustomMetric(app="shop", series=metric.exported) for metric in app.custom_metrics]
+    wanted = [
+        CustomMetric(app="shop", series=metric.exported, setting="custom_metrics") for metric in app.custom_metrics
+    ]
     question = exported_question(wanted)
     answer = Prometheus(url).query_all([question])[question]
     assert [(it.status, it.detail) for it in custom_checks(wanted, answer, {"shop"})] == [

@@ -39,12 +39,12 @@ def custom_checks(wanted: Sequence[CustomMetric], answer: Answer, settled_apps: 
 
 def _missing(metric: CustomMetric) -> Check:
     name = f"{metric['app']}: {metric['series']}"
-    advice = "Is the name right, and has it counted something? Correct `custom_metrics`, or the app. "
+    advice = f"Is the name right, and has it counted something? Correct `{metric['setting']}`, or the app. "
     return Check(
         WARN,
         "metrics",
         f"{name} is declared, but not exported",
-        advice + runbook("AppMetricOutOfRange"),
+        advice + runbook("AppMetricOutOfRange" if metric["setting"] == "custom_metrics" else "AppSignalMissing"),
         kind="declared metrics are not exported",
         name=name,
     )

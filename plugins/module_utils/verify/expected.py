@@ -126,10 +126,11 @@ class Analytics(TypedDict):
 
 
 class CustomMetric(TypedDict):
-    """A series that an app must export, as its team declares."""
+    """A series that an app must export, as its team declares in `setting`, such as `custom_metrics`."""
 
     app: str
     series: str
+    setting: str
 
 
 class Line(TypedDict):

@@ -32,6 +32,11 @@ def _series(text: str) -> str:
     return text
 
 
+def name_of(series: str) -> str:
+    """`a{b="c"}` → `a`: its name without labels."""
+    return series.partition("{")[0].strip()
+
+
 def of_app(series: str, app: str) -> str:
     """`a{b="c"}` → `a{app="shop", b="c"}`: that series of the app of this name."""
     found = _SERIES.fullmatch(series)

@@ -28,6 +28,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, tags
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import name_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import events
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
@@ -91,9 +92,9 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
         ],
         "app_metrics": [app_metrics(app) for app in context.declaration.apps if app.metrics],
         "custom_metrics": [
-            {"app": app.name, "series": metric.exported}
+            {"app": app.name, "series": series, "setting": setting}
             for app in context.declaration.apps
-            for metric in app.custom_metrics
+            for series, setting in _own_series(app).items()
         ],
         **of_services,
         "checks": [
@@ -104,6 +105,14 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             *_event_checks(context, seen),
             *_kept_checks(kept),
         ],
+    }
+
+
+def _own_series(app: App) -> dict[str, str]:
+    """{series that the app must export: the setting that names it}."""
+    return {
+        **{name_of(series): f"signals.{name}" for name, series in app.signals.model_dump(exclude_none=True).items()},
+        **{metric.exported: "custom_metrics" for metric in app.custom_metrics},
     }
 
 

@@ -238,7 +238,9 @@ def test_a_query_error_is_a_fault_in_prometheus_own_words(
 def test_a_declared_metric_that_an_app_does_not_export_is_a_warning(
     run_module: Run, expected: Expected, prometheus: Prometheus
 ) -> None:
-    expected["custom_metrics"] = [{"app": "shop", "series": name} for name in ("shop_orders", "shop_lost")]
+    expected["custom_metrics"] = [
+        {"app": "shop", "series": name, "setting": "custom_metrics"} for name in ("shop_orders", "shop_lost")
+    ]
     prometheus.words["by (app) (min_over_time"] = vector(({"app": "shop"}, 1.0))
     prometheus.words["shop_lost|shop_orders"] = vector(({"app": "shop", "__name__": "shop_orders"}, 1.0))
     result = run_module(verify, expected=expected, secrets=secrets())

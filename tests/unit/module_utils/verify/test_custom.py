@@ -7,7 +7,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.custom impor
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import CustomMetric
 
 CAMPAIGNS, REFUNDS, OTHERS = (
-    CustomMetric(app=app, series=series)
+    CustomMetric(app=app, series=series, setting="custom_metrics")
     for app, series in (("shop", "shop_campaigns"), ("shop", "shop_refunds_total"), ("blog", "shop_campaigns"))
 )
 WANTED = [CAMPAIGNS, REFUNDS, OTHERS]
@@ -47,3 +47,10 @@ def test_a_refusal_is_a_fault_in_prometheus_own_words() -> None:
 def test_one_question_asks_for_each_name_once() -> None:
     names = "shop_campaigns|shop_refunds_total"
     assert exported_question(WANTED) == f'group by (app, __name__) ({{__name__=~"{names}", job="app"}})'
+
+
+def test_the_advice_names_the_setting_that_is_wrong() -> None:
+    signal = CustomMetric(app="shop", series="refunds_total", setting="signals.refunds")
+    metric, refunds = custom_checks([CAMPAIGNS, signal], [], {"shop"})
+    assert "Correct `custom_metrics`, or the app. See the runbook AppMetricOutOfRange." in metric.advice
+    assert "Correct `signals.refunds`, or the app. See the runbook AppSignalMissing." in refunds.advice

@@ -394,8 +394,15 @@ def test_declared_metrics_are_expected_by_a_series_that_exists_from_the_start(
     expect: Callable[..., dict[str, Any]],
 ) -> None:
     calls = {"name": "shop_calls", "type": "histogram", "description": "Calls"}
-    found = expect({"apps": [{**SHOP, "custom_metrics": [CAMPAIGNS, calls]}]})["custom_metrics"]
-    assert found == [{"app": "shop", "series": name} for name in ("shop_campaigns", "shop_calls_count")]
+    signals = {"refunds": 'shop_refunds_total{reason!="test"}', "out_of_stock": "shop_campaigns"}
+    app = {**SHOP, "custom_metrics": [CAMPAIGNS, calls], "signals": signals}
+    found = expect({"apps": [app]})["custom_metrics"]
+    assert {(each["series"], each["setting"]) for each in found} == {
+        ("shop_refunds_total", "signals.refunds"),
+        ("shop_campaigns", "custom_metrics"),
+        ("shop_calls_count", "custom_metrics"),
+    }
+    assert {each["app"] for each in found} == {"shop"}
 
 
 def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, Any]]) -> None:
