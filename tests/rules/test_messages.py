@@ -367,6 +367,9 @@ PAGES: dict[str, str] = {
     "probes": "Probe.+ Certificate.+",
     "uptime": "MonitorDown MonitorCertificateExpiry JobSilent",
     "backups": "Backup.+",
+    "postgresql": "Postgres.+",
+    "redis": "Redis.+ Queue.+ CeleryWorkerMissing",
+    "batch-jobs": "PushSilent",
     "app-shop": "App.+ Sentry.+",
     "host": "Host.+ NodeExporterDown Container(OutOfMemory|Restarting|MemoryHigh|MetricsStale)",
 }

@@ -146,7 +146,7 @@ def test_errors_that_sentry_dropped_in_the_last_hour_are_seen(tmp_path: Path, st
 def test_key_and_token_stand_in_secret_files_only(tmp_path: Path, stub: Stub) -> None:
     context = context_of(declared(stub, app("shop")), sentry={"shop": project(stub, "shop")})
     key = context.sentry["shop"]["dsn"].partition("//")[2].partition("@")[0]
-    shown = yaml_text([context.definition(name).files(context) for name in ("blackbox", "prometheus")])
+    shown = yaml_text([service_files(context, name) for name in ("blackbox", "prometheus")])
     assert key not in shown and sentry_stub.TOKEN not in shown
     secret = context.secret_files("blackbox")
     assert secret["secrets/sentry/token"] == sentry_stub.TOKEN
@@ -167,7 +167,7 @@ PLACES = [
 def test_a_server_that_only_the_app_knows_is_not_asked(dsn: str, host: str, asked: bool) -> None:
     shop = app("shop", sentry={"dsn": dsn.format("0" * 32)}, host=host)
     context = context_of({"apps": [shop]}, hosts=("web1", "web2"))
-    config = yaml_data(context.definition("prometheus").files(context)["prometheus.yml"])
+    config = yaml_data(service_files(context, "prometheus")["prometheus.yml"])
     assert [job["job_name"] for job in config["scrape_configs"]].count("sentry") == asked
     assert ("secrets/shop/sentry_auth" in context.secret_files("blackbox")) == asked
 

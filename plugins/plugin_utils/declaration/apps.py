@@ -160,8 +160,8 @@ class App(HttpOptions):
         ge=0.95,
         lt=1,
         description="Share of requests that must succeed, over 30 days, such as 0.995: 5 of 1,000 may fail. Alerts "
-        "fire while errors come so fast that more will have failed. At least 0.95: below it, the alerts could hardly "
-        "fire.",
+        "fire while errors come at least six times as fast: five days of it would use up what may fail in 30. At least "
+        "0.95: below it, the alerts could hardly fire.",
     )
     anomaly: bool = Field(
         False,

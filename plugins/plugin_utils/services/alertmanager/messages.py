@@ -26,6 +26,7 @@ _PAGES_OF_RULES = {
     "backups": ("backup.yml",),
     "postgresql": ("postgres_exporter.yml",),
     "redis": ("redis_exporter.yml",),
+    "batch-jobs": ("pushgateway.yml",),
 }
 
 

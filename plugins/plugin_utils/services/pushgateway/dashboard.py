@@ -23,6 +23,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 
 def batch_jobs(context: Context) -> Dashboard:
     """The jobs of `crowsnest_pushgateway`."""
+    jobs = list(context.declaration.pushgateway or {})
     return Dashboard(
         uid="batch-jobs",
         title="Batch jobs",
@@ -30,7 +31,7 @@ def batch_jobs(context: Context) -> Dashboard:
         description="Did each batch job push as its last step, and what did it say?",
         rows=(
             Row("Last push", (_by_limit(), _ages())),
-            Row("What jobs pushed", (_pushed(list(context.declaration.pushgateway or {})),)),
+            *([Row("What jobs pushed", (_pushed(jobs),))] if jobs else []),
         ),
         links=(TO_OVERVIEW, runbook_link(context.declaration.runbook_url)),
     )
@@ -70,5 +71,5 @@ def _pushed(jobs: list[str]) -> Panel:
         (Query(series),),
         width=24,
         columns={"job": Column("Job"), "__name__": Column("Metric"), "Value": Column("Value", 160, COUNT)},
-        empty="No job has pushed yet, or the declaration names none.",
+        empty="No job has pushed yet.",
     )

@@ -27,10 +27,14 @@ def _container(_context: Context, planned: Planned) -> Container:
 
 
 def push_limits(context: Context) -> dict[str, Any]:
-    """A rule group that records how many seconds each declared job may be silent, and since when it is declared."""
+    """A rule group that records how many seconds each declared job may be silent, and since when it is declared.
+
+    Without a Pushgateway, as on a host that has no memory for it, no job is missed.
+    """
+    declared = (context.declaration.pushgateway or {}) if PUSHGATEWAY.name in context.services else {}
     rules = [
         recorded(name, expr, push_job=job, host=context.server, environment=context.declaration.environment)
-        for job, every in (context.declaration.pushgateway or {}).items()
+        for job, every in declared.items()
         for name, expr in {
             "push:limit:seconds": f"vector({duration_seconds(every)})",
             "push:declared:timestamp": _first_seen(f'push:declared:timestamp{{push_job="{job}"}}'),
