@@ -27,7 +27,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.memory import 
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER, Needs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, Planned, in_force
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.ports import instance_ports, usual_ports
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.ports import clashes, instance_ports, usual_ports
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.refusals import host_refusals, server_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.taken_ports import port_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER
@@ -71,7 +71,7 @@ def make_plan(
     wanted = [service for service in needs.values() if service.wanted(declaration)]
     instances = {service.name: service.instances(declaration) for service in wanted if service.instances}
     base_ports = usual_ports(needs) | declaration.ports
-    ports = base_ports | instance_ports(instances, base_ports)
+    ports = base_ports | instance_ports(instances, base_ports, before)
     candidates = [
         planned
         for service in wanted
@@ -86,7 +86,7 @@ def make_plan(
     return Plan(
         server=server,
         hosts=hosts,
-        node_exporter_port=port,
+        base_ports=base_ports,
         replaced_flags={name: flags for name, fact in facts.items() if (flags := team_flags(fact["files"]))},
         services=services,
         switched_off=switched_off | _no_longer_wanted(needs, declaration, running),
@@ -98,6 +98,7 @@ def make_plan(
             *missing_memory(required, available, running),
             *heap_refusals(services, available, running, before.heaps_mib),
             *server_refusals(here, size),
+            *clashes(services, base_ports),
             *port_refusals(facts, server, {name: service.port for name, service in services.items()}, hosts, port),
             *host_refusals(facts, {name: address for name, address in hosts.items() if name != server}),
         ],
