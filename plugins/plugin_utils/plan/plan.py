@@ -25,7 +25,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.memory import 
     missing_memory,
     usual_heap_mib,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER, Needs
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import Needs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, Planned, in_force
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.ports import clashes, instance_ports, usual_ports
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.refusals import host_refusals, server_refusals
@@ -79,7 +79,6 @@ def make_plan(
     ]
     services, switched_off = fit(candidates, needs, available, running)
     required = [planned for planned in candidates if needs[planned.service].needed]
-    port = base_ports[NODE_EXPORTER]
     backups = backup_sizes(declaration, server, facts)
     to_come = mib_to_come(declaration, server, backups)
     size = declaration.retention_size_mib or _retention_size(here["disk"], before.retention_size_mib, to_come)
@@ -99,7 +98,7 @@ def make_plan(
             *heap_refusals(services, available, running, before.heaps_mib),
             *server_refusals(here, size),
             *clashes(services, base_ports),
-            *port_refusals(facts, server, {name: service.port for name, service in services.items()}, hosts, port),
+            *port_refusals(facts, server, services, hosts, base_ports),
             *host_refusals(facts, {name: address for name, address in hosts.items() if name != server}),
         ],
     )
