@@ -304,7 +304,7 @@ def services_page() -> str:
     rows = [
         [
             f"`{service.name}`",
-            f"127.0.0.1:{service.port}" + (" and the next ones" if service.instances else ""),
+            f"127.0.0.1:{service.port}" + (" and the next free ones" if service.instances else ""),
             str(service.user),
             f"{service.need_mib}, {service.limit_mib}",
             ", ".join(f"`{secret.name}`" for secret in service.generated_secrets),

@@ -30,7 +30,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import
     shown,
     yes,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER, NODE_EXPORTER_PORT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.ports import usual_ports
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import HISTORY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names
@@ -150,8 +151,7 @@ def service_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
             if name not in known:
                 yield f"{setting}.{key(name)}: no such service.{nearest(name, known)} Allowed: {', '.join(known)}."
     declared = mapping(variables.get("crowsnest_ports"))
-    usual = {NODE_EXPORTER: NODE_EXPORTER_PORT, **{name: service.port for name, service in REGISTRY.items()}}
-    ports = {name: str(declared.get(name, port)) for name, port in usual.items()}
+    ports = {name: str(declared.get(name, port)) for name, port in usual_ports(REGISTRY).items()}
     for name in ports:
         others = [other for other, port in ports.items() if other != name and port == ports[name]]
         if name in declared and others:

@@ -51,24 +51,32 @@ def fit(
 ) -> tuple[dict[str, Planned], dict[str, str]]:
     """Containers that fit, and those that are switched off with the reason. The last candidates go first.
 
-    A container that already runs stays, so that a fluctuation of a few MiB does not take away what works; its memory is
-    not in `available_mib`, as the facts leave out what crowsnest's own containers use.
+    A container that already runs stays, so that a fluctuation of a few MiB does not take away what works; a new one
+    gets what those leave, even when it is more important. Their memory is not in `available_mib`, as the facts leave
+    out what crowsnest's own containers use. The reason tells what is left in the end, as the next run does.
     """
-    services: dict[str, Planned] = {}
-    switched_off: dict[str, str] = {}
-    left = available_mib
+    staying = {planned.name for planned in candidates if _stays(planned, needs[planned.service], running)}
+    left = available_mib - sum(planned.need_mib for planned in candidates if planned.name in staying)
+    fitting, missing = set(staying), dict[str, int]()
     for planned in candidates:
-        service = needs[planned.service]
-        if service.part_of in switched_off:
+        if planned.name in staying or needs[planned.service].part_of:
             continue
-        parts = [part.need_mib for part in candidates if needs[part.service].part_of == planned.service]
-        together = planned.need_mib + sum(parts)
-        if not service.needed and planned.name not in running and not service.part_of and together > left:
-            switched_off[planned.name] = f"needs {together} MiB of memory, {max(left, 0)} MiB are left"
-            continue
-        services[planned.name] = planned
-        left -= planned.need_mib
-    return services, switched_off
+        parts = [part for part in candidates if needs[part.service].part_of == planned.service]
+        together = planned.need_mib + sum(part.need_mib for part in parts)
+        if together > left:
+            missing[planned.name] = together
+        else:
+            fitting |= {planned.name, *(part.name for part in parts)}
+            left -= together
+    switched_off = {
+        name: f"needs {together} MiB of memory, {max(left, 0)} MiB are left" for name, together in missing.items()
+    }
+    return {planned.name: planned for planned in candidates if planned.name in fitting}, switched_off
+
+
+def _stays(planned: Planned, service: Needs, running: set[str]) -> bool:
+    """Whether a container is there whatever memory is left; a part does what its service does."""
+    return service.needed or (service.part_of or planned.name) in running
 
 
 def missing_memory(required: Sequence[Planned], available_mib: int, running: set[str]) -> list[str]:

@@ -34,7 +34,7 @@ class Needs:
     `needed` services are refused when they do not fit; the others are switched off with a reason.
     `wanted` tells whether the declaration needs it at all.
     `instances` names its containers, for a service that runs once for each database or cache; the default is one
-    container, named as the service. The first one listens on `port`, each further one on the next.
+    container, named as the service. Each listens on a port of its own: the lowest free one from `port` on.
     `heap`: for a Java program, returns the declared size of its heap, None for the default. `need_mib` and `limit_mib`
     are what it takes on top of its heap.
     `data`: it has a folder for data.

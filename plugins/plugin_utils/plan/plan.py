@@ -25,12 +25,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.memory import 
     missing_memory,
     usual_heap_mib,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import (
-    NODE_EXPORTER,
-    NODE_EXPORTER_PORT,
-    Needs,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import Needs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, Planned, in_force
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.ports import clashes, instance_ports, usual_ports
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.refusals import host_refusals, server_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.taken_ports import port_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import HEADER
@@ -72,19 +69,23 @@ def make_plan(
     rows = memory_rows(here)
     available, running = sum(mib for _, mib in rows), set(here["docker"]["own"])
     wanted = [service for service in needs.values() if service.wanted(declaration)]
+    instances = {service.name: service.instances(declaration) for service in wanted if service.instances}
+    base_ports = usual_ports(needs) | declaration.ports
+    ports = base_ports | instance_ports(instances, base_ports, before)
     candidates = [
-        planned for service in wanted for planned in _planned(service, declaration, len(hosts), rows[0][1], images)
+        planned
+        for service in wanted
+        for planned in _planned(service, declaration, len(hosts), rows[0][1], images, ports)
     ]
     services, switched_off = fit(candidates, needs, available, running)
     required = [planned for planned in candidates if needs[planned.service].needed]
-    port = declaration.ports.get(NODE_EXPORTER, NODE_EXPORTER_PORT)
     backups = backup_sizes(declaration, server, facts)
     to_come = mib_to_come(declaration, server, backups)
     size = declaration.retention_size_mib or _retention_size(here["disk"], before.retention_size_mib, to_come)
     return Plan(
         server=server,
         hosts=hosts,
-        node_exporter_port=port,
+        base_ports=base_ports,
         replaced_flags={name: flags for name, fact in facts.items() if (flags := team_flags(fact["files"]))},
         services=services,
         switched_off=switched_off | _no_longer_wanted(needs, declaration, running),
@@ -96,7 +97,8 @@ def make_plan(
             *missing_memory(required, available, running),
             *heap_refusals(services, available, running, before.heaps_mib),
             *server_refusals(here, size),
-            *port_refusals(facts, server, {name: service.port for name, service in services.items()}, hosts, port),
+            *clashes(services, base_ports),
+            *port_refusals(facts, server, services, hosts, base_ports),
             *host_refusals(facts, {name: address for name, address in hosts.items() if name != server}),
         ],
     )
@@ -132,19 +134,24 @@ def _with_brackets(address: str) -> str:
 
 
 def _planned(
-    service: Needs, declaration: Declaration, hosts: int, total_mib: int, images: Mapping[str, str]
+    service: Needs,
+    declaration: Declaration,
+    hosts: int,
+    total_mib: int,
+    images: Mapping[str, str],
+    ports: Mapping[str, int],
 ) -> Iterator[Planned]:
-    """The containers of a service, in order."""
+    """The containers of a service, in order; `ports` is {container: port}."""
     heap = (service.heap(declaration) or usual_heap_mib(total_mib)) if service.heap else 0
     watched = service.need_per_host_mib * (hosts - 1) + service.need_per_app_mib * max(len(declaration.apps) - 1, 0)
     names: Sequence[str] = service.instances(declaration) if service.instances else [service.name]
-    for port, name in enumerate(names, declaration.ports.get(service.name, service.port)):
+    for name in names:
         yield Planned(
             name=name,
             service=service.name,
             image=declaration.images.get(service.name, images[service.name]),
-            port=port,
-            external_url=declaration.external_urls.get(name, f"http://127.0.0.1:{port}"),
+            port=ports[name],
+            external_url=declaration.external_urls.get(name, f"http://127.0.0.1:{ports[name]}"),
             user=service.user,
             need_mib=service.need_mib + heap + watched,
             limit_mib=math.ceil((service.limit_mib + heap + 2 * watched) / LIMIT_STEP_MIB) * LIMIT_STEP_MIB,

@@ -13,6 +13,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.address
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsSource
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import BackupSize
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER
 
 
 class Planned(BaseModel):
@@ -40,6 +41,11 @@ class Planned(BaseModel):
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def is_instance(self) -> bool:
+        """Whether it is one of several containers of its service."""
+        return self.name != self.service
+
+    @property
     def config_directory(self) -> str:
         """Its configuration on the server."""
         return config_directory(self.name)
@@ -54,11 +60,14 @@ class InForce(BaseModel):
     """What the last run put into force, kept on the server for the next plan.
 
     `hosts` maps a host to the address at which it is watched, `heaps_mib` a Java program to the size of its heap,
-    `not_exported` an app to declared series that it lacks.
+    `not_exported` an app to declared series that it lacks. `ports` maps each of several containers of a service to its
+    port, `base_ports` that service to the one from which they were numbered.
     """
 
     model_config = ConfigDict(frozen=True)
     hosts: dict[str, str] = {}
+    base_ports: dict[str, int] = {}
+    ports: dict[str, int] = {}
     heaps_mib: dict[str, int] = {}
     retention_size_mib: int = 0
     not_exported: dict[str, list[str]] = {}
@@ -68,6 +77,7 @@ class Plan(BaseModel):
     """What a run will make true.
 
     `hosts` maps a monitored host to the address at which the server reaches its exporters (its own on loopback),
+    `base_ports` a service, or node exporter, to the declared or usual port from which its containers are numbered,
     `switched_off` a service to the reason; `memory_rows` explain the sum. `replaced_flags` maps a host to the flags
     that the team gave its node exporter, which the run replaces. `backups` maps a backup that exists to its sizes,
     `not_exported` an app to declared series that it lacks.
@@ -76,7 +86,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True)
     server: str
     hosts: dict[str, str]
-    node_exporter_port: int
+    base_ports: dict[str, int]
     replaced_flags: dict[str, str]
     services: dict[str, Planned]
     switched_off: dict[str, str]
@@ -85,6 +95,11 @@ class Plan(BaseModel):
     backups: dict[str, BackupSize] = {}
     not_exported: dict[str, list[str]] = {}
     refusals: list[str]
+
+    @property
+    def node_exporter_port(self) -> int:
+        """Where node exporter listens on every host."""
+        return self.base_ports[NODE_EXPORTER]
 
     def host_of(self, app: App) -> str:
         """Inventory name of the host that an app runs on."""
@@ -97,8 +112,11 @@ class Plan(BaseModel):
     def to_keep(self) -> InForce:
         """What the next plan must know of this one. It holds nothing that differs from run to run."""
         heaps = {name: service.heap_mib for name, service in self.services.items() if service.heap_mib}
+        instances = [planned for planned in self.services.values() if planned.is_instance]
         return InForce(
             hosts=self.hosts,
+            base_ports={planned.service: self.base_ports[planned.service] for planned in instances},
+            ports={planned.name: planned.port for planned in instances},
             heaps_mib=heaps,
             retention_size_mib=self.retention_size_mib,
             not_exported=self.not_exported,

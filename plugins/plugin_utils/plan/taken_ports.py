@@ -5,37 +5,51 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import PurePosixPath
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts, Listener
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 
 
 def port_refusals(
-    facts: Mapping[str, HostFacts], server: str, services: Mapping[str, int], watched: Mapping[str, str], port: int
+    facts: Mapping[str, HostFacts],
+    server: str,
+    services: Mapping[str, Planned],
+    watched: Mapping[str, str],
+    base_ports: Mapping[str, int],
 ) -> list[str]:
     """One sentence for each port that another program holds.
 
-    `services` is {service: its port on the server's loopback}; node exporter listens on `port` of every host, at the
-    address `watched` of that host. `facts` lacks hosts that do not answer.
+    `services` are the server's containers, on its loopback; node exporter listens on its port of every host, at the
+    address `watched` of that host. `base_ports` is {service: the port that a declaration may change}. `facts` lacks
+    hosts that do not answer.
     """
-    busy = {int(taken) for fact in facts.values() for taken in fact["listeners"]} | {*services.values(), port}
+    ports = {name: planned.port for name, planned in services.items()}
+    busy = {int(taken) for fact in facts.values() for taken in fact["listeners"]}
+    busy |= {*ports.values(), *base_ports.values()}
     refusals = []
     for host, fact in facts.items():
-        wanted = {name: ("127.0.0.1", number) for name, number in services.items()} if host == server else {}
-        wanted[NODE_EXPORTER] = (watched[host], port)
+        wanted = {name: ("127.0.0.1", number) for name, number in ports.items()} if host == server else {}
+        wanted[NODE_EXPORTER] = (watched[host], base_ports[NODE_EXPORTER])
         for name, (address, number) in wanted.items():
             if stranger := next(_strangers(fact, name, address, number), None):
-                refusals.append(_refusal(host, name, number, _who(stranger, fact, number), _free(number, busy)))
+                who, stop = _who(stranger, fact, number)
+                move = _move(name, services, base_ports, busy)
+                refusals.append(
+                    f"{host}, port {number}: {who} listens on it, and crowsnest's {name} needs it. {stop}, or {move}."
+                )
     return refusals
 
 
-def _refusal(host: str, name: str, port: int, who: tuple[str, str], other: int) -> str:
-    return (
-        f"{host}, port {port}: {who[0]} listens on it, and crowsnest's {name} needs it. {who[1]}, or declare another "
-        f"port: crowsnest_ports: {{{name}: {other}}}."
-    )
+def _move(name: str, services: Mapping[str, Planned], base_ports: Mapping[str, int], busy: Set[int]) -> str:
+    """What to declare instead: another port for the service, from which each of its containers finds a free one."""
+    service = services[name].service if name in services else name
+    containers = max(sum(planned.service == service for planned in services.values()), 1)
+    numbered = f", from which {service}'s {containers} containers are numbered" if containers > 1 else ""
+    other = _free(base_ports[service], containers, busy)
+    return f"declare another port{numbered}: crowsnest_ports: {{{service}: {other}}}"
 
 
 def _strangers(fact: HostFacts, name: str, address: str, port: int) -> Iterator[Listener]:
@@ -86,7 +100,7 @@ def _who(row: Listener, fact: HostFacts, port: int) -> tuple[str, str]:
     return f"{name} ({known})", f"Stop it (`systemctl disable --now {row['unit']}`)" if row["unit"] else "Stop it"
 
 
-def _free(port: int, busy: Iterable[int]) -> int:
-    """A port to propose, such as 19100 instead of 9100."""
-    taken = set(busy)
-    return next(number for number in range(port % 50000 + 10000, 65536) if number not in taken)
+def _free(port: int, containers: int, busy: Set[int]) -> int:
+    """A port to propose, such as 19100 instead of 9100; the next ones are free as well, one for each container."""
+    proposals = range(port % 50000 + 10000, 65536)
+    return next(number for number in proposals if busy.isdisjoint(range(number, number + containers)))

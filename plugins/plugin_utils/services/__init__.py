@@ -30,10 +30,10 @@ REGISTRY: Mapping[str, Service] = {
         ALERTMANAGER,
         BLACKBOX,
         GRAFANA,
-        REDIS_EXPORTER,
-        POSTGRES_EXPORTER,
-        PUSHGATEWAY,
         UPTIME_KUMA,
+        POSTGRES_EXPORTER,
+        REDIS_EXPORTER,
+        PUSHGATEWAY,
         METABASE,
         METABASE_DATABASE,
     )

@@ -95,6 +95,8 @@ def test_what_the_last_run_kept_decides_where_a_silent_host_is_watched_and_how_l
     assert (kept["path"], kept["mode"]) == ("/opt/crowsnest/plan.json", "0600")
     assert json.loads(kept["text"]) == {
         "hosts": {"web1": "127.0.0.1", "web2": "172.26.9.9"},
+        "base_ports": {},
+        "ports": {},
         "heaps_mib": {"metabase": 1920},
         "retention_size_mib": 8192,
         "not_exported": {},

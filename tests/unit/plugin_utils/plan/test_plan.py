@@ -132,6 +132,43 @@ def test_what_needed_services_lack_is_refused_when_only_the_rest_runs(plan: Make
     assert [refusal.split(":")[0] for refusal in made.refusals] == ["memory"]
 
 
+def watched_apps(count: int) -> dict[str, Any]:
+    """Apps that declare their Redis and their database; each gets two exporters."""
+    names = [f"app{number}" for number in range(count)]
+    return {"apps": [{"name": name, "redis": {}, "database": {"name": name}} for name in names]}
+
+
+def test_exporters_of_new_apps_get_only_what_running_services_leave(plan: MakePlan) -> None:
+    running = {**EVERYTHING, "metabase": 1000, "metabase_database": 30}
+    made = plan(
+        watched_apps(8), registry=REGISTRY, total_mib=2300, used_mib=200, own=running, node_exporter=True, **DOCKER
+    )
+    left = sum(mib for _, mib in made.memory_rows)
+    assert list(running) == [name for name in made.services if name in REGISTRY]
+    assert 0 <= left < REGISTRY["redis_exporter"].need_mib
+    assert len(made.services) + len(made.switched_off) == len(running) + 16
+    assert set(made.switched_off.values()) <= {f"needs {mib} MiB of memory, {left} MiB are left" for mib in (20, 25)}
+
+
+def test_a_run_after_exporters_were_switched_off_plans_the_same(plan: MakePlan) -> None:
+    host = {"registry": REGISTRY, "total_mib": 1145, "used_mib": 300, "node_exporter": True, **DOCKER}
+    first = plan(watched_apps(8), **host)
+    again = plan(watched_apps(8), own=dict.fromkeys(first.services, 1), **host)
+    assert first.switched_off
+    assert (again.services, again.switched_off) == (first.services, first.switched_off)
+
+
+def test_services_are_switched_off_in_the_order_of_their_importance(plan: MakePlan) -> None:
+    """Metabase is the first to go, blackbox exporter the last."""
+    order = [*ALL, "postgres_exporter", "redis_exporter", "pushgateway", "metabase"]
+    declared = {**watched_apps(1), "pushgateway": {}}
+    gone = []
+    for used in range(0, 3900, 5):
+        made = plan(declared, registry=REGISTRY, total_mib=3900, used_mib=used)
+        gone += [name for name in made.switched_off if name not in gone]
+    assert [name.removesuffix("_app0") for name in reversed(gone)] == order[2:]
+
+
 def test_memory_limits_grow_with_hosts_and_apps(plan: MakePlan) -> None:
     apps = [{"name": f"app{number}"} for number in range(5)]
     alone, watching = plan(), plan({"apps": apps}, hosts=[f"web{number}" for number in range(1, 12)])

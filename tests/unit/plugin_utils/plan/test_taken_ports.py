@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from contexts import declaration_of
+from contexts import declaration_of, variables_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.taken_ports import port_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import images
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
@@ -28,6 +29,15 @@ def fleet(facts: Facts, declared: dict[str, Any] | None = None, **further: Any) 
     addresses = {"web1": "10.0.0.1", "worker1": "10.0.0.2"}
     seen = {"web1": facts(), "worker1": facts(**further)}
     return make_plan(declaration, "web1", addresses, seen, REGISTRY, images()).refusals
+
+
+def refusals_of(facts: dict[str, Any], services: dict[str, int], watched: dict[str, str], port: int) -> list[str]:
+    """`port_refusals` of a server web1 for `{service: its port}`, where node exporter listens on `port`."""
+    planned = {
+        name: Planned(name=name, service=name, image="", port=number, user=1, need_mib=1, limit_mib=1, external_url="")
+        for name, number in services.items()
+    }
+    return port_refusals(facts, "web1", planned, watched, {**services, "node_exporter": port})
 
 
 def test_another_node_exporter_on_a_further_host_is_refused_with_both_ways_out(facts: Facts) -> None:
@@ -94,7 +104,7 @@ def test_who_listens_is_named_with_the_command_that_stops_it(facts: Facts, case:
     row, who, todo = WHO[case]
     published = [{"container": "shop-web-1", "address": "0.0.0.0", "port": 9090}]
     here = facts(ports={"9090": ["0.0.0.0"]}, listeners={"9090": row}) | {"published": published}
-    assert port_refusals({"web1": here}, "web1", {"prometheus": 9090}, {"web1": "127.0.0.1"}, 9100) == [
+    assert refusals_of({"web1": here}, {"prometheus": 9090}, {"web1": "127.0.0.1"}, 9100) == [
         f"web1, port 9090: {who} listens on it, and crowsnest's prometheus needs it. {todo}, or declare another port: "
         "crowsnest_ports: {prometheus: 19090}."
     ]
@@ -136,13 +146,13 @@ def test_a_container_is_not_judged_while_the_engine_does_not_answer(facts: Facts
     row, version, node, refused = SILENT[case]
     here = facts(docker=version, ports={"9090": ["127.0.0.1"]}, listeners={"9090": row})
     services, port = ({}, 9090) if node else ({"prometheus": 9090}, 9100)
-    assert bool(port_refusals({"web1": here}, "web1", services, {"web1": "127.0.0.1"}, port)) is refused
+    assert bool(refusals_of({"web1": here}, services, {"web1": "127.0.0.1"}, port)) is refused
 
 
 @pytest.mark.parametrize("row", [{"contained": True}, {"program": "/usr/bin/docker-proxy", "unit": "docker.service"}])
 def test_a_container_without_a_name_is_found_with_docker_ps(facts: Facts, row: dict[str, Any]) -> None:
     here = facts(docker="", ports={"9100": ["0.0.0.0"]}, listeners={"9100": row})
-    (refusal,) = port_refusals({"w": here}, "web1", {}, {"w": "10.0.0.2"}, 9100)
+    (refusal,) = refusals_of({"w": here}, {}, {"w": "10.0.0.2"}, 9100)
     assert refusal.startswith("w, port 9100: a container (pid 812, /usr/bin/") and "Stop it (`docker ps`" in refusal
 
 
@@ -175,14 +185,14 @@ ADDRESSES = {
 def test_only_a_listener_on_the_same_address_takes_a_port(facts: Facts, case: tuple[str, str]) -> None:
     taken, wanted = case
     here = facts(ports={"9100": ["192.0.2.9", taken]})
-    assert bool(port_refusals({"w": here}, "web1", {}, {"w": wanted}, 9100)) is ADDRESSES[case]
+    assert bool(refusals_of({"w": here}, {}, {"w": wanted}, 9100)) is ADDRESSES[case]
 
 
 @given(busy=st.sets(st.integers(19085, 19105)), port=st.integers(9080, 9105))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_port_that_is_proposed_is_free(facts: Facts, busy: set[int], port: int) -> None:
     here = facts(ports={str(it): ["127.0.0.1"] for it in {*busy, port}})
-    (refusal,) = port_refusals({"web1": here}, "web1", {"prometheus": port}, {"web1": "127.0.0.1"}, 1)
+    (refusal,) = refusals_of({"web1": here}, {"prometheus": port}, {"web1": "127.0.0.1"}, 1)
     proposed = int(refusal.rpartition(": ")[2].rstrip("}."))
     assert proposed >= 19080 and proposed not in busy
 
@@ -190,6 +200,35 @@ def test_the_port_that_is_proposed_is_free(facts: Facts, busy: set[int], port: i
 def test_a_high_port_is_replaced_by_a_possible_one(plan: MakePlan) -> None:
     (refusal,) = plan({"ports": {"prometheus": 60000}}, ports={"60000": ["0.0.0.0"]}).refusals
     assert refusal.endswith("{prometheus: 20000}.")
+
+
+EXPORTER = {"program": "/usr/bin/redis_exporter"}
+
+
+def with_another_exporter(plan: MakePlan, taken: int, *names: str, **ports: int) -> list[str]:
+    """Refusals for apps with Redis where the team runs an exporter, and something else on 19122."""
+    listening = {str(port): ["127.0.0.1"] for port in (taken, 19122)}
+    declared = {"apps": [{"name": name, "redis": {}} for name in names], "ports": ports}
+    assert declaration_mistakes(variables_of(declared), {"monitored": ["web1"], "server": ["web1"]}, "") == []
+    return plan(declared, registry=REGISTRY, ports=listening, listeners={str(taken): EXPORTER}).refusals
+
+
+def test_an_exporter_of_the_team_moves_the_service_and_not_one_container(plan: MakePlan) -> None:
+    assert with_another_exporter(plan, 9121, "shop") == [
+        "web1, port 9121: redis_exporter (pid 812, /usr/bin/redis_exporter) listens on it, and crowsnest's "
+        "redis_exporter_shop needs it. Stop it, or declare another port: crowsnest_ports: {redis_exporter: 19121}."
+    ]
+    assert with_another_exporter(plan, 9121, "shop", redis_exporter=19121) == []
+
+
+@pytest.mark.parametrize("taken", [9121, 9122])
+def test_what_is_proposed_has_room_for_each_container_of_the_service(plan: MakePlan, taken: int) -> None:
+    (refusal,) = with_another_exporter(plan, taken, "shop", "blog", "wiki")
+    assert refusal.endswith(
+        "or declare another port, from which redis_exporter's 3 containers are numbered: "
+        "crowsnest_ports: {redis_exporter: 19123}."
+    )
+    assert with_another_exporter(plan, taken, "shop", "blog", "wiki", redis_exporter=19123) == []
 
 
 def test_a_host_that_does_not_answer_is_not_judged(facts: Facts) -> None:
