@@ -158,7 +158,18 @@ def terminal(*command: str) -> Callable[[Browser, Path], None]:
 TAKERS: dict[str, Callable[[Browser, Path], None]] = {
     **{
         f"dashboard-{uid}": dashboard(uid)
-        for uid in ("overview", "host", "stack", "probes", "app-shop", "postgresql", "redis", "batch-jobs", "uptime", "backups")
+        for uid in (
+            "overview",
+            "host",
+            "stack",
+            "probes",
+            "app-shop",
+            "postgresql",
+            "redis",
+            "batch-jobs",
+            "uptime",
+            "backups",
+        )
     },
     "business": business,
     "monitors": kuma("/dashboard", 1000),

@@ -119,10 +119,20 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
         *_exceptions(context),
         *_monitors_by_hand(context),
         *(
-            f"{name} is switched off: {reason}{context.registry[name].without if name in context.registry else ''}"
+            f"{name} is switched off: {reason}{_without(context, name)}"
             for name, reason in context.plan.switched_off.items()
         ),
     ]
+
+
+def _without(context: Context, name: str) -> str:
+    """What is missing without this container; empty where its name tells."""
+    names = {
+        container: service
+        for service in context.registry.values()
+        for container in (service.instances(context.declaration) if service.instances else [service.name])
+    }
+    return names[name].without if name in names else ""
 
 
 def _with_page(context: Context) -> list[Planned]:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from contexts import context_of
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import report
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 MakeContext = Callable[..., Context]
@@ -83,6 +85,13 @@ def test_what_is_switched_off_has_no_page_and_no_login_but_a_reason(context: Mak
     ) in found
     # The name of the others says it.
     assert [line.count(";") for line in found if line.startswith("grafana is switched off")] == [0]
+
+
+def test_what_a_switched_off_exporter_would_have_watched_is_told() -> None:
+    made = context_of({"apps": [{"name": "shop", "redis": {}}]}, registry=REGISTRY, **SMALL)
+    found = report(made, SERVER, "-i inventories/x", "s")
+    (line,) = [line for line in found if line.startswith("redis_exporter_shop is switched off")]
+    assert line.endswith("; Redis, its memory and its Celery queues are not watched")
 
 
 # What is declared: addresses of pages that everybody may read
