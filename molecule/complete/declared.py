@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SHOP: dict[str, Any] = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/apps.yml").read_text())["crowsnest_apps"][
-    0
-]
+SHOP: dict[str, Any]
+WORKER: dict[str, Any]
+SHOP, WORKER = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/apps.yml").read_text())["crowsnest_apps"]
 SHOP_COMPOSE = "docker compose --file /srv/shop/compose.yaml"
 ZONE = ZoneInfo("Asia/Seoul")
 # {name: kind} of Uptime Kuma's monitors.
@@ -43,7 +43,11 @@ DASHBOARDS = {
     "backups": "folder-operations",
     "probes": "folder-operations",
     "uptime": "folder-operations",
+    "postgresql": "folder-operations",
+    "redis": "folder-operations",
+    "batch-jobs": "folder-operations",
     "app-shop": "folder-development",
+    "app-shop-worker": "folder-development",
 }
 
 OTHER = {"name": "other", "framework": "generic", "metrics": ["127.0.0.1:9115/metrics"]}
@@ -93,8 +97,8 @@ def shop(**changes: Any) -> dict[str, Any]:
 
 
 def shop_with(**thresholds: Any) -> list[dict[str, Any]]:
-    """All apps: the laboratory's with other thresholds."""
-    return [shop(thresholds={**SHOP["thresholds"], **thresholds})]
+    """All apps: the laboratory's, the shop with other thresholds."""
+    return [shop(thresholds={**SHOP["thresholds"], **thresholds}), WORKER]
 
 
 def one_line(output: str) -> str:

@@ -22,6 +22,7 @@ from complete.declared import (
     STOCK,
     UNREACHABLE,
     UPTIME,
+    WORKER,
     one_line,
     shop,
 )
@@ -61,7 +62,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         {"name": "Sold out", "sql": "SELECT sku FROM shop_product WHERE stock = 0", "chart": "table"},
         {"name": "Broken", "sql": "SELECT no_such_column FROM shop_product", "chart": "table"},
     ]
-    apps = [shop(business={"questions": questions}), OTHER, DEPOT]
+    apps = [shop(business={"questions": questions}), WORKER, OTHER, DEPOT]
     return UPTIME | {"crowsnest_apps": apps, "crowsnest_grafana_admin_password": NEW_PASSWORD}
 
 
@@ -71,7 +72,7 @@ def fewer(everything: dict[str, Any]) -> dict[str, Any]:
     return everything | {
         "crowsnest_monitors": [*UPTIME["crowsnest_monitors"][:2], STOCK],
         "crowsnest_maintenance": [],
-        "crowsnest_apps": [everything["crowsnest_apps"][0], UNREACHABLE],
+        "crowsnest_apps": [*everything["crowsnest_apps"][:2], UNREACHABLE],
         "crowsnest_external_urls": {"grafana": "https://grafana.example.com/"},
     }
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import requests
-from complete.declared import ROOT, SHOP, SHOP_COMPOSE, one_line, shop
+from complete.declared import ROOT, SHOP, SHOP_COMPOSE, WORKER, one_line, shop
 from lab import engine
 from lab.bugsink import BUGSINK
 
@@ -149,7 +149,7 @@ def account(broken: float, lab: Any, server: Any) -> Iterator[tuple[bytes, Any, 
     tracker = lab.facts["bugsink"]
     declared = {"organization": "any", "token": tracker["token"], "host": tracker["address"], "team": "laboratory"}
     sentry = {name: value for name, value in SHOP["sentry"].items() if name != "dsn"}
-    wanted = {"crowsnest_apps": [shop(sentry=sentry)], "crowsnest_sentry": declared}
+    wanted = {"crowsnest_apps": [shop(sentry=sentry), WORKER], "crowsnest_sentry": declared}
     before, run = server.file(ENV_FILE).content, lab.play(**wanted)
     container = engine.ensure().containers.get(BUGSINK.container(lab.name))
     container.stop()
@@ -189,7 +189,7 @@ def misnamed(broken: float, lab: Any, server: Any) -> tuple[bytes, Any]:
     """(the env file before it, a run that gives the DSN to a variable without which the app does not start)."""
     before = server.file(ENV_FILE).content
     names = {"dsn": "SHOP_DB_HOST"}
-    return before, lab.play("--diff", crowsnest_apps=[shop(sentry={**SHOP["sentry"], "names": names})])
+    return before, lab.play("--diff", crowsnest_apps=[shop(sentry={**SHOP["sentry"], "names": names}), WORKER])
 
 
 def test_an_environment_with_which_the_app_does_not_start_is_taken_back(
@@ -207,7 +207,7 @@ def test_an_environment_with_which_the_app_does_not_start_is_taken_back(
 def undeclared(misnamed: tuple[bytes, Any], lab: Any) -> Any:
     """A run without Sentry and Analytics."""
     without = {name: value for name, value in SHOP.items() if name not in ("sentry", "analytics")}
-    return lab.play(crowsnest_apps=[without])
+    return lab.play(crowsnest_apps=[without, WORKER])
 
 
 def test_what_is_no_longer_declared_is_gone_byte_for_byte(undeclared: Any, server: Any) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from complete.declared import ROOT, SHOP, ZONE, one_line, shop
+from complete.declared import ROOT, SHOP, WORKER, ZONE, one_line, shop
 from lab import engine
 from lab.storage import STORAGE
 
@@ -109,7 +109,7 @@ def begun(lab: Any, server: Any) -> tuple[float, Any]:
     at = datetime.now(ZONE) + timedelta(minutes=1)
     backup = {**SHOP["backup"], "at": f"{at:%H:%M}"}
     since = time.time()
-    run = lab.play("--diff", crowsnest_apps=[shop(backup=backup), *LOST], crowsnest_backup_tries=1)
+    run = lab.play("--diff", crowsnest_apps=[shop(backup=backup), WORKER, *LOST], crowsnest_backup_tries=1)
     server.check_output(f"sed -i 's|^[*]/15 |* |' {CRON_FILE}")
     server.check_output(f"rm -f {STATE}/jobs/*.json")  # as on a new host: a drill is due, and nothing has failed
     watch = f"while sleep 0.2; do ps axww -o args; done >{PROCESSES}"
@@ -391,7 +391,7 @@ def test_a_damaged_file_is_told_by_its_name(
 def off(swapped: dict[str, Any], night: dict[str, Any], lab: Any, server: Any) -> Any:
     """The run after the shop's backup was switched off; the damaged file has been taken away."""
     server.check_output(f"rm {FOLDER}/{night['stem']}.*")
-    run = lab.play(crowsnest_apps=[shop(backup=False), *LOST], crowsnest_backup_tries=1)
+    run = lab.play(crowsnest_apps=[shop(backup=False), WORKER, *LOST], crowsnest_backup_tries=1)
     server.run("crowsnest-backup run")  # as cron does within a quarter of an hour
     return run
 
