@@ -289,6 +289,10 @@ LINES: list[tuple[dict[str, Any], str]] = [
         "crowsnest_apps[0] (shop).redis: its keys do not fit together. `username` needs `password`.",
     ),
     (
+        app(redis={"verify_tls": False}),
+        "crowsnest_apps[0] (shop).redis: its keys do not fit together. `verify_tls` and `ca_file` need `tls: true`.",
+    ),
+    (
         app(host="web2", jobs=[{"name": "backup", "every": "1d"}]),
         "crowsnest_apps[0] (shop).jobs[0] (backup): Uptime Kuma listens on the server's loopback, which a job on web2 "
         "cannot reach. Allowed: jobs of apps on the server.",
