@@ -43,7 +43,8 @@ class Redis(Strict):
     )
     queues: list[Queue] = Field(
         [],
-        description="Names of its Celery queues, to watch these and the workers. An app that names none uses `celery`.",
+        description="Names of its Celery queues. Without it neither queues nor workers are watched. Celery's own "
+        "default queue is called celery: write [celery].",
     )
 
     @model_validator(mode="after")
