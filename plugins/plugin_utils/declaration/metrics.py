@@ -10,7 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import NAME, MetricsPage
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpRequest, LoginPassword
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import (
+    HeaderName,
+    HeaderValue,
+    HttpRequest,
+    LoginPassword,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     RESERVED_HEADERS,
     AuthorityFile,
@@ -33,6 +38,11 @@ class MetricsSource(HttpRequest):
     )
     bearer_token: LoginPassword | None = Field(None, description="Token that is sent as `Authorization: Bearer`.")
     ca_file: AuthorityFile = None
+    headers: dict[HeaderName, HeaderValue] = Field(
+        {},
+        description="Headers of the request; all but Host are secrets, as they may hold a token. With Host the request "
+        "is `GET http://HOST/path`, as to a proxy, to which uvicorn answers 404 unless it has httptools.",
+    )
 
     @model_validator(mode="after")
     def _one_login(self) -> MetricsSource:
