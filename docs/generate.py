@@ -142,11 +142,11 @@ def _title(cls: type[BaseModel]) -> str:
 
 
 def fields_table(cls: type[BaseModel], prefix: str = "") -> str:
-    """A row per field of a model."""
+    """A row per field of a model, but for those that it shares with others and describes alike."""
     rows = [
         [f"`{prefix}{name}`", _allowed(field.annotation, field.metadata), _default(field), field.description or ""]
         for name, field in fields(cls).items()
-        if not any(name in fields(base) for base in _shared(cls))
+        if not any(name in (of := fields(base)) and of[name].description == field.description for base in _shared(cls))
     ]
     return table(["Key", "Allowed", "Default", "What it says"], rows)
 

@@ -43,6 +43,11 @@ options:
         description: Its password.
         type: str
         required: true
+      sslmode:
+        description: Whether the connection is encrypted with TLS, as libpq knows it.
+        type: str
+        choices: [disable, prefer, require]
+        default: prefer
       parameters:
         description: Values of the parameters C(%(name\)s) of the query, by name.
         type: dict
@@ -100,7 +105,7 @@ _TEXT = {"type": "str", "required": True}
 
 def ask(database: dict[str, Any], query: str, seconds: int) -> dict[str, Any]:
     """The answer of one database, as an entry of `results`."""
-    login = {name: database[name] for name in ("host", "port", "dbname", "user", "password")}
+    login = {name: database[name] for name in ("host", "port", "dbname", "user", "password", "sslmode")}
     try:
         with psycopg.connect(
             **login, connect_timeout=seconds, cursor_factory=psycopg.ClientCursor, row_factory=dict_row
@@ -117,6 +122,7 @@ def main() -> None:
         **dict.fromkeys(("name", "host", "dbname", "user"), _TEXT),
         "port": {"type": "int", "required": True},
         "password": {**_TEXT, "no_log": True},
+        "sslmode": {"type": "str", "choices": ["disable", "prefer", "require"], "default": "prefer"},
         "parameters": {"type": "dict", "default": {}},
     }
     module = AnsibleModule(

@@ -30,12 +30,16 @@ LOGIN = f"Basic {base64.b64encode(f'kim:{PASSWORD}'.encode()).decode()}"
 
 
 def page_for(**wanted: str) -> type[BaseHTTPRequestHandler]:
-    """A page that answers only requests with these headers; `X_Own=…` is X-Own."""
+    """A page that answers only requests with these headers; `X_Own=…` is X-Own.
+
+    One that wants a Host gets the absolute form in the request line: servers must take the path out of it.
+    """
+    target = f"http://{wanted['Host']}/own" if "Host" in wanted else "/own"
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             right = all(self.headers.get(name.replace("_", "-")) == value for name, value in wanted.items())
-            self.send_response(200 if right else 403)
+            self.send_response((200 if self.path == target else 404) if right else 403)
             self.end_headers()
             self.wfile.write(b"orders_total 1\n")
 

@@ -26,6 +26,8 @@ def test_what_a_job_pushes_is_read_as_its_own_and_its_silence_is_told(tmp_path: 
         until(lambda: ask('ALERTS{alertname="PushSilent", push_job="nightly-import"}'), 30)
         subprocess.run(["sh", "-c", line], check=True)
         until(lambda: not ask('ALERTS{alertname="PushSilent"}'), 30)
+        refused = line.replace("rows_imported 12", "rows imported")
+        assert subprocess.run(["sh", "-c", refused], capture_output=True, check=False).returncode != 0
         used = max(ask('process_resident_memory_bytes{job="pushgateway"}').values())
     assert used < REGISTRY["pushgateway"].need_mib * 1024 * 1024
 

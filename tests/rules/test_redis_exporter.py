@@ -7,9 +7,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+from certificates import self_signed
 from contexts import context_of
 from exporters import Ask, watched
 from locked_packages import of_pypi
@@ -25,9 +27,11 @@ Redis = Callable[..., str]
 
 
 @contextmanager
-def redis_server(folder: Path, port: int) -> Iterator[Redis]:
-    """A Redis whose only user is USER; the result sends it one command."""
-    (folder / "redis.conf").write_text(f"port {port}\nbind 127.0.0.1\nsave ''\nmaxmemory 64mb\n")
+def redis_server(folder: Path, port: int, tls_port: int) -> Iterator[Redis]:
+    """A Redis whose only user is USER; the result sends it one command. Its certificate is in `folder`/public.pem."""
+    certificate = self_signed(folder)
+    tls = f"tls-port {tls_port}\ntls-cert-file {certificate}\ntls-key-file {certificate}\ntls-auth-clients no\n"
+    (folder / "redis.conf").write_text(f"port {port}\n{tls}bind 127.0.0.1\nsave ''\nmaxmemory 64mb\n")
     with (folder / "redis.log").open("ab") as log:
         server = subprocess.Popen(
             [*command("redis-server", folder), str(folder / "redis.conf")], stdout=log, stderr=log, cwd=folder
@@ -57,24 +61,25 @@ def _sent(port: int, *words: str, login: bool = False) -> str:
 
 @pytest.fixture(scope="module")
 def ports() -> tuple[int, int]:
+    """Those of Redis, without TLS and with it."""
     return free_port(), free_port()
 
 
-@pytest.fixture(scope="module")
-def context(ports: tuple[int, int]) -> Context:
-    redis = {
-        "address": f"127.0.0.1:{ports[0]}",
-        "username": USER,
-        "password": PASSWORD,
-        "database": 1,
-        "queues": ["celery", "bulk"],
-    }
-    declared = {
+def declared(folder: Path, port: int, **options: Any) -> Context:
+    """The context of an app with a Redis at this port, and an inventory in `folder`."""
+    login = {"username": USER, "password": PASSWORD}
+    redis = {"address": f"127.0.0.1:{port}", **login, "database": 1, "queues": ["celery", "bulk"], **options}
+    settings = {
         "scrape_interval": "1s",
-        "ports": {"redis_exporter": ports[1]},
+        "ports": {"redis_exporter": free_port()},
         "apps": [{"name": "shop", "redis": redis}],
     }
-    return context_of(declared, registry=REGISTRY, total_mib=8000)
+    return context_of(settings, folder=folder, registry=REGISTRY, total_mib=8000)
+
+
+@pytest.fixture(scope="module")
+def context(folder: Path, ports: tuple[int, int]) -> Context:
+    return declared(folder, ports[0])
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +89,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def redis(folder: Path, ports: tuple[int, int]) -> Iterator[Redis]:
-    with redis_server(folder, ports[0]) as send:
+    with redis_server(folder, *ports) as send:
         yield send
 
 
@@ -121,6 +126,22 @@ def test_a_key_that_is_no_queue_is_told(ask: Ask, redis: Redis) -> None:
     until(lambda: ask("redis_script_result") == {("shop", "web1"): 0}, 30)
     redis("DEL", "celery")
     until(lambda: ask("redis_script_result") == {("shop", "web1"): 1}, 30)
+
+
+# {options of a Redis with TLS: whether it is up}
+TLS: dict[str, tuple[dict[str, Any], int]] = {
+    "a private authority": ({"ca_file": "public.pem"}, 1),
+    "any certificate": ({"verify_tls": False}, 1),
+    "an unknown authority": ({}, 0),
+}
+
+
+@pytest.mark.parametrize("name", TLS)
+@pytest.mark.usefixtures("redis")
+def test_a_certificate_is_judged_as_declared(folder: Path, ports: tuple[int, int], tmp_path: Path, name: str) -> None:
+    options, up = TLS[name]
+    with watched(declared(folder, ports[1], tls=True, **options), "redis_exporter_shop", tmp_path) as ask:
+        until(lambda: ask("redis_up") == {("shop", "web1"): up}, 30)
 
 
 # What a program of the sample app's own packages does, with a broker as its first word.

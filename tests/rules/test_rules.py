@@ -83,6 +83,18 @@ SHOP: dict[str, Any] = {
                     "unit": "seconds",
                     "alert": {"above": 0.5},
                 },
+                {
+                    "name": "market_cart_errors_ratio",
+                    "description": "Carts that fail",
+                    "unit": "ratio",
+                    "alert": {"above": 0.05},
+                },
+                {
+                    "name": "market_exports_bytes",
+                    "description": "Size of exports",
+                    "unit": "bytes",
+                    "alert": {"above": 1048576},
+                },
             ],
         },
     ],

@@ -60,6 +60,7 @@ class Server:
             "reader": READER,
             "password": PASSWORD,
             "memberships": [],
+            "sslmode": "prefer",
             "connections": CONNECTIONS,
         } | different
 
@@ -192,6 +193,13 @@ def first(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
         ],
         "-vvv",
     )
+
+
+@pytest.mark.usefixtures("first")
+def test_from_postgresql_16_an_administrator_that_may_create_roles_may_not_grant_any(server: Server) -> None:
+    made = f"CREATE TEMPORARY VIEW reader_missing AS {MISSING};{REPAIR};SELECT current_setting('crowsnest.refused')"
+    wanted = {"user": "keeper", "reader": "keeper_ro", "admin": "keeper", "memberships": ["pg_monitor"]}
+    assert query(server, "warehouse", made, **wanted) == [('permission denied to grant role "pg_monitor"',)]
 
 
 def test_check_mode_predicts_on_a_fresh_host(tmp_path: Path, server: Server) -> None:

@@ -72,7 +72,10 @@ Group = Annotated[Title, AfterValidator(_group)]
 
 
 class Database(Strict):
-    """The app's PostgreSQL. It is backed up, and Metabase reads it by a role that the run creates, `crowsnest_ro`."""
+    """The app's PostgreSQL. It is backed up, Metabase reads it, and an exporter its statistics.
+
+    The run creates the roles for this: `crowsnest_ro` for Metabase, `crowsnest_monitor` for the exporter.
+    """
 
     address: DatabaseAddress = Field(
         "127.0.0.1:5432",
@@ -88,10 +91,13 @@ class Database(Strict):
     schemas: list[Identifier] = Field(["public"], min_length=1, description="Schemas that Metabase may read.")
     admin_user: Identifier | None = Field(
         None,
-        description="A role that may create roles. Default: the run becomes the system user postgres on the server.",
+        description="A role that may create roles; from PostgreSQL 16 also one that is a superuser or has the admin "
+        "option on pg_monitor, for the exporter. Default: the run becomes the system user postgres on the server.",
     )
     admin_password: SecretStr | None = Field(None, description="Password of `admin_user`.")
-    ssl: bool = Field(False, description="Whether Metabase connects with TLS.")
+    ssl: bool = Field(
+        False, description="Whether Metabase, the exporter, the backup and the run connect with TLS only."
+    )
 
     @model_validator(mode="after")
     def _admin_as_a_whole(self) -> Database:

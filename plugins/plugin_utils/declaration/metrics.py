@@ -10,8 +10,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import NAME, MetricsPage
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import HttpRequest, LoginPassword
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import RESERVED_HEADERS, MetricsAddress
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import (
+    HeaderName,
+    HeaderValue,
+    HttpRequest,
+    LoginPassword,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
+    RESERVED_HEADERS,
+    AuthorityFile,
+    MetricsAddress,
+)
 
 # Prometheus refuses these in a configuration; `Host` it cannot send but through a proxy (`MetricsSource.host_header`).
 _NOT_SENT = RESERVED_HEADERS | {"authorization", "user-agent"}
@@ -28,11 +37,11 @@ class MetricsSource(HttpRequest):
         None, description="Its path, if `address` has none."
     )
     bearer_token: LoginPassword | None = Field(None, description="Token that is sent as `Authorization: Bearer`.")
-    ca_file: str | None = Field(
-        None,
-        min_length=1,
-        description="For a certificate that is not publicly trusted: a file with that of the authority that signed it, "
-        "as PEM, on your machine, relative to the inventory.",
+    ca_file: AuthorityFile = None
+    headers: dict[HeaderName, HeaderValue] = Field(
+        {},
+        description="Headers of the request; all but Host are secrets, as they may hold a token. With Host the request "
+        "is `GET http://HOST/path`, as to a proxy, to which uvicorn answers 404 unless it has httptools.",
     )
 
     @model_validator(mode="after")

@@ -139,7 +139,7 @@ class Declaration(Strict):
         None,
         description="A Pushgateway on the server's loopback, port 9091, where batch jobs leave numbers: {name of a "
         "job: how long it may be silent}, such as {nightly-import: 25h}. Each job pushes as its last step: "
-        'echo "rows_imported 12" | curl -s --data-binary @- 127.0.0.1:9091/metrics/job/nightly-import',
+        'echo "rows_imported 12" | curl -sSf --data-binary @- 127.0.0.1:9091/metrics/job/nightly-import',
     )
     textfile_directory: TextfileFolder = Field(
         "/var/lib/prometheus/node-exporter",

@@ -15,6 +15,15 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 _MATCHER = r'[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*"[^"\\\n]*"'
 _SERIES = re.compile(rf"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{{\s*({_MATCHER}(?:\s*,\s*{_MATCHER})*)?\s*,?\s*\}})?")
 
+# What Python reads and Prometheus does not, outside of brackets: groups other than (?:…), (?P<name>…) and those of the
+# flags i, m and s; possessive quantifiers; counts over 1000. https://github.com/google/re2/wiki/Syntax
+_NOT_RE2 = re.compile(
+    r"\(\?(?!:|P?<[a-zA-Z_]|[ims]*(?:-[ims]+)?[:)])"
+    r"|(?:[*+?]|\{[0-9,]+\})\+"
+    r"|\{(?:[0-9]*,)?(?!1000[,}])[0-9]{4,}"
+)
+_BRACKETS = re.compile(r"\[\^?\]?[^\]]*\]")
+
 
 def _series(text: str) -> str:
     found = _SERIES.fullmatch(text)
@@ -27,6 +36,8 @@ def _series(text: str) -> str:
             re.compile(pattern)
         except re.error as error:
             raise ValueError(f"regular expressions that can be read; one of these cannot: {error}") from None
+        if lacking := _NOT_RE2.search(_BRACKETS.sub("", pattern)):
+            raise ValueError(f"regular expressions that Prometheus can read (RE2), without {lacking[0]}")
     if re.search(r"(^|[,\s])app\s*(=|!)", found[2] or ""):
         raise ValueError("labels of the series itself: crowsnest adds `app`")
     return text

@@ -264,6 +264,14 @@ SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 Folder = Annotated[str, AfterValidator(_folder)]
 File = Annotated[str, AfterValidator(_file)]
 TextfileFolder = Annotated[str, AfterValidator(_textfile_folder)]
+AuthorityFile = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        description="For a certificate that is not publicly trusted: a file with that of the authority that signed it, "
+        "as PEM, on your machine, relative to the inventory.",
+    ),
+]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 # Part of an app: a port, a job. With an underscore, as in compose files and crontabs.

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.app_files import app_file_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.authorities import authority_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.backup import backup_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.business import business_mistakes
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.metrics import authority_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.references import (
     alert_mistakes,

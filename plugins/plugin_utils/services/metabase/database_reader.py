@@ -78,6 +78,9 @@ ADVICE = (
 )
 
 
+# The answer to GRANT of a role: until PostgreSQL 15, and later, when CREATEROLE alone is not enough.
+_NOT_ITS_TO_GRANT = re.compile("must have admin option|permission denied to grant role")
+
 # The role by which exporters read statistics of the server, and nothing of the apps' tables.
 MONITOR = "crowsnest_monitor"
 
@@ -145,6 +148,7 @@ def _database(app: str, database: Database, reader: Reader) -> dict[str, Any]:
         "admin_password": database.admin_password.get_secret_value() if database.admin_password else "",
         "reader": reader.role,
         "memberships": list(reader.memberships),
+        "sslmode": "require" if database.ssl else "prefer",
     }
 
 
@@ -155,7 +159,7 @@ def questions(databases: Iterable[Place], settings: Mapping[str, str]) -> list[d
     """
     return [
         {
-            **{name: database[name] for name in ("name", "host", "port", "dbname", "password")},
+            **{name: database[name] for name in ("name", "host", "port", "dbname", "password", "sslmode")},
             "user": database["reader"],
             "parameters": {
                 "reader": database["reader"],
@@ -228,7 +232,8 @@ def place(database: Place) -> str:
 
 def failure(database: Place, made: Result, granted: Result, asked_again: Result) -> str:
     """Why the reader is not ready, with what to do."""
-    start = f"{database['reader']} cannot read all that is declared in {place(database)}"
+    read = "all that is declared in" if database["schemas"] else "statistics of"
+    start = f"{database['reader']} cannot read {read} {place(database)}"
     for result, user in ((made, "admin_user"), (granted, "admin_user"), (asked_again, "reader")):
         if not answered(result):
             message = error(result)
@@ -242,9 +247,15 @@ def failure(database: Place, made: Result, granted: Result, asked_again: Result)
         [
             f"{database['reader']} is not as declared in {place(database)}: {sentences}.",
             *([f"PostgreSQL answered {database['admin_user']}: {some(refused)}."] if refused else []),
+            *([_to_grant(database)] if any(_NOT_ITS_TO_GRANT.search(line) for line in refused) else []),
             remedy([row["repair"] for row in wrong if row["repair"]]),
         ]
     )
+
+
+def _to_grant(database: Place) -> str:
+    """What an administrator needs to make the reader a member of PostgreSQL's own roles."""
+    return f"{database['admin_user']} must be a superuser, or have the admin option on {some(database['memberships'])}."
 
 
 def _todo(message: str, user: str, by_socket: bool) -> str:

@@ -61,8 +61,8 @@ def _rule(app: App, metric: CustomMetric, alert: CustomAlert, language: Language
         ALERT,
         alert.severity,
         f"{value} {sign} {number(bound)}",
-        _value(metric),
-        f"{side} {number(bound)}{_unit(metric)}, {alert.wait}",
+        _shown(metric, "$value"),
+        f"{sign} {_shown(metric, number(bound))}, {alert.wait}",
         alert.wait,
         labels={"metric": metric.name},
     )
@@ -77,20 +77,16 @@ def _rule(app: App, metric: CustomMetric, alert: CustomAlert, language: Language
 
 
 # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/#numbers
-_VALUES = {
-    "seconds": "{{ $value | humanizeDuration }}",
-    "bytes": "{{ $value | humanize1024 }}B",
-    "ratio": "{{ $value | humanizePercentage }}",
+_TEMPLATES = {
+    "seconds": "{{{{ {} | humanizeDuration }}}}",
+    "bytes": "{{{{ {} | humanize1024 }}}}B",
+    "ratio": "{{{{ {} | humanizePercentage }}}}",
 }
 
 
-def _value(metric: CustomMetric) -> str:
-    """A Prometheus template of the value as people write it; a unit of its own stands behind the number."""
-    if metric.unit in _VALUES:
-        return _VALUES[metric.unit] + (" / 5 min" if metric.type == "counter" else "")
-    return "{{ $value | humanize }}" + _unit(metric)
-
-
-def _unit(metric: CustomMetric) -> str:
+def _shown(metric: CustomMetric, figure: str) -> str:
+    """A Prometheus template of `$value` or of a bound as people write it; of the latter all digits, where it can be."""
     unit = "" if metric.unit == "count" else f" {metric.unit}"
-    return f"{unit} / 5 min" if metric.type == "counter" else unit
+    plain = (f"{{{{ {figure} | humanize }}}}" if figure == "$value" else figure) + unit
+    text = _TEMPLATES[metric.unit].format(figure) if metric.unit in _TEMPLATES else plain
+    return f"{text} / 5 min" if metric.type == "counter" else text

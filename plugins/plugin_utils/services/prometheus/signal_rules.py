@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import of_app
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import name_of, of_app
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
     APP_LABELS,
     increase,
@@ -140,7 +140,7 @@ def _rules(app: App) -> Iterator[Rule]:
         yield Rule("AppOutOfStock", "high", expr, '{{ printf "%.0f" $value }}', f"{limits.out_of_stock}, 5m", "5m")
     if "rate_limited" in declared:
         yield _counted(app, "AppApiLimited", "medium", "rate_limited", limits.rate_limited_per_15m)
-    yield from _missing(app, declared)
+    yield from _missing(app)
 
 
 def _counted(app: App, alert: str, severity: Severity, signal: str, limit: int) -> Rule:
@@ -151,12 +151,17 @@ def _counted(app: App, alert: str, severity: Severity, signal: str, limit: int) 
     return Rule(alert, severity, expr, f'{{{{ printf "%.0f" $value }}}} / {shown}', f"{limit} / {shown}")
 
 
-def _missing(app: App, declared: dict[str, str]) -> Iterator[Rule]:
-    """Gauges only: a counter with labels may wait for its first event."""
+def _missing(app: App) -> Iterator[Rule]:
+    """Gauges only: a counter with labels may wait for its first event.
+
+    Any series of a gauge's name will do: with GROUP BY, one with labels is missing while it has nothing to count.
+    """
+    gauges = {"payment_up": app.signals.payment_up, "out_of_stock": app.signals.out_of_stock}
     absent = [
-        f'label_replace(max {_BY} ({up(app.name)}) == 1 unless on (app) {declared[name]}, "signal", "{name}", "", "")'
-        for name in ("payment_up", "out_of_stock")
-        if name in declared
+        f"label_replace(max {_BY} ({up(app.name)}) == 1 unless on (app) {of_app(name_of(series), app.name)}"
+        f', "signal", "{signal}", "", "")'
+        for signal, series in gauges.items()
+        if series
     ]
     if absent:
         yield Rule("AppSignalMissing", "medium", " or ".join(absent), "0", "0, 15m", "15m")

@@ -31,6 +31,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_expo
 
 _NAME = "redis_exporter"
 _SCRIPT = "queues.lua"
+_AUTHORITY = "authority.pem"
 # It exports over 270 series. These are what panels and alerts use, and what people look for first.
 _KEPT = (
     "redis_(up|uptime_in_seconds|instance_info|exporter_last_scrape_error|script_(values|result)"
@@ -51,24 +52,29 @@ def _redis(context: Context, planned: Planned) -> Redis:
 
 
 def _container(context: Context, planned: Planned) -> Container:
-    """Compose recreates it when a variable changes. A script is read at the start, so it is summed up in a label."""
-    queues = _redis(context, planned).queues
-    digest = hashlib.sha256(queue_script(queues).encode()).hexdigest()[:12]
+    """Compose recreates it when a variable changes. Files are read at the start, so they are summed up in a label."""
+    redis, files = _redis(context, planned), _files(context, planned)
+    digest = hashlib.sha256("".join(files.values()).encode()).hexdigest()[:12]
     return Container(
         go=True,
-        configured=bool(queues),
+        configured=bool(files),
         command=[
             f"--web.listen-address=127.0.0.1:{planned.port}",
-            *([f"--script={CONFIG_IN_CONTAINER}/{_SCRIPT}"] if queues else []),
+            *([f"--script={CONFIG_IN_CONTAINER}/{_SCRIPT}"] if redis.queues else []),
+            *([f"--tls-ca-cert-file={CONFIG_IN_CONTAINER}/{_AUTHORITY}"] if redis.ca_file else []),
+            *([] if redis.verify_tls else ["--skip-tls-verification"]),
         ],
         env_file=[f"{planned.config_directory}/current/{LOGIN_FILE}"],
-        labels={"crowsnest.configuration": digest} if queues else {},
+        labels={"crowsnest.configuration": digest} if files else {},
     )
 
 
 def _files(context: Context, planned: Planned) -> Files:
-    queues = _redis(context, planned).queues
-    return {_SCRIPT: queue_script(queues)} if queues else {}
+    redis = _redis(context, planned)
+    return {
+        **({_SCRIPT: queue_script(redis.queues)} if redis.queues else {}),
+        **({_AUTHORITY: (context.inventory_dir / redis.ca_file).read_text()} if redis.ca_file else {}),
+    }
 
 
 def _secret_files(context: Context, planned: Planned) -> Files:

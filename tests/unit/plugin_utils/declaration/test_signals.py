@@ -43,6 +43,47 @@ REFUSED = [
 ]
 
 
+# {regular expression that Python can read: whether Prometheus can, as promtool says}
+EXPRESSIONS = {
+    "(?:failed|expired)": True,
+    "(?i)failed": True,
+    "(?i:failed)": True,
+    "(?s-i:failed)": True,
+    "(?P<why>failed).*?": True,
+    "[*+][(?=]": True,
+    "5[0-9]{2}": True,
+    "a{0,1000}": True,
+    "a}+": True,
+    "(?=a)b": False,
+    "(?!a)b": False,
+    "(?<=a)b": False,
+    "(?<!a)b": False,
+    "(?P<a>b)(?P=a)": False,
+    "(a)?(?(1)b|c)": False,
+    "(?>a)b": False,
+    "(?#a)b": False,
+    "(?x)b": False,
+    "a*+": False,
+    "a++": False,
+    "a?+": False,
+    "a{2}+": False,
+    "a{1001}": False,
+    "a{0,2000}": False,
+}
+
+
+def taken(expression: str) -> bool:
+    try:
+        return bool(Signals(refunds=f'refunds_total{{reason=~"{expression}"}}'))
+    except ValidationError:
+        return False
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_a_regular_expression_is_one_that_prometheus_reads(expression: str) -> None:
+    assert taken(expression) == EXPRESSIONS[expression]
+
+
 @pytest.mark.parametrize("series", REFUSED)
 def test_what_is_no_series_of_the_app_is_refused(series: str) -> None:
     with pytest.raises(ValidationError):

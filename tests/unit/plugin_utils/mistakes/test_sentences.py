@@ -281,12 +281,16 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         app(redis={"queues": ["a task"]}),
         "crowsnest_apps[0] (shop).redis.queues[0]: 'a task' does not fit. Allowed: text of the form "
-        "^[A-Za-z0-9_.:@/{}-]{1,100}$. Names of its Celery queues, to watch these and the workers. An app that names "
-        "none uses `celery`.",
+        "^[A-Za-z0-9_.:@/{}-]{1,100}$. Names of its Celery queues. Without it neither queues nor workers are watched. "
+        "Celery's own default queue is called celery: write [celery].",
     ),
     (
         app(redis={"username": "kim"}),
         "crowsnest_apps[0] (shop).redis: its keys do not fit together. `username` needs `password`.",
+    ),
+    (
+        app(redis={"verify_tls": False}),
+        "crowsnest_apps[0] (shop).redis: its keys do not fit together. `verify_tls` and `ca_file` need `tls: true`.",
     ),
     (
         app(host="web2", jobs=[{"name": "backup", "every": "1d"}]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,16 @@ def test_an_exporter_holds_the_login_of_its_own_app_alone(service: str, app: str
     assert f"127.0.0.1:{PORTS[app]}" in login
     texts = [login, *service_files(context, container).values()]
     assert [word for word in OTHER[app] if any(word in text for text in texts)] == []
+
+
+def test_another_authority_is_read_by_a_new_container(tmp_path: Path) -> None:
+    app = {"name": "shop", "redis": {"tls": True, "ca_file": "ca.pem"}}
+    context, labels = context_of({"apps": [app]}, folder=tmp_path, registry=REGISTRY), []
+    for text in ("one", "another"):
+        (tmp_path / "ca.pem").write_text(text)
+        planned = context.services["redis_exporter_shop"]
+        labels.append(context.definition(planned.name).container(context, planned).labels)
+    assert labels[0] != labels[1]
 
 
 def test_a_script_counts_the_queues_of_its_own_app() -> None:

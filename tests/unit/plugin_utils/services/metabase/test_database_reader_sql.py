@@ -13,6 +13,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.d
     answered_names,
     databases,
     error,
+    questions,
     reader_outcome,
     unready,
 )
@@ -26,7 +27,10 @@ DATABASE = {
     "admin_user": "postgres",
     "admin_password": "hush",
     "reader": "crowsnest_ro",
+    "schemas": ["public"],
+    "memberships": [],
 }
+MONITORED = {**DATABASE, "reader": "crowsnest_monitor", "schemas": [], "memberships": ["pg_monitor"]}
 LOGIN = 'unable to connect to database: connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 NOT_ASKED = {"item": "shop", "skipped": True}
 REFUSED = {"item": "shop", "msg": LOGIN + 'FATAL:  password authentication failed for user "crowsnest_ro"'}
@@ -225,6 +229,31 @@ def test_a_reader_that_still_cannot_log_in_is_told() -> None:
     )
 
 
+def test_the_role_of_exporters_reads_statistics_and_no_table() -> None:
+    (failed,) = reader_outcome([MONITORED], [REFUSED], [{"item": "shop", "msg": "Connection refused"}])["failed"]
+    assert failed["message"].startswith(
+        "crowsnest_monitor cannot read statistics of database shop_production at 127.0.0.1:5432. The answer to postgres"
+    )
+
+
+@pytest.mark.parametrize("said", ['permission denied to grant role "pg_monitor"', 'must have admin option on role "x"'])
+def test_an_administrator_that_may_not_grant_is_told_what_it_needs(said: str) -> None:
+    left = answer(row("wrong", "it is no member of pg_monitor", "GRANT pg_monitor TO crowsnest_monitor"))
+    granted = {"item": "shop", "query_result": [{"changed": "false", "refused": said}]}
+    (failed,) = reader_outcome([MONITORED], [left], [MADE], [granted], [left])["failed"]
+    assert failed["message"].endswith(
+        f": it is no member of pg_monitor. PostgreSQL answered postgres: {said}. postgres must be a superuser, or have "
+        "the admin option on pg_monitor. Run as a superuser, or as the owner: GRANT pg_monitor TO crowsnest_monitor;"
+    )
+
+
+@pytest.mark.parametrize(("ssl", "mode"), [(True, "require"), (False, "prefer")])
+def test_readers_are_asked_as_their_services_connect(ssl: bool, mode: str) -> None:
+    app = {"name": "shop", "database": {"name": "shop", "ssl": ssl}}
+    (question,) = questions(databases(declaration_of({"apps": [app]})), {})
+    assert question["sslmode"] == mode
+
+
 def test_what_remains_is_told_and_no_more_than_a_person_reads() -> None:
     rows = [row("wrong", f"table t{number} cannot be read", f"GRANT {number}") for number in range(SHOWN + 2)]
     (failed,) = reader_outcome([DATABASE], [REFUSED], [MADE], [GRANTED], [answer(*rows)])["failed"]
@@ -276,6 +305,7 @@ def test_an_app_s_database_is_read_as_declared() -> None:
             "reader": "crowsnest_ro",
             "password": "",
             "memberships": [],
+            "sslmode": "prefer",
             "connections": 10,
         }
     ]

@@ -39,19 +39,20 @@ def test_the_summary_says_which_bound_was_passed_and_where(case: tuple[Language,
 
 # (unit, type): the template of the value and the threshold
 UNITS = {
-    ("count", "gauge"): ("{{ $value | humanize }}", "above 2, 5m"),
-    ("KRW", "gauge"): ("{{ $value | humanize }} KRW", "above 2 KRW, 5m"),
-    ("KRW", "counter"): ("{{ $value | humanize }} KRW / 5 min", "above 2 KRW / 5 min, 5m"),
-    ("seconds", "histogram"): ("{{ $value | humanizeDuration }}", "above 2 seconds, 5m"),
-    ("bytes", "counter"): ("{{ $value | humanize1024 }}B / 5 min", "above 2 bytes / 5 min, 5m"),
-    ("ratio", "gauge"): ("{{ $value | humanizePercentage }}", "above 2 ratio, 5m"),
+    ("count", "gauge"): ("{{ $value | humanize }}", "> 2, 5m"),
+    ("KRW", "gauge"): ("{{ $value | humanize }} KRW", "> 2 KRW, 5m"),
+    ("KRW", "counter"): ("{{ $value | humanize }} KRW / 5 min", "> 2 KRW / 5 min, 5m"),
+    ("seconds", "histogram"): ("{{ $value | humanizeDuration }}", "> {{ 2 | humanizeDuration }}, 5m"),
+    ("bytes", "counter"): ("{{ $value | humanize1024 }}B / 5 min", "> {{ 2 | humanize1024 }}B / 5 min, 5m"),
+    ("ratio", "gauge"): ("{{ $value | humanizePercentage }}", "> {{ 2 | humanizePercentage }}, 5m"),
 }
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize("case", UNITS, ids=str)
-def test_value_and_threshold_have_the_unit(case: tuple[str, str]) -> None:
+def test_value_and_threshold_have_the_same_unit(case: tuple[str, str], language: Language) -> None:
     unit, kind = case
-    (group,) = app_files([app({"unit": unit, "type": kind, "alert": {"above": 2}})], "en")["custom.yml"]
+    (group,) = app_files([app({"unit": unit, "type": kind, "alert": {"above": 2}})], language)["custom.yml"]
     annotations = group["rules"][0]["annotations"]
     assert (annotations["value"], annotations["threshold"]) == UNITS[case]
 
@@ -60,5 +61,5 @@ def test_a_large_bound_keeps_all_its_digits() -> None:
     (group,) = app_files([app({"unit": "KRW", "alert": {"above": 1234567}})], "en")["custom.yml"]
     (rule,) = group["rules"]
     assert rule["expr"].endswith(" > 1234567")
-    assert rule["annotations"]["threshold"] == "above 1234567 KRW, 5m"
+    assert rule["annotations"]["threshold"] == "> 1234567 KRW, 5m"
     assert rule["annotations"]["summary"] == "{{ $labels.app }}: m0 is above 1234567"

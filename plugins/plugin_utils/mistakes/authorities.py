@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with the files that `metrics` of apps names on the machine that runs crowsnest."""
+"""What is wrong with the files of certificates (`ca_file`) that apps name on the machine that runs crowsnest."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _CERTIFICATES = re.compile(r"\s*(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+---
 def authority_mistakes(apps: Any, inventory_dir: str) -> Iterator[str]:
     """One line per `ca_file` that cannot be read, or holds something else than certificates."""
     for index, app in enumerate(entries(apps)):
-        for position, item in enumerate(entries(mapping(app).get("metrics"))):
-            if isinstance(path := mapping(item).get("ca_file"), str):
-                where = f"{entry('crowsnest_apps', index, app, 'name')}.metrics[{position}].ca_file: {shown(path)}"
+        pages = entries(mapping(app).get("metrics"))
+        places = {f"metrics[{position}]": page for position, page in enumerate(pages)}
+        for name, place in {**places, "redis": mapping(app).get("redis")}.items():
+            if isinstance(path := mapping(place).get("ca_file"), str):
+                where = f"{entry('crowsnest_apps', index, app, 'name')}.{name}.ca_file: {shown(path)}"
                 yield from _file_mistakes(where, Path(inventory_dir) / path)
 
 

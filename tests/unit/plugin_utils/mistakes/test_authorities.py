@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from certificates import self_signed
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.metrics import authority_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.authorities import authority_mistakes
 
 
 def mistakes(folder: Path, name: str = "ca.pem") -> list[str]:
@@ -41,3 +41,9 @@ def test_a_private_key_beside_its_certificate_is_refused(tmp_path: Path) -> None
     path = self_signed(tmp_path)
     assert "PRIVATE KEY" in path.read_text()
     assert len(mistakes(tmp_path, path.name)) == 1
+
+
+def test_the_file_of_a_redis_is_judged_alike(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("hush")
+    (line,) = authority_mistakes([{"name": "shop", "redis": {"tls": True, "ca_file": "ca.pem"}}], str(tmp_path))
+    assert line.startswith("crowsnest_apps[0] (shop).redis.ca_file: 'ca.pem' holds something else.")
