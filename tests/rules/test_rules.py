@@ -46,7 +46,21 @@ SHOP: dict[str, Any] = {
         {"name": "fastapi", "framework": "fastapi", "redis": {}},
         {"name": "flask", "framework": "flask"},
         {"name": "express", "framework": "express"},
-        {"name": "told", "framework": "django", "metrics": [":8001"], "env_file": "/srv/told/.env", "sentry": {}},
+        {
+            "name": "told",
+            "framework": "django",
+            "metrics": [":8001"],
+            "env_file": "/srv/told/.env",
+            "sentry": {},
+            "custom_metrics": [
+                {
+                    "name": "told_orders_total",
+                    "type": "counter",
+                    "description": "Orders",
+                    "alert": {"below": 1, "for": "10m", "severity": "high"},
+                }
+            ],
+        },
         {
             "name": "market",
             "framework": "fastapi",

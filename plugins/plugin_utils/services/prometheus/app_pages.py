@@ -51,8 +51,8 @@ def request_options(page: AppPage, address: str) -> dict[str, Any]:
 def _with_host(host: str, address: str) -> dict[str, Any]:
     """Prometheus refuses a header Host, but sends a proxy the name of the target as Host; the app stands in for one.
 
-    The request is then `GET http://HOST/path`, which a server must accept, and uvicorn without httptools takes for a path:
-    https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+    The request is then `GET http://HOST/path`, which a server must accept, and uvicorn without httptools takes for a
+    path: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
     """
     return {
         "proxy_url": f"http://{address}",

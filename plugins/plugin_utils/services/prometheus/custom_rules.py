@@ -13,6 +13,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     APP_LABELS,
     increase,
     number,
+    up,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
     Language,
@@ -57,6 +58,9 @@ def _rule(app: App, metric: CustomMetric, alert: CustomAlert, language: Language
     )
     sign = {"above": ">", "below": "<"}[side]
     value = compared(metric, f'job="app", app="{app.name}"', [APP_LABELS, *metric.labels])
+    if metric.type == "counter" and metric.lowest_counts and not metric.labels:
+        # Before its first event a labelled counter does not exist: the app counted none.
+        value = f"({value} or 0 * max by ({APP_LABELS}) ({up(app.name)}))"
     rule = Rule(
         ALERT,
         alert.severity,
