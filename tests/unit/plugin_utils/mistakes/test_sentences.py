@@ -195,8 +195,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
         app(**COUNTED, slo=0.9),
         "crowsnest_apps[0] (shop).slo: 0.9 does not fit. Allowed: greater than or equal to 0.95. Share of requests "
         "that must succeed, over 30 days, such as 0.995: 5 of 1,000 may fail. Alerts fire while errors come at least "
-        "six times as fast: five days of it would use up what may fail in 30. At least 0.95: below it, the alerts could "
-        "hardly fire.",
+        "six times as fast: five days of it would use up what may fail in 30. At least 0.95: below it, the alerts "
+        "could hardly fire.",
     ),
     (
         app(slo=0.99),
