@@ -235,6 +235,28 @@ def test_a_killed_drill_is_swept_and_the_next_one_is_right(step: str, make_datab
     assert drilled(settings, manifest).counts == manifest.counts
 
 
+@pytest.mark.parametrize("rounds", [3, None])
+def test_a_container_that_docker_is_still_making_is_swept(
+    rounds: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker lists it before it can be removed: until then `rm --force` removes nothing and says nothing."""
+    tried: list[str] = []
+
+    def docker(*words: str) -> str:
+        if words[0] == "rm":
+            tried.append(words[-1])
+        return "" if len(tried) == rounds else "ea7cc7dd6efa\n"
+
+    monkeypatch.setattr(scratch, "docker", docker)
+    monkeypatch.setattr(scratch, "_SWEEP_SECONDS", 0.2)
+    if rounds:
+        scratch.sweep(tmp_path)
+        assert tried == ["ea7cc7dd6efa"] * rounds
+    else:
+        with pytest.raises(BackupError, match="does not remove the container ea7cc7dd6efa"):
+            scratch.sweep(tmp_path)
+
+
 # --- the live server is not disturbed ---
 
 

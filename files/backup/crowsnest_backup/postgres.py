@@ -255,6 +255,9 @@ def meanwhile(action: Callable[[], object], seconds: float) -> Iterator[None]:
                 action()
         except BackupError as error:
             failures.append(error)
+        except ValueError:  # its session was closed under it, as it hung
+            if not over.is_set():
+                raise
 
     thread = threading.Thread(target=repeat, daemon=True)
     thread.start()

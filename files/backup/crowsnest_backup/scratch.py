@@ -56,6 +56,8 @@ _IN_CONTAINER = (
     *("--cpu-shares", "102", "--pids-limit", "100", "--oom-score-adj", "1000"),
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--no-healthcheck"),
 )
+# Seconds until a container must be gone that an earlier drill left.
+_SWEEP_SECONDS = 60
 # A container that nobody removed ends by itself.
 _LONGEST_SECONDS = 86400
 _LABEL = f"{APPLICATION}-drill"
@@ -135,8 +137,11 @@ def sweep(state: Path) -> None:
             time.sleep(0.02)
         shutil.rmtree(folder)
     if shutil.which("docker"):
-        containers = docker("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={state}").split()
-        if containers:
+        end = time.monotonic() + _SWEEP_SECONDS
+        while containers := docker("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={state}").split():
+            if time.monotonic() > end:
+                raise BackupError(f"Docker does not remove the container {containers[0]} of an earlier drill.")
+            # One that Docker is still making is listed before it can be removed.
             docker("rm", "--force", "--volumes", *containers)
 
 
