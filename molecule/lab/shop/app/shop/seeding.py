@@ -63,15 +63,19 @@ def _products(rng: random.Random, now: datetime) -> list[Product]:
 
 
 def _customers(rng: random.Random, now: datetime, days: int, count: int) -> list[Customer]:
+    """Half of them come again every few days, the others were last seen some time after they signed up."""
     found = []
     for number in range(count):
         signed_up = now - timedelta(days=rng.uniform(0, days * 2))
+        seen = signed_up + (now - signed_up) * rng.random()
+        if number % 2:
+            seen = max(signed_up, now - timedelta(days=rng.expovariate(1 / 4)))
         found.append(
             Customer(
                 email=f"fan{number:05}@example.com",
                 region=rng.choices(Region.values, REGION_WEIGHTS)[0],
                 signed_up_at=signed_up,
-                last_seen_at=signed_up + (now - signed_up) * rng.random(),
+                last_seen_at=seen,
             )
         )
     return found
@@ -145,6 +149,9 @@ def _create_orders(rng: random.Random, moments: list[datetime]) -> None:
     for model, rows in ((Order, orders), (OrderItem, items), (Payment, payments)):
         model.objects.bulk_create(rows, batch_size=BATCH)
     Refund.objects.bulk_create(_refunds(rng, refunded))
+    for order in orders:  # whoever orders is there; the oldest order comes first
+        order.customer.last_seen_at = max(order.customer.last_seen_at, order.placed_at)
+    Customer.objects.bulk_update({order.customer for order in orders}, ["last_seen_at"], batch_size=BATCH)
 
 
 def _refunds(rng: random.Random, payments: list[Payment]) -> list[Refund]:

@@ -63,6 +63,8 @@ def signup(request: HttpRequest) -> HttpResponse:
     customer, created = Customer.objects.get_or_create(email=email, defaults=defaults)
     if created:
         SIGNUPS.labels(region).inc()
+    else:
+        Customer.objects.filter(pk=customer.pk).update(last_seen_at=now)
     request.session.update({"customer": customer.pk, "email": email, "region": customer.region})
     return redirect("home")
 
