@@ -38,6 +38,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, in_force
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as verification
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.found import found_lines
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import plan_table, report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report as verify_report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, images, yaml_text
@@ -345,6 +346,18 @@ def test_alerts(variables: Mapping[str, Any]) -> dict[str, Any]:
         "environment": declared.environment,
         "container": container_name("alertmanager"),
     }
+
+
+def found(
+    variables: Mapping[str, Any], server: str, monitored: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Lines of text about what runs on the hosts and is not declared; none when there is nothing.
+
+    `variables` are the right ones `crowsnest_*`. A host that did not answer has no `preflight_look`.
+    """
+    looks = {name: hostvars[name].get("preflight_look", {}) for name in monitored}
+    facts: dict[str, HostFacts] = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
+    return found_lines(declaration.read(plain(variables)), server, facts)
 
 
 def delivery_report(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -65,6 +65,7 @@ def host_facts(
             "daemon": {},
             "python_client": True,
             "from_docker": False,
+            "running": [],
         },
         "node_exporter": {"installed": node_exporter, "flags": None, "masked": False, "own_start": ""},
         "ports": taken,

@@ -58,10 +58,10 @@ def test_flags_answer_every_question(new):
     }
 
 
-def test_the_next_two_commands_are_printed(new):
+def test_the_next_commands_are_printed(new):
     lines = [line.split("#")[0].strip() for line in new("--yes", "--host", "a.test").stdout.splitlines()]
     start = f"./crowsnest site -i inventories/{new.name}"
-    assert lines[-2:] == [f"{start} --check", start]
+    assert lines[-3:] == [f"./crowsnest found -i inventories/{new.name}", f"{start} --check", start]
 
 
 def test_a_host_alone_is_enough(new):
@@ -403,7 +403,7 @@ def on_a_terminal(launcher, name: str, answers: list[str], *flags: str) -> str:
 
 def test_on_a_terminal_a_wrong_answer_is_asked_again_and_the_secret_not_shown(new, real_launcher):
     first = ["a.test", "", "", "", "Korea", "", "", "", WEBHOOK, "#ops"]
-    screen = on_a_terminal(real_launcher, new.name, [*first, "Asia/Tokyo"])
+    screen = on_a_terminal(real_launcher, new.name, [*first, "Asia/Tokyo", "no"])
     assert "--timezone: 'Korea' does not fit" in screen
     assert "secret" not in screen
     assert written(new.folder)["crowsnest_timezone"] == "Asia/Tokyo"

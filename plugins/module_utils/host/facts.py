@@ -45,6 +45,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import (
     OperatingSystem,
     PublishedPort,
     Python,
+    RunningContainer,
     Traffic,
     Unit,
 )
@@ -354,6 +355,7 @@ def _without_engine() -> Engine:
         "daemon": daemon,
         "from_docker": _output("dpkg-query", "-W", "-f", "${db:Status-Status}", "docker-ce") == "installed",
         "python_client": importlib.util.find_spec("requests") is not None,
+        "running": [],
     }
 
 
@@ -365,7 +367,8 @@ def _as_the_engine_says(engine: Engine) -> Engine:
         ("docker", "ps", "-q"),
     )
     options, _, folder = info.partition("\t")
-    containers = _containers(ids.split())
+    inspected = _inspected(ids.split())
+    containers = {int(row["pid"]): _container(row) for row in inspected}
     tags = [line.split() for line in images.splitlines()]
     by_digest = {f"{tag.rpartition(':')[0]}@{digest}" for tag, digest in tags}
     return {
@@ -374,6 +377,7 @@ def _as_the_engine_says(engine: Engine) -> Engine:
         "folder": folder or engine["folder"],
         "containers": containers,
         "own": sorted(container["service"] for container in containers.values() if container["service"]),
+        "running": sorted((_running(row) for row in inspected if _of_the_team(row)), key=lambda it: it["name"]),
         "images": sorted({tag for tag, _ in tags} | by_digest),
     }
 
@@ -386,15 +390,45 @@ def _kind() -> str:
     return "podman" if path and _output(path, "--version").startswith("podman") else "docker"
 
 
-def _containers(ids: Sequence[str]) -> dict[int, Container]:
-    """{process id: container} of those that run, except those that end meanwhile."""
-    labels = (f'{{{{index .Config.Labels "com.docker.compose.{name}"}}}}' for name in ("project", "service"))
-    form = "\t".join(("{{.State.Pid}}", *labels, "{{.Name}}"))
-    rows = _output("docker", "inspect", "--format", form, *ids, partly=True) if ids else ""
+# {name: what it is, as a template of docker inspect}. Of the environment, which holds passwords, only these two.
+_INSPECTED = {
+    "pid": "{{.State.Pid}}",
+    **{name: f'{{{{index .Config.Labels "com.docker.compose.{name}"}}}}' for name in ("project", "service", "oneoff")},
+    "image": "{{.Config.Image}}",
+    **{
+        name: f'{{{{range .Config.Env}}}}{{{{if eq (printf "%.{len(key)}s" .) "{key}"}}}}'
+        f"{{{{slice . {len(key)}}}}}{{{{end}}}}{{{{end}}}}"
+        for name, key in {"database": "POSTGRES_DB=", "user": "POSTGRES_USER="}.items()
+    },
+    "name": "{{.Name}}",  # never empty, so that no column at the end is
+}
+
+
+def _inspected(ids: Sequence[str]) -> list[dict[str, str]]:
+    """`_INSPECTED` of the containers that run, except those that end meanwhile."""
+    form = "\t".join(_INSPECTED.values())
+    lines = _output("docker", "inspect", "--format", form, *ids, partly=True) if ids else ""
+    columns = (line.split("\t") for line in lines.splitlines())
+    rows = [dict(zip(_INSPECTED, row)) for row in columns if len(row) == len(_INSPECTED)]
+    return [{**row, "name": row["name"].lstrip("/")} for row in rows if row["pid"] != "0"]
+
+
+def _container(row: Mapping[str, str]) -> Container:
+    return {"name": row["name"], "service": row["service"] if row["project"] == PROJECT else ""}
+
+
+def _of_the_team(row: Mapping[str, str]) -> bool:
+    """Neither crowsnest's own, nor one of `docker compose run`, which ends soon."""
+    return row["project"] != PROJECT and row["oneoff"].lower() != "true"
+
+
+def _running(row: Mapping[str, str]) -> RunningContainer:
     return {
-        int(pid): {"name": name.lstrip("/"), "service": service if project == PROJECT else ""}
-        for pid, project, service, name in (line.split("\t") for line in rows.splitlines())
-        if pid != "0"
+        "name": row["name"],
+        "project": row["project"],
+        "image": row["image"],
+        "database": row["database"],
+        "user": row["user"],
     }
 
 

@@ -46,6 +46,20 @@ class Disk(FileSystem):
     own_mib: int
 
 
+class RunningContainer(TypedDict):
+    """A running container of the team's own.
+
+    `project` is that of compose, or empty. Of a PostgreSQL, `database` and `user` are those that its image was told to
+    make (POSTGRES_DB, POSTGRES_USER), or empty.
+    """
+
+    name: str
+    project: str
+    image: str
+    database: str
+    user: str
+
+
 class Docker(TypedDict):
     """The state of Docker.
 
@@ -54,6 +68,7 @@ class Docker(TypedDict):
     `masked`: systemd may not start it. `own` are the running services of crowsnest's compose project, `images`
     what the engine has, with and without digest, `daemon` is /etc/docker/daemon.json. `python_client`: this Python has
     the library that Ansible's Docker modules need. `from_docker`: it is Docker's own package, not the distribution's.
+    `running` are the team's containers.
     """
 
     version: str | None
@@ -66,6 +81,7 @@ class Docker(TypedDict):
     daemon: dict[str, object]
     python_client: bool
     from_docker: bool
+    running: list[RunningContainer]
 
 
 class Container(TypedDict):

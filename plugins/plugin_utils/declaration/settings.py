@@ -30,6 +30,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Maintenance, Monitor, StatusPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     Clock,
+    Container,
     DatabaseAddress,
     Duration,
     Email,
@@ -118,6 +119,9 @@ class Declaration(Strict):
     timezone: TimeZone = Field("Asia/Seoul", description="For times in messages and for office hours.")
     language: Literal["en", "ko"] = Field("en", description="Language of alert texts.")
     apps: list[App] = Field([], description="The team's apps.")
+    ignored_containers: list[Container] = Field(
+        [], description="Names of containers that `./crowsnest verify` should not propose to declare."
+    )
     scrape_interval: Annotated[Duration, AfterValidator(_scrape_interval)] = Field(
         "15s", description="How often metrics are read and rules evaluated; 30s at most."
     )

@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,18 @@ def main(flags: Mapping[str, Any]) -> int:
     except (EOFError, KeyboardInterrupt):
         print("\ncrowsnest new: stopped, nothing was written. Without questions: --yes and the flags.", file=sys.stderr)
         return 2
-    print(farewell(name, answers))
+    print(farewell(name, answers), flush=True)
     return 0
+
+
+def may_look(flags: Mapping[str, Any]) -> bool:
+    """Whether the server may be asked now what runs on it; no where the person ends the input."""
+    if flags.get("look") or flags.get("yes") or not sys.stdin.isatty():
+        return bool(flags.get("look"))
+    with suppress(EOFError, KeyboardInterrupt):
+        answer = input("\nLook now for apps that run on the server, over SSH? [yes]: ")
+        return not answer.strip().lower().startswith("n")
+    return False
 
 
 def check_name(name: str, folder: Path = INVENTORIES) -> None:
@@ -208,7 +219,7 @@ def _print_refusals(wrong: Mapping[str, str]) -> None:
 
 
 def farewell(name: str, answers: Mapping[str, str]) -> str:
-    """What was made and the next two commands."""
+    """What was made and the next commands."""
     lines = [f"inventories/{name} is ready: hosts.yml and group_vars/all/*.yml are yours to edit."]
     if not answers["slack_webhook"]:
         lines.append(f"Alerts go nowhere yet: add a receiver in inventories/{name}/group_vars/all/alerting.yml.")
@@ -216,6 +227,7 @@ def farewell(name: str, answers: Mapping[str, str]) -> str:
         lines.append("Backups stay on the server and are lost with it, until you declare a remote: docs/backup.md.")
     lines += [
         "Next:",
+        f"  ./crowsnest found -i inventories/{name}           # shows what runs there and is not declared",
         f"  ./crowsnest site -i inventories/{name} --check    # shows what would be done",
         f"  ./crowsnest site -i inventories/{name}            # does it",
     ]

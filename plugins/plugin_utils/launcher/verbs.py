@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import QUESTIONS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher import demo
-from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import program
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import become, program
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call, Option, Verb, Word
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,7 +20,10 @@ def _new(call: Call) -> int:
     """Imported only for this verb: it needs pydantic, which takes longer to load than everything else here."""
     from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory import new
 
-    return new.main(call.variables)
+    status = new.main(call.variables)
+    if status == 0 and new.may_look(call.variables):
+        return become(["ansible-playbook", "playbooks/found.yml", "-i", f"inventories/{call.variables['name']}"])
+    return status
 
 
 def _answers_of_new() -> Iterator[Option]:
@@ -33,6 +36,7 @@ def _answers_of_new() -> Iterator[Option]:
             text = f"{question.text.partition(' (')[0]}, in a file; or set {question.variable}"
             yield Option(question.file_flag, question.file_key, text, "FILE")
     yield Option("--yes", "yes", "ask nothing; without a flag an answer gets its default")
+    yield Option("--look", "look", "afterwards look over SSH for apps that run on the server, as `found` does")
 
 
 TRY = "Try it on this machine (nothing outside a throw-away container is changed):"

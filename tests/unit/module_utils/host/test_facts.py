@@ -291,8 +291,11 @@ case "$*" in
     "info"*) printf '[name=seccomp,profile=builtin]\\t/data/docker\\n';;
     "ps -q") printf 'a1\\nb2\\nc3\\nd4\\n';;
     "inspect --format"*" a1 b2 c3 d4")
-        printf '101\\tcrowsnest\\tprometheus\\t/crowsnest-prometheus-1\\n102\\tcrowsnest\\talertmanager\\t/am\\n'
-        printf '103\\tshop\\tweb\\t/shop-web-1\\n0\\t\\t\\t/restarting\\n'
+        printf '101\\tcrowsnest\\tprometheus\\tFalse\\tprom:1\\t\\t\\t/crowsnest-prometheus-1\\n'
+        printf '102\\tcrowsnest\\talertmanager\\tFalse\\tam:1\\t\\t\\t/am\\n'
+        printf '103\\tshop\\tweb\\tFalse\\tshop:1\\t\\t\\t/shop-web-1\\n0\\t\\t\\t\\t\\t\\t\\t/restarting\\n'
+        printf '104\\tshop\\tdb\\tFalse\\tpostgres:17\\torders\\tadmin\\t/shop-db-1\\n'
+        printf '105\\tshop\\tweb\\tTrue\\tshop:1\\t\\t\\t/shop-web-run-1\\nhalf a\\tline\\n'
         echo 'Error: No such object: d4' >&2; exit 1;;
     "image ls"*) printf 'prom/prometheus:v3.14.0 sha256:aa\\nshop:1 <none>\\n';;
     *) echo "unknown: $*" >&2; exit 1;;
@@ -319,7 +322,13 @@ def test_what_runs_in_docker_is_read(programs: Callable[..., None]) -> None:
             101: {"name": "crowsnest-prometheus-1", "service": "prometheus"},
             102: {"name": "am", "service": "alertmanager"},
             103: {"name": "shop-web-1", "service": ""},
+            104: {"name": "shop-db-1", "service": ""},
+            105: {"name": "shop-web-run-1", "service": ""},
         },
+        "running": [
+            {"name": "shop-db-1", "project": "shop", "image": "postgres:17", "database": "orders", "user": "admin"},
+            {"name": "shop-web-1", "project": "shop", "image": "shop:1", "database": "", "user": ""},
+        ],
         "images": ["prom/prometheus:v3.14.0", "prom/prometheus@sha256:aa", "shop:1", "shop@<none>"],
         "daemon": {},
         "from_docker": False,
