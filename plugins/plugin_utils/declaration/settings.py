@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import (
@@ -48,6 +48,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
     Weekdays,
     duration_seconds,
 )
+
+
+_OWN_RUNBOOKS = "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks"
 
 
 class OfficeHours(Strict):
@@ -98,6 +101,12 @@ def _backup_pause(text: str) -> str:
     if duration_seconds(text) > 3600:
         raise ValueError("a duration of at most 1h: an hour after a failed series the next one begins")
     return text
+
+
+def _in_the_language(url: str, declared: ValidationInfo) -> str:
+    """Korean pages of crowsnest's own are in ko/; a team may have none."""
+    own = url.rstrip("/") == _OWN_RUNBOOKS
+    return f"{_OWN_RUNBOOKS}/ko" if own and declared.data.get("language") == "ko" else url
 
 
 class MetabaseDatabase(Strict):
@@ -188,9 +197,11 @@ class Declaration(Strict):
         [], description="Prometheus rule files of your own; a relative path starts at the inventory's folder."
     )
     disabled_alerts: list[str] = Field([], description="Names of crowsnest's own alerts to leave out.")
-    runbook_url: HttpUrl = Field(
-        "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks",
-        description="Where the runbooks are; the alert's name and .md are appended.",
+    runbook_url: Annotated[HttpUrl, AfterValidator(_in_the_language)] = Field(
+        _OWN_RUNBOOKS,
+        validate_default=True,
+        description="Where the runbooks are; the alert's name and .md are appended. With language `ko`, the default "
+        "continues with /ko; a folder of your own is taken as it is.",
     )
     receivers: list[Receiver] = Field([], description="Where alerts go.")
     heartbeat_url: SecretUrl | None = Field(
@@ -235,6 +246,10 @@ class Declaration(Strict):
     uptime_kuma_keep_days: int = Field(
         180, ge=1, le=3650, description="How many days Uptime Kuma keeps its measurements."
     )
+
+    def runbook(self, alert: str) -> str:
+        """Address of the runbook of an alert."""
+        return f"{self.runbook_url.rstrip('/')}/{alert}.md"
 
 
 def read(variables: dict[str, Any]) -> Declaration:

@@ -81,6 +81,17 @@ def test_every_alert_links_to_its_runbook(context: MakeContext) -> None:
         assert rule["annotations"]["runbook_url"] == f"https://wiki.example.com/runbooks/{rule['alert']}.md"
 
 
+@pytest.mark.parametrize("language, folder", [("en", "docs/runbooks"), ("ko", "docs/runbooks/ko")])
+def test_an_alert_links_to_the_runbook_in_its_language(context: MakeContext, language: str, folder: str) -> None:
+    repository = "https://github.com/crowsnest-ops/crowsnest/blob/main"
+    alerts = [
+        rule for rule in rules_in(rule_files(context({"apps": EVERYTHING, "language": language}))) if "alert" in rule
+    ]
+    assert {rule["alert"] for rule in alerts} == set(alert_names())
+    for rule in alerts:
+        assert rule["annotations"]["runbook_url"] == f"{repository}/{folder}/{rule['alert']}.md"
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_alerts_speak_the_declared_language_only(context: MakeContext, language: str) -> None:
     files = rule_files(context({"apps": EVERYTHING, "language": language}))
@@ -95,7 +106,7 @@ def test_the_language_changes_words_and_nothing_else(context: MakeContext) -> No
     def without_words(language: str) -> list[dict[str, Any]]:
         rules = list(rules_in(rule_files(context({"apps": EVERYTHING, "language": language}))))
         for rule in rules:
-            for name in ("summary", "description"):
+            for name in ("summary", "description", "runbook_url"):
                 rule.get("annotations", {}).pop(name, None)
         return rules
 
