@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import (
@@ -48,7 +48,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
     Weekdays,
     duration_seconds,
 )
-
 
 _OWN_RUNBOOKS = "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks"
 
@@ -101,12 +100,6 @@ def _backup_pause(text: str) -> str:
     if duration_seconds(text) > 3600:
         raise ValueError("a duration of at most 1h: an hour after a failed series the next one begins")
     return text
-
-
-def _in_the_language(url: str, declared: ValidationInfo) -> str:
-    """Korean pages of crowsnest's own are in ko/; a team may have none."""
-    own = url.rstrip("/") == _OWN_RUNBOOKS
-    return f"{_OWN_RUNBOOKS}/ko" if own and declared.data.get("language") == "ko" else url
 
 
 class MetabaseDatabase(Strict):
@@ -197,7 +190,7 @@ class Declaration(Strict):
         [], description="Prometheus rule files of your own; a relative path starts at the inventory's folder."
     )
     disabled_alerts: list[str] = Field([], description="Names of crowsnest's own alerts to leave out.")
-    runbook_url: Annotated[HttpUrl, AfterValidator(_in_the_language)] = Field(
+    runbook_url: HttpUrl = Field(
         _OWN_RUNBOOKS,
         validate_default=True,
         description="Where the runbooks are; the alert's name and .md are appended. With language `ko`, the default "
@@ -246,6 +239,13 @@ class Declaration(Strict):
     uptime_kuma_keep_days: int = Field(
         180, ge=1, le=3650, description="How many days Uptime Kuma keeps its measurements."
     )
+
+    @field_validator("runbook_url")
+    @classmethod
+    def _in_the_language(cls, url: str, declared: ValidationInfo) -> str:
+        """Korean pages of crowsnest's own are in ko/; a team may have none."""
+        own = url.rstrip("/") == _OWN_RUNBOOKS
+        return f"{_OWN_RUNBOOKS}/ko" if own and declared.data.get("language") == "ko" else url
 
     def runbook(self, alert: str) -> str:
         """Address of the runbook of an alert."""
