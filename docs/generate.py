@@ -342,7 +342,7 @@ _FILES = {
     "containers": {"en": "Containers", "ko": "컨테이너"},
     "app": {"en": "Apps", "ko": "앱"},
     "budget": {"en": "Objectives of apps", "ko": "앱의 목표(SLO)"},
-    "anomaly": {"en": "Unusual requests of apps", "ko": "앱의 평소와 다른 요청 수"},
+    "anomaly": {"en": "Unusual requests of apps", "ko": "평소와 다른 앱의 요청 수"},
     "signals": {"en": "What apps export of their business", "ko": "앱이 제공하는 비즈니스 지표"},
     "probes": {"en": "Addresses and health endpoints", "ko": "주소와 헬스 체크"},
     "sentry": {"en": "Sentry", "ko": "Sentry"},

@@ -132,7 +132,8 @@ def _rule(rule: Mapping[str, Any], context: Context) -> dict[str, Any]:
     if "alert" not in rule:
         return dict(rule)
     texts = texts_in(context.declaration.language, rule["annotations"])
-    return {**rule, "annotations": {**texts, "runbook_url": context.declaration.runbook(rule["alert"])}}
+    texts["runbook_url"] = context.declaration.runbook(rule["alert"])
+    return {**rule, "annotations": texts}
 
 
 def texts_in(language: Language, annotations: Mapping[str, str]) -> dict[str, str]:
