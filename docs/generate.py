@@ -24,9 +24,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import RefusalError
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.sentences import fields
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, ROOT, static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import EVERY_KIND, app_files
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import Language
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
+    EVERY_KIND,
+    app_files,
+    texts_in,
+)
 
 DOCS = ROOT / "docs"
 PREFIX = "crowsnest_"
@@ -38,7 +43,8 @@ def pages() -> dict[str, str]:
         "declaration.md": declaration_page(),
         "declaration.schema.json": schema(),
         "roles.md": roles_page(),
-        "runbooks/README.md": runbooks_page(),
+        "runbooks/README.md": runbooks_page("en"),
+        "runbooks/ko/README.md": runbooks_page("ko"),
         "services.md": services_page(),
     }
 
@@ -316,57 +322,73 @@ def services_page() -> str:
 
 # --- the runbooks -----------------------------------------------------------------------------------------------------
 
-_RUNBOOKS_INTRO = """\
-All alerts, and what to do when one arrives. The link in a message leads to the same pages. Severity and threshold are
-the defaults; the message fills in *words in italics*."""
+_RUNBOOKS = {
+    "en": (
+        "Alerts and runbooks",
+        "All alerts, and what to do when one arrives. The link in a message leads to the same pages. Severity and "
+        "threshold are\nthe defaults; the message fills in *words in italics*. In Korean: [한국어](ko/README.md).",
+        ["Alert", "Severity", "Threshold", "Says"],
+    ),
+    "ko": (
+        "알림과 런북",
+        '모든 알림과 그 조치 방법입니다. 메시지의 "조치 방법" 링크도 이 페이지들로 연결됩니다. 심각도와 임계값은 '
+        "기본값입니다.\n메시지에서는 *기울임꼴 단어* 자리에 실제 값이 들어갑니다. 영어: [English](../README.md).",
+        ["알림", "심각도", "임계값", "메시지"],
+    ),
+}
 # Titles of the rule files, in this order; a file that is not among them comes last, titled as it is called.
 _FILES = {
-    "host": "Hosts",
-    "containers": "Containers",
-    "app": "Apps",
-    "budget": "Objectives of apps",
-    "anomaly": "Unusual requests of apps",
-    "signals": "What apps export of their business",
-    "probes": "Addresses and health endpoints",
-    "sentry": "Sentry",
-    "uptime": "Monitors of Uptime Kuma",
-    "backup": "Backups",
-    "metabase": "Metabase",
-    "stack": "The monitoring itself",
+    "host": {"en": "Hosts", "ko": "호스트"},
+    "containers": {"en": "Containers", "ko": "컨테이너"},
+    "app": {"en": "Apps", "ko": "앱"},
+    "budget": {"en": "Objectives of apps", "ko": "앱의 목표(SLO)"},
+    "anomaly": {"en": "Unusual requests of apps", "ko": "평소와 다른 앱의 요청 수"},
+    "signals": {"en": "What apps export of their business", "ko": "앱이 제공하는 비즈니스 지표"},
+    "probes": {"en": "Addresses and health endpoints", "ko": "주소와 헬스 체크"},
+    "sentry": {"en": "Sentry", "ko": "Sentry"},
+    "uptime": {"en": "Monitors of Uptime Kuma", "ko": "Uptime Kuma 모니터"},
+    "backup": {"en": "Backups", "ko": "백업"},
+    "metabase": {"en": "Metabase", "ko": "Metabase"},
+    "stack": {"en": "The monitoring itself", "ko": "모니터링 자체"},
 }
 
 
-def runbooks_page() -> str:
-    """docs/runbooks/README.md: all alerts with severity, threshold and summary."""
+def runbooks_page(language: Language) -> str:
+    """The index of the runbooks in a language: all alerts with severity, threshold and summary."""
+    title, intro, head = _RUNBOOKS[language]
     sections = [
-        f"## {title}\n\n{table(['Alert', 'Severity', 'Threshold', 'Says'], list(_alert_rows(name)))}"
-        for name, title in _rule_files().items()
+        f"## {name}\n\n{table(head, list(_alert_rows(file, language)))}" for file, name in _rule_files(language).items()
     ]
-    return page(
-        "files/rules and plugins/plugin_utils/services/prometheus",
-        "Alerts and runbooks",
-        _RUNBOOKS_INTRO,
-        *sections,
-    )
+    return page("files/rules and plugins/plugin_utils/services/prometheus", title, intro, *sections)
 
 
-def _rule_files() -> dict[str, str]:
+def _rule_files(language: Language) -> dict[str, str]:
     """{name of a file with alerts: its title}."""
     names = [
         Path(name).stem
         for name, file in static_rules().items()
         if any("alert" in rule for group in file["groups"] for rule in group["rules"])
     ]
-    return {**_FILES, **{name: name.replace("_", " ").capitalize() for name in names if name not in _FILES}}
+    titles = {name: title[language] for name, title in _FILES.items()}
+    return {**titles, **{name: name.replace("_", " ").capitalize() for name in names if name not in titles}}
 
 
-def _alert_rows(name: str) -> Iterator[list[str]]:
-    files = {path: file["groups"] for path, file in static_rules().items()} | app_files([EVERY_KIND], "en")
+def _alert_rows(name: str, language: Language) -> Iterator[list[str]]:
+    files = {path: file["groups"] for path, file in static_rules().items()} | app_files([EVERY_KIND], language)
+    severities = _severities(language)
     for rule in (rule for group in files[f"{name}.yml"] for rule in group["rules"] if "alert" in rule):
-        texts = rule["annotations"]
+        texts, severity = texts_in(language, rule["annotations"]), rule["labels"]["severity"]
         summary = re.sub(r"{{ \$labels\.(\w+) }}", r"*\1*", texts["summary"])
         link = f"[{rule['alert']}]({rule['alert']}.md)"
-        yield [link, rule["labels"]["severity"], texts["threshold"], summary]
+        yield [link, severities.get(severity, severity), texts["threshold"], summary]
+
+
+def _severities(language: Language) -> dict[str, str]:
+    """{severity: the word for it in messages}; in English the index has the labels' own values."""
+    if language == "en":
+        return {}
+    words = yaml.safe_load((FILES / "messages/words.yml").read_text())[language]
+    return {**words["message"]["severity"], "none": words["test_alert"]["threshold"]}
 
 
 def write(folder: Path = DOCS) -> None:

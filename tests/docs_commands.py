@@ -138,8 +138,12 @@ class Block:
 
 
 def pages(root: Path = ROOT) -> list[Path]:
-    """The pages people read, generated ones included."""
-    return [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    """The pages people read, generated ones included.
+
+    Not the Korean runbooks: their commands are those of the English ones (tests/unit/test_runbooks_ko.py).
+    """
+    found = sorted((root / "docs").rglob("*.md"))
+    return [root / "README.md", *(path for path in found if path.parent != root / "docs/runbooks/ko")]
 
 
 def blocks(text: str, page: str = "") -> Iterator[Block]:

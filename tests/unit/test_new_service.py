@@ -16,7 +16,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / "tests/new_service"
-GENERATED = {"docs/declaration.md", "docs/roles.md", "docs/runbooks/README.md", "docs/services.md"}
+GENERATED = {
+    "docs/declaration.md",
+    "docs/roles.md",
+    "docs/runbooks/README.md",
+    "docs/runbooks/ko/README.md",
+    "docs/services.md",
+}
 # The steps that need a line in a file which all services share: {file: (the text before which it stands, the line)}.
 SERVICES = "plugins/plugin_utils/services"
 SHARED: dict[str, list[tuple[str, str]]] = {
@@ -114,6 +120,7 @@ TESTS = (
     "tests/unit/test_floors.py",
     "tests/unit/test_generated_docs.py",
     "tests/unit/test_roles.py",
+    "tests/unit/test_runbooks_ko.py",
     "tests/unit/test_security.py",
     "tests/rules/test_rules.py",
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import (
@@ -49,6 +49,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
     Weekdays,
     duration_seconds,
 )
+
+_OWN_RUNBOOKS = "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks"
 
 
 class OfficeHours(Strict):
@@ -193,8 +195,10 @@ class Declaration(Strict):
     )
     disabled_alerts: list[str] = Field([], description="Names of crowsnest's own alerts to leave out.")
     runbook_url: HttpUrl = Field(
-        "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks",
-        description="Where the runbooks are; the alert's name and .md are appended.",
+        _OWN_RUNBOOKS,
+        validate_default=True,
+        description="Where the runbooks are; the alert's name and .md are appended. With language `ko`, the default "
+        "continues with /ko; a folder of your own is taken as it is.",
     )
     receivers: list[Receiver] = Field([], description="Where alerts go.")
     heartbeat_url: SecretUrl | None = Field(
@@ -239,6 +243,17 @@ class Declaration(Strict):
     uptime_kuma_keep_days: int = Field(
         180, ge=1, le=3650, description="How many days Uptime Kuma keeps its measurements."
     )
+
+    @field_validator("runbook_url")
+    @classmethod
+    def _in_the_language(cls, url: str, declared: ValidationInfo) -> str:
+        """Korean pages of crowsnest's own are in ko/; a team may have none."""
+        own = url.rstrip("/") == _OWN_RUNBOOKS
+        return f"{_OWN_RUNBOOKS}/ko" if own and declared.data.get("language") == "ko" else url
+
+    def runbook(self, alert: str) -> str:
+        """Address of the runbook of an alert."""
+        return f"{self.runbook_url.rstrip('/')}/{alert}.md"
 
 
 def read(variables: dict[str, Any]) -> Declaration:

@@ -128,14 +128,20 @@ def _finished(groups: Sequence[Mapping[str, Any]], context: Context) -> list[dic
 
 
 def _rule(rule: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """The rule with its runbook and its texts in the declared language (`summary_ko` becomes `summary`)."""
+    """The rule with its runbook and its texts in the declared language."""
     if "alert" not in rule:
         return dict(rule)
-    texts = {name: text for name, text in rule["annotations"].items() if not name.endswith("_ko")}
-    if context.declaration.language == "ko":
-        texts.update({name: rule["annotations"].get(f"{name}_ko", text) for name, text in texts.items()})
-    texts["runbook_url"] = f"{context.declaration.runbook_url.rstrip('/')}/{rule['alert']}.md"
+    texts = texts_in(context.declaration.language, rule["annotations"])
+    texts["runbook_url"] = context.declaration.runbook(rule["alert"])
     return {**rule, "annotations": texts}
+
+
+def texts_in(language: Language, annotations: Mapping[str, str]) -> dict[str, str]:
+    """The annotations of an alert in one language: in Korean `summary_ko`, where there is one, becomes `summary`."""
+    texts = {name: text for name, text in annotations.items() if not name.endswith("_ko")}
+    if language == "ko":
+        return {name: annotations.get(f"{name}_ko", text) for name, text in texts.items()}
+    return texts
 
 
 def alert_names() -> list[str]:

@@ -207,7 +207,7 @@ def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
             "key": ALERTING_KEY,
             "name": ALERTING_PATH,
             "type": "group",
-            "description": f"Runbook: {context.declaration.runbook_url.rstrip('/')}/AlertingPathAlive.md",
+            "description": f"Runbook: {context.declaration.runbook('AlertingPathAlive')}",
             "notifications": receivers,
             "resendInterval": _RESEND_BEATS,
             **_PACE,

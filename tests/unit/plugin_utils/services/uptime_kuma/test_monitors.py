@@ -156,6 +156,11 @@ def test_what_another_host_backs_up_cannot_report_to_the_server(context: MakeCon
 # --- the alerting path ---
 
 
+def test_the_alerting_path_names_the_runbook_in_the_declared_language(context: MakeContext) -> None:
+    group = alerting_path(context({"language": "ko"}), [])[0]
+    assert str(group["description"]).endswith("/docs/runbooks/ko/AlertingPathAlive.md")
+
+
 def test_what_sends_alerts_is_watched_in_a_group_that_tells_for_all_of_it(context: MakeContext) -> None:
     settings = {"ports": {"prometheus": 19090}, "runbook_url": "https://example.com/runbooks/"}
     found = alerting_path(context(settings), ["slack", "oncall"])

@@ -287,6 +287,17 @@ def test_an_app_leads_to_its_own_host_and_probes(full: Context) -> None:
     assert {"/d/host?var-host=web1", "/d/probes?var-app=shop"} <= {link.url for link in of_app(full, "shop").links}
 
 
+@pytest.mark.parametrize("language, folder", [("en", "runbooks"), ("ko", "runbooks/ko")])
+def test_dashboards_lead_to_the_runbooks_in_the_declared_language(
+    context: MakeContext, language: str, folder: str
+) -> None:
+    made = dashboards(context({"apps": APPS, "backup_remotes": REMOTES, "language": language}))
+    texts = " ".join(panel.text for each in made for panel in panels(each))
+    urls = [link.url for each in made for link in each.links] + re.findall(r"\]\((http[^)]+)\)", texts)
+    runbooks = [url for url in urls if "/runbooks" in url]
+    assert len(runbooks) > len(made) / 2 and {url.partition("/docs/")[2] for url in runbooks} == {folder}
+
+
 def test_a_firing_alert_leads_to_a_dashboard_that_exists(full: Context) -> None:
     """An app that is only probed has no dashboard of its own: its alerts lead to the probes."""
     table = next(panel for panel in panels(dashboards(full)[0]) if panel.title == "Alerts firing now")
