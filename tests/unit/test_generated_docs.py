@@ -25,7 +25,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("README*.md")), *sorted(DOCS.rglob("*.md"))]
 # Stand-ins for a reader's own inventory.
 OWN_INVENTORIES = ("inventories/production", "inventories/NAME")
 VERBS = verbs()
