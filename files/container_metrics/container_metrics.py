@@ -4,7 +4,7 @@
 """Writes what the Docker engine knows of every container of this host as a file for node exporter.
 
 It only reads from the engine. The file is replaced as a whole, or stays as it was; node exporter exports when it was
-written (node_textfile_mtime_seconds). A comment in it is the program's memory: which image each container was made with.
+written (node_textfile_mtime_seconds). A comment in it is the program's memory: with which image a container was made.
 Python 3.9, standard library: it runs with the Python of the system.
 
 Sources: https://docs.docker.com/reference/api/engine/ (one-shot statistics need Docker 20.10 or newer),
@@ -144,7 +144,7 @@ Sample = tuple[dict[str, str], dict[str, float]]
 
 @dataclass(frozen=True)
 class Seen:
-    """What is remembered of a thing: the ID of its image, when it was last seen, and when its image changed, or None."""
+    """What is remembered of a thing: the ID of its image, when it was last seen, when its image changed (or None)."""
 
     image: str
     seen: float

@@ -435,7 +435,10 @@ HISTORIES: dict[str, tuple[Looks, dict[str, int]]] = {
     "nothing happens": ([(10, [web("a", 5)]), (11, [web("a", 5)])], {}),
     "restarted": ([(10, [web("a", 5)]), (11, [web("a", 5, StartedAt="2026-11-21T10:10:50Z")])], {}),
     "made anew with the same image": ([(10, [web("a", 5)]), (13, [web("a", 12)])], {}),
-    "made anew with another one": ([(10, [web("a", 5)]), (13, [web("b", 12)]), (14, [web("b", 12)])], {"shop-web-1": 12}),
+    "made anew with another one": (
+        [(10, [web("a", 5)]), (13, [web("b", 12)]), (14, [web("b", 12)])],
+        {"shop-web-1": 12},
+    ),
     "and made anew once more": ([(10, [web("a", 5)]), (13, [web("b", 12)]), (20, [web("b", 19)])], {"shop-web-1": 12}),
     "the image before again": ([(10, [web("a", 5)]), (13, [web("b", 12)]), (20, [web("a", 19)])], {"shop-web-1": 19}),
     "gone for a while": ([(10, [web("a", 5)]), (13, []), (30, [web("b", 29)])], {"shop-web-1": 29}),
@@ -446,7 +449,11 @@ HISTORIES: dict[str, tuple[Looks, dict[str, int]]] = {
         {"shop-web-1": 12},
     ),
     "and both": (
-        [(10, [web("a", 5), web("a", 5, 2)]), (13, [web("b", 12), web("a", 5, 2)]), (15, [web("b", 12), web("b", 14, 2)])],
+        [
+            (10, [web("a", 5), web("a", 5, 2)]),
+            (13, [web("b", 12), web("a", 5, 2)]),
+            (15, [web("b", 12), web("b", 14, 2)]),
+        ],
         {"shop-web-1": 12, "shop-web-2": 12},
     ),
     "under a name that rises": ([(10, [web("a", 5, 7)]), (13, [web("b", 12, 8)])], {"shop-web-8": 12}),
@@ -454,19 +461,31 @@ HISTORIES: dict[str, tuple[Looks, dict[str, int]]] = {
         [(10, [web("a", 5)]), (13, [web("a", 5), web("b", 12, 2)]), (15, [web("a", 5)])],
         {"shop-web-1": 13},
     ),
-    "another service": ([(10, [web("a", 5)]), (13, [web("a", 5), container("shop-db-1", created=made(12), image="b")])], {}),
+    "another service": (
+        [(10, [web("a", 5)]), (13, [web("a", 5), container("shop-db-1", created=made(12), image="b")])],
+        {},
+    ),
     "by hand": (
-        [(10, [container("redis", image="a", created=made(5))]), (13, [container("redis", image="b", created=made(12))])],
+        [
+            (10, [container("redis", image="a", created=made(5))]),
+            (13, [container("redis", image="b", created=made(12))]),
+        ],
         {"redis": 12},
     ),
     "run beside the service": (
         [
             (10, [web("a", 5)]),
-            (13, [web("a", 5), container("x", image="b", created=made(12), labels=compose("shop", "web", oneoff="True"))]),
+            (
+                13,
+                [
+                    web("a", 5),
+                    container("x", image="b", created=made(12), labels=compose("shop", "web", oneoff="True")),
+                ],
+            ),
         ],
         {},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture

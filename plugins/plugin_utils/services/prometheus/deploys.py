@@ -61,14 +61,15 @@ def deployed(rule: Mapping[str, Any], language: Language) -> str:
     """A Prometheus template, an alert's annotation: the last deploy of its app before it began, else nothing.
 
     Prometheus keeps when an alert began in ALERTS_FOR_STATE, from its second evaluation on; at its first it begins. A
-    deploy is looked up as it was known then, so a later one, which mends the fault, does not change what is said.
+    deploy is looked up as it was known then and shortly after, so a later one, which mends the fault, changes nothing.
     https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
     """
     own = {"alertname": rule["alert"], **rule["labels"]}
     fixed = ", ".join(f"{name}='{value}'" for name, value in own.items() if "{{" not in value)
     began = f'query (printf "min(ALERTS_FOR_STATE{{{fixed}%s}}) or vector(time())" $others) | first | value'
-    deploys = f"{DEPLOYED}{{app=%[1]q}} @ %[2]s offset -{_KNOWN_SECONDS}s"
-    last = f"topk(1, {deploys} > %[2]s - {_BEFORE_SECONDS} <= %[2]s + {_AFTER_SECONDS})"
+    deploys = f"{DEPLOYED}{{app=%[1]q}} @ %[2]s"
+    known = f"{deploys} offset -{_KNOWN_SECONDS}s <= %[2]s + {_AFTER_SECONDS} or {deploys}"
+    last = f"topk(1, ({known}) > %[2]s - {_BEFORE_SECONDS})"
     minutes = f'query (printf "floor(clamp_min(%[2]s - {last}, 0) / 60)" $labels.app $began)'
     return (
         '{{ if $labels.app }}{{ $others := "" }}{{ range $name, $value := $labels }}'
