@@ -4,7 +4,8 @@
 """Writes what the Docker engine knows of every container of this host as a file for node exporter.
 
 It only reads from the engine. The file is replaced as a whole, or stays as it was; node exporter exports when it was
-written (node_textfile_mtime_seconds). Python 3.9, standard library: it runs with the Python of the system.
+written (node_textfile_mtime_seconds). A comment in it is the program's memory: with which image a container was made.
+Python 3.9, standard library: it runs with the Python of the system.
 
 Sources: https://docs.docker.com/reference/api/engine/ (one-shot statistics need Docker 20.10 or newer),
 https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
@@ -17,12 +18,14 @@ import calendar
 import http.client
 import json
 import os
+import re
 import socket
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -35,6 +38,10 @@ WORKERS = 16
 EVENTS_SECONDS = 600
 # What an engine says of a container that never started or never ended.
 NEVER = "0001-01-01"
+# No container or image is older than Docker's first release; some programs date every image 1970 or 1980.
+FIRST_DOCKER = 1363737600.0
+# Begins the comment that is the memory, how long a container that is gone is remembered, and how many containers are.
+MEMORY, MEMORY_SECONDS, MEMORY_LIMIT, MEMORY_BYTES = "# crowsnest images: ", 7 * 86400.0, 1000, 4 * 1024 * 1024
 
 # {metric: (type, help)}, in the order of the file.
 METRICS: dict[str, tuple[str, str]] = {
@@ -44,6 +51,8 @@ METRICS: dict[str, tuple[str, str]] = {
     "container_oom_time_seconds": ("gauge", "When memory ran out in it and a process was killed; 10 minutes."),
     "container_exit_code": ("gauge", "Exit code of its last end; 0 while it runs."),
     "container_start_time_seconds": ("gauge", "Its last start, Unix time."),
+    "container_image_changed_time_seconds": ("gauge", "When it was made with another image than before, Unix time."),
+    "container_image_created_time_seconds": ("gauge", "When its image was built, Unix time. Missing without a date."),
     "container_health": ("gauge", "Its health check: 1 healthy, 0 not or not yet. Missing without a health check."),
     "container_memory_limit_bytes": ("gauge", "Where the kernel kills it; 0 without a limit."),
     "container_memory_working_set_bytes": ("gauge", "Memory in use, without files read once (inactive_file)."),
@@ -133,20 +142,40 @@ class Engine:
 Sample = tuple[dict[str, str], dict[str, float]]
 
 
-def collect(engine: Engine, now: float) -> list[Sample]:
-    """Every container of the host, whoever started it, ordered by name. Raises EngineError."""
+@dataclass(frozen=True)
+class Seen:
+    """What is remembered of a thing: the ID of its image, when it was last seen, when its image changed (or None)."""
+
+    image: str
+    seen: float
+    changed: float | None = None
+
+
+# {project, service, container: what is remembered of them}, as `thing` names them.
+Memory = dict[tuple[str, str, str], Seen]
+
+
+def collect(engine: Engine, now: float, before: Memory) -> tuple[list[Sample], Memory]:
+    """Every container of the host, whoever started it, ordered by name, and what to remember. Raises EngineError."""
     with ThreadPoolExecutor(WORKERS) as pool:
         events = pool.submit(engine.events, now - EVENTS_SECONDS, now, type=["container"], event=["oom"])
         ids = [container["Id"] for container in engine.get("/containers/json", all="1") or []]
         found = list(pool.map(lambda each: look(engine, each), ids))
+        there = [each for each in found if each]
+        images = sorted({inspected["Image"] for _, inspected, _ in there})
+        built = dict(zip(images, pool.map(lambda image: image_time(engine, image), images)))
         killed = {event["Actor"]["ID"]: event["timeNano"] / 1e9 for event in events.result()}
+    memory = remembered([inspected for _, inspected, _ in there], now, before)
     samples = []
-    for identity, inspected, stats in (each for each in found if each):
+    for identity, inspected, stats in there:
         values = {**state_values(inspected), **resource_values(stats)}
         if identity in killed:
             values["container_oom_time_seconds"] = killed[identity]
-        samples.append((labels(inspected), values))
-    return sorted(samples, key=lambda sample: sample[0]["container"])
+        times = {"created": built[inspected["Image"]], "changed": changed_time(inspected, memory)}
+        dated = {f"container_image_{what}_time_seconds": time for what, time in times.items() if time is not None}
+        named = {**labels(inspected), "image": inspected["Config"].get("Image") or ""}
+        samples += [(labels(inspected), values), (named, dated)]
+    return sorted(samples, key=lambda sample: sample[0]["container"]), memory
 
 
 def look(engine: Engine, identity: str) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
@@ -162,6 +191,70 @@ def look(engine: Engine, identity: str) -> tuple[str, dict[str, Any], dict[str, 
         with suppress(RefusedError):
             stats = engine.get(f"/containers/{quote(identity)}/stats", **{"stream": "false", "one-shot": "true"})
     return identity, inspected, stats or {}
+
+
+def image_time(engine: Engine, image: str) -> float | None:
+    """When an image was built, Unix time; None when it is removed, cannot be looked at or has no date."""
+    with suppress(RefusedError, ValueError):
+        built = unix_time((engine.get(f"/images/{quote(image, safe=':')}/json") or {}).get("Created") or NEVER)
+        return built if built >= FIRST_DOCKER else None
+    return None
+
+
+def thing(inspected: dict[str, Any]) -> tuple[str, str, str]:
+    """What a new container takes the place of: any of the same service of compose, else one of the same name."""
+    named = labels(inspected)
+    return named["project"], named["service"], "" if named["service"] else named["container"]
+
+
+def newest(containers: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """{thing: its container that was made last}: replicas are made anew one after the other."""
+    return {thing(each): each for each in sorted(containers, key=lambda each: unix_time(each["Created"]))}
+
+
+def remembered(containers: list[dict[str, Any]], now: float, before: Memory) -> Memory:
+    """The memory after this look. What was never seen before has not changed, so a memory that is lost tells nothing.
+
+    A container that was not there at the last look was made since. Else an older one is the last one again: others were
+    removed since that look.
+    """
+    memory = {key: seen for key, seen in before.items() if now - seen.seen < MEMORY_SECONDS}
+    for key, inspected in newest(containers).items():
+        image, last = inspected["Image"], before.get(key)
+        changed = last.changed if last else None
+        if last and last.image != image:
+            changed = max(unix_time(inspected["Created"]), last.seen)
+        memory[key] = Seen(image, now, changed)
+    return dict(sorted(memory.items(), key=lambda item: -item[1].seen)[:MEMORY_LIMIT])
+
+
+def changed_time(inspected: dict[str, Any], memory: Memory) -> float | None:
+    """When the image of this container's thing changed; None for a replica that still has the image before."""
+    seen = memory.get(thing(inspected))
+    return seen.changed if seen and seen.image == inspected["Image"] else None
+
+
+def read_memory(file: Path) -> Memory:
+    """The memory in the file that was written last; what is damaged is as if it was never seen."""
+    with suppress(OSError, ValueError, RecursionError):
+        # O_NOFOLLOW and O_NONBLOCK: who may write to the folder cannot lead us elsewhere or make us wait.
+        number = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(number, "rb") as opened:
+            lines = opened.read(MEMORY_BYTES).decode(errors="replace").splitlines()
+        found = json.loads(next((line[len(MEMORY) :] for line in lines if line.startswith(MEMORY)), "[]"))
+        return dict(filter(None, map(_seen, found))) if isinstance(found, list) else {}
+    return {}
+
+
+def _seen(entry: Any) -> tuple[tuple[str, str, str], Seen] | None:
+    """An entry of the memory, [project, service, container, image, seen, changed]; None when it is none."""
+    if not isinstance(entry, list) or len(entry) != 6 or not all(isinstance(each, str) for each in entry[:4]):
+        return None
+    project, service, container, image, seen, changed = entry
+    times = [seen] if changed is None else [seen, changed]
+    if not all(isinstance(each, float) and FIRST_DOCKER <= each <= time.time() + 86400 for each in times):
+        return None
+    return (project, service, container), Seen(image, seen, changed)
 
 
 def labels(inspected: dict[str, Any]) -> dict[str, str]:
@@ -213,14 +306,22 @@ def resource_values(stats: dict[str, Any]) -> dict[str, float]:
 
 
 def unix_time(text: str) -> float:
-    """`2026-11-21T18:51:01.42114652Z` as seconds; Go writes up to nine digits, which Python's own parser refuses."""
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction or 0}")
+    """`2026-11-21T18:51:01.42114652Z` as seconds; Go writes up to nine digits, which Python's own parser refuses.
+
+    Images may be dated in a time zone, `+09:00`. Raises ValueError.
+    """
+    match = re.fullmatch(r"([-\dT:]+)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))", text)
+    if not match:
+        raise ValueError(f"{text[:40]!r} is no time")
+    whole, fraction, sign, hours, minutes = match.groups()
+    ahead = int(f"{sign}1") * (int(hours) * 3600 + int(minutes) * 60) if sign else 0
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) - ahead + float(fraction or 0)
 
 
-def exposition(samples: list[Sample]) -> str:
+def exposition(samples: list[Sample], memory: Memory) -> str:
     """The file's text."""
-    lines = []
+    kept = [[*key, seen.image, seen.seen, seen.changed] for key, seen in memory.items()]
+    lines = [MEMORY + json.dumps(kept)]
     for name, (kind, words) in METRICS.items():
         lines += [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
         lines += [f"{name}{_braces(given)} {values[name]!r}" for given, values in samples if name in values]
@@ -258,7 +359,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--timeout", type=float, default=ANSWER_SECONDS, help="seconds that the engine has altogether")
     options = parser.parse_args(arguments)
     try:
-        write(options.folder, exposition(collect(Engine(options.socket, options.timeout), time.time())))
+        before = read_memory(options.folder / FILE)
+        found = collect(Engine(options.socket, options.timeout), time.time(), before)
+        write(options.folder, exposition(*found))
     except EngineError as error:
         return _fail(str(error))
     except OSError as error:

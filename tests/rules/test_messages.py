@@ -164,6 +164,28 @@ def test_a_whole_message(folders: dict[str, Path]) -> None:
     assert korean["text.plain"].startswith(KOREAN)
 
 
+DEPLOYED = {**FULL, "deployed": "image of <web> changed 4 min\nbefore the fault began"}
+SAID = {
+    "text.slack": "KST\nDeployed: image of &lt;web&gt; changed 4 min before the fault began\nV",
+    "text.discord": "KST\nDeployed: image of \\<web\\> changed 4 min before the fault began\nV",
+    "text.plain": "KST\nDeployed: image of <web> changed 4 min before the fault began\nV",
+}
+
+
+@pytest.mark.parametrize("part", SAID)
+def test_a_deploy_is_a_line_below_the_time_it_began(folders: dict[str, Path], part: str) -> None:
+    for status in ("firing", "resolved"):
+        with_one, without = (
+            message(folders["en"], alert({**FULL, "deployed": text}, status))[part]
+            for text in (DEPLOYED["deployed"], "")
+        )
+        wanted = SAID[part] if status == "firing" else SAID[part].replace("\nV", "\nUntil")
+        assert wanted in with_one
+        assert [line for line in with_one.splitlines() if not line.startswith("Deployed")] == without.splitlines()
+        assert "Deployed" not in without
+    assert "KST\n배포: image" in message(folders["ko"], alert(DEPLOYED))["text.plain"]
+
+
 def test_a_notice_has_neither_state_nor_times_and_cannot_be_silenced(folders: dict[str, Path]) -> None:
     done = alert({**FULL, "summary": "Backup done: shop"}, severity="none", crowsnest_alert="true", app="shop")
     for each in folders.values():
@@ -233,7 +255,7 @@ HOSTILE = st.sampled_from(
     ]
 )
 TEXT = HOSTILE | st.text(max_size=40)
-NAMES = ("summary", "description", "message", "value", "threshold", "runbook_url", "runbook")
+NAMES = ("summary", "description", "message", "value", "threshold", "runbook_url", "runbook", "deployed")
 ALERTS = st.builds(
     lambda labels, annotations, more, url: {
         **alert(annotations),

@@ -33,7 +33,14 @@ DECLARED: dict[str, Any] = {
     "backup_remotes": {"offsite": {"bucket": "shop-backups", "region": "ap-northeast-2"}},
     "backup_stack": {"remote": "offsite"},
     "apps": [
-        {"name": name, "framework": name, "url": "https://shop.example.com/", "metrics": [":8000"], "health": HEALTH}
+        {
+            "name": name,
+            "container": name,
+            "framework": name,
+            "url": "https://shop.example.com/",
+            "metrics": [":8000"],
+            "health": HEALTH,
+        }
         for name in ("django", "fastapi", "flask", "generic")
     ]
     + [
@@ -80,6 +87,9 @@ def everything() -> dict[str, tuple[str, str]]:
         legends = [query.legend for row in dashboard.rows for panel in row.panels for query in panel.queries]
         for number, (query, legend) in enumerate(zip(queries(dashboard, "1m"), legends, strict=True)):
             found[f"{query.dashboard}: {query.panel} #{number}"] = (query.expr, legend)
+        for mark in dashboard.marks:
+            expr = mark.expr.replace("$host", ".+").replace("$environment", DECLARED["environment"])
+            found[f"{dashboard.uid}: {mark.name}"] = (expr, f"{mark.title} {mark.text}")
     for name, text in rule_files(context).items():
         for group in yaml.safe_load(text)["groups"]:
             for number, rule in enumerate(group["rules"]):

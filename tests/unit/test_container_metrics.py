@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import socketserver
 import subprocess
@@ -119,15 +120,20 @@ STATS_NONE: dict[str, Any] = {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "m
 
 
 def container(name: str, status: str = "running", **more: Any) -> dict[str, Any]:
-    """An answer of /containers/{id}/json, with what the program reads; further words go to State."""
+    """An answer of /containers/{id}/json, with what the program reads; further words go to State.
+
+    `image` is its name and stands for its ID, `created` when the container was made.
+    """
     labels, memory, restarts = more.pop("labels", None), more.pop("memory", 0), more.pop("restarts", 0)
+    image, created = more.pop("image", "shop:1"), more.pop("created", "2026-11-21T18:51:00.9Z")
     state = {
         "Status": status, "Running": status in ("running", "paused", "restarting"), "OOMKilled": False, "ExitCode": 0,
         "StartedAt": "2026-11-21T18:51:01.42114652Z", "FinishedAt": "0001-01-01T00:00:00Z",
     }  # fmt: skip
     return {
         "Id": name.encode().hex().ljust(64, "0"), "Name": f"/{name}", "RestartCount": restarts,
-        "State": state | more, "HostConfig": {"Memory": memory}, "Config": {"Labels": labels},
+        "State": state | more, "HostConfig": {"Memory": memory}, "Config": {"Labels": labels, "Image": image},
+        "Image": f"sha256:{image.encode().hex()}", "Created": created,
     }  # fmt: skip
 
 
@@ -137,8 +143,10 @@ def compose(project: str, service: str, **more: str) -> dict[str, str]:
     }
 
 
-def answering(*found: tuple[dict[str, Any], dict[str, Any]], events: str = "") -> Answer:
-    """An engine with these containers and statistics."""
+def answering(
+    *found: tuple[dict[str, Any], dict[str, Any]], events: str = "", built: str | None = "2026-11-20T10:00:00Z"
+) -> Answer:
+    """An engine with these containers and statistics; `built`: the date of each image, None where it was removed."""
     by_id = {inspected["Id"]: (inspected, stats) for inspected, stats in found}
 
     def answer(path: str, query: dict[str, str]) -> tuple[int, Any]:
@@ -149,6 +157,8 @@ def answering(*found: tuple[dict[str, Any], dict[str, Any]], events: str = "") -
             assert json.loads(query["filters"]) == {"type": ["container"], "event": ["oom"]}
             assert int(query["since"]) < int(query["until"]) <= time.time()
             return 200, events
+        if path.startswith("/images/sha256:"):
+            return (200, {"Created": built}) if built else (404, {"message": "No such image"})
         _, _, identity, what = path.split("/")
         if what == "stats":
             assert query == {"stream": "false", "one-shot": "true"}
@@ -170,6 +180,7 @@ def metrics(tmp_path: Path) -> dict[str, float]:
 
 
 DB = '{container="shop-db-1",project="shop",service="db"}'
+IMAGE = DB.replace("}", ',image="shop:1"}')
 
 
 # name: statistics, working set, unreclaimable, CPU
@@ -191,6 +202,7 @@ def test_a_running_container(tmp_path: Path, engine: Callable[[Answer], Server],
         f"container_oom_killed{DB}": 0,
         f"container_exit_code{DB}": 0,
         f"container_start_time_seconds{DB}": pytest.approx(1795287061.42114652, abs=1e-6),
+        f"container_image_created_time_seconds{IMAGE}": 1795168800,
         f"container_health{DB}": 1,
         f"container_memory_limit_bytes{DB}": 201326592,
         f"container_memory_working_set_bytes{DB}": working_set,
@@ -209,6 +221,7 @@ def test_an_ended_container_has_no_memory_and_its_exit_code(tmp_path: Path, engi
         f"container_oom_killed{DB}": 1,
         f"container_exit_code{DB}": 137,
         f"container_start_time_seconds{DB}": pytest.approx(1795287061.42114652, abs=1e-6),
+        f"container_image_created_time_seconds{IMAGE}": 1795168800,
         f"container_memory_limit_bytes{DB}": 0,
     }
 
@@ -358,6 +371,222 @@ def test_a_container_whose_statistics_fail_keeps_its_state(tmp_path: Path, engin
     assert run(tmp_path) == 0
     assert metrics(tmp_path)[f"container_running{DB}"] == 1
     assert f"container_memory_working_set_bytes{DB}" not in metrics(tmp_path)
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+def test_each_image_is_looked_at_once_and_a_removed_one_has_no_age(
+    tmp_path: Path, engine: Callable[[Answer], Server]
+) -> None:
+    asked = []
+    well = answering(*((container(f"shop-{number}", image=f"shop:{number % 2}"), STATS_V2) for number in range(6)))
+
+    def answer(path: str, query: dict[str, str]) -> tuple[int, Any]:
+        if path.startswith("/images/"):
+            asked.append(path)
+        return (404, {"message": "No such image"}) if path.endswith("30/json") else well(path, query)
+
+    engine(answer)
+    assert run(tmp_path) == 0
+    assert len(asked) == len(set(asked)) == 2
+    ages = {series for series in metrics(tmp_path) if series.startswith("container_image_created")}
+    assert {series.split('"')[1] for series in ages} == {"shop-1", "shop-3", "shop-5"}
+
+
+# What the engine says of the date of an image: Unix time, or None.
+DATES: dict[str, tuple[Any, float | None]] = {
+    "of a build elsewhere": ("2026-11-20T19:00:00.5+09:00", 1795168800.5),
+    "west of Greenwich": ("2026-11-20T05:30:00-04:30", 1795168800),
+    "none": ("0001-01-01T00:00:00Z", None),
+    "made equal for all": ("1980-01-01T00:00:01Z", None),
+    "empty": ("", None),
+    "missing": (None, None),
+    "no date": ("yesterday", None),
+}
+
+
+@pytest.mark.parametrize("name", DATES)
+def test_the_date_of_an_image(tmp_path: Path, engine: Callable[[Answer], Server], name: str) -> None:
+    said, wanted = DATES[name]
+    well = answering((container("shop-db-1", labels=compose("shop", "db")), STATS_V2))
+    engine(lambda path, query: (200, {"Created": said}) if path.startswith("/images/") else well(path, query))
+    assert run(tmp_path) == 0
+    assert metrics(tmp_path).get(f"container_image_created_time_seconds{IMAGE}") == wanted
+
+
+def web(image: str, minute: int, number: int = 1, **more: Any) -> dict[str, Any]:
+    """A container of the service web that was made at this minute of the hour."""
+    return container(f"shop-web-{number}", labels=compose("shop", "web"), image=image, created=made(minute), **more)
+
+
+def made(minute: int) -> str:
+    return f"2026-11-21T10:{minute:02}:00Z"
+
+
+def at(minute: int) -> float:
+    return float(program.unix_time(made(minute)))
+
+
+# Looks one after the other: (minute, the containers that are there). Then when images changed: {container: minute}.
+Looks = list[tuple[int, list[dict[str, Any]]]]
+HISTORIES: dict[str, tuple[Looks, dict[str, int]]] = {
+    "the first look": ([(10, [web("a", 5)])], {}),
+    "nothing happens": ([(10, [web("a", 5)]), (11, [web("a", 5)])], {}),
+    "restarted": ([(10, [web("a", 5)]), (11, [web("a", 5, StartedAt="2026-11-21T10:10:50Z")])], {}),
+    "made anew with the same image": ([(10, [web("a", 5)]), (13, [web("a", 12)])], {}),
+    "made anew with another one": (
+        [(10, [web("a", 5)]), (13, [web("b", 12)]), (14, [web("b", 12)])],
+        {"shop-web-1": 12},
+    ),
+    "and made anew once more": ([(10, [web("a", 5)]), (13, [web("b", 12)]), (20, [web("b", 19)])], {"shop-web-1": 12}),
+    "the image before again": ([(10, [web("a", 5)]), (13, [web("b", 12)]), (20, [web("a", 19)])], {"shop-web-1": 19}),
+    "gone for a while": ([(10, [web("a", 5)]), (13, []), (30, [web("b", 29)])], {"shop-web-1": 29}),
+    "does not start": ([(10, [web("a", 5)]), (13, [web("b", 12, status="created")])], {"shop-web-1": 12}),
+    "a replica more": ([(10, [web("a", 5)]), (13, [web("a", 5), web("a", 12, 2)])], {}),
+    "replicas one after the other": (
+        [(10, [web("a", 5), web("a", 5, 2)]), (13, [web("b", 12), web("a", 5, 2)])],
+        {"shop-web-1": 12},
+    ),
+    "and both": (
+        [
+            (10, [web("a", 5), web("a", 5, 2)]),
+            (13, [web("b", 12), web("a", 5, 2)]),
+            (15, [web("b", 12), web("b", 14, 2)]),
+        ],
+        {"shop-web-1": 12, "shop-web-2": 12},
+    ),
+    "under a name that rises": ([(10, [web("a", 5, 7)]), (13, [web("b", 12, 8)])], {"shop-web-8": 12}),
+    "the new one is removed again": (
+        [(10, [web("a", 5)]), (13, [web("a", 5), web("b", 12, 2)]), (15, [web("a", 5)])],
+        {"shop-web-1": 13},
+    ),
+    "another service": (
+        [(10, [web("a", 5)]), (13, [web("a", 5), container("shop-db-1", created=made(12), image="b")])],
+        {},
+    ),
+    "by hand": (
+        [
+            (10, [container("redis", image="a", created=made(5))]),
+            (13, [container("redis", image="b", created=made(12))]),
+        ],
+        {"redis": 12},
+    ),
+    "run beside the service": (
+        [
+            (10, [web("a", 5)]),
+            (
+                13,
+                [
+                    web("a", 5),
+                    container("x", image="b", created=made(12), labels=compose("shop", "web", oneoff="True")),
+                ],
+            ),
+        ],
+        {},
+    ),
+}
+
+
+@pytest.fixture
+def look(
+    tmp_path: Path, engine: Callable[[Answer], Server], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, float]]:
+    """Runs the program at a minute with these containers: {container: when its image changed}."""
+    server = engine(answering())
+
+    def look(minute: float, containers: list[dict[str, Any]]) -> dict[str, float]:
+        with monkeypatch.context() as clock:
+            server.answer = answering(*((each, STATS_V2) for each in containers))
+            clock.setattr(program.time, "time", lambda: at(0) + 60 * minute)
+            assert run(tmp_path) == 0
+        changed = {name: value for name, value in metrics(tmp_path).items() if "image_changed" in name}
+        return {series.split('"')[1]: value for series, value in changed.items()}
+
+    return look
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_when_an_image_changed(look: Callable[..., dict[str, float]], name: str) -> None:
+    looks, wanted = HISTORIES[name]
+    found = [look(minute, containers) for minute, containers in looks][-1]
+    assert found == {container: at(minute) for container, minute in wanted.items()}
+
+
+def test_a_container_is_remembered_for_a_week_after_it_was_seen(look: Callable[..., dict[str, float]]) -> None:
+    day = 24 * 60
+    assert look(10, [web("a", 5)]) == look(10 + 6.9 * day, []) == {}
+    assert look(10 + 6.95 * day, [{**web("b", 5), "Created": "2026-11-28T08:00:00Z"}]) != {}
+    assert look(10 + 14 * day, []) == look(15 + 14 * day, [{**web("c", 5), "Created": "2026-12-05T10:11:00Z"}]) == {}
+
+
+def test_the_image_has_its_name_as_given(look: Callable[..., dict[str, float]], tmp_path: Path) -> None:
+    look(10, [web("a", 5)])
+    look(13, [web('쇼핑몰/"web"\\1', 12)])
+    text = (tmp_path / "textfile" / FILE).read_text()
+    assert r'project="shop",service="web",image="쇼핑몰/\"web\"\\1"} ' in text
+
+
+# What stands in the file before, after the word that begins the memory: the program goes on as if it saw all anew.
+KEY = '"shop","web",""'
+DAMAGED: dict[str, str] = {
+    "cut off": f'[[{KEY},"sha256:61",1795255800.0,nu',
+    "no list": '{"shop": 1}',
+    "a text": '"shop"',
+    "no entries": "[1, null, [], {}]",
+    "too short": f'[[{KEY},"sha256:61"]]',
+    "a number for a name": '[[1,"web","","sha256:61",1795255800.0,null]]',
+    "a text for a time": f'[[{KEY},"sha256:61","now",null]]',
+    "a truth for a time": f'[[{KEY},"sha256:61",true,null]]',
+    "no number": f'[[{KEY},"sha256:61",NaN,NaN]]',
+    "a time without end": f'[[{KEY},"sha256:61",1e999,null]]',
+    "from the future": f'[[{KEY},"sha256:61",1795955800.0,null]]',
+    "a change in the future": f'[[{KEY},"sha256:61",1795255800.0,1795955800.0]]',
+    "nested": "[" * 100_000,
+    "binary": "\udcff\x00",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_memory_tells_nothing_and_stops_nothing(
+    look: Callable[..., dict[str, float]], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "textfile").mkdir()
+    text = f"{program.MEMORY}{DAMAGED[name]}\n"
+    (tmp_path / "textfile" / FILE).write_bytes(text.encode(errors="surrogateescape"))
+    assert look(13, [web("b", 12)]) == {}
+    assert look(15, [web("c", 14)]) == {"shop-web-1": at(14)}
+
+
+def test_the_memory_above_is_a_good_one_but_for_its_damage(
+    look: Callable[..., dict[str, float]], tmp_path: Path
+) -> None:
+    (tmp_path / "textfile").mkdir()
+    (tmp_path / "textfile" / FILE).write_text(f'{program.MEMORY}[[{KEY},"sha256:61",1795255800.0,null]]\n')
+    assert look(13, [web("b", 12)]) == {"shop-web-1": at(12)}
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "nothing"])
+def test_what_is_no_file_is_not_read(look: Callable[..., dict[str, float]], tmp_path: Path, kind: str) -> None:
+    look(10, [web("a", 5)])
+    file, kept = tmp_path / "textfile" / FILE, tmp_path / "kept"
+    file.rename(kept)
+    if kind == "link":
+        file.symlink_to(kept)
+    elif kind == "pipe":
+        os.mkfifo(file)
+    assert look(13, [web("b", 12)]) == {}
+
+
+def test_the_memory_has_an_end(
+    look: Callable[..., dict[str, float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "MEMORY_LIMIT", 3)
+    many = [container(f"job-{number}", image="a", created=made(5)) for number in range(5)]
+    look(10, many)
+    look(11, [web("a", 5)])
+    assert look(13, [web("b", 12)]) == {"shop-web-1": at(12)}
+    assert len(program.read_memory(tmp_path / "textfile" / FILE)) == 3
 
 
 def failing_at(what: str, status: int, body: Any) -> Answer:

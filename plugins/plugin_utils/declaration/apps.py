@@ -114,7 +114,11 @@ class App(HttpOptions):
     )
     url: AskedUrl | None = Field(None, description="The public address; it is probed, and its certificate is checked.")
     host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
-    container: Container | None = Field(None, description="Name of its main container, for alert messages.")
+    container: Container | None = Field(
+        None,
+        description="Name of its main container, for alert messages. They and the dashboard also tell when its image "
+        "or another one of its compose project changed.",
+    )
     metrics: list[MetricsItem] = Field(
         [],
         description="Pages on which it shows its metrics: each is text, its `address`, or a mapping where it wants "

@@ -22,6 +22,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import budget_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.deploys import (
+    deploy_series,
+    deployed,
+    has_deploys,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import profile_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import Language, recorded
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.signal_rules import signal_rules
@@ -62,6 +67,7 @@ def rule_files(context: Context) -> dict[str, str]:
     groups |= app_files(declared.apps, declared.language, told_by_sentry(context))
     groups["redis_exporter.yml"] = [queue_limits(context), *groups["redis_exporter.yml"]]
     groups["pushgateway.yml"] = [push_limits(context), *groups["pushgateway.yml"]]
+    groups["containers.yml"] = [*groups["containers.yml"], deploy_series(context)]
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},
@@ -128,11 +134,13 @@ def _finished(groups: Sequence[Mapping[str, Any]], context: Context) -> list[dic
 
 
 def _rule(rule: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """The rule with its runbook and its texts in the declared language."""
+    """The rule with its runbook, its texts in the declared language, and what was deployed before it began."""
     if "alert" not in rule:
         return dict(rule)
     texts = texts_in(context.declaration.language, rule["annotations"])
     texts["runbook_url"] = context.declaration.runbook(rule["alert"])
+    if any(has_deploys(app) and app.name == rule["labels"].get("app", app.name) for app in context.declaration.apps):
+        texts["deployed"] = deployed(rule, context.declaration.language)
     return {**rule, "annotations": texts}
 
 

@@ -59,10 +59,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Query,
     Row,
     Variable,
+    deploy_mark,
     host_link,
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import instance
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.deploys import DEPLOYED, has_deploys
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import (
     PROFILES,
     Answers,
@@ -106,6 +108,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
         ),
         links=tuple(links),
         app=app.name,
+        marks=(deploy_mark(f"{DEPLOYED}{{{_of_app(app)}}}"),) if has_deploys(app) else (),
     )
 
 

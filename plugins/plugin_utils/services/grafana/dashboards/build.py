@@ -22,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Column,
     Dashboard,
     Link,
+    Mark,
     Panel,
     Query,
     Variable,
@@ -64,7 +65,9 @@ def dashboard_json(dashboard: Dashboard, timezone: str) -> str:
             built.with_panel(_panel(panel).id(number).grid_pos(position))
             number += 1
         y = max((position.y + position.h for position in positions), default=y)
-    return str(JSONEncoder(sort_keys=True, indent=1).encode(built.build())) + "\n"
+    whole = built.build()
+    whole.annotations = models.AnnotationContainer([_Annotation(mark) for mark in dashboard.marks])
+    return str(JSONEncoder(sort_keys=True, indent=1).encode(whole)) + "\n"
 
 
 def _positions(panels: tuple[Panel, ...], y: int) -> Iterator[models.GridPos]:
@@ -86,6 +89,19 @@ def _link(link: Link) -> sdk.DashboardLink:
     """Only links to Grafana's own pages can keep the chosen time range."""
     here = link.url.startswith("/")
     return sdk.DashboardLink(link.title).type(models.DashboardLinkType.LINK).url(link.url).keep_time(here)
+
+
+class _Annotation(models.AnnotationQuery):
+    """A mark, with what the SDK's type lacks: https://grafana.com/docs/grafana/latest/datasources/prometheus/annotations/"""
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__(mark.name, SOURCE, icon_color="blue", built_in=None)
+        self.mark = mark
+
+    def to_json(self) -> dict[str, object]:
+        query = prometheus.Dataquery().expr(f"({self.mark.expr}) * 1000").ref_id("Anno").datasource(SOURCE).range()
+        formats = {"titleFormat": self.mark.title, "textFormat": self.mark.text}
+        return {**super().to_json(), "target": query.build(), "useValueForTime": True, **formats}
 
 
 def _variable(variable: Variable) -> sdk.QueryVariable | sdk.CustomVariable:

@@ -27,9 +27,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Threshold,
     Variable,
     any_is_bad,
+    deploy_mark,
     percent_bars,
     runbook_link,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.deploys import CHANGED, changed
 
 _HOST = 'host=~"$host"'
 _NODE = f'job="node", {_HOST}'
@@ -52,6 +54,7 @@ def host(context: Context) -> Dashboard:
         rows=(_now(), _cpu(), _memory(), _disk(), _network_and_clock(), _alerts()),
         variables=(Variable("host", "Host", query='label_values(up{job="node"}, host)'),),
         links=(TO_OVERVIEW, TO_STACK, runbook_link(context.declaration.runbook_url)),
+        marks=(deploy_mark(changed(f"{CHANGED}{{{_HOST}}}")),),
     )
 
 

@@ -132,6 +132,19 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A moment that all charts of a dashboard mark. The value of `expr` is the moment, Unix time in seconds.
+
+    `title` and `text` of a series: `{{host}}` is its label `host`.
+    """
+
+    name: str
+    expr: str
+    title: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Dashboard:
     """A whole dashboard; `uid` makes its address `/d/<uid>` and never changes. `app`: the app it belongs to, if any.
 
@@ -147,6 +160,7 @@ class Dashboard:
     links: tuple[Link, ...] = ()
     app: str = ""
     since: str = "now-6h"
+    marks: tuple[Mark, ...] = ()
 
 
 # --- shared looks and links: the same colour, unit and way everywhere ------------------------------------------------
@@ -211,6 +225,11 @@ APP_OF_SERIES = Link("Dashboard of ${__field.labels.app}", f"/d/app-${{__field.l
 HOST_OF_SERIES = Link("Host ${__field.labels.host}", f"/d/host?var-host=${{__field.labels.host}}&{KEEP_TIME}")
 PROBES_OF_SERIES = Link("Probes of ${__field.labels.app}", f"/d/probes?var-app=${{__field.labels.app}}&{KEEP_TIME}")
 UPTIME_OF_SERIES = Link("Uptime of all apps", f"/d/uptime?{KEEP_TIME}")
+
+
+def deploy_mark(expr: str) -> Mark:
+    """When images changed; the series of `expr` have the labels `part` and `image`."""
+    return Mark("Deploys", expr, "Deployed: image of {{part}} changed", "{{image}}")
 
 
 def host_link(host: str) -> Link:

@@ -10,6 +10,7 @@ const GREY = "#8e8fa0";
 const grid = document.getElementById("grid");
 const address = new URLSearchParams(location.search);
 const values = {}; // name of a variable → what it is replaced with in queries
+const moments = []; // {at, text} of the dashboard's annotations, drawn on every chart
 let from, to, timeZone;
 
 const escapeHtml = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
@@ -92,6 +93,16 @@ async function series(panel, width) {
   return (await Promise.all(asked)).flat();
 }
 
+/** The moments of an annotation of which the values are times. */
+async function mark({ target, titleFormat, textFormat }) {
+  const step = Math.max(60, Math.ceil((to - from) / 1000 / 1000));
+  const { data } = await proxy(target.datasource, "query_range", { query: filled(target.expr, step), start: from / 1000, end: to / 1000, step });
+  for (const { metric, values: samples } of data.result) {
+    const text = `${seriesName(metric, titleFormat)} ${seriesName(metric, textFormat)}`;
+    for (const at of new Set(samples.map((sample) => Number(sample[1])))) if (at >= from && at <= to) moments.push({ at, text: `${text} ${when(at, FULL)}` });
+  }
+}
+
 /** Points with a null where samples are missing, so that lines break there. */
 function gapped(samples, step) {
   const points = [];
@@ -129,7 +140,7 @@ function drawTimeseries(panel, body, found, defaults) {
   body.append(make("div", { className: "chart" }, canvas), legend);
   const lines = { color: "#25282e", drawBorder: false, borderColor: "transparent" }, ticks = { color: GREY, font: { size: 11 } };
   const binary = ["bytes", "binBps"].includes(defaults.unit) && height > 0 ? 2 ** Math.ceil(Math.log2(height / 5)) : undefined;
-  new Chart(canvas, { type: "line", data: { datasets }, options: {
+  new Chart(canvas, { type: "line", data: { datasets }, plugins: [{ afterDraw: drawMoments }], options: {
     animation: false, responsive: true, maintainAspectRatio: false, parsing: false, normalized: true, interaction: { mode: "nearest", axis: "x", intersect: false },
     plugins: { legend: { display: false }, tooltip: { itemSort: (a, b) => b.parsed.y - a.parsed.y, filter: (item) => item.dataset.label !== "", callbacks: {
       title: (items) => (items.length ? when(items[0].parsed.x, FULL) : ""), label: (item) => ` ${item.dataset.label}: ${shown(item.parsed.y, defaults).text}` } } },
@@ -137,6 +148,21 @@ function drawTimeseries(panel, body, found, defaults) {
       x: { type: "linear", min: from, max: to, grid: lines, ticks: { ...ticks, maxRotation: 0, callback: (value) => when(value, CLOCK) }, afterBuildTicks: roundTimes },
       y: { stacked, min: defaults.min, max: defaults.max, suggestedMin: top === 0 ? 0 : undefined, suggestedMax: top === 0 ? 1 : undefined, grid: lines,
         ticks: { ...ticks, maxTicksLimit: 6, stepSize: binary, callback: (value) => shown(value, { ...defaults, mappings: [], decimals: undefined }).text } } } } });
+}
+
+/** A dashed line at each moment; its text is the tooltip of the whole chart. */
+function drawMoments({ ctx, canvas, chartArea: { top, bottom }, scales: { x } }) {
+  canvas.title = moments.map((each) => each.text).join("\n");
+  ctx.save();
+  ctx.strokeStyle = color("blue");
+  ctx.setLineDash([4, 4]);
+  for (const { at } of moments) {
+    ctx.beginPath();
+    ctx.moveTo(x.getPixelForValue(at), top);
+    ctx.lineTo(x.getPixelForValue(at), bottom);
+    ctx.stroke();
+  }
+  ctx.restore();
 }
 
 /** Marks at round times, at most one each 80 pixels. */
@@ -288,6 +314,7 @@ async function start() {
     const menu = link.type === "dashboards";
     document.getElementById("links").append(make("a", { className: "button", href: menu ? "/" : filled(link.url) }, menu ? `☰ ${link.title}` : link.title));
   }
+  await Promise.allSettled((dashboard.annotations?.list || []).filter((each) => each.useValueForTime).map(mark));
   await Promise.all(dashboard.panels.map(draw));
   document.body.dataset.drawn = "yes";
 }

@@ -118,6 +118,19 @@ def test_nights_are_shown_by_the_month_all_else_by_the_hour(made: list[Dashboard
     assert set(map(str, shown.values())) == {str({"from": "now-6h", "to": "now"})}
 
 
+def test_deploys_are_marked_at_their_time_where_containers_are_known(context: MakeContext) -> None:
+    """https://grafana.com/docs/grafana/latest/datasources/prometheus/annotations/: the value is a time in ms."""
+    apps = [{**APPS[0], "container": "shop-web-1"}, APPS[1]]
+    loaded = {each.uid: as_json(each)["annotations"]["list"] for each in dashboards(context({"apps": apps}))}
+    assert {uid for uid, marks in loaded.items() if marks} == {"host", "app-shop"}
+    (mark,) = loaded["app-shop"]
+    assert mark["target"]["expr"] == '(app:deployed:time_seconds{app="shop", environment="$environment"}) * 1000'
+    source = {"type": "prometheus", "uid": "prometheus"}
+    assert mark["datasource"] == mark["target"]["datasource"] == source
+    assert mark["enable"] and mark["useValueForTime"] and mark["target"]["range"]
+    assert (mark["titleFormat"], mark["textFormat"]) == ("Deployed: image of {{part}} changed", "{{image}}")
+
+
 def test_variables_offer_what_is_declared(made: list[Dashboard]) -> None:
     shop = as_json(next(each for each in made if each.app == "shop"))
     variables = {each["name"]: each for each in shop["templating"]["list"]}
