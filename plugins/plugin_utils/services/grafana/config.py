@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import first_email_receiver
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.language import translated
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
     CONFIG_IN_CONTAINER,
     MOUNT_IN_CONTAINER,
@@ -22,6 +23,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     PROMETHEUS_UID,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.texts import PAGES
 
 USER = "admin"
 SECRETS = f"{CONFIG_IN_CONTAINER}/secrets"
@@ -194,14 +196,14 @@ def datasources(context: Context) -> dict[str, Any]:
     }
 
 
-def dashboard_providers(dashboards: Iterable[Dashboard]) -> dict[str, Any]:
+def dashboard_providers(dashboards: Iterable[Dashboard], language: str) -> dict[str, Any]:
     """One provider per folder: https://grafana.com/docs/grafana/latest/administration/provisioning/#dashboards"""
     return {
         "apiVersion": 1,
         "providers": [
             {
                 "name": folder,
-                "folder": folder,
+                "folder": translated(folder, language, PAGES),
                 "folderUid": folder_uid(folder),
                 "type": "file",
                 "disableDeletion": False,
