@@ -74,7 +74,7 @@ def _length(template: str) -> int:
 def _pattern(template: str) -> re.Pattern[str]:
     parts, end = [], 0
     for found in PLACEHOLDER.finditer(template):
-        parts += [re.escape(template[end : found.start()]), f"(?P<{found['name']}>.+?)"]
+        parts += [re.escape(template[end : found.start()]), f"(?P<{found['name']}>.*?)"]
         end = found.end()
     return re.compile("".join([*parts, re.escape(template[end:])]))
 

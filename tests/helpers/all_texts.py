@@ -12,6 +12,8 @@ from typing import Any
 
 from contexts import context_of
 
+from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import plan_table, report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
@@ -67,6 +69,49 @@ def contexts(**more: Any) -> Iterator[Context]:
     yield made({**EVERYTHING, **more}, **SMALL)
     yield made(more)
     yield made({"backup_stack": False, **more})
+
+
+_SERVER = {"inventory_hostname": "web1", "ansible_user": "deploy", "ansible_host": "203.0.113.10"}
+_DSN = "https://{}@o1.ingest.sentry.io/{}"
+_SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x"}
+_TOLD_BY_SENTRY = {"name": "told", "slug": "told", "id": "2", "dsn": _DSN.format("0" * 32, 2), "alerts": "slack"}
+_WIRED: dict[str, Any] = {"env_file": "/srv/.env", "analytics": {"measurement_id": "G-ABCDE12345", "env": "GA"}}
+_COUNTS = {"framework": "django", "metrics": [":8000"]}
+_TRAFFIC: dict[str, Traffic] = {"own": {"requests": 2, "errors": 0.001}}
+
+
+def _with_sentry(channel: str | None) -> dict[str, Any]:
+    """One app whose exceptions Sentry tells as it is set up, two that it tells in Slack; one of those counts them."""
+    own = {"dsn": _DSN.format("1" * 32, 42)}
+    checked = {"url": "https://own.example.com/", "jobs": [{"name": "mail", "every": "90s", "check_in": True}]}
+    database = {"database": {"name": "own"}, "backup": {"at": "03:05", "check_in": True}}
+    return {
+        "apps": [
+            {"name": "own", **_WIRED, **_COUNTS, "sentry": own, **checked, **database},
+            {"name": "set-up", **_WIRED, "sentry": {"dsn": _DSN.format("2" * 32, 43)}, "database": {"name": "own"}},
+            {"name": "told", **_WIRED, **_COUNTS, "sentry": {}, "database": {"name": "x"}, "backup": False},
+        ],
+        "sentry": {"organization": "acme", "token": "sntryu_x", **({"slack_channel": channel} if channel else {})},
+        "receivers": [{**_SLACK, "severities": ["critical"]}],
+        "grafana_admin_password": "a-long-password",
+    }
+
+
+def reports(**more: Any) -> Iterator[list[str]]:
+    """Plan tables and reports of all kinds."""
+    for context in contexts(**more):
+        yield plan_table(context)
+        yield report(context, _SERVER, "-i inventories/x", "secrets")
+    for channel in ("#errors", None):
+        context = made({**_with_sentry(channel), **more}, sentry={"told": _TOLD_BY_SENTRY})
+        yield plan_table(context, _TRAFFIC)
+        yield report(context, {"ansible_connection": "local"}, "", "secrets")
+        counted = {**_with_sentry(channel), "disabled_alerts": ["AppExceptions"], **more}
+        yield report(made(counted, sentry={"told": _TOLD_BY_SENTRY}), {"ansible_connection": "x.y.z"}, "", "secrets")
+    flags = {"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'}
+    left = made({"backup_stack": False, **more}, own={"pushgateway": 20, "grafana": 90}, files=flags)
+    yield plan_table(left)
+    yield report(left, {**_SERVER, "ansible_ssh_common_args": "-o ProxyCommand='sshpass -p x'"}, "", "secrets")
 
 
 def made(declared: Mapping[str, Any], **facts: Any) -> Context:
