@@ -114,6 +114,15 @@ def reports(**more: Any) -> Iterator[list[str]]:
     yield report(left, {**_SERVER, "ansible_ssh_common_args": "-o ProxyCommand='sshpass -p x'"}, "", "secrets")
 
 
+def held_by_services() -> Iterator[Any]:
+    """Objects of Metabase and Uptime Kuma: of everything, with a subscription of each frequency."""
+    frequencies = ("hour", "day", "week", "month")
+    business = {"subscriptions": [{"to": ["boss@example.com"], "every": every} for every in frequencies]}
+    context = made({**EVERYTHING, "apps": [{**SHOP, "business": business}]}, total_mib=16_000)
+    for name in ("metabase", "uptime_kuma"):
+        yield REGISTRY[name].objects(context)
+
+
 def made(declared: Mapping[str, Any], **facts: Any) -> Context:
     """A context of all services there are, in which no series is missing."""
     return context_of(declared, registry=REGISTRY, **facts)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from all_texts import EVERYTHING, SHOP, contexts, made, reports
+from all_texts import EVERYTHING, SHOP, contexts, held_by_services, made, reports
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.language import PLACEHOLDER, WORDS, table, translated
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import run
@@ -18,6 +18,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.texts import with_texts
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase import objects as metabase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import objects as uptime_kuma
 
 Text = tuple[str, str]  # (part of files/words, English)
 TABLES: dict[str, list[dict[str, str]]] = yaml.safe_load((WORDS / "ko.yml").read_text())
@@ -39,8 +41,8 @@ def of_dashboards() -> Iterator[Text]:
             yield from found
 
 
-def of_reports() -> set[Text]:
-    """All lines of reports, and cells of their tables that are in a language."""
+def of_reports_and_services() -> set[Text]:
+    """All lines of reports, cells of their tables that are in a language, texts in Metabase and Uptime Kuma."""
     found: set[Text] = set()
 
     def spy(text: str, _language: str, part: str) -> str:
@@ -48,16 +50,16 @@ def of_reports() -> set[Text]:
         return text
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "translated", spy)
-        for _ in reports():
-            pass
+        for module in (run, metabase, uptime_kuma):
+            patch.setattr(module, "translated", spy)
+        assert [*reports()] and [*held_by_services()]
     return found
 
 
 @pytest.fixture(scope="module")
 def shown() -> set[Text]:
     """Every text that a person may see, once, without what is no language."""
-    texts = {*of_dashboards(), *of_reports()}
+    texts = {*of_dashboards(), *of_reports_and_services()}
     return {(part, text) for part, text in texts if needs_words(text)}
 
 
