@@ -22,7 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     ALERTMANAGER_UID,
     PROMETHEUS_UID,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import FOLDERS, Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.texts import PAGES
 
 USER = "admin"
@@ -214,6 +214,11 @@ def dashboard_providers(dashboards: Iterable[Dashboard], language: str) -> dict[
             for folder in dict.fromkeys(dashboard.folder for dashboard in dashboards)
         ],
     }
+
+
+def folder_titles(language: str) -> dict[str, str]:
+    """{uid: title} of the folders there may be."""
+    return {folder_uid(folder): translated(folder, language, PAGES) for folder in FOLDERS}
 
 
 def folder_uid(folder: str) -> str:

@@ -85,6 +85,7 @@ def _objects(context: Context) -> dict[str, Any]:
         "password": context.secret("grafana_admin_password"),
         "container": container_name("grafana"),
         "datasources": grafana.datasources(context)["datasources"],
+        "folders": grafana.folder_titles(context.declaration.language),
     }
 
 
