@@ -66,7 +66,7 @@ SMALL = {"total_mib": 945, "used_mib": 520}
 def contexts(**more: Any) -> Iterator[Context]:
     """Contexts of everything, of a host without room, of nothing declared; `more` is declared in each."""
     yield made({**EVERYTHING, **more}, hosts=["web1", "web2"], total_mib=16_000)
-    yield made({**EVERYTHING, **more}, **SMALL)
+    yield made({**EVERYTHING, **more}, hosts=["web1", "web2"], **SMALL)
     yield made(more)
     yield made({"backup_stack": False, **more})
 
@@ -81,7 +81,7 @@ _TRAFFIC: dict[str, Traffic] = {"own": {"requests": 2, "errors": 0.001}}
 
 
 def _with_sentry(channel: str | None) -> dict[str, Any]:
-    """One app whose exceptions Sentry tells as it is set up, two that it tells in Slack; one of those counts them."""
+    """Two apps with a DSN of their own, whose exceptions Sentry tells as it is set up, and one that it tells in Slack."""
     own = {"dsn": _DSN.format("1" * 32, 42)}
     checked = {"url": "https://own.example.com/", "jobs": [{"name": "mail", "every": "90s", "check_in": True}]}
     database = {"database": {"name": "own"}, "backup": {"at": "03:05", "check_in": True}}

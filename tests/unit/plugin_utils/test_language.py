@@ -170,6 +170,13 @@ def test_in_english_there_is_nothing_to_translate() -> None:
     assert translated("Firing alerts", "en", "no such part") == "Firing alerts"
 
 
+def test_a_dashboard_said_in_its_own_words_is_the_same_to_the_byte() -> None:
+    for context in contexts():
+        for dashboard in dashboards(context):
+            again = with_texts(dashboard, lambda text, _part: text)
+            assert dashboard_json(again, "UTC") == dashboard_json(dashboard, "UTC")
+
+
 def skeleton(dashboard: Dashboard) -> Dashboard:
     """The dashboard with all its texts taken away."""
     return with_texts(dashboard, lambda _text, _part: "")
