@@ -81,7 +81,7 @@ _TRAFFIC: dict[str, Traffic] = {"own": {"requests": 2, "errors": 0.001}}
 
 
 def _with_sentry(channel: str | None) -> dict[str, Any]:
-    """Two apps with a DSN of their own, whose exceptions Sentry tells as it is set up, and one that it tells in Slack."""
+    """Two apps with a DSN of their own, of which Sentry tells as it is set up, and one of which it tells in Slack."""
     own = {"dsn": _DSN.format("1" * 32, 42)}
     checked = {"url": "https://own.example.com/", "jobs": [{"name": "mail", "every": "90s", "check_in": True}]}
     database = {"database": {"name": "own"}, "backup": {"at": "03:05", "check_in": True}}
