@@ -54,10 +54,13 @@ def basic(user: str, password: str) -> str:
 
 
 def fetch(
-    url: str, timeout_seconds: float = 5, user: str = "", password: str = "", method: str = "GET"
+    url: str, timeout_seconds: float = 5, user: str = "", password: str = "", method: str = "GET", body: Any = None
 ) -> tuple[int, str]:
-    """(HTTP status, text) whatever the status is. Raises NoAnswerError."""
+    """(HTTP status, text) whatever the status is; `body` is sent as JSON. Raises NoAnswerError."""
     request = urllib.request.Request(url, method=method)  # noqa: S310 - the plan sets it
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
     if user:
         request.add_header("Authorization", basic(user, password))
     try:

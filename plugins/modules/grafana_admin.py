@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: grafana_admin
-short_description: Give a running Grafana the declared password and data sources
+short_description: Give a running Grafana the declared password, data sources and names of folders
 description:
   - Waits until Grafana answers and logs in with the password. When Grafana refuses it, sets it with Grafana's own
     command in the container, which reads it from standard input, so it appears in no process list.
@@ -14,6 +14,7 @@ description:
     login, the next run corrects a password that was rotated or changed by hand.
   - Compares the data sources that are in force with O(datasources). When they differ, Grafana reads its provisioning
     files again, without a restart.
+  - Renames folders, as Grafana takes a folder's title of its provisioning only when it creates the folder.
 options:
   url:
     description: Where Grafana answers on the host.
@@ -36,13 +37,18 @@ options:
     type: list
     elements: dict
     default: []
+  folders:
+    description: Maps the uid of a folder to its title. One that does not exist is left to the provisioning.
+    type: dict
+    default: {}
   timeout:
     description: How long to wait until Grafana answers, in seconds.
     type: int
     default: 180
 attributes:
   check_mode:
-    description: Reports whether the password would be set or the data sources read again, if Grafana answers.
+    description:
+      - Reports whether the password would be set, the data sources read again or folders renamed, if Grafana answers.
     support: full
 author: crowsnest contributors
 """
@@ -64,6 +70,11 @@ password_set:
   returned: success
 datasources_read:
   description: Names of the data sources that were not as declared.
+  type: list
+  elements: str
+  returned: success
+folders_renamed:
+  description: New titles of the folders that had another one.
   type: list
   elements: str
   returned: success
@@ -123,10 +134,10 @@ class Grafana:
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url, self.user, self.password = url, user, password
 
-    def ask(self, path: str, method: str = "GET") -> Any:
+    def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """The JSON of an answer. Raises LoginError or GrafanaError."""
         try:
-            status, text = fetch(self.url + path, 30, self.user, self.password, method)
+            status, text = fetch(self.url + path, 30, self.user, self.password, method, body)
             if status == 200:
                 return json.loads(text)
         except (NoAnswerError, ValueError) as error:
@@ -197,6 +208,16 @@ def ensure_datasources(grafana: Grafana, wanted: list[dict[str, Any]], check_mod
     return differing
 
 
+def ensure_folders(grafana: Grafana, wanted: dict[str, str], check_mode: bool) -> list[str]:
+    """Titles of folders that had another one and are renamed, unless in check mode. Raises GrafanaError."""
+    found = {folder["uid"]: folder["title"] for folder in (grafana.ask("/api/folders") if wanted else [])}
+    renamed = {uid: title for uid, title in wanted.items() if found.get(uid, title) != title}
+    for uid, title in renamed.items():
+        if not check_mode:
+            grafana.ask(f"/api/folders/{uid}", "PUT", {"title": title, "overwrite": True})
+    return list(renamed.values())
+
+
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
@@ -206,6 +227,7 @@ def main() -> None:
             "password": {"type": "str", "required": True, "no_log": True},
             "container": {"type": "str", "required": True},
             "datasources": {"type": "list", "elements": "dict", "default": []},
+            "folders": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 180},
         },
         supports_check_mode=True,
@@ -217,17 +239,21 @@ def main() -> None:
         password_set = ensure_password(grafana, wanted["container"], module.check_mode)
         unknown = module.check_mode and password_set  # what lies behind the login cannot be seen
         read = [] if unknown else ensure_datasources(grafana, wanted["datasources"], module.check_mode)
+        renamed = [] if unknown else ensure_folders(grafana, wanted["folders"], module.check_mode)
     except LockedError as error:
         module.warn(str(error))
-        module.exit_json(changed=True, password_set=True, datasources_read=[], waited_seconds=round(waited, 1))
+        nothing: dict[str, Any] = {"datasources_read": [], "folders_renamed": []}
+        module.exit_json(changed=True, password_set=True, **nothing, waited_seconds=round(waited, 1))
     except GrafanaError as error:
         if module.check_mode:
-            module.exit_json(changed=False, password_set=False, datasources_read=[], waited_seconds=0.0, msg=str(error))
+            nothing = {"datasources_read": [], "folders_renamed": []}
+            module.exit_json(changed=False, password_set=False, **nothing, waited_seconds=0.0, msg=str(error))
         module.fail_json(msg=str(error))
     module.exit_json(
-        changed=password_set or bool(read),
+        changed=password_set or bool(read or renamed),
         password_set=password_set,
         datasources_read=read,
+        folders_renamed=renamed,
         waited_seconds=round(waited, 1),
     )
 

@@ -124,7 +124,8 @@ options:
       filters:
         description:
           - Maps the name of a C({{tag}}) in the SQL to C(type) (V(date) or V(text)) and C(field)
-            (C(schema.table.column)). Each becomes a field filter.
+            (C(schema.table.column)), and C(name) if people should read another one than the tag. Each becomes a field
+            filter.
           - Write C([[AND {{tag}}]]) to make it optional. In a playbook, keep Ansible from evaluating the tag, with
             C(raw) as below or with C(!unsafe).
         type: dict

@@ -167,8 +167,8 @@ def _question(path: str, row: Row) -> Iterator[str]:
 
 def _filter(path: str, declared: Any) -> Iterator[str]:
     """A filter of a question. Its option has the tags as names, so that no argument spec can tell its shape."""
-    if not isinstance(declared, Mapping) or set(declared) != {"type", "field"}:
-        yield f"{path}: must have type and field, and nothing else"
+    if not isinstance(declared, Mapping) or set(declared) - {"name"} != {"type", "field"}:
+        yield f"{path}: must have type and field, and may have a name"
         return
     if declared["type"] not in FILTERS:
         yield f"{path}.type: {declared['type']} is not one of {', '.join(FILTERS)}"

@@ -76,7 +76,7 @@ def _collection(row: Row) -> Thing:
 def _tag(question: str, tag: str, row: Row) -> dict[str, Any]:
     return {
         "id": tag_id(question, tag),
-        "display-name": tag.replace("_", " ").capitalize(),
+        "display-name": row.get("name") or tag.replace("_", " ").capitalize(),
         "type": "dimension",
         "widget-type": WIDGETS[row["type"]],
         "field": row["field"],

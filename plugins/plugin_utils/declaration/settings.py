@@ -119,7 +119,9 @@ class Declaration(Strict):
         "production", description="Label `environment` on every series; it keeps environments apart."
     )
     timezone: TimeZone = Field("Asia/Seoul", description="For times in messages and for office hours.")
-    language: Literal["en", "ko"] = Field("en", description="Language of alert texts.")
+    language: Literal["en", "ko"] = Field(
+        "en", description="Language of alerts, dashboards, starter questions and reports."
+    )
     apps: list[App] = Field([], description="The team's apps.")
     ignored_containers: list[Container] = Field(
         [], description="Names of containers that `./crowsnest verify` should not propose to declare."

@@ -51,7 +51,7 @@ QUESTIONS = (
     Question("jump_host", "Host that SSH goes through, such as admin@bastion.example.com", asked=False),
     Question("environment", "Environment, a label on everything (production, staging, …)", "", "crowsnest_environment"),
     Question("timezone", "Time zone", "Asia/Seoul", "crowsnest_timezone"),
-    Question("language", "Language of alerts (en, ko)", "en", "crowsnest_language"),
+    Question("language", "Language of alerts and dashboards (en, ko)", "en", "crowsnest_language"),
     Question("app_name", "Name of your app (empty: watch only the host)", "", "crowsnest_apps.name"),
     Question("app_url", "Public address of the app", "", "crowsnest_apps.url", "app_name"),
     Question(

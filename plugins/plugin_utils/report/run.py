@@ -1,9 +1,10 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run prints for people: the plan before anything is changed, the report at the end."""
+"""What a run prints for people, in the declared language: before anything is changed the plan, then the report."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +21,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connectio
     left_out,
     ssh_command,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.language import translated
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import (
     MIB,
     BackupSize,
@@ -35,31 +37,50 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.objects import status_pages
 
+# The part of files/words.
+REPORT = "report"
+
 
 def plan_table(context: Context, traffic: Mapping[str, Traffic] = MappingProxyType({})) -> list[str]:
     """The plan as lines of text for a terminal. `traffic` is that of the apps that report to Sentry, if known."""
     size = context.plan.retention_size_mib
     left = sum(mib for _, mib in context.plan.memory_rows)
     return [
-        f"Server {context.server}, environment {context.declaration.environment}, {len(context.plan.hosts)} host(s), "
-        f"{len(context.declaration.apps)} app(s)",
+        *_said(
+            context,
+            f"Server {context.server}, environment {context.declaration.environment}, {len(context.plan.hosts)} "
+            f"host(s), {len(context.declaration.apps)} app(s)",
+        ),
         "",
         *_columns(
-            [("SERVICE", "ADDRESS", "MEMORY", "LIMIT", "IMAGE")]
+            [_said(context, "SERVICE", "ADDRESS", "MEMORY", "LIMIT", "IMAGE")]
             + [
-                (name, f"127.0.0.1:{row.port}", f"{row.need_mib} MiB", f"{row.limit_mib} MiB", row.image)
+                [name, f"127.0.0.1:{row.port}", f"{row.need_mib} MiB", f"{row.limit_mib} MiB", row.image]
                 for name, row in context.services.items()
             ]
         ),
-        *(f"switched off: {name} - {reason}" for name, reason in context.plan.switched_off.items()),
-        *(_replaced(host, flags) for host, flags in context.plan.replaced_flags.items()),
+        *_said(
+            context,
+            *(f"switched off: {name} - {reason}" for name, reason in context.plan.switched_off.items()),
+            *(_replaced(host, flags) for host, flags in context.plan.replaced_flags.items()),
+        ),
         "",
-        *_columns([(label, f"{mib:+d} MiB") for label, mib in context.plan.memory_rows] + [("left", f"{left:+d} MiB")]),
+        *_columns(
+            [[*_said(context, label), f"{mib:+d} MiB"] for label, mib in [*context.plan.memory_rows, ("left", left)]]
+        ),
         "",
         *_backups(context),
-        f"Metrics are kept {context.declaration.retention} or {size} MiB, whichever is reached first.",
-        *(_events(each) for each in events(context.declaration, traffic)),
+        *_said(
+            context,
+            f"Metrics are kept {context.declaration.retention} or {size} MiB, whichever is reached first.",
+            *(_events(each) for each in events(context.declaration, traffic)),
+        ),
     ]
+
+
+def _said(context: Context, *lines: str) -> list[str]:
+    """Lines of text, or cells of a table, in the declared language."""
+    return [translated(line, context.declaration.language, REPORT) for line in lines]
 
 
 def _events(month: Events) -> str:
@@ -80,12 +101,13 @@ def _backups(context: Context) -> list[str]:
             f"{job.at} {declared.timezone}",
             str(job.keep.total),
             job.remote or "",
-            *(_sizes(sizes[job.name]) if job.name in sizes else ("not yet", "", "")),
+            *(_sizes(sizes[job.name]) if job.name in sizes else _said(context, "not yet", "", "")),
         )
         for job in backup_jobs(declared, context.server)
     ]
-    table = _columns([("BACKUP", "HOST", "AT", "KEPT", "COPIED TO", "NEWEST", "ALL", "AT MOST"), *rows]) if rows else []
-    return [*table, *(f"not backed up: {app} - {why}" for app, why in not_backed_up(declared).items()), ""]
+    heads = _said(context, "BACKUP", "HOST", "AT", "KEPT", "COPIED TO", "NEWEST", "ALL", "AT MOST")
+    left = _said(context, *(f"not backed up: {app} - {why}" for app, why in not_backed_up(declared).items()))
+    return [*(_columns([heads, *rows]) if rows else []), *left, ""]
 
 
 def _sizes(size: BackupSize) -> tuple[str, str, str]:
@@ -109,18 +131,21 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
     pages = _with_page(context)
     return [
         *_columns([(planned.name, planned.external_url) for planned in pages]),
-        *_tunnel(context, pages, server),
-        *_logins(context, secrets),
-        *_status_pages(context),
-        "",
-        *_alerts(context, inventory),
-        *_restorable(context, inventory),
-        *_wired(context, inventory),
-        *_exceptions(context),
-        *_monitors_by_hand(context),
-        *(
-            f"{name} is switched off: {reason}{_without(context, name)}"
-            for name, reason in context.plan.switched_off.items()
+        *_said(
+            context,
+            *_tunnel(context, pages, server),
+            *_logins(context, secrets),
+            *_status_pages(context),
+            "",
+            *_alerts(context, inventory),
+            *_restorable(context, inventory),
+            *_wired(context, inventory),
+            *_exceptions(context),
+            *_monitors_by_hand(context),
+            *(
+                f"{name} is switched off: {reason}{_without(context, name)}"
+                for name, reason in context.plan.switched_off.items()
+            ),
         ),
     ]
 
@@ -255,5 +280,11 @@ def _wired(context: Context, inventory: str) -> list[str]:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    padded = ([cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return ["  ".join(row).rstrip() for row in padded]
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: Korean letters take two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

@@ -178,6 +178,16 @@ def test_a_folder_is_found_by_its_uid_and_an_unknown_one_is_not(client: GrafanaA
     assert missing.value.status_code == 404
 
 
+def test_a_folder_can_be_renamed_and_keeps_that_name(grafana: Double, client: GrafanaApi) -> None:
+    known = client.folder.get_all_folders()[0]
+    try:
+        client.folder.update_folder(known["uid"], title="다른 이름", overwrite=True)
+        assert grafana.request("POST", "admin/provisioning/dashboards/reload").status_code == 200
+        assert client.folder.get_folder(known["uid"])["title"] == "다른 이름"
+    finally:
+        client.folder.update_folder(known["uid"], title=known["title"], overwrite=True)
+
+
 def test_search_narrows_by_title_tag_folder_and_uid(client: GrafanaApi) -> None:
     found = first_dashboard(client)
     uid, model, meta = found["dashboard"]["uid"], found["dashboard"], found["meta"]

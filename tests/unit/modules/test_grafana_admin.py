@@ -33,6 +33,7 @@ class Page:
         self.datasources: list[dict[str, Any]] = []
         self.provisioned: list[dict[str, Any]] = []
         self.reloads = 0
+        self.folders: dict[str, str] = {}
         page = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,6 +42,8 @@ class Page:
                     return self.answer(200, {"database": "ok" if page.ready else "starting"})
                 if self.path == "/api/datasources":
                     return self.answer(200, page.datasources)
+                if self.path == "/api/folders":
+                    return self.answer(200, [{"uid": uid, "title": title} for uid, title in page.folders.items()])
                 page.logins += 1
                 known = base64.b64encode(f"admin:{page.password.read_text().strip()}".encode()).decode()
                 right = self.headers["Authorization"] == f"Basic {known}"
@@ -50,6 +53,11 @@ class Page:
                 assert self.path == "/api/admin/provisioning/datasources/reload"
                 page.datasources, page.reloads = page.provisioned, page.reloads + 1
                 self.answer(200, {"message": "Datasources config reloaded"})
+
+            def do_PUT(self) -> None:
+                sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                page.folders[self.path.removeprefix("/api/folders/")] = sent["title"]
+                self.answer(200, {})
 
             def answer(self, status: int, body: Any) -> None:
                 self.send_response(status)
@@ -192,3 +200,17 @@ def test_data_sources_made_by_hand_are_left_alone(capsys: pytest.CaptureFixture[
 
 def test_data_sources_that_grafana_does_not_take_are_named(capsys: pytest.CaptureFixture[str], page: Page) -> None:
     assert "does not take the data sources Prometheus" in run(capsys, page, datasources=[WANTED])["msg"]
+
+
+def test_a_folder_of_another_title_is_renamed_and_one_that_is_not_there_is_left(
+    capsys: pytest.CaptureFixture[str], page: Page
+) -> None:
+    """Grafana takes a title from its provisioning only when it creates a folder."""
+    page.folders = {"folder-operations": "Operations", "mine": "Mine"}
+    wanted = {"folder-operations": "운영", "folder-development": "개발"}
+    predicted = run(capsys, page, folders=wanted, _ansible_check_mode=True)
+    assert (predicted["changed"], predicted["folders_renamed"]) == (True, ["운영"])
+    assert page.folders["folder-operations"] == "Operations"
+    assert run(capsys, page, folders=wanted)["folders_renamed"] == ["운영"]
+    assert page.folders == {"folder-operations": "운영", "mine": "Mine"}
+    assert run(capsys, page, folders=wanted)["changed"] is False

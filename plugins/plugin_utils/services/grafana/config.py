@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import first_email_receiver
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.language import translated
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
     CONFIG_IN_CONTAINER,
     MOUNT_IN_CONTAINER,
@@ -21,7 +22,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     ALERTMANAGER_UID,
     PROMETHEUS_UID,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import FOLDERS, Dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.texts import PAGES
 
 USER = "admin"
 SECRETS = f"{CONFIG_IN_CONTAINER}/secrets"
@@ -194,14 +196,14 @@ def datasources(context: Context) -> dict[str, Any]:
     }
 
 
-def dashboard_providers(dashboards: Iterable[Dashboard]) -> dict[str, Any]:
+def dashboard_providers(dashboards: Iterable[Dashboard], language: str) -> dict[str, Any]:
     """One provider per folder: https://grafana.com/docs/grafana/latest/administration/provisioning/#dashboards"""
     return {
         "apiVersion": 1,
         "providers": [
             {
                 "name": folder,
-                "folder": folder,
+                "folder": translated(folder, language, PAGES),
                 "folderUid": folder_uid(folder),
                 "type": "file",
                 "disableDeletion": False,
@@ -212,6 +214,11 @@ def dashboard_providers(dashboards: Iterable[Dashboard]) -> dict[str, Any]:
             for folder in dict.fromkeys(dashboard.folder for dashboard in dashboards)
         ],
     }
+
+
+def folder_titles(language: str) -> dict[str, str]:
+    """{uid: title} of the folders there may be."""
+    return {folder_uid(folder): translated(folder, language, PAGES) for folder in FOLDERS}
 
 
 def folder_uid(folder: str) -> str:

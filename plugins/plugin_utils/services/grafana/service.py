@@ -52,11 +52,11 @@ def _container(context: Context, _planned: Planned) -> Container:
 
 
 def _read_at_start(context: Context) -> Files:
-    provided = dashboards(context)
+    providers = grafana.dashboard_providers(dashboards(context), context.declaration.language)
     return {
         "grafana.ini": HEADER + grafana.ini_text(grafana.grafana_ini(context)),
         "provisioning/datasources/crowsnest.yml": yaml_text(grafana.datasources(context)),
-        "provisioning/dashboards/crowsnest.yml": yaml_text(grafana.dashboard_providers(provided)),
+        "provisioning/dashboards/crowsnest.yml": yaml_text(providers),
         **{f"provisioning/{kind}/crowsnest.yml": yaml_text({"apiVersion": 1}) for kind in grafana.NOT_PROVISIONED},
     }
 
@@ -85,6 +85,7 @@ def _objects(context: Context) -> dict[str, Any]:
         "password": context.secret("grafana_admin_password"),
         "container": container_name("grafana"),
         "datasources": grafana.datasources(context)["datasources"],
+        "folders": grafana.folder_titles(context.declaration.language),
     }
 
 

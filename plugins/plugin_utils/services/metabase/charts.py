@@ -9,6 +9,8 @@ lib/settings/column.ts (column_settings), lib/settings/series.ts, visualizations
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import AXES, Question
@@ -22,11 +24,11 @@ def display(question: Question) -> str:
     return "scalar" if question.chart == "number" else str(question.chart)
 
 
-def visualization_settings(question: Question) -> dict[str, Any]:
-    """Which column goes where, its title, and the currency of sums."""
+def visualization_settings(question: Question, titles: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """Which column goes where, its title, and the currency of sums. `titles` are those not made of a column's name."""
     columns = {
-        json.dumps(["name", column], separators=(",", ":"), ensure_ascii=False): _column(column, question)
-        for column in (*question.x, *question.y)
+        json.dumps(["name", column], separators=(",", ":"), ensure_ascii=False): _column(column, question, titles)
+        for column in dict.fromkeys([*question.x, *question.y, *titles])
     }
     return {**_places(question), **({"column_settings": columns} if columns else {})}
 
@@ -47,9 +49,9 @@ def _places(question: Question) -> dict[str, Any]:
     return {}
 
 
-def _column(column: str, question: Question) -> dict[str, Any]:
+def _column(column: str, question: Question, titles: Mapping[str, str]) -> dict[str, Any]:
     spaced = column.replace("_", " ")
-    title = {"column_title": spaced[:1].upper() + spaced[1:]}
+    title = {"column_title": titles.get(column, spaced[:1].upper() + spaced[1:])}
     if question.currency is None or column not in question.y:
         return title
     style = {"number_style": "currency", "currency": question.currency, "currency_style": "symbol"}

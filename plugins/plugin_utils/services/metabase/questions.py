@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from pydantic import Field
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Question
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import Strict
+from ansible_collections.crowsnest.core.plugins.plugin_utils.language import ENGLISH
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, yaml_data
 
 STARTER = FILES / "business"
@@ -24,13 +26,26 @@ class StarterQuestion(Question):
     size: tuple[int, int] | None = Field(None, description="Width and height.")
 
 
+class Words(Strict):
+    """What people read of a starter question in another language: files/business/starter.*.yml."""
+
+    title: str = Field(description="What stands in place of its name.")
+    description: str = Field(description="What exactly is counted.")
+    columns: dict[str, str] = Field({}, description="Titles of the columns of its SQL.")
+
+
 @dataclass(frozen=True)
 class Ready:
-    """A question with its chart decided and its SQL read. `size` as in StarterQuestion."""
+    """A question with its chart decided and its SQL read. `size` as in StarterQuestion.
+
+    `title` is its name as people read it, `columns` the titles of columns that are not made of their names.
+    """
 
     question: Question
     sql: str
     size: tuple[int, int]
+    title: str
+    columns: dict[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -38,6 +53,15 @@ def starter() -> dict[str, StarterQuestion]:
     """{name: question} in the order of the dashboard."""
     listed = [StarterQuestion.model_validate(entry) for entry in yaml_data((STARTER / "starter.yml").read_text())]
     return {question.name: question for question in listed}
+
+
+@cache
+def starter_words(language: str) -> dict[str, Words]:
+    """{name of a starter question: what people read of it}; empty in English, which is in starter.yml itself."""
+    if language == ENGLISH:
+        return {}
+    listed = yaml_data((STARTER / f"starter.{language}.yml").read_text(encoding="utf-8"))
+    return {name: Words.model_validate(entry) for name, entry in listed.items()}
 
 
 def read_sql(question: Question, folder: Path) -> str:
@@ -48,15 +72,15 @@ def read_sql(question: Question, folder: Path) -> str:
     return text.strip().rstrip("; \t\r\n")
 
 
-def questions(business: Business, inventory_dir: Path) -> list[Ready]:
-    """All questions of an app, read from files. Raises what `read_sql` raises."""
+def questions(business: Business, inventory_dir: Path, language: str) -> list[Ready]:
+    """All questions of an app, read from files, the starter ones in this language. Raises what `read_sql` raises."""
     own = {question.name: question for question in business.questions}
-    first = starter() if business.starter else {}
+    first, words = starter() if business.starter else {}, starter_words(language)
     return [
         *(
-            _ready(in_place_of(own[name], original), inventory_dir, original.size)
+            _ready(in_place_of(own[name], original), inventory_dir, original.size, words.get(name))
             if name in own
-            else _ready(original, STARTER, original.size)
+            else _ready(_described(original, words.get(name)), STARTER, original.size, words.get(name))
             for name, original in first.items()
         ),
         *(_ready(question, inventory_dir) for name, question in own.items() if name not in first),
@@ -70,6 +94,12 @@ def in_place_of(question: Question, original: Question) -> Question:
     return question.model_copy(update={key: getattr(original, key) for key in ("chart", "x", "y", "currency", "gaps")})
 
 
-def _ready(question: Question, folder: Path, size: tuple[int, int] | None = None) -> Ready:
+def _described(question: Question, words: Words | None) -> Question:
+    return question.model_copy(update={"description": words.description}) if words else question
+
+
+def _ready(question: Question, folder: Path, size: tuple[int, int] | None = None, words: Words | None = None) -> Ready:
+    """One that replaces a starter question has its title and its columns, too: its name is a key."""
     default = _NUMBER_SIZE if question.chart == "number" else _CHART_SIZE
-    return Ready(question, read_sql(question, folder), size or default)
+    title, columns = (words.title, words.columns) if words else (question.name, {})
+    return Ready(question, read_sql(question, folder), size or default, title, columns)

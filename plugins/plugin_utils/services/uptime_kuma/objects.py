@@ -13,6 +13,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime 
     StatusPage,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import WEEKDAYS, days_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.language import translated
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import monitors, notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import ALERTING_KEY
@@ -100,13 +101,17 @@ def _time(clock: str) -> dict[str, int]:
 
 
 def status_pages(context: Context, watched: list[Fields]) -> list[Fields]:
-    """The pages; one without anything to show is left out."""
+    """The pages; one without anything to show is left out. The one that nobody declared is in the declared language."""
     keys = {monitor["name"]: monitor["key"] for monitor in watched}
     pages = [
         (page, page.groups if page.groups is not None else _app_groups(context, keys))
         for page in context.declaration.status_pages
     ]
-    return [_status_page(page, groups, keys) for page, groups in pages if groups or page.groups is not None]
+    shown = [_status_page(page, groups, keys) for page, groups in pages if groups or page.groups is not None]
+    if "status_pages" in context.declaration.model_fields_set:
+        return shown
+    language = context.declaration.language
+    return [{**page, "title": translated(page["title"], language, "status_pages")} for page in shown]
 
 
 def _app_groups(context: Context, keys: Mapping[str, str]) -> list[StatusGroup]:

@@ -154,7 +154,7 @@ CASES: dict[str, tuple[str, Any, str]] = {
     "a filter without a type": (
         "questions.0",
         {"filters": {"city": {"field": "a.b.c"}}},
-        "questions[0] (q).filters.city: must have type and field, and nothing else",
+        "questions[0] (q).filters.city: must have type and field, and may have a name",
     ),
     "an unknown question": (
         "dashboards.0",

@@ -61,7 +61,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
     # values
     (
         {"language": "kr"},
-        "crowsnest_language: 'kr' does not fit. Allowed: 'en' or 'ko'. Language of alert texts.",
+        "crowsnest_language: 'kr' does not fit. Allowed: 'en' or 'ko'. "
+        "Language of alerts, dashboards, starter questions and reports.",
     ),
     (
         app(url="shop.example.com"),

@@ -215,6 +215,11 @@ class Grafana:
             raise ApiError(404, "folder not found", status="not-found")
         return Answer({"uid": uid, "title": self.library.folders[uid]})
 
+    def rename_folder(self, request: Request, uid: str) -> Answer:
+        self.folder(request, uid)
+        self.library.folders[uid] = str(json.loads(request.body)["title"])
+        return self.folder(request, uid)
+
     def search(self, request: Request) -> Answer:
         """Folders first, then dashboards, by title; all given conditions hold, any of several values does."""
         words, kind = (request.query.get(name, [""])[0] for name in ("query", "type"))
@@ -309,6 +314,7 @@ ROUTES: list[tuple[str, str, bool, Callable[..., Answer]]] = [
     ("PUT", "/api/datasources/uid/:uid", True, Grafana.change_source),
     ("GET", "/api/folders", True, Grafana.folders),
     ("GET", "/api/folders/:uid", True, Grafana.folder),
+    ("PUT", "/api/folders/:uid", True, Grafana.rename_folder),
     ("GET", "/api/search", True, Grafana.search),
     ("GET", "/api/dashboards/uid/:uid", True, Grafana.show_dashboard),
     ("DELETE", "/api/dashboards/uid/:uid", True, Grafana.delete_dashboard),

@@ -248,7 +248,7 @@ class Library:
         if gone and files:
             time.sleep(_GAP_SECONDS * self.second)
         if provider.folder:
-            self.folders[provider.folder_uid] = provider.folder
+            self.folders.setdefault(provider.folder_uid, provider.folder)  # one that exists keeps its title
         provider.seen = [seen for path in sorted(files) if (seen := self._save(provider, path))]
 
     def _save(self, provider: Provider, path: str) -> tuple[str, str, str] | None:

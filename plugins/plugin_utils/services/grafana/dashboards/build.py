@@ -54,7 +54,7 @@ def dashboard_json(dashboard: Dashboard, timezone: str) -> str:
         .readonly()
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .variables([_variable(variable) for variable in dashboard.variables])
-        .links([_menu(), *(_link(link) for link in dashboard.links)])
+        .links([_menu(dashboard), *(_link(link) for link in dashboard.links)])
     )
     y, number = 0, 1
     for row in dashboard.rows:
@@ -80,8 +80,8 @@ def _positions(panels: tuple[Panel, ...], y: int) -> Iterator[models.GridPos]:
         x, line_height = x + panel.width, max(line_height, panel.height)
 
 
-def _menu() -> sdk.DashboardLink:
-    link = sdk.DashboardLink("All dashboards").type(models.DashboardLinkType.DASHBOARDS)
+def _menu(dashboard: Dashboard) -> sdk.DashboardLink:
+    link = sdk.DashboardLink(dashboard.menu).type(models.DashboardLinkType.DASHBOARDS)
     return link.tags([TAG]).as_dropdown(True).keep_time(True)
 
 
@@ -132,7 +132,7 @@ def _panel(panel: Panel) -> Any:
         built.data_links([_link(link) for link in panel.links])
     if panel.kind == "table":  # settings made here would apply to texts too, so each column has its own
         return built.no_value("-")
-    built.unit(panel.unit).no_value("none").thresholds(_thresholds(panel)).color_scheme(_color(panel))
+    built.unit(panel.unit).no_value(panel.nothing).thresholds(_thresholds(panel)).color_scheme(_color(panel))
     if panel.decimals is not None:
         built.decimals(panel.decimals)
     if panel.minimum is not None:
@@ -184,15 +184,13 @@ def _color(panel: Panel) -> sdk.FieldColor:
 def _mappings(panel: Panel) -> list[models.ValueMapping]:
     """Names of values. A timeline would draw missing values if they had a name."""
     named: list[models.ValueMapping] = [models.ValueMap(_names(panel))] if panel.values else []
-    return [*named, _NOTHING] if panel.kind in ("stat", "bars") else named
+    return [*named, _nothing(panel)] if panel.kind in ("stat", "bars") else named
 
 
-# Otherwise a missing value has the colour below all thresholds, which may be red.
-_NOTHING = models.SpecialValueMap(
-    models.DashboardSpecialValueMapOptions(
-        models.SpecialValueMatch.NULL_AND_NAN, models.ValueMappingResult(text="none", color="text", index=99)
-    )
-)
+def _nothing(panel: Panel) -> models.SpecialValueMap:
+    """Otherwise a missing value has the colour below all thresholds, which may be red."""
+    shown = models.ValueMappingResult(text=panel.nothing, color="text", index=99)
+    return models.SpecialValueMap(models.DashboardSpecialValueMapOptions(models.SpecialValueMatch.NULL_AND_NAN, shown))
 
 
 def _names(panel: Panel) -> dict[str, models.ValueMappingResult]:
@@ -270,7 +268,11 @@ def _column_looks(panel: Panel, column: Column) -> list[models.DynamicConfigValu
         looks["decimals"] = column.decimals
     if column.coloured:
         looks["custom.cellOptions"] = {"type": "color-text"}
-        looks |= {"color": {"mode": "thresholds"}, "thresholds": _thresholds(panel).build(), "mappings": [_NOTHING]}
+        looks |= {
+            "color": {"mode": "thresholds"},
+            "thresholds": _thresholds(panel).build(),
+            "mappings": [_nothing(panel)],
+        }
     return [models.DynamicConfigValue(id_val=key, value=value) for key, value in looks.items()]
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.language import ENGLISH, translated
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.app import app_dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.backups import backups
@@ -14,12 +15,16 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     with_data,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.stack import stack
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.texts import with_texts
 
 
 def dashboards(context: Context) -> list[Dashboard]:
-    """What Grafana shows: only dashboards and panels for what runs and is measured."""
-    lacking = context.plan.not_exported
-    return [with_data(dashboard, lacking.get(dashboard.app, [])) for dashboard in _all(context)]
+    """What Grafana shows, in the declared language: only dashboards and panels for what runs and is measured."""
+    lacking, language = context.plan.not_exported, context.declaration.language
+    shown = [with_data(dashboard, lacking.get(dashboard.app, [])) for dashboard in _all(context)]
+    if language == ENGLISH:
+        return shown
+    return [with_texts(dashboard, lambda text, part: translated(text, language, part)) for dashboard in shown]
 
 
 def _all(context: Context) -> list[Dashboard]:

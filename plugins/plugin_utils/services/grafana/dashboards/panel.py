@@ -87,7 +87,8 @@ class Panel:
     it is left out. `base` is the colour below all thresholds.
     Columns of a table: `columns` names labels, in this order, and `Value` is the number; other labels are left out.
     A table of several queries has one row per set of labels and the columns `Value #A`, `Value #B`, ….
-    `values` names numbers, such as {0: ("down", "red")}. `sparkline`: a stat of named numbers also shows their past.
+    `values` names numbers, such as {0: ("down", "red")}, `nothing` a missing one. `sparkline`: a stat of named numbers
+    also shows their past.
     """
 
     title: str
@@ -109,6 +110,7 @@ class Panel:
     sparkline: bool = True
     text: str = ""
     empty: str = ""
+    nothing: str = "none"
     needs: tuple[str, ...] = ()
 
 
@@ -148,7 +150,7 @@ class Mark:
 class Dashboard:
     """A whole dashboard; `uid` makes its address `/d/<uid>` and never changes. `app`: the app it belongs to, if any.
 
-    `since`: the time that it shows at first, up to now, in Grafana's words.
+    `since`: the time that it shows at first, up to now, in Grafana's words. `menu`: the list of all dashboards.
     """
 
     uid: str
@@ -161,11 +163,12 @@ class Dashboard:
     app: str = ""
     since: str = "now-6h"
     marks: tuple[Mark, ...] = ()
+    menu: str = "All dashboards"
 
 
 # --- shared looks and links: the same colour, unit and way everywhere ------------------------------------------------
 
-FOLDER_OVERVIEW, FOLDER_DEVELOPMENT, FOLDER_OPERATIONS = "Overview", "Development", "Operations"
+FOLDERS = FOLDER_OVERVIEW, FOLDER_DEVELOPMENT, FOLDER_OPERATIONS = "Overview", "Development", "Operations"
 
 UP: dict[float, tuple[str, Color]] = {0: ("down", "red"), 1: ("up", "green")}
 OK: dict[float, tuple[str, Color]] = {0: ("failed", "red"), 1: ("ok", "green")}

@@ -155,7 +155,7 @@ def test_the_data_sources_are_the_planned_services(context: MakeContext) -> None
 
 def test_each_folder_has_a_provider_that_finds_its_dashboards(context: MakeContext) -> None:
     shown = dashboards(context({"apps": [{"name": "shop", "framework": "django", "metrics": [":8000"]}]}))
-    providers = grafana.dashboard_providers(shown)["providers"]
+    providers = grafana.dashboard_providers(shown, "en")["providers"]
     paths = {provider["options"]["path"] for provider in providers}
     assert {f"/etc/crowsnest/{grafana.dashboard_path(each).rpartition('/')[0]}" for each in shown} == paths
     assert len({provider["folderUid"] for provider in providers}) == len(providers)
@@ -179,7 +179,7 @@ def test_the_digest_changes_with_each_text_and_secret_and_tells_neither() -> Non
 def test_dashboards_are_found_at_paths_that_stay_the_same(context: MakeContext) -> None:
     """The resolved path of a file is its identity for Grafana, so neither a release nor `current` is in it."""
     assert GRAFANA.stable == grafana.DASHBOARDS
-    made = grafana.dashboard_providers(dashboards(context()))["providers"]
+    made = grafana.dashboard_providers(dashboards(context()), "en")["providers"]
     home = ini(context)["dashboards"]["default_home_dashboard_path"]
     for path in (home, *(provider["options"]["path"] for provider in made)):
         assert path.startswith(f"/etc/crowsnest/{grafana.DASHBOARDS}/")

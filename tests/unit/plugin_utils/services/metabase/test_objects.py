@@ -30,8 +30,8 @@ Card = dict[str, Any]
 
 def made(*apps: dict[str, Any], users: list[dict[str, Any]] | None = None) -> dict[str, list[Any]]:
     declared = Declaration.model_validate({"apps": list(apps), "metabase_users": users or []})
-    asked = {app.name: questions(app.business, Path("/nowhere")) for app in declared.apps}
-    return objects(declared.apps, asked, declared.metabase_users, "a-password")
+    asked = {app.name: questions(app.business, Path("/nowhere"), "en") for app in declared.apps}
+    return objects(declared.apps, asked, declared.metabase_users, "a-password", "en")
 
 
 def shop(**business: Any) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def test_a_question_is_handed_on_as_the_module_takes_it() -> None:
                 },
             },
             "filters": {
-                "period": {"type": "date", "field": "public.a.b"},
-                "brand": {"type": "text", "field": "public.a.c"},
+                "period": {"type": "date", "field": "public.a.b", "name": "Period"},
+                "brand": {"type": "text", "field": "public.a.c", "name": "Brand"},
             },
         }
     ]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.q
     questions,
     read_sql,
     starter,
+    starter_words,
 )
 
 REGION = {"name": "Sales by region", "sql": "SELECT 1 AS region, 2 AS revenue"}
@@ -23,7 +25,7 @@ OWN = {"name": "Stock", "sql": "SELECT 3 AS left", "chart": "number"}
 
 
 def made(folder: Path = Path("/nowhere"), **keys: Any) -> dict[str, Ready]:
-    return {ready.question.name: ready for ready in questions(Business.model_validate(keys), folder)}
+    return {ready.question.name: ready for ready in questions(Business.model_validate(keys), folder, "en")}
 
 
 def test_the_starter_questions_come_first_and_in_their_order() -> None:
@@ -51,6 +53,27 @@ def test_it_does_not_take_what_was_said_of_the_other_sql() -> None:
 def test_gaps_of_the_starter_one_are_taken_too() -> None:
     name = "Average order value per day"
     assert made(questions=[{"name": name, "sql": "SELECT 1"}])[name].question.gaps == "none"
+
+
+def test_each_starter_question_has_korean_words_and_the_titles_of_its_columns() -> None:
+    words = starter_words("ko")
+    assert list(words) == list(starter())
+    for name, question in starter().items():
+        assert {*question.x, *question.y} <= set(words[name].columns), name
+        assert all(re.search("[가-힣]", text) for text in (words[name].title, *words[name].columns.values())), name
+        assert words[name].description.endswith("니다."), name
+
+
+def test_in_korean_a_name_stays_the_key_and_a_question_in_its_place_has_its_title() -> None:
+    keys = {"questions": [OWN, {**REGION, "description": "Ours."}]}
+    found = {each.question.name: each for each in questions(Business.model_validate(keys), Path("/nowhere"), "ko")}
+    assert list(found) == [*starter(), "Stock"]
+    assert (found["Orders today"].title, found["Orders today"].question.description) == (
+        "오늘 주문 수",
+        "오늘 결제 완료된 주문입니다. 환불된 주문은 제외합니다.",
+    )
+    assert (found["Sales by region"].title, found["Sales by region"].question.description) == ("지역별 매출", "Ours.")
+    assert (found["Stock"].title, found["Stock"].columns) == ("Stock", {})
 
 
 def test_one_with_a_chart_of_its_own_takes_only_the_place() -> None:

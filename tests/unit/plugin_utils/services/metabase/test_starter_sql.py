@@ -18,10 +18,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.q
     STARTER,
     questions,
     starter,
+    starter_words,
 )
 
 Shop = psycopg.Connection[tuple[Any, ...]]
-READY = {ready.question.name: ready for ready in questions(Business(), STARTER)}
+READY = {ready.question.name: ready for ready in questions(Business(), STARTER, "en")}
 MARCH_9, MARCH_10, MARCH_11, MARCH_12 = (date(2026, 3, day) for day in (9, 10, 11, 12))
 ALL: dict[str, Value] = {"period": (MARCH_10, MARCH_12), "region": ["seoul", "japan"]}
 
@@ -195,3 +196,8 @@ def test_filters_are_columns_of_the_right_type(shop: Shop, name: str) -> None:
 
 def test_every_sql_file_is_a_starter_question() -> None:
     assert {path.name for path in STARTER.glob("*.sql")} == {str(each.file) for each in starter().values()}
+
+
+@pytest.mark.parametrize("name", list(starter()))
+def test_every_column_that_people_see_has_a_title_in_korean(shop: Shop, name: str) -> None:
+    assert set(starter_words("ko")[name].columns) == {column.name for column in asked(shop, name).description or ()}

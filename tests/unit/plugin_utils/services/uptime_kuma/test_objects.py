@@ -305,3 +305,19 @@ def test_the_module_masks_every_secret_it_is_given(made: MakeObjects) -> None:
     for secret in hidden:
         assert secret in text
         assert any(secret in each for each in masked), secret
+
+
+# (declared): the title of the page
+TITLES: list[tuple[dict[str, Any], str]] = [
+    ({}, "Status"),
+    ({"language": "ko"}, "서비스 상태"),
+    ({"language": "ko", "status_pages": [{"slug": "status", "title": "Status"}]}, "Status"),
+]
+
+
+@pytest.mark.parametrize(("declared", "title"), TITLES)
+def test_the_page_that_nobody_declared_is_in_the_declared_language(
+    made: MakeObjects, declared: dict[str, Any], title: str
+) -> None:
+    pages = made(apps=[BLOG], **declared)["status_pages"]
+    assert [(page["slug"], page["title"]) for page in pages] == [("status", title)]
