@@ -16,6 +16,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import units
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_rules
@@ -133,9 +134,20 @@ def _rule(rule: Mapping[str, Any], context: Context) -> dict[str, Any]:
         return dict(rule)
     texts = {name: text for name, text in rule["annotations"].items() if not name.endswith("_ko")}
     if context.declaration.language == "ko":
-        texts.update({name: rule["annotations"].get(f"{name}_ko", text) for name, text in texts.items()})
+        korean = {name: rule["annotations"].get(f"{name}_ko", text) for name, text in texts.items()}
+        texts = {name: text.replace(_DURATION, _korean_duration()) for name, text in korean.items()}
     texts["runbook_url"] = f"{context.declaration.runbook_url.rstrip('/')}/{rule['alert']}.md"
     return {**rule, "annotations": texts}
+
+
+# https://prometheus.io/docs/prometheus/latest/configuration/template_reference/#numbers
+_DURATION = "humanizeDuration"
+
+
+def _korean_duration() -> str:
+    """What makes `1시간 2분 3초` of a number in a template; less than a second stays in `ms`."""
+    words = [f'reReplaceAll "([0-9]){unit}\\\\b" "${{1}}{word}"' for unit, word in units("ko").items()]
+    return " | ".join([_DURATION, *words])
 
 
 def alert_names() -> list[str]:
