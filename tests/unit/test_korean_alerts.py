@@ -119,8 +119,9 @@ def test_a_bound_is_named_as_the_expression_has_it(rule: Rule, english: dict[str
     """More than, at least, less than and at most are four words in Korean."""
     bound = rf"(\d+(?:\.\d+)?)({'|'.join(UNITS)}) ({'|'.join(OPERATORS)})"
     for number, unit, word in re.findall(bound, korean.get("threshold", "")):
-        possible = [(OPERATORS[word], pytest.approx(float(number) * factor)) for factor in UNITS[unit]]
-        assert any(each == bound for each in possible for bound in compared(rule["expr"])), f"{number}{unit} {word}"
+        limits = [limit for sign, limit in compared(rule["expr"]) if sign == OPERATORS[word]]
+        possible = [float(number) * factor for factor in UNITS[unit]]
+        assert any(math.isclose(one, other) for one in limits for other in possible), f"{number}{unit} {word}"
 
 
 @per_alert
