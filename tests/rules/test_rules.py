@@ -1,7 +1,7 @@
 """What crowsnest generates, judged by Prometheus' and Alertmanager's own tools.
 
 The promtool tests beside this file are run on rule files as they reach a host: with runbooks, in English, for a Django
-app named shop. What messages say is in test_messages.py.
+app named shop. Some are run in Korean as well. What messages say is in test_messages.py.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from generated import write
 from programs import Tool, tool
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import KEPT
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_data, yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 
 HERE = Path(__file__).resolve().parent
@@ -126,12 +128,17 @@ TOLD = {
 MADE = {"url": "https://sentry.io", "organization": "acme", "projects": [TOLD]}
 
 
-@pytest.fixture(scope="session")
-def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all rule files and copies of the promtool tests."""
+def written(tmp_path_factory: pytest.TempPathFactory, language: str) -> Path:
+    """A folder with all rule files."""
     secrets = tmp_path_factory.mktemp("secrets")
     (secrets / KEPT).write_text(json.dumps(MADE))
-    folder = write(tmp_path_factory.mktemp("rules"), SHOP, str(secrets)) / "rules"
+    return write(tmp_path_factory.mktemp("rules"), {**SHOP, "language": language}, str(secrets)) / "rules"
+
+
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All rule files and copies of the promtool tests."""
+    folder = written(tmp_path_factory, "en")
     for path in HERE.glob("*_test.yml"):
         shutil.copy(path, folder)
     return folder
@@ -146,6 +153,99 @@ def test_alerts_fire_and_keep_silent_as_promised(promtool: Tool, rules: Path, na
 def test_every_rule_file_has_a_test(rules: Path) -> None:
     tested = {path.name.replace("_test", "") for path in HERE.glob("*_test.yml")}
     assert tested == {path.name for path in rules.glob("*.yml") if not path.name.endswith("_test.yml")}
+
+
+# (alert, what it measures in English, in the first of its promtool tests that says so): its annotations in Korean.
+KOREAN: dict[tuple[str, str], dict[str, str]] = {
+    ("AppDown", "up = 0"): {"value": "up = 0", "threshold": "up = 0, 5분 지속"},
+    ("HostMemoryLow", "90.8 %"): {"value": "90.8%", "threshold": "90% 초과, 10분 지속"},
+    ("HostDiskFullSoon", "3h 44m 59s"): {"value": "소진까지 3시간 44분 59초", "threshold": "24시간 미만, 90분 지속"},
+    ("HostClockSkewed", "10s"): {"value": "오차 10초", "threshold": "5초 초과, 5분 지속"},
+    ("CertificateExpiry", "9d 23h 50m 0s"): {
+        "value": "남은 기간 9일 23시간 50분 0초",
+        "threshold": "14일 미만, 10분 지속",
+    },
+    ("CertificateExpired", "-10m 0s"): {"value": "남은 기간 -10분 0초", "threshold": "0초 이하(만료)"},
+    ("MonitorCertificateExpiry", "13 d"): {"value": "13일 남음", "threshold": "14일 미만, 10분 지속"},
+    ("MetabaseMemoryLow", "50MiB left"): {"value": "50MiB 남음", "threshold": "64MiB 미만, 10분 지속"},
+    ("ContainerMetricsStale", "no metrics"): {"value": "지표 없음", "threshold": "3분간 갱신 없음, 2분 지속"},
+    ("ContainerMetricsStale", "6m 0s old"): {
+        "value": "마지막 갱신 6분 0초 전",
+        "threshold": "3분간 갱신 없음, 2분 지속",
+    },
+    ("BackupFailed", "last good 1d 0h 4m 0s ago"): {
+        "value": "마지막 성공 1일 0시간 4분 0초 전",
+        "threshold": "재시도까지 모두 실패",
+    },
+    ("BackupFailed", "none is good yet"): {"value": "성공한 백업 없음", "threshold": "재시도까지 모두 실패"},
+    ("BackupNotUploaded", "2 missing"): {
+        "value": "2개 누락",
+        "threshold": "누락 또는 복사 실패, 1시간 지속",
+        "description": "web1 호스트가 유실되면 누락된 백업도 함께 유실됩니다. 1시간마다 재시도합니다. "
+        "호스트에서 즉시 실행: sudo crowsnest-backup sync shop",
+    },
+    ("PushSilent", "1h 7m 0s"): {"value": "미전송 시간 1시간 7분 0초", "threshold": "1시간 0분 0초 초과, 5분 지속"},
+    ("QueueLong", "300"): {"value": "300개", "threshold": "200개 초과, 5분 지속"},
+    ("SentryUnreachable", "HTTP 403"): {
+        "value": "HTTP 403",
+        "threshold": "probe_success = 0, 15분 지속",
+        "description": "Sentry의 응답: HTTP 403. 새 예외가 Sentry와 그 알림에 나타나지 않습니다. 확인: "
+        "./crowsnest sentry-test",
+    },
+    ("AppErrorRatioHigh", "10%"): {"value": "10%", "threshold": "5% 초과, 5분간 5건 이상, 5분 지속"},
+    ("AppExceptions", "50 / 5 min"): {
+        "value": "5분간 50건",
+        "threshold": "5분간 10건 초과, 직전 1시간 평균의 3배 초과, 2분 지속",
+    },
+    ("AppLatencyHigh", "2.42 s"): {"value": "2.42초", "threshold": "2초 초과, 5분 지속"},
+    ("AppErrorBudgetBurning", "10%"): {"value": "10%", "threshold": "7.2% 초과, 1시간 동안 5건 이상, 2분 지속"},
+    ("AppRefundsHigh", "22 / 1 h"): {
+        "value": "1시간 동안 22건",
+        "threshold": "1시간 동안 10건 초과, 직전 1일 평균의 3배 초과",
+    },
+    ("AppApiLimited", "1 / 15 min"): {"value": "15분 동안 1건", "threshold": "15분 동안 0건 초과"},
+    ("AppRequestsUnusual", "0.20 / s, usual: 1.10 to 2.90 / s"): {
+        "value": "초당 0.20건, 평소 1.10~2.90건",
+        "threshold": "최근 4주의 평소 범위(편차의 3배)를 벗어남, 30분 지속",
+    },
+    ("AppMetricOutOfRange", "40 KRW / 5 min"): {"value": "5분간 40 KRW", "threshold": "5분간 20 KRW 초과, 1분 지속"},
+    ("AppMetricOutOfRange", "975ms"): {"value": "975ms", "threshold": "500ms 초과, 5분 지속"},
+    ("AppMetricOutOfRange", "6.25%"): {"value": "6.25%", "threshold": "5% 초과, 5분 지속"},
+}
+
+
+@pytest.fixture(scope="session")
+def korean_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory, "ko")
+
+
+@pytest.mark.parametrize("case", KOREAN, ids=": ".join)
+def test_the_same_figures_are_told_in_korean(promtool: Tool, korean_rules: Path, tmp_path: Path, case: Any) -> None:
+    said, file = KOREAN[case], told_by_promtool_test(*case)
+    for name in file["rule_files"]:
+        groups = yaml_data((korean_rules / name).read_text())["groups"]
+        for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
+            rule["annotations"] = {part: text for part, text in rule["annotations"].items() if part in said}
+        (tmp_path / name).write_text(yaml_text({"groups": groups}))
+    ((entry,),) = [each["exp_alerts"] for test in file["tests"] for each in test["alert_rule_test"]]
+    entry["exp_annotations"] = said
+    (tmp_path / "korean_test.yml").write_text(yaml_text(file))
+    done = promtool(tmp_path, "test", "rules", "korean_test.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def told_by_promtool_test(alert: str, value: str) -> dict[str, Any]:
+    """The first promtool test with a moment at which only this alert fires, with this value; it asks nothing else."""
+    for path in sorted(HERE.glob("*_test.yml")):
+        # Texts only: to PyYAML the series 0x30 is the number 48.
+        file = yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # noqa: S506 - it makes plain values only
+        for test in file["tests"]:
+            for moment in test.get("alert_rule_test", []):
+                fired = [each["exp_annotations"].get("value") for each in moment.get("exp_alerts") or []]
+                if moment["alertname"] == alert and fired == [value]:
+                    test.pop("promql_expr_test", None)
+                    return {**file, "tests": [{**test, "alert_rule_test": [moment]}]}
+    raise AssertionError(f"no promtool test of {alert} says {value}")
 
 
 SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x", "channel": "#alerts"}

@@ -123,10 +123,8 @@ def compared(expr: str) -> set[float]:
 # Panels read the annotation, and people what it says.
 @pytest.mark.parametrize("rule", measured_rules(), ids=rule_name)
 def test_the_threshold_that_an_alert_names_is_the_one_it_has(rule: dict[str, Any]) -> None:
-    begin, _, wait = rule["annotations"]["threshold"].partition(", ")
-    number, unit = begin.split()[:2]
+    number, unit = rule["annotations"]["threshold"].partition(", ")[0].split()[:2]
     assert {float(number) * factor for factor in UNITS[unit][1]} & compared(rule["expr"])
-    assert not wait or wait.replace(" ", "").removesuffix("in") == rule["for"]
 
 
 @pytest.mark.parametrize("rule", measured_rules(), ids=rule_name)
@@ -134,18 +132,6 @@ def test_the_runbook_names_the_threshold(rule: dict[str, Any]) -> None:
     number, unit = rule["annotations"]["threshold"].rstrip(",").replace(",", "").split()[:2]
     meaning = re.split(r"(?m)^## .+$", (RUNBOOKS / f"{rule['alert']}.md").read_text())[1]
     assert f"{number} {UNITS[unit][0]}" in " ".join(meaning.split())
-
-
-@pytest.mark.parametrize("name", sorted(static_rules()))
-def test_static_alerts_speak_every_language(name: str) -> None:
-    rules = [rule for group in static_rules()[name]["groups"] for rule in group["rules"] if "alert" in rule]
-    missing = [
-        f"{rule['alert']}: {text}_ko"
-        for rule in rules
-        for text in ("summary", "description")
-        if text in rule["annotations"] and f"{text}_ko" not in rule["annotations"]
-    ]
-    assert missing == []
 
 
 def test_alert_names_are_a_subject_and_a_condition() -> None:

@@ -119,6 +119,7 @@ TESTS = (
     "tests/unit/test_alerts.py",
     "tests/unit/test_floors.py",
     "tests/unit/test_generated_docs.py",
+    "tests/unit/test_korean_alerts.py",
     "tests/unit/test_roles.py",
     "tests/unit/test_runbooks_ko.py",
     "tests/unit/test_security.py",

@@ -66,7 +66,8 @@ def _receivers(variables: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -> Iterator[str]:
-    taken, beginnings = [app.name for app in apps], (ALERTING_PATH, *(f"{app.name}:" for app in apps))
+    of_path = tuple(ALERTING_PATH.values())
+    taken, beginnings = [app.name for app in apps], (*of_path, *(f"{app.name}:" for app in apps))
     counts = Counter(str(monitor.get("name")) for monitor in monitors)
     ids = Counter(str(monitor.get("id") or monitor.get("name")) for monitor in monitors)
     for index, monitor in enumerate(monitors):
@@ -81,8 +82,8 @@ def _name_mistakes(monitors: Sequence[Mapping[str, Any]], apps: Sequence[App]) -
             )
         if name in taken or name.startswith(beginnings):
             yield (
-                f"{path}.name: names of apps, alone or before a colon, and {ALERTING_PATH!r} are reserved for the "
-                "monitors that crowsnest makes. Allowed: another name."
+                f"{path}.name: names of apps, alone or before a colon, and {' and '.join(map(repr, of_path))} are "
+                "reserved for the monitors that crowsnest makes. Allowed: another name."
             )
         for tag in mapping(monitor.get("tags")):
             if tag in _RESERVED_TAGS or str(tag).startswith("monitor_"):

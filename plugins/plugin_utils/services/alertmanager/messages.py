@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Literal
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
@@ -55,7 +56,13 @@ def texts_of_test_alerts(language: str) -> dict[str, dict[str, str]]:
     return {severity: {**texts, "summary": texts["summary"][severity]} for severity in SEVERITIES}
 
 
-def _words(language: str) -> dict[str, Any]:
+def units(language: str) -> Mapping[str, str]:
+    """Words for the units of a duration: {"h": "시간", …}."""
+    return dict(_words(language)["message"]["units"])
+
+
+@cache
+def _words(language: str) -> Mapping[str, Any]:
     return dict(yaml_data((_MESSAGES / "words.yml").read_text())[language])
 
 

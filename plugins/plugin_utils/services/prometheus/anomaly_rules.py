@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
+    Figure,
     Language,
     Rule,
     Texts,
@@ -39,9 +40,9 @@ _TEXTS: Texts = {
             "broken? More: a campaign, a robot, an attack. A holiday is unusual, too.",
         ),
         "ko": (
-            "{{ $labels.host }}의 {{ $labels.app }} 요청 수 이상",
+            "{{ $labels.host }}의 {{ $labels.app }} 요청 수가 평소와 다름",
             "지난 4주 같은 시간대와 크게 다릅니다. 감소: 접속 장애 또는 기능 고장. 증가: 캠페인, 봇, 공격. 공휴일에도 "
-            "울릴 수 있습니다.",
+            "발생할 수 있습니다.",
         ),
     },
 }
@@ -95,6 +96,11 @@ def _unusual(name: str) -> Rule:
     # https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
     series = f"app:requests:usual{{app='{name}', host='%s', edge='EDGE'}}"
     bound = f'{{{{ range query (printf "{series}" $labels.host) }}}}{{{{ printf "%.2f" (value .) }}}}{{{{ end }}}}'
-    usual = " to ".join(bound.replace("EDGE", edge) for edge in EDGES)
-    value = f'{{{{ printf "%.2f" $value }}}} / s, usual: {usual} / s'
-    return Rule("AppRequestsUnusual", "medium", expr, value, "3 deviations of 4 weeks, 30m", "30m")
+    low, high = (bound.replace("EDGE", edge) for edge in EDGES)
+    now = '{{ printf "%.2f" $value }}'
+    value: Figure = {"en": f"{now} / s, usual: {low} to {high} / s", "ko": f"초당 {now}건, 평소 {low}~{high}건"}
+    threshold: Figure = {
+        "en": f"3 deviations of {_WEEKS} weeks",
+        "ko": f"최근 {_WEEKS}주의 평소 범위(편차의 3배)를 벗어남",
+    }
+    return Rule("AppRequestsUnusual", "medium", expr, value, threshold, "30m")

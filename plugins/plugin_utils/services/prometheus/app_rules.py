@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import EVENTS, QUOTA
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
@@ -23,6 +24,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     up,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
+    Figure,
     Language,
     Rule,
     Texts,
@@ -55,7 +57,7 @@ _TEXTS: Texts = {
             + _PROBES.format(
                 well="외부 점검은 정상이므로 사용자 영향이 없을 수 있습니다.", ill="외부 점검도 실패했습니다."
             )
-            + "Prometheus의 오류 메시지를 확인하는 방법은 런북에 있습니다. "
+            + "Prometheus의 에러 메시지를 확인하는 방법은 런북에 있습니다. "
             "확인: sudo docker ps -a 후 sudo docker logs --tail 50 CONTAINER",
         ),
     },
@@ -78,7 +80,7 @@ _TEXTS: Texts = {
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 데이터베이스 연결 실패",
-            "데이터베이스 중단, 비밀번호 거부 또는 연결 수 초과입니다. 먼저 해당 컨테이너의 로그를 확인하십시오.",
+            "데이터베이스 중단, 비밀번호 오류 또는 연결 수 초과입니다. 먼저 데이터베이스 컨테이너의 로그를 확인하세요.",
         ),
     },
     "AppErrorRatioHigh": {
@@ -87,8 +89,8 @@ _TEXTS: Texts = {
             "Status 5xx. Usual causes: the last release, the database, a service it calls. See the app's log.",
         ),
         "ko": (
-            "{{ $labels.host }}의 {{ $labels.app }} 오류 응답 비율 높음",
-            "5xx 응답입니다. 주된 원인: 최근 배포, 데이터베이스, 외부 서비스. 앱 로그를 확인하십시오.",
+            "{{ $labels.host }}의 {{ $labels.app }} 에러율 높음",
+            "5xx 응답이 너무 많습니다. 흔한 원인: 최근 배포, 데이터베이스, 연동 서비스. 앱 로그를 확인하세요.",
         ),
     },
     "AppExceptions": {
@@ -98,7 +100,7 @@ _TEXTS: Texts = {
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 예외 급증",
-            "직전 1시간 평균의 3배를 넘었습니다. 최근 배포 시각과 비교하고 앱 로그를 확인하십시오.",
+            "직전 1시간 평균의 3배를 넘었습니다. 최근 배포 시각과 비교하고 앱 로그를 확인하세요.",
         ),
     },
     "AppLatencyHigh": {
@@ -108,7 +110,7 @@ _TEXTS: Texts = {
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 응답 지연",
-            "요청 20건 중 1건이 표시된 값보다 오래 걸립니다. 데이터베이스와 호스트의 CPU, 메모리를 확인하십시오.",
+            "요청 20건 중 1건이 아래 측정값보다 오래 걸립니다(p95). 데이터베이스와 호스트의 CPU, 메모리를 확인하세요.",
         ),
     },
     "AppMetricsMissing": {
@@ -118,9 +120,9 @@ _TEXTS: Texts = {
             "framework or library, its middleware is missing, or it has had no request yet.",
         ),
         "ko": (
-            "{{ $labels.host }}의 {{ $labels.app }} 오류 및 응답 시간 감시 불가",
-            "지표는 수집되지만 framework FRAMEWORK에 필요한 SERIES 지표가 없습니다. 선언한 framework가 다르거나, 다른 "
-            "라이브러리를 사용하거나, 미들웨어가 없거나, 아직 요청이 없었습니다.",
+            "{{ $labels.host }}의 {{ $labels.app }} 에러 및 응답 시간 모니터링 불가",
+            "지표는 수집되지만 framework FRAMEWORK에 필요한 SERIES 지표가 없습니다. `framework` 설정이 잘못되었거나, "
+            "다른 라이브러리를 사용하거나, 미들웨어가 없거나, 아직 요청이 없었습니다.",
         ),
     },
 }
@@ -128,7 +130,7 @@ _TEXTS: Texts = {
 
 _INSTEAD_OF_SENTRY = {
     "en": " It is told here because Sentry cannot be reached, or drops errors. See: SentryUnreachable, SentryFull",
-    "ko": " Sentry에 연결할 수 없거나 Sentry가 오류를 버리고 있어 여기에서 알립니다. "
+    "ko": " Sentry에 연결할 수 없거나 Sentry가 에러를 버리고 있어 여기에서 알립니다. "
     "참고: SentryUnreachable, SentryFull",
 }
 
@@ -151,7 +153,7 @@ def _unless_sentry_tells(rule: Rule, app: App) -> Rule:
 def _as_prometheus(rule: Rule, app: App, language: Language) -> dict[str, Any]:
     summary, description = (_filled(text, app) for text in _TEXTS[rule.alert][language])
     description += _INSTEAD_OF_SENTRY[language] if rule.instead_of_sentry else ""
-    return as_prometheus(rule, app.name, summary, description)
+    return as_prometheus(rule, app.name, summary, description, language)
 
 
 def _filled(text: str, app: App) -> str:
@@ -167,22 +169,23 @@ def _filled(text: str, app: App) -> str:
 def _down(app: App) -> list[Rule]:
     wait = app.thresholds.down_for
     expr = f"max by ({APP_LABELS}) ({up(app.name)}) == 0"
-    return [Rule("AppDown", "critical", expr, "up = 0", f"up = 0, {wait}", wait)]
+    return [Rule("AppDown", "critical", expr, "up = 0", "up = 0", wait)]
 
 
 def _instance_down(app: App) -> list[Rule]:
     wait = app.thresholds.down_for
     expr = f"{up(app.name)} == 0 and on ({APP_LABELS}) (max by ({APP_LABELS}) ({up(app.name)}) == 1)"
-    return [Rule("AppInstanceDown", "high", expr, "up = 0", f"up = 0, {wait}", wait)]
+    return [Rule("AppInstanceDown", "high", expr, "up = 0", "up = 0", wait)]
 
 
 def _database_connection_errors(app: App) -> list[Rule]:
     if app.framework != "django":
         return []
     expr = f'app:database_connection_errors:increase1m{{app="{app.name}"}} > 10'
-    value = '{{ printf "%.0f" $value }} / 1 min'
+    value: Figure = {"en": '{{ printf "%.0f" $value }} / 1 min', "ko": '1분간 {{ printf "%.0f" $value }}회'}
+    threshold: Figure = {"en": "10 / 1 min", "ko": "1분간 10회 초과"}
     # The burst of a restart of 20 s stays in the 1 min of the rate for 80 s.
-    return [Rule("AppDatabaseConnectionErrors", "critical", expr, value, "10 / 1 min, 90s", "90s")]
+    return [Rule("AppDatabaseConnectionErrors", "critical", expr, value, threshold, "90s")]
 
 
 def _error_ratio(app: App) -> list[Rule]:
@@ -192,8 +195,9 @@ def _error_ratio(app: App) -> list[Rule]:
     selector = f'{{app="{app.name}"}}'
     # At night a single error is a high share: it takes five within the window.
     expr = f"app:errors:ratio5m{selector} > {number(ratio)} and app:errors:increase5m{selector} >= 5"
-    value, threshold = "{{ $value | humanizePercentage }}", f"{number(100 * ratio)} % and 5 / 5 min, {wait}"
-    return [Rule("AppErrorRatioHigh", "critical", expr, value, threshold, wait)]
+    percent = number(100 * ratio)
+    threshold: Figure = {"en": f"{percent} % and 5 / 5 min", "ko": f"{percent}% 초과, 5분간 5건 이상"}
+    return [Rule("AppErrorRatioHigh", "critical", expr, "{{ $value | humanizePercentage }}", threshold, wait)]
 
 
 def counts_exceptions(app: App) -> bool:
@@ -208,19 +212,31 @@ def _exceptions(app: App) -> list[Rule]:
     declared = f'app:signal:increase5m{{{of}, signal="exceptions"}}'
     now = declared if app.signals.exceptions else f"app:exceptions:increase5m{{{of}}}"
     expr = f"{now} > 10 unless {now} <= 3 * avg_over_time({now}[1h] offset 5m)"
-    value = '{{ printf "%.0f" $value }} / 5 min'
-    return [Rule("AppExceptions", "high", expr, value, "10 / 5 min, x 3 / 1 h", "2m")]
+    value: Figure = {"en": '{{ printf "%.0f" $value }} / 5 min', "ko": '5분간 {{ printf "%.0f" $value }}건'}
+    threshold: Figure = {"en": "10 / 5 min, x 3 / 1 h", "ko": "5분간 10건 초과, 직전 1시간 평균의 3배 초과"}
+    return [Rule("AppExceptions", "high", expr, value, threshold, "2m")]
 
 
 def _latency(app: App) -> list[Rule]:
     if app.framework not in PROFILES:
         return []
-    p95, value = f'app:latency_p95:seconds{{app="{app.name}"}}', '{{ printf "%.2f" $value }} s'
-    high, medium = app.thresholds.latency_p95_high_seconds, app.thresholds.latency_p95_medium_seconds
+    thresholds = app.thresholds
     return [
-        Rule("AppLatencyHigh", "high", f"{p95} > {number(high)}", value, f"{number(high)} s, 5m", "5m"),
-        Rule("AppLatencyHigh", "medium", f"{p95} > {number(medium)}", value, f"{number(medium)} s, 10m", "10m"),
+        _slow(app, "high", thresholds.latency_p95_high_seconds, "5m"),
+        _slow(app, "medium", thresholds.latency_p95_medium_seconds, "10m"),
     ]
+
+
+def _slow(app: App, severity: Severity, seconds: float, wait: str) -> Rule:
+    limit, value = number(seconds), '{{ printf "%.2f" $value }}'
+    return Rule(
+        "AppLatencyHigh",
+        severity,
+        f'app:latency_p95:seconds{{app="{app.name}"}} > {limit}',
+        {"en": f"{value} s", "ko": f"{value}초"},
+        {"en": f"{limit} s", "ko": f"{limit}초 초과"},
+        wait,
+    )
 
 
 def _metrics_missing(app: App) -> list[Rule]:
@@ -228,7 +244,7 @@ def _metrics_missing(app: App) -> list[Rule]:
         return []
     series = " or ".join(selector(series, f'app="{app.name}"') for series in PROFILES[app.framework].needed)
     expr = f"max by ({APP_LABELS}) ({up(app.name)}) == 1 unless on ({APP_LABELS}) ({series})"
-    return [Rule("AppMetricsMissing", "medium", expr, "0", "0, 15m", "15m")]
+    return [Rule("AppMetricsMissing", "medium", expr, "0", "0", "15m")]
 
 
 _ALERTS: tuple[Callable[[App], list[Rule]], ...] = (

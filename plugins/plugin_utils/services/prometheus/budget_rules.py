@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
+    Figure,
     Language,
     Rule,
     Texts,
@@ -37,9 +38,9 @@ _TEXTS: Texts = {
             "the last release, the database, a service it calls. See the app's log.",
         ),
         "ko": (
-            "{{ $labels.host }}의 {{ $labels.app }} 오류 예산 급소진",
-            "5xx 응답 비율이 서비스 수준 목표(SLO)의 허용치를 크게 넘었습니다. 주된 원인: 최근 배포, 데이터베이스, "
-            "외부 서비스. 앱 로그를 확인하십시오.",
+            "{{ $labels.host }}의 {{ $labels.app }} 에러 예산 급속 소진",
+            "5xx 응답 비율이 서비스 수준 목표(SLO)의 허용치를 크게 넘었습니다. 흔한 원인: 최근 배포, 데이터베이스, "
+            "연동 서비스. 앱 로그를 확인하세요.",
         ),
     },
     "AppErrorsTrickle": {
@@ -49,9 +50,9 @@ _TEXTS: Texts = {
             "objective allows. See the app's log.",
         ),
         "ko": (
-            "{{ $labels.host }}의 {{ $labels.app }} 요청은 적으나 오류가 지속됨",
-            "요청이 적어 1시간 비율 경보는 울리지 않지만, 6시간 기준으로 서비스 수준 목표(SLO)를 벗어났습니다. 앱 "
-            "로그를 확인하십시오.",
+            "{{ $labels.host }}의 {{ $labels.app }} 요청은 적으나 에러 다수",
+            "요청이 적어 다른 에러 알림은 발생하지 않지만, 6시간 동안의 에러율이 서비스 수준 목표(SLO)의 허용치를 "
+            "넘었습니다. 앱 로그를 확인하세요.",
         ),
     },
 }
@@ -96,7 +97,10 @@ def _burning(name: str, budget: float) -> list[Rule]:
             f"app:errors:ratio1h{of} > {fast} and app:errors:ratio5m{of} > {fast} "
             f"and app:errors:increase1h{of} >= {_FEWEST_ERRORS}",
             value,
-            f"{_percent(FAST * budget)} and {_FEWEST_ERRORS} / 1 h, 2m",
+            {
+                "en": f"{_percent(FAST * budget)} % and {_FEWEST_ERRORS} / 1 h",
+                "ko": f"{_percent(FAST * budget)}% 초과, 1시간 동안 {_FEWEST_ERRORS}건 이상",
+            },
             "2m",
         ),
         Rule(
@@ -105,7 +109,10 @@ def _burning(name: str, budget: float) -> list[Rule]:
             f"app:errors:ratio6h{of} > {slow} and app:errors:ratio30m{of} > {slow} "
             f"and app:errors:ratio5m{of} > {budget:.6g} and app:errors:increase1h{of} >= {_FEWEST_ERRORS}",
             value,
-            f"{_percent(SLOW * budget)} / 6 h and {_FEWEST_ERRORS} / 1 h, 15m",
+            {
+                "en": f"{_percent(SLOW * budget)} % / 6 h and {_FEWEST_ERRORS} / 1 h",
+                "ko": f"6시간 동안 {_percent(SLOW * budget)}% 초과, 1시간 동안 {_FEWEST_ERRORS}건 이상",
+            },
             "15m",
         ),
     ]
@@ -119,9 +126,12 @@ def _trickle(name: str, budget: float) -> Rule:
         f"and avg_over_time(app:requests:rate5m{of}[6h]) < {_FEW_REQUESTS} "
         f"and app:errors:increase1h{of} > 0 unless max_over_time(app:errors:increase1h{of}[6h]) >= {_FEWEST_ERRORS}"
     )
-    value, threshold = "{{ $value | humanizePercentage }}", f"{_percent(slow)} and {_FEWEST_ERRORS} / 6 h, 5m"
-    return Rule("AppErrorsTrickle", "medium", expr, value, threshold, "5m")
+    threshold: Figure = {
+        "en": f"{_percent(slow)} % and {_FEWEST_ERRORS} / 6 h",
+        "ko": f"{_percent(slow)}% 초과, 6시간 동안 {_FEWEST_ERRORS}건 이상",
+    }
+    return Rule("AppErrorsTrickle", "medium", expr, "{{ $value | humanizePercentage }}", threshold, "5m")
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
+    return f"{100 * share:.4g}"

@@ -19,6 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     Language,
     Rule,
     as_prometheus,
+    duration,
 )
 
 ALERT = "AppMetricOutOfRange"
@@ -27,9 +28,16 @@ _SUMMARIES: Mapping[Language, Mapping[str, str]] = {
     "en": {"above": "{} is above {}", "below": "{} is below {}"},
     "ko": {"above": "{} 값이 {} 초과", "below": "{} 값이 {} 미만"},
 }
+_THRESHOLDS: Mapping[Language, Mapping[str, str]] = {
+    "en": {"above": "> {}", "below": "< {}"},
+    "ko": {"above": "{} 초과", "below": "{} 미만"},
+}
+# Where: a label and its value, and all of them.
+_LABELS: Mapping[Language, str] = {"en": "{} {{{{ $labels.{} }}}}", "ko": "{}={{{{ $labels.{} }}}}"}
+_PLACES: Mapping[Language, str] = {"en": " ({})", "ko": "({})"}
 _ADVICE: Mapping[Language, str] = {
     "en": "Declared by your team. The dashboard of the app shows its past.",
-    "ko": "팀에서 선언한 지표입니다. 앱 대시보드에서 추이를 확인하십시오.",
+    "ko": "팀에서 설정한 지표입니다. 앱 대시보드에서 추이를 확인하세요.",
 }
 
 
@@ -65,18 +73,19 @@ def _rule(app: App, metric: CustomMetric, alert: CustomAlert, language: Language
         ALERT,
         alert.severity,
         f"{value} {sign} {number(bound)}",
-        _shown(metric, "$value"),
-        f"{sign} {_shown(metric, number(bound))}, {alert.wait}",
+        _shown(metric, "$value", language),
+        _THRESHOLDS[language][side].format(_shown(metric, number(bound), language)),
         alert.wait,
         labels={"metric": metric.name},
     )
     summary = f"{{{{ $labels.app }}}}: {_SUMMARIES[language][side].format(metric.name, number(bound))}"
-    place = ", ".join(f"{label} {{{{ $labels.{label} }}}}" for label in metric.labels)
+    place = ", ".join(_LABELS[language].format(label, label) for label in metric.labels)
     return as_prometheus(
         rule,
         app.name,
-        summary + (f" ({place})" if place else ""),
+        summary + (_PLACES[language].format(place) if place else ""),
         f"{metric.description.rstrip('.')}. {_ADVICE[language]}",
+        language,
     )
 
 
@@ -86,11 +95,12 @@ _TEMPLATES = {
     "bytes": "{{{{ {} | humanize1024 }}}}B",
     "ratio": "{{{{ {} | humanizePercentage }}}}",
 }
+_COUNTED: Mapping[Language, str] = {"en": "{} / {}", "ko": "{1}간 {0}"}
 
 
-def _shown(metric: CustomMetric, figure: str) -> str:
+def _shown(metric: CustomMetric, figure: str, language: Language) -> str:
     """A Prometheus template of `$value` or of a bound as people write it; of the latter all digits, where it can be."""
     unit = "" if metric.unit == "count" else f" {metric.unit}"
     plain = (f"{{{{ {figure} | humanize }}}}" if figure == "$value" else figure) + unit
     text = _TEMPLATES[metric.unit].format(figure) if metric.unit in _TEMPLATES else plain
-    return f"{text} / 5 min" if metric.type == "counter" else text
+    return _COUNTED[language].format(text, duration(WINDOW, language)) if metric.type == "counter" else text

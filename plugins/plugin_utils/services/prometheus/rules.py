@@ -16,6 +16,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import units
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_rules
@@ -137,10 +138,13 @@ def _rule(rule: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """The rule with its runbook, its texts in the declared language, and what was deployed before it began."""
     if "alert" not in rule:
         return dict(rule)
-    texts = texts_in(context.declaration.language, rule["annotations"])
+    language = context.declaration.language
+    texts = texts_in(language, rule["annotations"])
+    if language == "ko":
+        texts = {name: text.replace(_DURATION, _korean_duration()) for name, text in texts.items()}
     texts["runbook_url"] = context.declaration.runbook(rule["alert"])
     if any(has_deploys(app) and app.name == rule["labels"].get("app", app.name) for app in context.declaration.apps):
-        texts["deployed"] = deployed(rule, context.declaration.language)
+        texts["deployed"] = deployed(rule, language)
     return {**rule, "annotations": texts}
 
 
@@ -150,6 +154,16 @@ def texts_in(language: Language, annotations: Mapping[str, str]) -> dict[str, st
     if language == "ko":
         return {name: annotations.get(f"{name}_ko", text) for name, text in texts.items()}
     return texts
+
+
+# https://prometheus.io/docs/prometheus/latest/configuration/template_reference/#numbers
+_DURATION = "humanizeDuration"
+
+
+def _korean_duration() -> str:
+    """What makes `1시간 2분 3초` of a number in a template; less than a second stays in `ms`."""
+    words = [f'reReplaceAll "([0-9]){unit}\\\\b" "${{1}}{word}"' for unit, word in units("ko").items()]
+    return " | ".join([_DURATION, *words])
 
 
 def alert_names() -> list[str]:

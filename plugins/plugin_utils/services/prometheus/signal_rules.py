@@ -21,9 +21,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     up,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import (
+    Figure,
     Language,
     Rule,
     Texts,
+    duration,
     recorded,
     with_texts,
 )
@@ -40,7 +42,7 @@ _TEXTS: Texts = {
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 결제 시스템 장애",
-            "앱이 직접 보고한 상태이며, 결제가 불가능합니다. 결제 대행사 상태 페이지와 앱 로그를 확인하십시오.",
+            "앱이 직접 보고한 상태이며, 결제가 불가능합니다. 결제 대행사의 상태 페이지와 앱 로그를 확인하세요.",
         ),
     },
     "AppPaymentsFailing": {
@@ -51,7 +53,7 @@ _TEXTS: Texts = {
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 결제 실패 다수",
-            "주된 원인: 결제 대행사 장애, 만료된 키, 최근 배포. 대행사 상태 페이지와 앱 로그를 확인하십시오.",
+            "흔한 원인: 결제 대행사 장애, 만료된 키, 최근 배포. 대행사의 상태 페이지와 앱 로그를 확인하세요.",
         ),
     },
     "AppRefundsHigh": {
@@ -62,7 +64,7 @@ _TEXTS: Texts = {
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 환불 급증",
-            "전날 평균의 3배를 넘었습니다. 잘못된 가격, 불량 상품, 부정 사용 또는 중복 실행된 작업일 수 있습니다.",
+            "직전 하루 평균의 3배를 넘었습니다. 잘못된 가격, 불량 상품, 부정 사용 또는 중복 실행된 작업일 수 있습니다.",
         ),
     },
     "AppOutOfStock": {
@@ -72,7 +74,7 @@ _TEXTS: Texts = {
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 품절 상품 다수",
-            "구매할 수 없는 상품입니다. 재입고하고, 한꺼번에 품절되었다면 재고 연동 실패를 확인하십시오.",
+            "고객이 구매할 수 없는 상품입니다. 재입고하세요. 한꺼번에 품절되었다면 재고 연동이 실패했는지 확인하세요.",
         ),
     },
     "AppApiLimited": {
@@ -83,7 +85,7 @@ _TEXTS: Texts = {
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 외부 API 호출 한도 초과",
-            "허용된 호출 수를 넘어, 응답이 필요한 작업이 지연되거나 누락됩니다. 어느 API인지 앱 로그에서 확인하십시오.",
+            "허용된 호출 수를 넘어, 응답이 필요한 작업이 지연되거나 누락됩니다. 어느 API인지 앱 로그에서 확인하세요.",
         ),
     },
     "AppSignalMissing": {
@@ -92,8 +94,8 @@ _TEXTS: Texts = {
             "The app's metrics can be read, but the series declared in `signals` is not among them.",
         ),
         "ko": (
-            "{{ $labels.host }}의 {{ $labels.app }} {{ $labels.signal }} 감시 불가",
-            "앱 지표는 수집되지만 `signals`에 선언한 시계열이 없습니다.",
+            "{{ $labels.host }}의 {{ $labels.app }} {{ $labels.signal }} 모니터링 불가",
+            "앱 지표는 수집되지만 `signals`에 설정한 시계열이 없습니다.",
         ),
     },
 }
@@ -124,7 +126,7 @@ def _rules(app: App) -> Iterator[Rule]:
     limits, declared = app.thresholds, _declared(app)
     if "payment_up" in declared:
         expr = f"min {_BY} ({declared['payment_up']}) == 0"
-        yield Rule("AppPaymentDown", "critical", expr, "0", "0, 2m", "2m")
+        yield Rule("AppPaymentDown", "critical", expr, "0", "0", "2m")
     if "failed_payments" in declared:
         yield _counted(app, "AppPaymentsFailing", "critical", "failed_payments", limits.failed_payments_per_hour)
     if "refunds" in declared:
@@ -133,11 +135,16 @@ def _rules(app: App) -> Iterator[Rule]:
         yield replace(
             now,
             expr=f"{now.expr} unless {series} <= 3 * avg_over_time({series}[1d] offset 1h)",
-            threshold=f"{now.threshold}, x 3 / 1 d",
+            threshold={
+                "en": f"{limits.refunds_per_hour} / 1 h, x 3 / 1 d",
+                "ko": f"1시간 동안 {limits.refunds_per_hour}건 초과, 직전 1일 평균의 3배 초과",
+            },
         )
     if "out_of_stock" in declared:
         expr = f"sum {_BY} (max without (instance) ({declared['out_of_stock']})) > {limits.out_of_stock}"
-        yield Rule("AppOutOfStock", "high", expr, '{{ printf "%.0f" $value }}', f"{limits.out_of_stock}, 5m", "5m")
+        value, limit = '{{ printf "%.0f" $value }}', limits.out_of_stock
+        products: Figure = {"en": value, "ko": f"{value}개"}
+        yield Rule("AppOutOfStock", "high", expr, products, {"en": f"{limit}", "ko": f"{limit}개 초과"}, "5m")
     if "rate_limited" in declared:
         yield _counted(app, "AppApiLimited", "medium", "rate_limited", limits.rate_limited_per_15m)
     yield from _missing(app)
@@ -147,8 +154,15 @@ def _counted(app: App, alert: str, severity: Severity, signal: str, limit: int) 
     """More than `limit` events in the window of the signal."""
     window = WINDOWS[signal]
     expr = f'app:signal:increase{window}{{app="{app.name}", signal="{signal}"}} > {limit}'
-    shown = {"1h": "1 h", "15m": "15 min"}[window]
-    return Rule(alert, severity, expr, f'{{{{ printf "%.0f" $value }}}} / {shown}', f"{limit} / {shown}")
+    value = '{{ printf "%.0f" $value }}'
+    english, korean = duration(window, "en"), duration(window, "ko")
+    return Rule(
+        alert,
+        severity,
+        expr,
+        {"en": f"{value} / {english}", "ko": f"{korean} 동안 {value}건"},
+        {"en": f"{limit} / {english}", "ko": f"{korean} 동안 {limit}건 초과"},
+    )
 
 
 def _missing(app: App) -> Iterator[Rule]:
@@ -164,4 +178,4 @@ def _missing(app: App) -> Iterator[Rule]:
         if series
     ]
     if absent:
-        yield Rule("AppSignalMissing", "medium", " or ".join(absent), "0", "0, 15m", "15m")
+        yield Rule("AppSignalMissing", "medium", " or ".join(absent), "0", "0", "15m")

@@ -36,7 +36,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
 # Monitors that check something themselves: groups only combine others, jobs report themselves.
 _LOOKING = 'monitor_type!~"push|group"'
 _CHOSEN = 'monitor_name=~"$monitor"'
-_JOBS = f'monitor_type="push", monitor_name!~"{ALERTING_PATH}.*"'
+_PATH = f"({'|'.join(ALERTING_PATH.values())}).*"
+_JOBS = f'monitor_type="push", monitor_name!~"{_PATH}"'
 _AVAILABLE = "app:available:ratio5m"
 # One value of app:available:ratio5m stands for this many minutes.
 _MINUTES = 5
@@ -110,7 +111,7 @@ def _alerting_path() -> Panel:
         "Whether Uptime Kuma finds Prometheus and Alertmanager healthy, and hears the alert that always fires. Down: "
         "other alerts may not leave, so Uptime Kuma notifies people itself; look at the dashboard Monitoring stack.",
         "stat",
-        (_states(f'monitor_type!="group", monitor_name=~"{ALERTING_PATH}.*"'),),
+        (_states(f'monitor_type!="group", monitor_name=~"{_PATH}"'),),
         values=MONITOR_STATES,
         width=6,
         empty=_STARTED,

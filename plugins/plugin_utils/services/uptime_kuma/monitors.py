@@ -53,7 +53,10 @@ _PACE = {"interval": 60, "maxretries": 1, "retryInterval": 30}
 _HEARTBEAT_SECONDS = 150
 # A notification is repeated after so many checks: every ten minutes, as Alertmanager does for critical alerts.
 _RESEND_BEATS = 10
-ALERTING_PATH = "Alerting path"
+# Names of what watches the path of all other alerts begin with this, in each language. What matches names knows all of
+# them: series keep the name of before for a while after the language was changed.
+ALERTING_PATH = {"en": "Alerting path", "ko": "알림 경로"}
+_HEARTBEAT = {"en": "heartbeat", "ko": "하트비트"}
 ALERTING_KEY = "crowsnest/alerting-path"
 
 
@@ -202,10 +205,12 @@ def _backup_name(job: BackupJob) -> str:
 
 def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
     """Watches what sends all other alerts, so Kuma itself notifies the receivers of this one group, once for it all."""
+    language = context.declaration.language
+    path = ALERTING_PATH[language]
     return [
         {
             "key": ALERTING_KEY,
-            "name": ALERTING_PATH,
+            "name": path,
             "type": "group",
             "description": f"Runbook: {context.declaration.runbook('AlertingPathAlive')}",
             "notifications": receivers,
@@ -214,14 +219,14 @@ def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
         },
         {
             "key": HEARTBEAT_KEY,
-            "name": f"{ALERTING_PATH}: heartbeat",
+            "name": f"{path}: {_HEARTBEAT[language]}",
             "group": ALERTING_KEY,
             **_push(_HEARTBEAT_SECONDS),
         },
         *(
             {
                 "key": f"{ALERTING_KEY}/{name}",
-                "name": f"{ALERTING_PATH}: {name.capitalize()}",
+                "name": f"{path}: {name.capitalize()}",
                 "group": ALERTING_KEY,
                 **_http(f"http://127.0.0.1:{context.services[name].port}/-/healthy"),
             }

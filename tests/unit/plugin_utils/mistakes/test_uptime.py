@@ -54,8 +54,8 @@ def test_what_fits_together_is_taken(declared: dict[str, Any]) -> None:
 
 
 MADE = (
-    "names of apps, alone or before a colon, and 'Alerting path' are reserved for the monitors that crowsnest makes. "
-    "Allowed: another name."
+    "names of apps, alone or before a colon, and 'Alerting path' and '알림 경로' are reserved for the monitors that "
+    "crowsnest makes. Allowed: another name."
 )
 GROUP_KINDS = "Allowed (apps with something to watch, monitors of `type: group`)"
 CIRCLE = "leads back to itself. Allowed: groups within groups, without a cycle."
@@ -81,7 +81,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
         ({"monitors": [ping(name)]}, [f"crowsnest_monitors[0] ({name}).name: {MADE}"])
         for name in (
             *("shop", "shop: website", "shop: database port", "shop: of our own", "shop:x", "idle", "idle: website"),
-            *("Alerting path", "Alerting path: mine", "Alerting path 2"),
+            *("Alerting path", "Alerting path: mine", "Alerting path 2", "알림 경로: mine"),
         )
     ),
     (

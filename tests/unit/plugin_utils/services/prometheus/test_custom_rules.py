@@ -25,8 +25,8 @@ def test_only_metrics_with_a_declared_alert_have_a_rule() -> None:
 SUMMARIES: dict[tuple[Language, str], str] = {
     ("en", "above"): "{{ $labels.app }}: m0 is above 2.5 (region {{ $labels.region }})",
     ("en", "below"): "{{ $labels.app }}: m0 is below 2.5 (region {{ $labels.region }})",
-    ("ko", "above"): "{{ $labels.app }}: m0 값이 2.5 초과 (region {{ $labels.region }})",
-    ("ko", "below"): "{{ $labels.app }}: m0 값이 2.5 미만 (region {{ $labels.region }})",
+    ("ko", "above"): "{{ $labels.app }}: m0 값이 2.5 초과(region={{ $labels.region }})",
+    ("ko", "below"): "{{ $labels.app }}: m0 값이 2.5 미만(region={{ $labels.region }})",
 }
 
 
@@ -37,21 +37,26 @@ def test_the_summary_says_which_bound_was_passed_and_where(case: tuple[Language,
     assert group["rules"][0]["annotations"]["summary"] == SUMMARIES[case]
 
 
-# (unit, type): the template of the value and the threshold
-UNITS = {
-    ("count", "gauge"): ("{{ $value | humanize }}", "> 2, 5m"),
-    ("KRW", "gauge"): ("{{ $value | humanize }} KRW", "> 2 KRW, 5m"),
-    ("KRW", "counter"): ("{{ $value | humanize }} KRW / 5 min", "> 2 KRW / 5 min, 5m"),
-    ("seconds", "histogram"): ("{{ $value | humanizeDuration }}", "> {{ 2 | humanizeDuration }}, 5m"),
-    ("bytes", "counter"): ("{{ $value | humanize1024 }}B / 5 min", "> {{ 2 | humanize1024 }}B / 5 min, 5m"),
-    ("ratio", "gauge"): ("{{ $value | humanizePercentage }}", "> {{ 2 | humanizePercentage }}, 5m"),
+# (unit, type, language): the template of the value and the threshold
+UNITS: dict[tuple[str, str, Language], tuple[str, str]] = {
+    ("count", "gauge", "en"): ("{{ $value | humanize }}", "> 2, 5 min"),
+    ("count", "gauge", "ko"): ("{{ $value | humanize }}", "2 초과, 5분 지속"),
+    ("KRW", "gauge", "en"): ("{{ $value | humanize }} KRW", "> 2 KRW, 5 min"),
+    ("KRW", "gauge", "ko"): ("{{ $value | humanize }} KRW", "2 KRW 초과, 5분 지속"),
+    ("KRW", "counter", "en"): ("{{ $value | humanize }} KRW / 5 min", "> 2 KRW / 5 min, 5 min"),
+    ("KRW", "counter", "ko"): ("5분간 {{ $value | humanize }} KRW", "5분간 2 KRW 초과, 5분 지속"),
+    ("seconds", "histogram", "en"): ("{{ $value | humanizeDuration }}", "> {{ 2 | humanizeDuration }}, 5 min"),
+    ("seconds", "histogram", "ko"): ("{{ $value | humanizeDuration }}", "{{ 2 | humanizeDuration }} 초과, 5분 지속"),
+    ("bytes", "counter", "en"): ("{{ $value | humanize1024 }}B / 5 min", "> {{ 2 | humanize1024 }}B / 5 min, 5 min"),
+    ("bytes", "counter", "ko"): ("5분간 {{ $value | humanize1024 }}B", "5분간 {{ 2 | humanize1024 }}B 초과, 5분 지속"),
+    ("ratio", "gauge", "en"): ("{{ $value | humanizePercentage }}", "> {{ 2 | humanizePercentage }}, 5 min"),
+    ("ratio", "gauge", "ko"): ("{{ $value | humanizePercentage }}", "{{ 2 | humanizePercentage }} 초과, 5분 지속"),
 }
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize("case", UNITS, ids=str)
-def test_value_and_threshold_have_the_same_unit(case: tuple[str, str], language: Language) -> None:
-    unit, kind = case
+def test_value_and_threshold_have_the_same_unit(case: tuple[str, str, Language]) -> None:
+    unit, kind, language = case
     (group,) = app_files([app({"unit": unit, "type": kind, "alert": {"above": 2}})], language)["custom.yml"]
     annotations = group["rules"][0]["annotations"]
     assert (annotations["value"], annotations["threshold"]) == UNITS[case]
@@ -61,5 +66,5 @@ def test_a_large_bound_keeps_all_its_digits() -> None:
     (group,) = app_files([app({"unit": "KRW", "alert": {"above": 1234567}})], "en")["custom.yml"]
     (rule,) = group["rules"]
     assert rule["expr"].endswith(" > 1234567")
-    assert rule["annotations"]["threshold"] == "> 1234567 KRW, 5m"
+    assert rule["annotations"]["threshold"] == "> 1234567 KRW, 5 min"
     assert rule["annotations"]["summary"] == "{{ $labels.app }}: m0 is above 1234567"
