@@ -17,6 +17,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     RANGE,
     RATE,
     SECONDS,
+    TO_ALERTS,
+    TO_CONTAINERS,
     TO_OVERVIEW,
     TO_STACK,
     UP,
@@ -27,6 +29,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Threshold,
     Variable,
     any_is_bad,
+    chosen,
     percent_bars,
     runbook_link,
 )
@@ -51,7 +54,13 @@ def host(context: Context) -> Dashboard:
         description="One machine: CPU, memory, disks, network, clock. Choose it at the top.",
         rows=(_now(), _cpu(), _memory(), _disk(), _network_and_clock(), _alerts()),
         variables=(Variable("host", "Host", query='label_values(up{job="node"}, host)'),),
-        links=(TO_OVERVIEW, TO_STACK, runbook_link(context.declaration.runbook_url)),
+        links=(
+            TO_OVERVIEW,
+            chosen(TO_CONTAINERS, host="$host"),
+            chosen(TO_ALERTS, host="$host"),
+            TO_STACK,
+            runbook_link(context.declaration.runbook_url),
+        ),
     )
 
 
