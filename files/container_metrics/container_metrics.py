@@ -38,6 +38,7 @@ NEVER = "0001-01-01"
 
 # {metric: (type, help)}, in the order of the file.
 METRICS: dict[str, tuple[str, str]] = {
+    "container_info": ("gauge", "1; the label image is what it was made of, as it was named then."),
     "container_running": ("gauge", "1 while it runs; 0 when it ended, is paused, or waits for its next restart."),
     "container_restarts_total": ("counter", "Restarts by its restart policy since somebody started it."),
     "container_oom_killed": ("gauge", "1 when the engine says that it was killed for lack of memory."),
@@ -145,7 +146,8 @@ def collect(engine: Engine, now: float) -> list[Sample]:
         values = {**state_values(inspected), **resource_values(stats)}
         if identity in killed:
             values["container_oom_time_seconds"] = killed[identity]
-        samples.append((labels(inspected), values))
+        given = labels(inspected)
+        samples += [(given, values), ({**given, "image": inspected["Config"].get("Image", "")}, {"container_info": 1})]
     return sorted(samples, key=lambda sample: sample[0]["container"])
 
 

@@ -127,7 +127,7 @@ def container(name: str, status: str = "running", **more: Any) -> dict[str, Any]
     }  # fmt: skip
     return {
         "Id": name.encode().hex().ljust(64, "0"), "Name": f"/{name}", "RestartCount": restarts,
-        "State": state | more, "HostConfig": {"Memory": memory}, "Config": {"Labels": labels},
+        "State": state | more, "HostConfig": {"Memory": memory}, "Config": {"Labels": labels, "Image": "postgres:17"},
     }  # fmt: skip
 
 
@@ -170,6 +170,7 @@ def metrics(tmp_path: Path) -> dict[str, float]:
 
 
 DB = '{container="shop-db-1",project="shop",service="db"}'
+DB_IMAGE = f'{DB[:-1]},image="postgres:17"}}'
 
 
 # name: statistics, working set, unreclaimable, CPU
@@ -186,6 +187,7 @@ def test_a_running_container(tmp_path: Path, engine: Callable[[Answer], Server],
     engine(answering((container("shop-db-1", labels=compose("shop", "db"), memory=201326592, Health=health), stats)))
     assert run(tmp_path) == 0
     assert metrics(tmp_path) == {
+        f"container_info{DB_IMAGE}": 1,
         f"container_running{DB}": 1,
         f"container_restarts_total{DB}": 0,
         f"container_oom_killed{DB}": 0,
@@ -204,6 +206,7 @@ def test_an_ended_container_has_no_memory_and_its_exit_code(tmp_path: Path, engi
     engine(answering((killed, STATS_NONE)))
     assert run(tmp_path) == 0
     assert metrics(tmp_path) == {
+        f"container_info{DB_IMAGE}": 1,
         f"container_running{DB}": 0,
         f"container_restarts_total{DB}": 4,
         f"container_oom_killed{DB}": 1,

@@ -15,8 +15,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     DAYS,
     FOLDER_OPERATIONS,
-    MILLISECONDS,
     MONITOR_STATES,
+    SECONDS,
     SHARE,
     TO_JOBS,
     TO_OVERVIEW,
@@ -216,8 +216,13 @@ def _response_times() -> Panel:
         "if that is low, the time is lost before the app: name, TLS, web server. All at once: look at the host's "
         "dashboard.",
         "timeseries",
-        (Query(f"max by (monitor_name) (monitor_response_time{{{_LOOKING}, {_CHOSEN}}} >= 0)", "{{monitor_name}}"),),
-        unit=MILLISECONDS,
+        (
+            Query(
+                f"max by (monitor_name) (monitor_response_time{{{_LOOKING}, {_CHOSEN}}} >= 0) / 1000",
+                "{{monitor_name}}",
+            ),
+        ),
+        unit=SECONDS,
         minimum=0,
         width=12,
         height=12,

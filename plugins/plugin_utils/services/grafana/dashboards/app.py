@@ -46,6 +46,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     FOLDER_DEVELOPMENT,
     OPERATIONS,
     PER_SECOND,
+    PERCENT,
     RANGE,
     RATE,
     SECONDS,
@@ -250,12 +251,12 @@ def _cpu(context: Context, app: App) -> Panel:
     process = f"rate(process_cpu_seconds_total{{{_of_instances(app)}}}[{RATE}])"
     return Panel(
         "CPU",
-        "Busy cores of the app's host, and those of the app's own processes if they export it. More than usual "
-        "with the same requests: compare with the last release; docker stats --no-stream shows what is busy.",
+        "Share of one core that all programs on the app's host take, and the app's own processes if they export it; "
+        "200 % are two cores. More than usual with the same requests: compare with the last release; docker stats "
+        "--no-stream shows what is busy.",
         "timeseries",
-        (Query(_process_and_host(process, used), "{{what}}"),),
-        unit="none",
-        decimals=2,
+        (Query(f"100 * ({_process_and_host(process, used)})", "{{what}}"),),
+        unit=PERCENT,
         minimum=0,
         width=12,
     )
@@ -478,10 +479,10 @@ def _has_certificate(app: App) -> bool:
 
 
 def _errors_and_alerts(context: Context, app: App, profile: Profile | None) -> Iterator[Panel]:
-    if app.framework == "django":
-        yield from (_exceptions(app, "type"), _exceptions(app, "view"))
+    exceptions = [_exceptions(app, label) for label in ("type", "view") if app.framework == "django"]
+    yield from exceptions
     if profile:
-        yield _failed_endpoints(app, profile)
+        yield replace(_failed_endpoints(app, profile), width=THIRD if exceptions else WIDTH)
     yield from _own_metrics(app, "errors")
     only = f'app="{app.name}"'
     yield from (firing_count(only), firing_table(context, only), alert_history(only))

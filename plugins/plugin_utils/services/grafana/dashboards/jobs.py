@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     FOLDER_OPERATIONS,
     TO_OVERVIEW,
     TO_REDIS,
     TO_UPTIME,
+    WIDTH,
     Dashboard,
     Row,
     runbook_link,
@@ -38,7 +41,7 @@ def jobs(context: Context) -> list[Dashboard]:
         rows.append(Row("Celery", (queues(_ALL_APPS), workers(_ALL_APPS))))
         links.append(TO_REDIS)
     if "uptime_kuma" in context.services:
-        rows.append(Row("Scheduled jobs", (scheduled_jobs(),)))
+        rows.append(Row("Scheduled jobs", (replace(scheduled_jobs(), width=WIDTH),)))
         links.append(TO_UPTIME)
     if "pushgateway" in context.services:
         declared = list(context.declaration.pushgateway or {})

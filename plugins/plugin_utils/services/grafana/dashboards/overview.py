@@ -175,21 +175,21 @@ def _hosts() -> tuple[Panel, ...]:
             links=(HOST_OF_SERIES,),
         ),
         _full(
-            "CPU",
+            "CPU busy",
             cpu_percent(_NODE),
             f"Busy share of all cores. Over {threshold('HostCpuHigh', 'medium')} % for long: click the host, then top "
             "on it.",
             full("HostCpuHigh", "medium"),
         ),
         _full(
-            "Memory",
+            "Memory used",
             "host:memory_used:percent",
             f"Share of the memory that is in use. Over {threshold('HostMemoryLow', 'high')} %: click the host, then "
             "ps aux --sort=-rss | head on it.",
             full("HostMemoryLow", "high"),
         ),
         _full(
-            "Disk",
+            "Disk used",
             "max by (host) (host:filesystem_used:percent)",
             f"The fullest file system of each host. Over {threshold('HostDiskFilling', 'medium')} %: click the host, "
             "then docker system df and journalctl --disk-usage on it.",

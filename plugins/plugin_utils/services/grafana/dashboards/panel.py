@@ -16,11 +16,10 @@ Kind = Literal["timeseries", "stat", "table", "bars", "timeline", "text"]
 Color = Literal["green", "yellow", "orange", "red", "blue", "text"]
 
 # Units as Grafana names them: https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
-PERCENT, SHARE, SECONDS, MILLISECONDS, BYTES, BYTES_RATE, PER_SECOND, OPERATIONS, COUNT, DAYS, SINCE = (
+PERCENT, SHARE, SECONDS, BYTES, BYTES_RATE, PER_SECOND, OPERATIONS, COUNT, DAYS, SINCE = (
     "percent",  # 0 to 100
     "percentunit",  # 0 to 1
     "s",
-    "ms",
     "bytes",  # powers of two
     "binBps",
     "reqps",

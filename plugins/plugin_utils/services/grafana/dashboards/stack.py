@@ -20,6 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     BYTES,
     FOLDER_OPERATIONS,
     OK,
+    OPERATIONS,
     PER_SECOND,
     PERCENT,
     RANGE,
@@ -262,7 +263,8 @@ def _prometheus() -> Row:
                 "How many numbers arrive each second. A sudden fall: targets are silent, see Targets down. A climb: "
                 "see Series.",
                 "timeseries",
-                (Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total[{RATE}]))", "samples/s"),),
+                (Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total[{RATE}]))", "samples"),),
+                unit=OPERATIONS,
                 minimum=0,
             ),
             Panel(

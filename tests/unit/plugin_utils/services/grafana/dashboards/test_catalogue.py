@@ -71,7 +71,7 @@ LABELS = {
         "thing",
     ),
     *("monitor_name", "monitor_type", "container", "project", "service", "edge", "signal"),
-    *("database", "place", "remote", "region"),
+    *("database", "place", "remote", "region", "image", "integration"),
 }
 
 
@@ -114,7 +114,10 @@ def test_addresses_never_change(full: Context) -> None:
     assert {each.uid: (each.folder, each.app) for each in dashboards(full)} == {
         "overview": ("Overview", ""),
         "host": ("Operations", ""),
+        "containers": ("Operations", ""),
         "stack": ("Operations", ""),
+        "alerts": ("Operations", ""),
+        "batch-jobs": ("Operations", ""),
         "backups": ("Operations", ""),
         "probes": ("Operations", ""),
         "uptime": ("Operations", ""),
@@ -156,7 +159,7 @@ def test_titles_differ_within_a_folder_and_within_a_dashboard(full: Context) -> 
 
 def test_without_apps_nothing_of_apps_is_asked(context: MakeContext) -> None:
     made = {each.uid: each for each in dashboards(context({}))}
-    assert set(made) == {"overview", "host", "stack", "backups", "uptime"}
+    assert set(made) == {"overview", "host", "containers", "stack", "alerts", "batch-jobs", "backups", "uptime"}
     for uid in ("overview", "uptime"):
         assert not re.search(r"app:|probe_|job=\"(app|probe)\"", asked(made[uid]))
 
@@ -223,8 +226,8 @@ def test_the_verification_asks_for_the_panels_that_there_are(full: Context) -> N
 def test_a_row_without_panels_is_left_out(context: MakeContext) -> None:
     app = {key: value for key, value in MARKET.items() if key != "metrics_prefix"}
     made = context({"apps": [{**app, "custom_metrics": app["custom_metrics"][:1]}]})
-    assert "Own metrics" in [row.title for row in of_app(made, "market").rows]
-    assert "Own metrics" not in [row.title for row in of_app(lacking(made, market=["shop_campaigns"]), "market").rows]
+    assert "Business" in [row.title for row in of_app(made, "market").rows]
+    assert "Business" not in [row.title for row in of_app(lacking(made, market=["shop_campaigns"]), "market").rows]
 
 
 def test_what_one_app_lacks_another_may_have(context: MakeContext) -> None:
@@ -283,7 +286,8 @@ def test_links_lead_to_dashboards_that_exist(full: Context) -> None:
 
 def test_an_app_leads_to_its_own_host_and_probes(full: Context) -> None:
     links = {link.url for link in of_app(full, "api").links}
-    assert links == {"/d/overview", "/d/host?var-host=web2", full.declaration.runbook_url}
+    own = {"/d/host?var-host=web2", "/d/containers?var-host=web2", "/d/alerts?var-app=api"}
+    assert links == {"/d/overview", *own, full.declaration.runbook_url}
     assert {"/d/host?var-host=web1", "/d/probes?var-app=shop"} <= {link.url for link in of_app(full, "shop").links}
 
 
@@ -295,9 +299,11 @@ def test_a_firing_alert_leads_to_a_dashboard_that_exists(full: Context) -> None:
     assert "page" in table.columns
 
 
-def test_a_firing_alert_of_a_monitor_leads_to_the_monitors_whatever_app_it_has(full: Context) -> None:
+def test_a_firing_alert_of_a_monitor_leads_to_the_monitors_that_of_a_job_to_the_jobs(full: Context) -> None:
     table = next(panel for panel in panels(dashboards(full)[0]) if panel.title == "Alerts firing now")
-    assert table.queries[0].expr.endswith(', "page", "uptime", "monitor_name", ".+")')
+    *_, monitor, job = re.findall(r'"page", ("[^"]+", "\w+"), "([^"]+)"', table.queries[0].expr)
+    assert monitor == ('"uptime", "monitor_name"', ".+")
+    assert job == ('"batch-jobs", "alertname"', "CeleryWorkerMissing|JobSilent|PushSilent|QueueLong")
     assert table.columns["monitor_name"].title == "Monitor"
 
 
@@ -432,8 +438,9 @@ def test_a_response_that_never_came_is_no_response_time(full: Context) -> None:
 
 
 def test_each_state_of_a_monitor_has_its_own_name_and_colour(full: Context) -> None:
-    for title in ("Monitors", "Alerting path", "Monitors over time", "Scheduled jobs"):
-        values = uptime_panel(full, title).values
+    jobs = next(panel for each in dashboards(full) for panel in panels(each) if panel.title == "Scheduled jobs")
+    for panel in (*(uptime_panel(full, title) for title in ("Monitors", "Alerting path", "Monitors over time")), jobs):
+        values = panel.values
         assert {number: name for number, (name, _) in values.items()} == {
             0: "down",
             1: "up",
@@ -466,19 +473,12 @@ def test_an_app_is_asked_only_for_what_its_framework_exports(full: Context, name
     [
         (
             "shop",
-            [
-                "At a glance",
-                "Server",
-                "Objective and business",
-                "Database queries and cache",
-                "Health",
-                "Errors and alerts",
-            ],
+            ["At a glance", "Server", "Business", "Database", "Errors and alerts"],
         ),
         ("api", ["At a glance", "Server", "Errors and alerts"]),
         ("node-app", ["At a glance", "Server", "Errors and alerts"]),
         ("other", ["At a glance", "Errors and alerts"]),
-        ("market", ["At a glance", "Own metrics", "Errors and alerts"]),
+        ("market", ["At a glance", "Business", "Errors and alerts"]),
     ],
 )
 def test_rows_of_an_app(full: Context, name: str, rows: list[str]) -> None:
