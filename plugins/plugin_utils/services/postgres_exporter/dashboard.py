@@ -101,7 +101,7 @@ def _hits() -> Panel:
     return Panel(
         "Reads from memory",
         "Share of blocks that were in PostgreSQL's own memory, over five minutes. Under 95 % for long: shared_buffers "
-        "is small, or a query reads whole tables.",
+        "is small, or a query reads whole tables: EXPLAIN (ANALYZE, BUFFERS) of the slow ones tells.",
         "stat",
         (Query(f"{hit} / ({hit} + {read} > 0)", "{{app}}"),),
         unit=SHARE,
@@ -115,7 +115,7 @@ def states(apps: str) -> Panel:
     return Panel(
         "Connections by state",
         "Open connections: active ones run a query, idle ones wait for their app. Many in state 'idle in transaction': "
-        "an app begins transactions and does something else; look for calls of other servers inside of them.",
+        "an app begins transactions and does something else; pg_stat_activity shows which query was its last.",
         "timeseries",
         (Query(f"sum by (app, state) (pg_stat_activity_count{{{_JOB}, {apps}}}) > 0", "{{app}} {{state}}"),),
         decimals=0,
@@ -128,7 +128,8 @@ def states(apps: str) -> Panel:
 def _transactions() -> Panel:
     return Panel(
         "Transactions",
-        "Transactions each second, committed and rolled back. Many rolled back: errors of the app, see its log.",
+        "Transactions each second, committed and rolled back. Many rolled back: errors of the app, docker logs --tail 50 "
+        "NAME shows them.",
         "timeseries",
         tuple(
             Query(

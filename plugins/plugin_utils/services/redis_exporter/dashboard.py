@@ -157,7 +157,8 @@ def _memory() -> Panel:
 def _commands() -> Panel:
     return Panel(
         "Commands",
-        "Commands each second. Many more than usual with the same requests: compare with the last release.",
+        "Commands each second. Many more than usual with the same requests: compare with the last release; redis-cli "
+        "INFO commandstats shows which.",
         "timeseries",
         (Query(f"rate(redis_commands_processed_total{{{_SERIES}}}[{RATE}])", "{{app}}"),),
         unit=OPERATIONS,
@@ -170,7 +171,7 @@ def _evicted() -> Panel:
     return Panel(
         "Evicted keys",
         "Keys that Redis threw away each second because its memory was full. Normal for a cache, a loss for anything "
-        "else: raise maxmemory.",
+        "else: raise maxmemory; alert RedisMemoryHigh has the runbook.",
         "timeseries",
         (Query(f"rate(redis_evicted_keys_total{{{_SERIES}}}[{RATE}])", "{{app}}"),),
         unit=OPERATIONS,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
@@ -33,6 +34,7 @@ SHOP: dict[str, Any] = {
     "container": "shop-web-1",
     "health": HEALTH,
     "database": {"name": "shop"},
+    "redis": {"queues": ["celery"]},
     "backup": {"remote": "offsite"},
 }
 REMOTES = {"offsite": {"bucket": "shop-backups", "region": "ap-northeast-2"}}
@@ -71,7 +73,19 @@ LABELS = {
         "thing",
     ),
     *("monitor_name", "monitor_type", "container", "project", "service", "edge", "signal"),
-    *("database", "place", "remote", "region", "image", "integration"),
+    *(
+        "database",
+        "place",
+        "remote",
+        "region",
+        "image",
+        "integration",
+        "datname",
+        "schemaname",
+        "relname",
+        "queue",
+        "push_job",
+    ),
 }
 
 
@@ -79,7 +93,9 @@ LABELS = {
 def full(context: MakeContext) -> Context:
     """A plan with everything."""
     declared = {"apps": APPS, "environment": "staging", "backup_remotes": REMOTES, "metabase": False}
-    return context(declared, hosts=["web1", "web2"], total_mib=8000)
+    return context(
+        declared | {"pushgateway": {"nightly-import": "1d"}}, hosts=["web1", "web2"], registry=REGISTRY, total_mib=16000
+    )
 
 
 def panels(dashboard: Dashboard) -> Iterator[Panel]:
@@ -121,6 +137,8 @@ def test_addresses_never_change(full: Context) -> None:
         "backups": ("Operations", ""),
         "probes": ("Operations", ""),
         "uptime": ("Operations", ""),
+        "postgresql": ("Operations", ""),
+        "redis": ("Operations", ""),
         "app-shop": ("Development", "shop"),
         "app-api": ("Development", "api"),
         "app-node-app": ("Development", "node-app"),
@@ -240,7 +258,7 @@ def test_what_one_app_lacks_another_may_have(context: MakeContext) -> None:
 
 # Where a text sends its reader: a program on the host, a page, a dashboard.
 LEADS = re.compile(
-    r"\b(docker|journalctl|systemctl|curl|top|ss|ps|iotop|ip|redis-cli|certbot|timedatectl|resolvectl|nginx) -?\w"
+    r"\b(docker|journalctl|systemctl|curl|top|ss|ps|iotop|ip|redis-cli|certbot|timedatectl|resolvectl|nginx) -{0,2}\w"
     r"|\bcrowsnest-backup \w"
     r"|\b(top|EXPLAIN|django-debug-toolbar|pg_stat_\w+|playbooks/\w+|docs/\w+)\b"
     r"|\bpages? [A-Z]|\brunbook\b|\bdashboard\b|\bclick\b"
