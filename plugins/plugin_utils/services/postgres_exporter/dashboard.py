@@ -128,8 +128,8 @@ def states(apps: str) -> Panel:
 def _transactions() -> Panel:
     return Panel(
         "Transactions",
-        "Transactions each second, committed and rolled back. Many rolled back: errors of the app, docker logs --tail 50 "
-        "NAME shows them.",
+        "Transactions each second, committed and rolled back. Many rolled back: errors of the app, docker logs --tail "
+        "50 NAME shows them.",
         "timeseries",
         tuple(
             Query(
