@@ -161,7 +161,9 @@ TAKERS: dict[str, Callable[[Browser, Path], None]] = {
         for uid in (
             "overview",
             "host",
+            "containers",
             "stack",
+            "alerts",
             "probes",
             "app-shop",
             "postgresql",

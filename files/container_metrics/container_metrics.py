@@ -45,6 +45,7 @@ MEMORY, MEMORY_SECONDS, MEMORY_LIMIT, MEMORY_BYTES = "# crowsnest images: ", 7 *
 
 # {metric: (type, help)}, in the order of the file.
 METRICS: dict[str, tuple[str, str]] = {
+    "container_info": ("gauge", "1; the label image is what it was made of, as it was named then."),
     "container_running": ("gauge", "1 while it runs; 0 when it ended, is paused, or waits for its next restart."),
     "container_restarts_total": ("counter", "Restarts by its restart policy since somebody started it."),
     "container_oom_killed": ("gauge", "1 when the engine says that it was killed for lack of memory."),
@@ -174,7 +175,7 @@ def collect(engine: Engine, now: float, before: Memory) -> tuple[list[Sample], M
         times = {"created": built[inspected["Image"]], "changed": changed_time(inspected, memory)}
         dated = {f"container_image_{what}_time_seconds": time for what, time in times.items() if time is not None}
         named = {**labels(inspected), "image": inspected["Config"].get("Image") or ""}
-        samples += [(labels(inspected), values), (named, dated)]
+        samples += [(labels(inspected), values), (named, {"container_info": 1, **dated})]
     return sorted(samples, key=lambda sample: sample[0]["container"]), memory
 
 

@@ -39,7 +39,9 @@ STARTER = [question["name"] for question in yaml.safe_load((ROOT / "files/busine
 DASHBOARDS = {
     "overview": "folder-overview",
     "host": "folder-operations",
+    "containers": "folder-operations",
     "stack": "folder-operations",
+    "alerts": "folder-operations",
     "backups": "folder-operations",
     "probes": "folder-operations",
     "uptime": "folder-operations",

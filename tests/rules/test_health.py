@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +22,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import answering, running
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import (
+    Probe,
+    blackbox_config,
+    probes,
+)
 
 COMPONENTS = ("database", "Cache-1", "status", "info", "details", "postgres:connections", "결제")
 DOES_NOT_MATTER = "redis"
@@ -191,6 +198,44 @@ def test_both_programs_understand_an_answer_in_the_same_way(probe: Callable[...,
     component, body, expected = CASES[name]
     monitor = health.component_in_kuma(component)
     assert (told_by_blackbox(probe, component, body), told_by_kuma(monitor, body)) == (expected, expected)
+
+
+def test_each_component_has_its_state_and_time_in_every_form(tmp_path: Path) -> None:
+    """As the exporter is configured for apps whose database is down; the time is that of the request."""
+    said = {f"/{number}": json.dumps(make("database", "DOWN")).encode() for number, make in enumerate(FORMS.values())}
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(0.03)
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(said[self.path])
+
+        def log_message(self, *words: Any) -> None:
+            pass
+
+    with answering(Answer) as port:
+        apps = [
+            App.model_validate(
+                {
+                    "name": f"form{path[1:]}",
+                    "health": {"detailed": f"http://127.0.0.1:{port}{path}", "components": ["Database", "redis"]},
+                }
+            )
+            for path in said
+        ]
+        (tmp_path / "blackbox.yml").write_text(yaml.safe_dump(blackbox_config(apps)))
+        with running("blackbox_exporter", tmp_path, "--config.file=blackbox.yml") as url:
+            found = {(app.name, each.name): probed(url, each) for app in apps for each in probes(app)}
+    assert [where for where, numbers in found.items() if numbers["probe_duration_seconds"] < 0.03] == []
+    states = {where: numbers["probe_success"] for where, numbers in found.items() if where[1] != "answer"}
+    assert states == {where: float(where[1] == "redis") for where in states} and len(states) == 2 * len(FORMS)
+
+
+def probed(url: str, each: Probe) -> dict[str, float]:
+    words = urllib.parse.urlencode({"module": each.module, "target": each.url})
+    with urllib.request.urlopen(f"{url}/probe?{words}", timeout=30) as page:  # noqa: S310 - loopback
+        return {name: float(value) for name, value in re.findall(r"(?m)^(probe_\w+) (\S+)$", page.read().decode())}
 
 
 @pytest.mark.parametrize("status", [200, 500, 503])

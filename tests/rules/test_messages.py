@@ -387,13 +387,14 @@ def test_a_value_in_the_link_to_a_silence_is_json_as_alertmanagers_page_demands(
 PAGES: dict[str, str] = {
     "stack": "AlertingPathAlive Alertmanager.+ Prometheus.+ Metabase.+ MonitorsMissing ContainerNotRunning",
     "probes": "Probe.+ Certificate.+",
-    "uptime": "MonitorDown MonitorCertificateExpiry JobSilent",
+    "batch-jobs": "PushSilent JobSilent QueueLong CeleryWorkerMissing",
+    "uptime": "MonitorDown MonitorCertificateExpiry",
     "backups": "Backup.+",
     "postgresql": "Postgres.+",
-    "redis": "Redis.+ Queue.+ CeleryWorkerMissing",
-    "batch-jobs": "PushSilent",
+    "redis": "Redis.+ QueueUnreadable",
     "app-shop": "App.+ Sentry.+",
-    "host": "Host.+ NodeExporterDown Container(OutOfMemory|Restarting|MemoryHigh|MetricsStale)",
+    "containers": "Container(OutOfMemory|Restarting|MemoryHigh|MetricsStale)",
+    "host": "Host.+ NodeExporterDown",
 }
 
 

@@ -113,9 +113,11 @@ def test_a_full_queue_behind_an_empty_one_is_counted_with_all_its_priorities(ask
 
 
 def test_every_panel_has_data_and_every_rule_its_series(ask: Ask, redis: Redis, context: Context) -> None:
-    (dashboard,) = (it for it in dashboards(context) if it.uid == "redis")
+    """Those of the queues are on the dashboard of all jobs."""
+    found = [query for it in dashboards(context) if it.uid in ("redis", "batch-jobs") for query in queries(it, "10s")]
+    asked = [query.expr for query in found if query.dashboard == "redis" or ":queue:" in query.expr]
+    assert "Tasks that wait" in {query.panel for query in found if query.expr in asked}
     redis("GET", "nothing")
-    asked = [query.expr for query in queries(dashboard, "10s")]
     until(lambda: [expr for expr in asked if not ask(expr)] == [], 60)
     series = ("redis_script_result", 'redis_instance_info{maxmemory_policy="noeviction"}', "redis_memory_max_bytes > 0")
     assert [each for each in series if not ask(each)] == []

@@ -197,6 +197,7 @@ def test_a_running_container(tmp_path: Path, engine: Callable[[Answer], Server],
     engine(answering((container("shop-db-1", labels=compose("shop", "db"), memory=201326592, Health=health), stats)))
     assert run(tmp_path) == 0
     assert metrics(tmp_path) == {
+        f"container_info{IMAGE}": 1,
         f"container_running{DB}": 1,
         f"container_restarts_total{DB}": 0,
         f"container_oom_killed{DB}": 0,
@@ -216,6 +217,7 @@ def test_an_ended_container_has_no_memory_and_its_exit_code(tmp_path: Path, engi
     engine(answering((killed, STATS_NONE)))
     assert run(tmp_path) == 0
     assert metrics(tmp_path) == {
+        f"container_info{IMAGE}": 1,
         f"container_running{DB}": 0,
         f"container_restarts_total{DB}": 4,
         f"container_oom_killed{DB}": 1,

@@ -12,9 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in (ROOT / "docs/coverage.md").read_text().splitlines()
-    if re.match(r"\| (ME|AL)\d+ ", line)
+    if re.match(r"\| [A-Z]{2}\d+ ", line)
 ]
-IDS = ["ME1", "ME2", "ME3", "ME4", "ME5", "ME6", "ME7", "AL1", "AL2"]
+IDS = ["ME1", "ME2", "ME3", "ME4", "ME5", "ME6", "ME7", "AL1", "AL2", "AL8"]
+IDS += ["DA1", "DA2", "DA3", "DA4", "DA5", "HE1"]
 
 
 def named(cell: str) -> list[tuple[str, str]]:

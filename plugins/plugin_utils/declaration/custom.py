@@ -13,6 +13,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 
 # https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels; colons are for recorded series.
 MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]
+CustomRow = Literal["server", "business", "database", "errors"]
 # Labels that crowsnest gives to every series, and those of rules.
 _TAKEN = {"app", "host", "environment", "instance", "job", "le", "severity", "metric", "alertname"}
 
@@ -56,6 +57,7 @@ class CustomMetric(Strict):
         "count", description="count, seconds, bytes, ratio (of 1), percent, or another such as KRW."
     )
     alert: CustomAlert | None = Field(None, description="When it alerts. Default: never.")
+    row: CustomRow = Field("business", description="The row of the app's dashboard in which its panel is.")
 
     @model_validator(mode="after")
     def _labels_of_its_own(self) -> CustomMetric:

@@ -71,7 +71,9 @@ def test_a_start_with_our_files_complains_of_nothing(folder: Path) -> None:
     with upstream() as prometheus:
         release(folder, prometheus.url, apps=[SHOP])
         with running(folder.parent, **start(folder)) as double:
-            assert sorted(identities(double)) == ["app-shop", "backups", "host", "overview", "stack", "uptime"]
+            assert sorted(identities(double)) == [
+                *("alerts", "app-shop", "backups", "batch-jobs", "containers", "host", "overview", "stack", "uptime")
+            ]
     (line,) = double.log().splitlines()
     assert "HTTP Server Listen" in line
 

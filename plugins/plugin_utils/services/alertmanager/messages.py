@@ -17,6 +17,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receive
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, static_rules, yaml_data
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import JOB_ALERTS, jobs
 
 Markup = Literal["slack", "discord", "plain", "ascii"]
 _MESSAGES = FILES / "messages"
@@ -27,7 +28,6 @@ _PAGES_OF_RULES = {
     "backups": ("backup.yml",),
     "postgresql": ("postgres_exporter.yml",),
     "redis": ("redis_exporter.yml",),
-    "batch-jobs": ("pushgateway.yml",),
 }
 
 
@@ -102,14 +102,20 @@ def _dashboard(context: Context) -> str:
 
 
 def _pages(context: Context) -> dict[str, str]:
-    """{condition on an alert: template of its dashboard's address below /d/}; the first one that holds counts."""
+    """{condition on an alert: template of its dashboard's address below /d/}; the first one that holds counts.
+
+    Jobs come first, as their rules are in the files of what reports them.
+    """
     apps = [app.name for app in context.declaration.apps if app.metrics]
     of_rules = {_is_one_of("alertname", _alerts(files)): f'"{page}"' for page, files in _PAGES_OF_RULES.items()}
+    of_containers = _is_one_of("alertname", _alerts(["containers.yml"]))
     return {
+        **({_is_one_of("alertname", JOB_ALERTS): '"batch-jobs"'} if jobs(context) else {}),
         **of_rules,
         **({".Labels.monitor_name": '"uptime"'} if "uptime_kuma" in context.services else {}),
         _is_one_of("job", (service.name for service in context.running)): '"stack"',
         'eq .Labels.project "crowsnest"': '"stack"',
+        of_containers: 'printf "containers?var-host=%s" (urlquery .Labels.host)',
         ".Labels.probe": '"probes"',
         **({_is_one_of("app", apps): 'printf "app-%s" .Labels.app'} if apps else {}),
         ".Labels.host": 'printf "host?var-host=%s" (urlquery .Labels.host)',

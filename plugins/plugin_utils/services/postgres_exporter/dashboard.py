@@ -27,7 +27,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     runbook_link,
 )
 
-_SERIES = 'job="postgres_exporter", app=~"$app"'
+_JOB = 'job="postgres_exporter"'
+_APPS = 'app=~"$app"'
+_SERIES = f"{_JOB}, {_APPS}"
 # Every database of the server but those that PostgreSQL brings along.
 _DATABASES = f'{_SERIES}, datname!~"template.*|postgres"'
 
@@ -40,9 +42,9 @@ def postgresql(context: Context) -> Dashboard:
         folder=FOLDER_OPERATIONS,
         description="Does each app's PostgreSQL work, has it free connections, what is slow and what grows?",
         rows=(
-            Row("Now", (_up(), _connections(), _longest(), _hits())),
-            Row("Over time", (_states(), _transactions(), _deadlocks())),
-            Row("Sizes", (_sizes(), _tables())),
+            Row("Now", (_up(), connections(_APPS), longest(_APPS), _hits())),
+            Row("Over time", (states(_APPS), _transactions(), _deadlocks())),
+            Row("Sizes", (_sizes(), tables(_APPS))),
         ),
         variables=(Variable("app", "App", query='label_values(up{job="postgres_exporter"}, app)', multi=True),),
         links=(TO_OVERVIEW, runbook_link(context.declaration.runbook_url)),
@@ -61,15 +63,16 @@ def _up() -> Panel:
     )
 
 
-def _connections() -> Panel:
+def connections(apps: str) -> Panel:
+    """How many connections are left; `apps` chooses apps, as PromQL's matchers without braces."""
     return percent_bars(
         "Connections by their limit",
         "Open connections of all databases of the server as a share of max_connections. Full: nobody can connect any "
         "more; alert PostgresConnectionsHigh has the runbook.",
         (
             Query(
-                f"100 * sum by (app) (pg_stat_activity_count{{{_SERIES}}})"
-                f" / max by (app) (pg_settings_max_connections{{{_SERIES}}})",
+                f"100 * sum by (app) (pg_stat_activity_count{{{_JOB}, {apps}}})"
+                f" / max by (app) (pg_settings_max_connections{{{_JOB}, {apps}}})",
                 "{{app}}",
             ),
         ),
@@ -77,13 +80,14 @@ def _connections() -> Panel:
     )
 
 
-def _longest() -> Panel:
+def longest(apps: str) -> Panel:
+    """The oldest transaction that is open."""
     return Panel(
         "Longest transaction",
         "How long the longest transaction has been open, a running query or one that waits for its app. Red: alert "
         "PostgresTransactionLong has the runbook, with the query behind it.",
         "stat",
-        (Query('app:database_transaction:seconds{app=~"$app"}', "{{app}}"),),
+        (Query(f"app:database_transaction:seconds{{{apps}}}", "{{app}}"),),
         unit=SECONDS,
         base="green",
         thresholds=(Threshold(threshold("PostgresTransactionLong", "medium") * 60, "red"),),
@@ -97,7 +101,7 @@ def _hits() -> Panel:
     return Panel(
         "Reads from memory",
         "Share of blocks that were in PostgreSQL's own memory, over five minutes. Under 95 % for long: shared_buffers "
-        "is small, or a query reads whole tables.",
+        "is small, or a query reads whole tables: EXPLAIN (ANALYZE, BUFFERS) of the slow ones tells.",
         "stat",
         (Query(f"{hit} / ({hit} + {read} > 0)", "{{app}}"),),
         unit=SHARE,
@@ -106,13 +110,14 @@ def _hits() -> Panel:
     )
 
 
-def _states() -> Panel:
+def states(apps: str) -> Panel:
+    """What the connections do."""
     return Panel(
         "Connections by state",
         "Open connections: active ones run a query, idle ones wait for their app. Many in state 'idle in transaction': "
-        "an app begins transactions and does something else; look for calls of other servers inside of them.",
+        "an app begins transactions and does something else; pg_stat_activity shows which query was its last.",
         "timeseries",
-        (Query(f"sum by (app, state) (pg_stat_activity_count{{{_SERIES}}}) > 0", "{{app}} {{state}}"),),
+        (Query(f"sum by (app, state) (pg_stat_activity_count{{{_JOB}, {apps}}}) > 0", "{{app}} {{state}}"),),
         decimals=0,
         minimum=0,
         stacked=True,
@@ -123,7 +128,8 @@ def _states() -> Panel:
 def _transactions() -> Panel:
     return Panel(
         "Transactions",
-        "Transactions each second, committed and rolled back. Many rolled back: errors of the app, see its log.",
+        "Transactions each second, committed and rolled back. Many rolled back: errors of the app, docker logs --tail "
+        "50 NAME shows them.",
         "timeseries",
         tuple(
             Query(
@@ -164,8 +170,9 @@ def _sizes() -> Panel:
     )
 
 
-def _tables() -> Panel:
-    sizes = " + ".join(f"pg_stat_user_tables_{part}_size_bytes{{{_SERIES}}}" for part in ("table", "index"))
+def tables(apps: str) -> Panel:
+    """What takes the most space."""
+    sizes = " + ".join(f"pg_stat_user_tables_{part}_size_bytes{{{_JOB}, {apps}}}" for part in ("table", "index"))
     return Panel(
         "Ten largest tables",
         "With their indexes. One that should not grow: does its clean-up run? Many dead rows: see pg_stat_user_tables.",

@@ -1,43 +1,24 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Dashboard "Batch jobs": when each declared job pushed last, and what."""
+"""Panels of batch jobs: when each declared job pushed last, and what."""
 
 from __future__ import annotations
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from collections.abc import Iterable
+
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     COUNT,
-    FOLDER_OPERATIONS,
     SECONDS,
-    TO_OVERVIEW,
     Column,
-    Dashboard,
     Panel,
     Query,
-    Row,
     Threshold,
     percent_bars,
-    runbook_link,
 )
 
 
-def batch_jobs(context: Context) -> Dashboard:
-    """The jobs of `crowsnest_pushgateway`."""
-    jobs = list(context.declaration.pushgateway or {})
-    return Dashboard(
-        uid="batch-jobs",
-        title="Batch jobs",
-        folder=FOLDER_OPERATIONS,
-        description="Did each batch job push as its last step, and what did it say?",
-        rows=(
-            Row("Last push", (_by_limit(), _ages())),
-            *([Row("What jobs pushed", (_pushed(jobs),))] if jobs else []),
-        ),
-        links=(TO_OVERVIEW, runbook_link(context.declaration.runbook_url)),
-    )
-
-
-def _by_limit() -> Panel:
+def by_limit() -> Panel:
+    """How much of its time each job has used up."""
     return percent_bars(
         "Silence by its limit",
         "Time since the last push as a share of what is declared for the job. Red: it did not run, or failed before "
@@ -48,7 +29,8 @@ def _by_limit() -> Panel:
     )
 
 
-def _ages() -> Panel:
+def ages() -> Panel:
+    """When each job ended well."""
     return Panel(
         "Time since the last push",
         "It falls to 0 with each push, so its teeth are the times at which the job ended well. Of a job that has never "
@@ -61,7 +43,8 @@ def _ages() -> Panel:
     )
 
 
-def _pushed(jobs: list[str]) -> Panel:
+def pushed(jobs: Iterable[str]) -> Panel:
+    """The series of these jobs."""
     series = f'{{job=~"{"|".join(jobs)}", __name__!~"push_.+"}}'
     return Panel(
         "Numbers of the last push",

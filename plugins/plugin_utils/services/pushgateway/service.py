@@ -10,9 +10,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import DATA_IN_CONTAINER, Container
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Scrape, Service
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import recorded
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.pushgateway.dashboard import batch_jobs
 
 
 def _container(_context: Context, planned: Planned) -> Container:
@@ -48,10 +46,6 @@ def _first_seen(series: str) -> str:
     return f"min(last_over_time({series}[1d])) or vector(time())"
 
 
-def _dashboards(context: Context) -> list[Dashboard]:
-    return [batch_jobs(context)]
-
-
 PUSHGATEWAY = Service(
     name="pushgateway",
     port=9091,
@@ -61,6 +55,5 @@ PUSHGATEWAY = Service(
     data=True,
     container=_container,
     scrape=Scrape(honor_labels=True),
-    dashboards=_dashboards,
     without="; batch jobs cannot leave their numbers anywhere",
 )

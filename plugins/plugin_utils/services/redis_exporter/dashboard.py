@@ -1,9 +1,10 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Dashboard "Redis": memory, clients and Celery queues of the apps' Redis."""
+"""Dashboard "Redis": memory and clients of the apps' Redis; and the panels of their Celery queues."""
 
 from __future__ import annotations
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import full
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
@@ -14,6 +15,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     OPERATIONS,
     RATE,
     SHARE,
+    TO_JOBS,
     TO_OVERVIEW,
     UP,
     Dashboard,
@@ -24,28 +26,37 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     percent_bars,
     runbook_link,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import instance
 
+_JOB = 'job="redis_exporter"'
 _APPS = 'app=~"$app"'
-_SERIES = f'job="redis_exporter", {_APPS}'
+_SERIES = f"{_JOB}, {_APPS}"
 
 
 def redis(context: Context) -> Dashboard:
     """All Redis servers of the apps chosen at the top."""
-    rows = [
-        Row("Now", (_up(), _memory_share(), _hits(), _clients())),
-        Row("Over time", (_memory(), _commands(), _evicted())),
-    ]
-    if any(app.redis and app.redis.queues for app in context.declaration.apps):
-        rows.insert(1, Row("Celery", (_queues(), _workers())))
     return Dashboard(
         uid="redis",
         title="Redis",
         folder=FOLDER_OPERATIONS,
-        description="Does each app's Redis work, is its memory enough, and do its Celery queues get shorter?",
-        rows=tuple(rows),
+        description="Does each app's Redis work, and is its memory enough? Its Celery queues: Queue and jobs.",
+        rows=(
+            Row("Now", (_up(), memory_share(_APPS), _hits(), _clients())),
+            Row("Over time", (_memory(), _commands(), _evicted())),
+        ),
         variables=(Variable("app", "App", query='label_values(up{job="redis_exporter"}, app)', multi=True),),
-        links=(TO_OVERVIEW, runbook_link(context.declaration.runbook_url)),
+        links=(
+            TO_OVERVIEW,
+            *([TO_JOBS] if with_queues(context) else []),
+            runbook_link(context.declaration.runbook_url),
+        ),
     )
+
+
+def with_queues(context: Context) -> list[App]:
+    """The apps whose Celery queues are counted."""
+    apps = [app for app in context.declaration.apps if app.redis and app.redis.queues]
+    return [app for app in apps if instance("redis_exporter", app) in context.services]
 
 
 def _up() -> Panel:
@@ -60,18 +71,14 @@ def _up() -> Panel:
     )
 
 
-def _memory_share() -> Panel:
+def memory_share(apps: str) -> Panel:
+    """How full Redis is; `apps` chooses apps, as PromQL's matchers without braces."""
+    used, limit = (f"redis_memory_{kind}_bytes{{{_JOB}, {apps}}}" for kind in ("used", "max"))
     return percent_bars(
-        "Memory by its limit",
+        "Redis memory by its limit",
         "Used memory as a share of maxmemory, or 0 without a limit. A cache that evicts keys may be full; a broker "
         "that is full takes no tasks. redis-cli --bigkeys shows what is large; alert RedisMemoryHigh has the runbook.",
-        (
-            Query(
-                f"100 * redis_memory_used_bytes{{{_SERIES}}} / (redis_memory_max_bytes{{{_SERIES}}} > 0)"
-                f" or 0 * redis_memory_used_bytes{{{_SERIES}}}",
-                "{{app}}",
-            ),
-        ),
+        (Query(f"100 * {used} / ({limit} > 0) or 0 * {used}", "{{app}}"),),
         full("RedisMemoryHigh", "medium"),
     )
 
@@ -101,15 +108,16 @@ def _clients() -> Panel:
     )
 
 
-def _queues() -> Panel:
+def queues(apps: str) -> Panel:
+    """How long each Celery queue is, and where the alert begins."""
     return Panel(
         "Tasks that wait",
         "Length of each Celery queue, all priorities. It only climbs: too few workers, or one that hangs, see docker "
         "logs --tail 50 NAME of the worker; alert QueueLong has the runbook.",
         "timeseries",
         (
-            Query(f"app:queue:length{{{_APPS}}}", "{{app}} {{queue}}"),
-            Query(f"app:queue:limit{{{_APPS}}}", "{{app}} alert begins"),
+            Query(f"app:queue:length{{{apps}}}", "{{app}} {{queue}}"),
+            Query(f"app:queue:limit{{{apps}}}", "{{app}} alert begins"),
         ),
         unit=COUNT,
         minimum=0,
@@ -117,13 +125,14 @@ def _queues() -> Panel:
     )
 
 
-def _workers() -> Panel:
+def workers(apps: str) -> Panel:
+    """Whether anybody works on the queues."""
     return Panel(
         "A Celery worker listens",
         "Whether any worker is connected to Redis and takes commands. Red: docker ps -a on the app's host, then docker "
         "logs --tail 50 NAME of the worker; alert CeleryWorkerMissing has the runbook.",
         "stat",
-        (Query(f"redis_pubsub_patterns{{{_SERIES}}} > bool 0 and on (app) app:queue:limit", "{{app}}"),),
+        (Query(f"redis_pubsub_patterns{{{_JOB}, {apps}}} > bool 0 and on (app) app:queue:limit", "{{app}}"),),
         values=UP,
         width=8,
     )
@@ -148,7 +157,8 @@ def _memory() -> Panel:
 def _commands() -> Panel:
     return Panel(
         "Commands",
-        "Commands each second. Many more than usual with the same requests: compare with the last release.",
+        "Commands each second. Many more than usual with the same requests: compare with the last release; redis-cli "
+        "INFO commandstats shows which.",
         "timeseries",
         (Query(f"rate(redis_commands_processed_total{{{_SERIES}}}[{RATE}])", "{{app}}"),),
         unit=OPERATIONS,
@@ -161,7 +171,7 @@ def _evicted() -> Panel:
     return Panel(
         "Evicted keys",
         "Keys that Redis threw away each second because its memory was full. Normal for a cache, a loss for anything "
-        "else: raise maxmemory.",
+        "else: raise maxmemory; alert RedisMemoryHigh has the runbook.",
         "timeseries",
         (Query(f"rate(redis_evicted_keys_total{{{_SERIES}}}[{RATE}])", "{{app}}"),),
         unit=OPERATIONS,

@@ -15,9 +15,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     DAYS,
     FOLDER_OPERATIONS,
-    MILLISECONDS,
     MONITOR_STATES,
+    SECONDS,
     SHARE,
+    TO_JOBS,
     TO_OVERVIEW,
     TO_PROBES,
     UPTIME_OF_SERIES,
@@ -59,17 +60,17 @@ def uptime(context: Context) -> Dashboard:
         rows.append(Row("Availability of the apps", (_availability(), _availability_history())))
     rows += [
         Row("Over time", (_history(), _response_times())),
-        Row("Jobs and certificates", (_jobs(), _certificates())),
+        Row("Certificates", (_certificates(),)),
     ]
     probes = [TO_PROBES] if probed_apps(context) else []
     return Dashboard(
         uid="uptime",
         title="Uptime",
         folder=FOLDER_OPERATIONS,
-        description="What Uptime Kuma watches: addresses, ports, jobs; and how available each app was.",
+        description="What Uptime Kuma watches: addresses and ports; and how available each app was.",
         rows=tuple(rows),
         variables=(Variable("monitor", "Monitor", query="label_values(monitor_status, monitor_name)", multi=True),),
-        links=(TO_OVERVIEW, *probes, runbook_link(context.declaration.runbook_url)),
+        links=(TO_OVERVIEW, *probes, TO_JOBS, runbook_link(context.declaration.runbook_url)),
     )
 
 
@@ -84,8 +85,8 @@ def _states(selector: str) -> Query:
 def _down() -> Panel:
     return any_is_bad(
         "Monitors down",
-        "How many monitors fail now, jobs included. Not 0: find it beside this, then open it in Uptime Kuma, which "
-        "says why; alert MonitorDown has the runbook.",
+        "How many monitors fail now, jobs included. Not 0: find it here or on the dashboard Queue and jobs, then "
+        "open it in Uptime Kuma, which says why; alert MonitorDown has the runbook.",
         (Query('count(monitor_status{monitor_type!="group"} == 0) or 0 * count(monitor_status)'),),
         width=4,
         empty=_STARTED,
@@ -216,8 +217,13 @@ def _response_times() -> Panel:
         "if that is low, the time is lost before the app: name, TLS, web server. All at once: look at the host's "
         "dashboard.",
         "timeseries",
-        (Query(f"max by (monitor_name) (monitor_response_time{{{_LOOKING}, {_CHOSEN}}} >= 0)", "{{monitor_name}}"),),
-        unit=MILLISECONDS,
+        (
+            Query(
+                f"max by (monitor_name) (monitor_response_time{{{_LOOKING}, {_CHOSEN}}} >= 0) / 1000",
+                "{{monitor_name}}",
+            ),
+        ),
+        unit=SECONDS,
         minimum=0,
         width=12,
         height=12,
@@ -228,9 +234,13 @@ def _response_times() -> Panel:
 # --- jobs and certificates --------------------------------------------------------------------------------------------
 
 
-def _jobs() -> Panel:
-    """The last state of two days: after its start Kuma exports nothing about a job until it reports or is late."""
-    last = f"last_over_time(monitor_status{{{_JOBS}, {_CHOSEN}}}[2d])"
+def scheduled_jobs(only: str = "") -> Panel:
+    """The last state of two days: after its start Kuma exports nothing about a job until it reports or is late.
+
+    `only` chooses some of them, as PromQL's selector without braces.
+    """
+    chosen = ", ".join(filter(None, (_JOBS, only)))
+    last = f"last_over_time(monitor_status{{{chosen}}}[2d])"
     return Panel(
         "Scheduled jobs",
         "What each job last reported, within two days. Down: it reported a failure, or nothing in its time; see its "
@@ -255,6 +265,7 @@ def _certificates() -> Panel:
         decimals=0,
         base="red",
         thresholds=certificate_left("MonitorCertificateExpiry"),
-        width=12,
+        width=WIDTH,
+        height=4,
         empty="No monitor checks an address that begins with https.",
     )

@@ -1,16 +1,18 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One dashboard per app that has metrics: rows from "is it healthy" to "which error".
+"""One dashboard per app that has metrics, in five rows from "is it healthy" to "which error".
 
-Each row is a function of the app; panels whose metric its framework does not export are left out. A further row of
-panels is a further function in `app_dashboard`.
+Each row is a function of the app. What the app does not export, declare or have is left out, and with its last panel
+a row. What a row has of several others comes in thirds of the width, so that they flow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomRow
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.dashboard import (
     availability,
     certificates,
@@ -34,7 +36,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     too_slow,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.objectives import (
-    objective_rows,
+    objective_panels,
+    signal_panels,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     ANY,
@@ -43,15 +46,21 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     FOLDER_DEVELOPMENT,
     OPERATIONS,
     PER_SECOND,
+    PERCENT,
     RANGE,
     RATE,
     SECONDS,
     SHARE,
+    THIRD,
+    TO_ALERTS,
+    TO_CONTAINERS,
+    TO_JOBS,
     TO_OVERVIEW,
     TO_POSTGRESQL,
     TO_PROBES,
     TO_REDIS,
     UP,
+    WIDTH,
     Column,
     Dashboard,
     Link,
@@ -59,11 +68,18 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     Query,
     Row,
     Variable,
+    chosen,
     deploy_mark,
     host_link,
     runbook_link,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.per_app import instance
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_exporter.dashboard import (
+    connections,
+    longest,
+    states,
+    tables,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.deploys import DEPLOYED, has_deploys
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import (
     PROFILES,
@@ -72,6 +88,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     with_status,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import increase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.dashboard import (
+    memory_share,
+    queues,
+    with_queues,
+    workers,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.dashboard import scheduled_jobs
 
 NO_REQUESTS = "No user sent a request in this time."
 _NO_BACKEND = "Only an app whose settings use the {} of django_prometheus exports this."
@@ -80,25 +103,20 @@ _NO_BACKEND = "Only an app whose settings use the {} of django_prometheus export
 def app_dashboard(context: Context, app: App) -> Dashboard:
     """The dashboard of an app with metrics."""
     profile, probed = PROFILES.get(app.framework), app in probed_apps(context)
-    rows = [_at_a_glance(context, app, profile)]
-    if profile:
-        rows.append(_server(app, profile))
-    rows += objective_rows(app, _of_app(app))
-    if app.framework == "django":
-        rows.append(_database_and_cache(app))
-    if app.custom_metrics or app.metrics_prefix:
-        rows.append(_own_metrics(app))
-    if probed:
-        rows.append(_health(app))
-    rows.append(_errors_and_alerts(context, app, profile))
-    links = [TO_OVERVIEW, host_link(app.host or context.server), runbook_link(context.declaration.runbook_url)]
-    links[2:2] = [Link(to.title, f"{to.url}?var-app={app.name}") for to in _measured_besides(context, app, probed)]
+    rows = {
+        "At a glance": _at_a_glance(context, app, profile, probed),
+        "Server": _server(app, profile, probed),
+        "Business": _business(context, app),
+        "Database": _database(context, app),
+        "Errors and alerts": _errors_and_alerts(context, app, profile),
+    }
+    host = app.host or context.server
     return Dashboard(
         uid=f"app-{app.name}",
         title=f"App {app.name}",
         folder=FOLDER_DEVELOPMENT,
         description=f"Everything that is measured of {app.name} ({app.framework}).",
-        rows=tuple(rows),
+        rows=tuple(Row(title, tuple(panels)) for title, panels in rows.items()),
         variables=(
             Variable("environment", "Environment", options=(context.declaration.environment,)),
             Variable(
@@ -106,7 +124,15 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
             ),
             Variable("threshold", "Endpoints slower than (s)", options=("0", "0.1", "0.5", "1", "2")),
         ),
-        links=tuple(links),
+        links=(
+            TO_OVERVIEW,
+            host_link(host),
+            chosen(TO_CONTAINERS, host=host),
+            *(chosen(to, app=app.name) for to in _measured_besides(context, app, probed)),
+            *([TO_JOBS] if app.jobs or app in with_queues(context) else []),
+            chosen(TO_ALERTS, app=app.name),
+            runbook_link(context.declaration.runbook_url),
+        ),
         app=app.name,
         marks=(deploy_mark(f"{DEPLOYED}{{{_of_app(app)}}}"),) if has_deploys(app) else (),
     )
@@ -115,8 +141,13 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
 def _measured_besides(context: Context, app: App, probed: bool) -> list[Link]:
     """Dashboards that show more of the app, its own chosen at their top."""
     exporters = {"postgres_exporter": TO_POSTGRESQL, "redis_exporter": TO_REDIS}
-    running = [to for service, to in exporters.items() if instance(service, app) in context.plan.services]
+    running = [to for service, to in exporters.items() if instance(service, app) in context.services]
     return [*([TO_PROBES] if probed else []), *running]
+
+
+def _thirds(panels: Iterable[Panel]) -> Iterator[Panel]:
+    """The same panels, three in a line."""
+    return (replace(panel, width=THIRD) for panel in panels)
 
 
 # --- selectors, without braces ----------------------------------------------------------------------------------------
@@ -139,12 +170,12 @@ def _logs(app: App) -> str:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _at_a_glance(context: Context, app: App, profile: Profile | None) -> Row:
-    history = (_memory(context, app), _cpu(context, app))
-    if profile:
-        now = (_up(app), _requests_now(app), _errors_now(app), _mean_now(app, profile))
-        return Row("At a glance", (*now, *history))
-    return Row("At a glance", (_up(app), *(replace(panel, width=9) for panel in history)))
+def _at_a_glance(context: Context, app: App, profile: Profile | None, probed: bool) -> list[Panel]:
+    """Without a profile there is one number, and all else fits beside it."""
+    now = [_requests_now(app), _errors_now(app), _mean_now(app, profile)] if profile else []
+    besides = [_memory(context, app), _cpu(context, app), *([success(_probes(app))] if probed else [])]
+    width = (WIDTH if profile else WIDTH - _up(app).width) // len(besides)
+    return [_up(app), *now, *(replace(panel, width=width) for panel in besides)]
 
 
 def _up(app: App) -> Panel:
@@ -162,7 +193,7 @@ def _requests_now(app: App) -> Panel:
     return Panel(
         "Requests",
         "Requests of users each second over five minutes, all instances, without health checks. None in the middle "
-        "of the day: can users reach it? curl -sv -o /dev/null ADDRESS, and the row Health.",
+        "of the day: can users reach it? curl -sv -o /dev/null ADDRESS, and Probe works.",
         "stat",
         (Query(f"sum(app:requests:rate5m{{{_of_app(app)}}}) or vector(0)"),),
         unit=PER_SECOND,
@@ -223,12 +254,12 @@ def _cpu(context: Context, app: App) -> Panel:
     process = f"rate(process_cpu_seconds_total{{{_of_instances(app)}}}[{RATE}])"
     return Panel(
         "CPU",
-        "Busy cores of the app's host, and those of the app's own processes if they export it. More than usual "
-        "with the same requests: compare with the last release; docker stats --no-stream shows what is busy.",
+        "Share of one core that all programs on the app's host take, and the app's own processes if they export it; "
+        "200 % are two cores. More than usual with the same requests: compare with the last release; docker stats "
+        "--no-stream shows what is busy.",
         "timeseries",
-        (Query(_process_and_host(process, used), "{{what}}"),),
-        unit="none",
-        decimals=2,
+        (Query(f"100 * ({_process_and_host(process, used)})", "{{what}}"),),
+        unit=PERCENT,
         minimum=0,
         width=12,
     )
@@ -240,14 +271,21 @@ def _process_and_host(process: str, host: str) -> str:
     return f'{named} or label_replace({host}, "what", "all of host $1", "host", "(.*)")'
 
 
-def _server(app: App, profile: Profile) -> Row:
-    panels = (
-        _quantiles(app, profile),
-        _status_codes(app, profile),
-        _requests(app, profile),
-        _slowest(app, profile),
+def _server(app: App, profile: Profile | None, probed: bool) -> Iterator[Panel]:
+    if profile:
+        yield from (_quantiles(app, profile), _status_codes(app, profile), _requests(app, profile))
+        yield from (_slowest(app, profile), _most_used(app, profile))
+    if probed:
+        yield from (availability(_probes(app)), success_history(_probes(app)))
+    yield from _thirds(
+        [
+            *objective_panels(app, _of_app(app)),
+            *([_queries(app)] if app.framework == "django" else []),
+            *([durations(_probes(app))] if probed else []),
+            *([certificates(_of_app(app))] if probed and _has_certificate(app) else []),
+        ]
     )
-    return Row("Server", panels)
+    yield from _own_metrics(app, "server")
 
 
 def _quantiles(app: App, profile: Profile) -> Panel:
@@ -311,7 +349,7 @@ def _slowest(app: App, profile: Profile) -> Panel:
         "missing indexes and calls to other services in the first ones; EXPLAIN ANALYZE in the database.",
         "table",
         (Query(f"sort_desc(topk(10, {_with_endpoint(mean, profile)}))"),),
-        width=24,
+        width=12,
         columns={
             "method": Column("Method", 100),
             "endpoint": Column("Endpoint"),
@@ -321,94 +359,136 @@ def _slowest(app: App, profile: Profile) -> Panel:
     )
 
 
+def _most_used(app: App, profile: Profile) -> Panel:
+    labels, of = ", ".join(profile.endpoint_labels), f"{{{_of_instances(app, *profile.no_users)}}}"
+    counted = f"sum by (method, {labels}) (round({increase(f'{profile.by_endpoint}_count{of}', RANGE)})) > 0"
+    return Panel(
+        "Ten most used endpoints",
+        "How many requests each endpoint answered in the chosen time. One that is among the Ten slowest endpoints as "
+        "well is the first to improve. More than users can send: a client that polls, see the web server's log.",
+        "table",
+        (Query(f"sort_desc(topk(10, {_with_endpoint(counted, profile)}))"),),
+        width=12,
+        columns={
+            "method": Column("Method", 100),
+            "endpoint": Column("Endpoint"),
+            "Value": Column("Requests", 120, COUNT, 0),
+        },
+        empty=NO_REQUESTS,
+    )
+
+
 def _with_endpoint(expr: str, profile: Profile) -> str:
     """The series of `expr` with one label `endpoint`, whatever the framework calls it."""
     labels = ", ".join(f'"{label}"' for label in profile.endpoint_labels)
     return f'label_join({expr}, "endpoint", "", {labels})'
 
 
-def _database_and_cache(app: App) -> Row:
-    of = f"{{{_of_instances(app)}}}"
-    duration = "django_db_query_duration_seconds"
-    hits = f"sum by (backend) (rate(django_cache_get_hits_total{of}[{RATE}]))"
-    lookups = f"sum by (backend) (rate(django_cache_get_total{of}[{RATE}])) > 0"
-    connection_errors = increase(f"django_db_new_connection_errors_total{of}", RANGE)
-    return Row(
-        "Database queries and cache",
-        (
-            Panel(
-                "Queries",
-                "Database queries each second. More while requests stay the same: a query inside a loop (N+1), "
-                "compare with the last release; django-debug-toolbar shows them on a developer's machine.",
-                "timeseries",
-                (Query(f"sum by (alias) (rate(django_db_execute_total{of}[{RATE}]))", "{{alias}}"),),
-                unit=OPERATIONS,
-                minimum=0,
-                empty=_NO_BACKEND.format("database backends"),
-            ),
-            Panel(
-                "Query time",
-                "p95 and mean of a database query, over five minutes. Over 0.1 s: SELECT * FROM pg_stat_activity "
-                "WHERE state <> 'idle' in the database shows what runs; a missing index or a lock.",
-                "timeseries",
-                (
-                    Query(f"histogram_quantile(0.95, sum by (le) (rate({duration}_bucket{of}[5m])))", "p95"),
-                    Query(f"sum(rate({duration}_sum{of}[5m])) / sum(rate({duration}_count{of}[5m]))", "mean"),
-                ),
-                unit=SECONDS,
-                minimum=0,
-                empty=_NO_BACKEND.format("database backends"),
-            ),
-            Panel(
-                "New database connections",
-                "Connections opened each second, and those that failed in the chosen time. Many new: set "
-                "CONN_MAX_AGE. Any failure: is the database up, does it have free connections? alert "
-                "AppDatabaseConnectionErrors has the runbook.",
-                "timeseries",
-                (
-                    Query(f"sum(rate(django_db_new_connections_total{of}[{RATE}])) or vector(0)", "new each second"),
-                    Query(f"sum({connection_errors}) or vector(0)", "failed"),
-                ),
-                minimum=0,
-            ),
-            Panel(
-                "Cache hits",
-                "Share of look-ups in the cache that found something. A fall to 0: the cache was emptied or is down, "
-                "redis-cli ping on its host; the database then does all the work.",
-                "timeseries",
-                (Query(f"{hits} / ({lookups})", "{{backend}}"),),
-                unit=SHARE,
-                minimum=0,
-                maximum=1,
-                empty=_NO_BACKEND.format("cache backends"),
-            ),
-        ),
+def _business(context: Context, app: App) -> Iterator[Panel]:
+    yield from _thirds(signal_panels(app, _of_app(app)))
+    if app.jobs and "uptime_kuma" in context.services:
+        yield replace(scheduled_jobs(_of_app(app)), width=THIRD)
+    yield from _own_metrics(app, "business")
+    if app.metrics_prefix:
+        yield prefix_panel(app.metrics_prefix, _of_instances(app))
+
+
+def _own_metrics(app: App, row: CustomRow) -> list[Panel]:
+    return [custom_panel(metric, _of_instances(app)) for metric in app.custom_metrics if metric.row == row]
+
+
+def _database(context: Context, app: App) -> Iterator[Panel]:
+    of = _of_app(app)
+    if instance("postgres_exporter", app) in context.services:
+        yield from _thirds([connections(of), states(of), tables(of), longest(of)])
+    if app.framework == "django":
+        yield from _thirds([_query_time(app), _new_connections(app), _cache_hits(app)])
+    if instance("redis_exporter", app) in context.services:
+        yield from _thirds([memory_share(of), *([queues(of), workers(of)] if app in with_queues(context) else [])])
+    yield from _own_metrics(app, "database")
+
+
+def _queries(app: App) -> Panel:
+    return Panel(
+        "Database queries",
+        "Database queries each second. More while requests stay the same: a query inside a loop (N+1), "
+        "compare with the last release; django-debug-toolbar shows them on a developer's machine.",
+        "timeseries",
+        (Query(f"sum by (alias) (rate(django_db_execute_total{{{_of_instances(app)}}}[{RATE}]))", "{{alias}}"),),
+        unit=OPERATIONS,
+        minimum=0,
+        empty=_NO_BACKEND.format("database backends"),
     )
 
 
-def _own_metrics(app: App) -> Row:
-    panels = [custom_panel(metric, _of_instances(app)) for metric in app.custom_metrics]
-    if app.metrics_prefix:
-        panels.append(prefix_panel(app.metrics_prefix, _of_instances(app)))
-    return Row("Own metrics", tuple(panels))
+def _query_time(app: App) -> Panel:
+    duration, of = "django_db_query_duration_seconds", f"{{{_of_instances(app)}}}"
+    return Panel(
+        "Query time",
+        "p95 and mean of a database query, over five minutes. Over 0.1 s: SELECT * FROM pg_stat_activity "
+        "WHERE state <> 'idle' in the database shows what runs; a missing index or a lock.",
+        "timeseries",
+        (
+            Query(f"histogram_quantile(0.95, sum by (le) (rate({duration}_bucket{of}[5m])))", "p95"),
+            Query(f"sum(rate({duration}_sum{of}[5m])) / sum(rate({duration}_count{of}[5m]))", "mean"),
+        ),
+        unit=SECONDS,
+        minimum=0,
+        empty=_NO_BACKEND.format("database backends"),
+    )
 
 
-def _health(app: App) -> Row:
-    probe = f'job="probe", {_of_app(app)}'
-    panels = [success(probe), durations(probe), availability(probe), success_history(probe)]
-    if "https:" in f"{app.url} {app.health.basic} {app.health.detailed}":
-        panels.append(certificates(_of_app(app)))
-    return Row("Health", tuple(panels))
+def _new_connections(app: App) -> Panel:
+    of = f"{{{_of_instances(app)}}}"
+    failed = increase(f"django_db_new_connection_errors_total{of}", RANGE)
+    return Panel(
+        "New database connections",
+        "Connections opened each second, and those that failed in the chosen time. Many new: set "
+        "CONN_MAX_AGE. Any failure: is the database up, does it have free connections? alert "
+        "AppDatabaseConnectionErrors has the runbook.",
+        "timeseries",
+        (
+            Query(f"sum(rate(django_db_new_connections_total{of}[{RATE}])) or vector(0)", "new each second"),
+            Query(f"sum({failed}) or vector(0)", "failed"),
+        ),
+        minimum=0,
+    )
 
 
-def _errors_and_alerts(context: Context, app: App, profile: Profile | None) -> Row:
-    panels = []
-    if app.framework == "django":
-        panels += [_exceptions(app, "type"), _exceptions(app, "view")]
+def _cache_hits(app: App) -> Panel:
+    of = f"{{{_of_instances(app)}}}"
+    hits = f"sum by (backend) (rate(django_cache_get_hits_total{of}[{RATE}]))"
+    lookups = f"sum by (backend) (rate(django_cache_get_total{of}[{RATE}])) > 0"
+    return Panel(
+        "Cache hits",
+        "Share of look-ups in the cache that found something. A fall to 0: the cache was emptied or is down, "
+        "redis-cli ping on its host; the database then does all the work.",
+        "timeseries",
+        (Query(f"{hits} / ({lookups})", "{{backend}}"),),
+        unit=SHARE,
+        minimum=0,
+        maximum=1,
+        empty=_NO_BACKEND.format("cache backends"),
+    )
+
+
+def _probes(app: App) -> str:
+    """The probes of the app, from outside."""
+    return f'job="probe", {_of_app(app)}'
+
+
+def _has_certificate(app: App) -> bool:
+    return "https:" in f"{app.url} {app.health.basic} {app.health.detailed}"
+
+
+def _errors_and_alerts(context: Context, app: App, profile: Profile | None) -> Iterator[Panel]:
+    exceptions = [_exceptions(app, label) for label in ("type", "view") if app.framework == "django"]
+    yield from exceptions
     if profile:
-        panels.append(_failed_endpoints(app, profile))
+        yield replace(_failed_endpoints(app, profile), width=THIRD if exceptions else WIDTH)
+    yield from _own_metrics(app, "errors")
     only = f'app="{app.name}"'
-    return Row("Errors and alerts", (*panels, firing_count(only), firing_table(context, only), alert_history(only)))
+    yield from (firing_count(only), firing_table(context, only), alert_history(only))
 
 
 def _exceptions(app: App, label: str) -> Panel:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline, table, text, timeseries
@@ -37,8 +37,8 @@ _LEGEND_LABEL = re.compile(r"{{\s*(\w+)\s*}}")
 _NAME_PIXELS = 14
 # A column without a width of its own is at least this wide; Grafana's own minimum is 150.
 MIN_COLUMN_PIXELS = 90
-# Every dashboard has this tag, by which the menu at the top of each finds them all.
-TAG = "crowsnest"
+# Every dashboard has the first tag and that of an app the second one: menus at the top find them by it.
+TAG, APP_TAG = "crowsnest", "app"
 
 
 def dashboard_json(dashboard: Dashboard, timezone: str) -> str:
@@ -47,14 +47,14 @@ def dashboard_json(dashboard: Dashboard, timezone: str) -> str:
         sdk.Dashboard(dashboard.title)
         .uid(dashboard.uid)
         .description(dashboard.description)
-        .tags([TAG, dashboard.folder.lower()])
+        .tags([TAG, dashboard.folder.lower(), *([APP_TAG] if dashboard.app else [])])
         .timezone(timezone)
         .time(dashboard.since, "now")
         .refresh("30s")
         .readonly()
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .variables([_variable(variable) for variable in dashboard.variables])
-        .links([_menu(dashboard), *(_link(link) for link in dashboard.links)])
+        .links([*_menus(dashboard), *(_link(link) for link in dashboard.links)])
     )
     y, number = 0, 1
     for row in dashboard.rows:
@@ -80,9 +80,13 @@ def _positions(panels: tuple[Panel, ...], y: int) -> Iterator[models.GridPos]:
         x, line_height = x + panel.width, max(line_height, panel.height)
 
 
-def _menu(dashboard: Dashboard) -> sdk.DashboardLink:
-    link = sdk.DashboardLink(dashboard.menu).type(models.DashboardLinkType.DASHBOARDS)
-    return link.tags([TAG]).as_dropdown(True).keep_time(True)
+def _menus(dashboard: Dashboard) -> list[sdk.DashboardLink]:
+    """All dashboards; on that of an app also the other apps, in place of a variable that cannot change the page."""
+    menus = {dashboard.menu: [TAG], **({dashboard.app_menu: [TAG, APP_TAG]} if dashboard.app else {})}
+    return [
+        sdk.DashboardLink(title).type(models.DashboardLinkType.DASHBOARDS).tags(tags).as_dropdown(True).keep_time(True)
+        for title, tags in menus.items()
+    ]
 
 
 def _link(link: Link) -> sdk.DashboardLink:
@@ -114,7 +118,7 @@ def _variable(variable: Variable) -> sdk.QueryVariable | sdk.CustomVariable:
         return fixed.options(options).current(options[0])
     asked = sdk.QueryVariable(variable.name).label(variable.label).query(variable.query).datasource(SOURCE)
     asked.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.ALPHABETICAL_ASC)
-    asked.multi(variable.multi).include_all(True).all_value(".+")
+    asked.multi(variable.multi).include_all(True).all_value(variable.every)
     return asked.current(models.VariableOption(selected=True, text="All", value="$__all"))
 
 
@@ -183,7 +187,7 @@ def _color(panel: Panel) -> sdk.FieldColor:
 
 def _mappings(panel: Panel) -> list[models.ValueMapping]:
     """Names of values. A timeline would draw missing values if they had a name."""
-    named: list[models.ValueMapping] = [models.ValueMap(_names(panel))] if panel.values else []
+    named: list[models.ValueMapping] = [models.ValueMap(_names(panel.values))] if panel.values else []
     return [*named, _nothing(panel)] if panel.kind in ("stat", "bars") else named
 
 
@@ -193,10 +197,10 @@ def _nothing(panel: Panel) -> models.SpecialValueMap:
     return models.SpecialValueMap(models.DashboardSpecialValueMapOptions(models.SpecialValueMatch.NULL_AND_NAN, shown))
 
 
-def _names(panel: Panel) -> dict[str, models.ValueMappingResult]:
+def _names(values: Mapping[float, tuple[str, str]]) -> dict[str, models.ValueMappingResult]:
     return {
         f"{value:g}": models.ValueMappingResult(text=name, color=color, index=index)
-        for index, (value, (name, color)) in enumerate(panel.values.items())
+        for index, (value, (name, color)) in enumerate(values.items())
     }
 
 
@@ -273,6 +277,9 @@ def _column_looks(panel: Panel, column: Column) -> list[models.DynamicConfigValu
             "thresholds": _thresholds(panel).build(),
             "mappings": [_nothing(panel)],
         }
+    if column.values:
+        looks["custom.cellOptions"] = {"type": "color-text"}
+        looks["mappings"] = [models.ValueMap(_names(column.values))]
     return [models.DynamicConfigValue(id_val=key, value=value) for key, value in looks.items()]
 
 

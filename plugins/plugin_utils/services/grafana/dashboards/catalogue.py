@@ -8,7 +8,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.language import ENG
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.app import app_dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.backups import backups
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.containers import containers
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.history import history
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import host
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.overview import overview
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     Dashboard,
@@ -31,7 +34,10 @@ def _all(context: Context) -> list[Dashboard]:
     return [
         overview(context),
         host(context),
+        containers(context),
         stack(context),
+        history(context),
+        *jobs(context),
         *backups(context),
         *(dashboard for service in context.running for dashboard in service.dashboards(context)),
         *(app_dashboard(context, app) for app in context.declaration.apps if app.metrics),

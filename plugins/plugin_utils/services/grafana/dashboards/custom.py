@@ -11,6 +11,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     PERCENT,
     SECONDS,
     SHARE,
+    THIRD,
+    WIDTH,
     Column,
     Panel,
     Query,
@@ -37,7 +39,7 @@ def custom_panel(metric: CustomMetric, selector: str) -> Panel:
         (Query(compared(metric, selector, metric.labels), legend),),
         unit=_UNITS.get(metric.unit, f"suffix: {metric.unit}"),
         thresholds=_too_much(metric),
-        width=8,
+        width=THIRD,
         empty="The app does not export it, or counted nothing in this time; ./crowsnest verify knows which.",
         needs=metric.needs,
     )
@@ -52,7 +54,7 @@ def prefix_panel(prefix: str, selector: str) -> Panel:
         "matters: declare it in `custom_metrics` for a panel of its own and the alert AppMetricOutOfRange.",
         "table",
         (Query(f"sort_desc(sum by (__name__) ({series}))"),),
-        width=24,
+        width=WIDTH,
         columns={"__name__": Column("Metric"), "Value": Column("Sum", 140, COUNT)},
     )
 

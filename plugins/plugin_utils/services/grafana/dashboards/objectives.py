@@ -10,10 +10,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import of_app
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     PER_SECOND,
+    THIRD,
     UP,
     Panel,
     Query,
-    Row,
     Threshold,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import EDGES
@@ -24,23 +24,22 @@ _EVENTS = ("failed_payments", "refunds", "rate_limited")
 _NOT_YET = "It has been declared only recently, or the app had no request."
 
 
-def objective_rows(app: App, selector: str) -> list[Row]:
-    """One row, or none when the app declares nothing of the kind; `selector` are the matchers of the app."""
-    panels = tuple(_panels(app, selector))
-    return [Row("Objective and business", panels)] if panels else []
-
-
-def _panels(app: App, of: str) -> Iterator[Panel]:
+def objective_panels(app: App, of: str) -> Iterator[Panel]:
+    """How the app keeps what is promised or usual; `of` are the matchers of the app."""
     if app.slo is not None:
         yield _burn_rate(of, 1 - app.slo)
     if app.anomaly:
         yield _usual(of)
+
+
+def signal_panels(app: App, of: str) -> Iterator[Panel]:
+    """What the app's own series say of payments, refunds, stock and others' APIs."""
     if app.signals.payment_up:
         yield _payment(of_app(app.signals.payment_up, app.name))
-    if events := [name for name in _EVENTS if getattr(app.signals, name)]:
-        yield _events(of, events)
     if app.signals.out_of_stock:
         yield _stock(of_app(app.signals.out_of_stock, app.name), app.thresholds.out_of_stock)
+    if events := [name for name in _EVENTS if getattr(app.signals, name)]:
+        yield _events(of, events)
 
 
 def _burn_rate(of: str, budget: float) -> Panel:
@@ -54,7 +53,7 @@ def _burn_rate(of: str, budget: float) -> Panel:
         unit="none",
         minimum=0,
         thresholds=(Threshold(SLOW, "yellow"), Threshold(FAST, "red")),
-        width=12,
+        width=THIRD,
         empty=_NOT_YET,
     )
 
@@ -71,7 +70,7 @@ def _usual(of: str) -> Panel:
         ),
         unit=PER_SECOND,
         minimum=0,
-        width=12,
+        width=THIRD,
         empty=_NOT_YET,
     )
 
@@ -84,13 +83,13 @@ def _payment(series: str) -> Panel:
         "stat",
         (Query(f"min({series})"),),
         values=UP,
-        width=6,
+        width=THIRD,
     )
 
 
 def _events(of: str, events: Sequence[str]) -> Panel:
     return Panel(
-        "Failed payments, refunds, refused calls",
+        "Payments, refunds, refused calls",
         "Failed payments and refunds within an hour, calls refused by other companies' APIs within 15 minutes. Many: "
         "alerts AppPaymentsFailing, AppRefundsHigh and AppApiLimited have runbooks.",
         "timeseries",
@@ -100,7 +99,7 @@ def _events(of: str, events: Sequence[str]) -> Panel:
         ),
         decimals=0,
         minimum=0,
-        width=12,
+        width=THIRD,
         empty=_NOT_YET,
     )
 
@@ -115,5 +114,5 @@ def _stock(series: str, limit: int) -> Panel:
         decimals=0,
         base="green",
         thresholds=(Threshold(limit + 1, "red"),),  # the alert begins above the limit
-        width=6,
+        width=THIRD,
     )

@@ -18,6 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import (
     cpu_percent,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import (
     disk_full,
     full,
@@ -34,7 +35,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     PROBES_OF_SERIES,
     SECONDS,
     SHARE,
+    TO_ALERTS,
     TO_BACKUPS,
+    TO_CONTAINERS,
+    TO_JOBS,
     TO_STACK,
     TO_UPTIME,
     UP,
@@ -76,7 +80,10 @@ def overview(context: Context) -> Dashboard:
         description="Is anything wrong? Begin here, then click the app or the host.",
         rows=tuple(rows),
         links=(
+            TO_ALERTS,
+            TO_CONTAINERS,
             TO_STACK,
+            *([TO_JOBS] if jobs(context) else []),
             *([TO_BACKUPS] if backup_jobs(context.declaration, context.server) else []),
             *([TO_UPTIME] if "uptime_kuma" in context.services else []),
             runbook_link(context.declaration.runbook_url),
@@ -168,21 +175,21 @@ def _hosts() -> tuple[Panel, ...]:
             links=(HOST_OF_SERIES,),
         ),
         _full(
-            "CPU",
+            "CPU busy",
             cpu_percent(_NODE),
             f"Busy share of all cores. Over {threshold('HostCpuHigh', 'medium')} % for long: click the host, then top "
             "on it.",
             full("HostCpuHigh", "medium"),
         ),
         _full(
-            "Memory",
+            "Memory used",
             "host:memory_used:percent",
             f"Share of the memory that is in use. Over {threshold('HostMemoryLow', 'high')} %: click the host, then "
             "ps aux --sort=-rss | head on it.",
             full("HostMemoryLow", "high"),
         ),
         _full(
-            "Disk",
+            "Disk used",
             "max by (host) (host:filesystem_used:percent)",
             f"The fullest file system of each host. Over {threshold('HostDiskFilling', 'medium')} %: click the host, "
             "then docker system df and journalctl --disk-usage on it.",

@@ -16,11 +16,10 @@ Kind = Literal["timeseries", "stat", "table", "bars", "timeline", "text"]
 Color = Literal["green", "yellow", "orange", "red", "blue", "text"]
 
 # Units as Grafana names them: https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
-PERCENT, SHARE, SECONDS, MILLISECONDS, BYTES, BYTES_RATE, PER_SECOND, OPERATIONS, COUNT, DAYS, SINCE = (
+PERCENT, SHARE, SECONDS, BYTES, BYTES_RATE, PER_SECOND, OPERATIONS, COUNT, DAYS, SINCE = (
     "percent",  # 0 to 100
     "percentunit",  # 0 to 1
     "s",
-    "ms",
     "bytes",  # powers of two
     "binBps",
     "reqps",
@@ -35,6 +34,7 @@ RATE = "$__rate_interval"
 RANGE = "$__range"
 # Grafana's grid is 24 wide; a row of height 8 is about a third of a laptop's screen.
 WIDTH, HEIGHT = 24, 8
+THIRD = WIDTH // 3
 # A timeline shows this many rows at once and has buttons for the others; with this height they do not overlap.
 TIMELINE_ROWS, TIMELINE_HEIGHT = 10, 10
 
@@ -68,7 +68,8 @@ class Column:
     """A column of a table; with `width` 0 it takes the space that the others leave.
 
     `unit` and `decimals` say how its numbers are written. They belong to the column, since on a whole table they would
-    be applied to texts too. `coloured`: by the thresholds of its panel. Widths are pixels.
+    be applied to texts too. `coloured`: by the thresholds of its panel. `values` names numbers, as in a panel.
+    Widths are pixels.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Column:
     unit: str = ""
     decimals: int | None = None
     coloured: bool = False
+    values: dict[float, tuple[str, Color]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Variable:
-    """A choice at the top of a dashboard: from `query` (PromQL's label_values) or from fixed `options`."""
+    """A choice at the top of a dashboard: from `query` (PromQL's label_values) or from fixed `options`.
+
+    `every`: the pattern of "All"; `.*` also takes series without the label.
+    """
 
     name: str
     label: str
     query: str = ""
     options: tuple[str, ...] = ()
     multi: bool = False
+    every: str = ".+"
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,7 @@ class Mark:
 class Dashboard:
     """A whole dashboard; `uid` makes its address `/d/<uid>` and never changes. `app`: the app it belongs to, if any.
 
-    `since`: the time that it shows at first, up to now, in Grafana's words. `menu`: the list of all dashboards.
+    `since`: the time that it shows at first, up to now, in Grafana's words. `menu` and `app_menu`: the lists of all dashboards, and of those of apps.
     """
 
     uid: str
@@ -164,13 +170,17 @@ class Dashboard:
     since: str = "now-6h"
     marks: tuple[Mark, ...] = ()
     menu: str = "All dashboards"
+    app_menu: str = "Application"
 
 
 # --- shared looks and links: the same colour, unit and way everywhere ------------------------------------------------
 
-FOLDERS = FOLDER_OVERVIEW, FOLDER_DEVELOPMENT, FOLDER_OPERATIONS = "Overview", "Development", "Operations"
+FOLDERS = (FOLDER_OVERVIEW, FOLDER_BUSINESS, FOLDER_DEVELOPMENT, FOLDER_OPERATIONS) = (
+    *("Overview", "Business", "Development", "Operations"),
+)
 
 UP: dict[float, tuple[str, Color]] = {0: ("down", "red"), 1: ("up", "green")}
+RUNNING: dict[float, tuple[str, Color]] = {0: ("stopped", "red"), 1: ("running", "green")}
 OK: dict[float, tuple[str, Color]] = {0: ("failed", "red"), 1: ("ok", "green")}
 # States of an Uptime Kuma monitor.
 MONITOR_STATES: dict[float, tuple[str, Color]] = {
@@ -224,8 +234,12 @@ TO_PROBES = Link("Probes", "/d/probes")
 TO_POSTGRESQL = Link("PostgreSQL", "/d/postgresql")
 TO_REDIS = Link("Redis", "/d/redis")
 TO_UPTIME = Link("Uptime", "/d/uptime")
+TO_JOBS = Link("Queue and jobs", "/d/batch-jobs")
+TO_CONTAINERS = Link("Containers", "/d/containers")
+TO_ALERTS = Link("Alert history", "/d/alerts")
 APP_OF_SERIES = Link("Dashboard of ${__field.labels.app}", f"/d/app-${{__field.labels.app}}?{KEEP_TIME}")
 HOST_OF_SERIES = Link("Host ${__field.labels.host}", f"/d/host?var-host=${{__field.labels.host}}&{KEEP_TIME}")
+HOST_OF_ROW = Link("Its host", f"/d/host?var-host=${{__data.fields.host}}&{KEEP_TIME}")
 PROBES_OF_SERIES = Link("Probes of ${__field.labels.app}", f"/d/probes?var-app=${{__field.labels.app}}&{KEEP_TIME}")
 UPTIME_OF_SERIES = Link("Uptime of all apps", f"/d/uptime?{KEEP_TIME}")
 
@@ -238,6 +252,11 @@ def deploy_mark(expr: str) -> Mark:
 def host_link(host: str) -> Link:
     """A link to one host's dashboard."""
     return Link(f"Host {host}", f"/d/host?var-host={host}")
+
+
+def chosen(to: Link, **variables: str) -> Link:
+    """The same link with these variables chosen at the top of the dashboard, such as host="web1"."""
+    return Link(to.title, f"{to.url}?{'&'.join(f'var-{name}={value}' for name, value in variables.items())}")
 
 
 def runbook_link(runbook_url: str) -> Link:
@@ -280,6 +299,6 @@ def queries(dashboard: Dashboard, window: str) -> list[PanelQuery]:
 def _filled(expr: str, variables: Sequence[Variable], window: str) -> str:
     """PromQL without Grafana's variables; a variable from a query matches everything."""
     for variable in variables:
-        value = variable.options[0] if variable.options else ".+"
+        value = variable.options[0] if variable.options else variable.every
         expr = expr.replace(f"${{{variable.name}}}", value).replace(f"${variable.name}", value)
     return expr.replace(RATE, window).replace(RANGE, "1h")

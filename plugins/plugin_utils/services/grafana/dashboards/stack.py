@@ -4,21 +4,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER_NEED_MIB
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import threshold
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import PROJECT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.containers import (
+    CPU_RANGE,
+    restarts,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.limits import full
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     BYTES,
     FOLDER_OPERATIONS,
     OK,
+    OPERATIONS,
     PER_SECOND,
     PERCENT,
     RANGE,
     RATE,
     SECONDS,
+    TO_ALERTS,
+    TO_CONTAINERS,
     TO_OVERVIEW,
     UP,
     Dashboard,
@@ -34,8 +43,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import scrape_timeout
 
 _MIB = 1024 * 1024
-# Metrics of containers are written every 30 seconds.
-_CPU_RANGE = "5m"
 
 
 def stack(context: Context) -> Dashboard:
@@ -49,7 +56,13 @@ def stack(context: Context) -> Dashboard:
         folder=FOLDER_OPERATIONS,
         description="Is the monitoring itself healthy, and what does it cost?",
         rows=tuple(rows),
-        links=(TO_OVERVIEW, host_link(context.server), runbook_link(context.declaration.runbook_url)),
+        links=(
+            TO_OVERVIEW,
+            host_link(context.server),
+            TO_CONTAINERS,
+            TO_ALERTS,
+            runbook_link(context.declaration.runbook_url),
+        ),
     )
 
 
@@ -172,8 +185,8 @@ def _memory(context: Context) -> Row:
 
 
 def _cpu(context: Context) -> Row:
-    ours = f"rate(container_cpu_seconds_total{{{_containers(context)}}}[{_CPU_RANGE}])"
-    node = f'rate(process_cpu_seconds_total{{job="node", host="{context.server}"}}[{_CPU_RANGE}])'
+    ours = f"rate(container_cpu_seconds_total{{{_containers(context)}}}[{CPU_RANGE}])"
+    node = f'rate(process_cpu_seconds_total{{job="node", host="{context.server}"}}[{CPU_RANGE}])'
     all_of_it = _with_node_exporter(ours, node)
     timeout = duration_seconds(scrape_timeout(context.declaration.scrape_interval))
     return Row(
@@ -212,7 +225,6 @@ def _cpu(context: Context) -> Row:
 
 def _starts(context: Context) -> Row:
     ours = _containers(context)
-    restarts = f'round(increase(container_restarts_total{{host="{context.server}"}}[1h])) > 0'
     return Row(
         "Starts of the containers",
         (
@@ -225,16 +237,7 @@ def _starts(context: Context) -> Row:
                 unit=SECONDS,
                 width=12,
             ),
-            Panel(
-                "Restarts in an hour",
-                "Containers that Docker started again, of every project on the server. For long: alerts "
-                "ContainerRestarting and ContainerOutOfMemory say more; see docker logs --tail 50 NAME on the server.",
-                "timeseries",
-                (Query(f"{restarts} or {_none('container')}", "{{container}}"),),
-                minimum=0,
-                decimals=0,
-                width=12,
-            ),
+            replace(restarts(ours), width=12),
         ),
     )
 
@@ -260,7 +263,8 @@ def _prometheus() -> Row:
                 "How many numbers arrive each second. A sudden fall: targets are silent, see Targets down. A climb: "
                 "see Series.",
                 "timeseries",
-                (Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total[{RATE}]))", "samples/s"),),
+                (Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total[{RATE}]))", "samples"),),
+                unit=OPERATIONS,
                 minimum=0,
             ),
             Panel(
@@ -353,8 +357,8 @@ def _alerting() -> Row:
             Panel(
                 "Messages sent",
                 "Messages sent in each step, by receiver; heartbeat is the dead man's switch. Heartbeat at "
-                "0: docker logs --tail 50 crowsnest-alertmanager-1. Many others: find what flaps in the overview's "
-                "Alert history.",
+                "0: docker logs --tail 50 crowsnest-alertmanager-1. Many others: find what flaps on the "
+                "dashboard Alert history.",
                 "timeseries",
                 (
                     Query(

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
+    Color,
     Dashboard,
     Link,
     Panel,
@@ -32,6 +33,11 @@ def with_texts(dashboard: Dashboard, say: Say) -> Dashboard:
         variables=tuple(replace(variable, label=say(variable.label, PANELS)) for variable in dashboard.variables),
         links=tuple(_link(link, say) for link in dashboard.links),
         menu=say(dashboard.menu, PAGES),
+        app_menu=say(dashboard.app_menu, PAGES),
+        marks=tuple(
+            replace(mark, name=say(mark.name, PANELS), title=say(mark.title, PANELS), text=say(mark.text, PANELS))
+            for mark in dashboard.marks
+        ),
     )
 
 
@@ -41,13 +47,20 @@ def _panel(panel: Panel, say: Say) -> Panel:
         title=say(panel.title, PANELS),
         description=say(panel.description, PANELS),
         queries=tuple(replace(query, legend=say(query.legend, PANELS)) for query in panel.queries),
-        values={number: (say(name, PANELS), color) for number, (name, color) in panel.values.items()},
-        columns={key: replace(column, title=say(column.title, PANELS)) for key, column in panel.columns.items()},
+        values=_values(panel.values, say),
+        columns={
+            key: replace(column, title=say(column.title, PANELS), values=_values(column.values, say))
+            for key, column in panel.columns.items()
+        },
         links=tuple(_link(link, say) for link in panel.links),
         text="\n".join(say(line, PANELS) for line in panel.text.split("\n")),
         empty=say(panel.empty, PANELS),
         nothing=say(panel.nothing, PANELS),
     )
+
+
+def _values(values: Mapping[float, tuple[str, Color]], say: Say) -> dict[float, tuple[str, Color]]:
+    return {number: (say(name, PANELS), color) for number, (name, color) in values.items()}
 
 
 def _link(link: Link, say: Say) -> Link:

@@ -112,9 +112,10 @@ def test_the_same_plan_makes_the_same_bytes(context: MakeContext) -> None:
     assert one == two
 
 
-def test_nights_are_shown_by_the_month_all_else_by_the_hour(made: list[Dashboard]) -> None:
+def test_nights_are_shown_by_the_month_alerts_by_the_week_all_else_by_the_hour(made: list[Dashboard]) -> None:
     shown = {each.uid: as_json(each)["time"] for each in made}
     assert shown.pop("backups") == {"from": "now-30d", "to": "now"}
+    assert shown.pop("alerts") == {"from": "now-7d", "to": "now"}
     assert set(map(str, shown.values())) == {str({"from": "now-6h", "to": "now"})}
 
 
@@ -139,6 +140,26 @@ def test_variables_offer_what_is_declared(made: list[Dashboard]) -> None:
     assert [each["value"] for each in variables["threshold"]["options"]] == ["0", "0.1", "0.5", "1", "2"]
     assert variables["instance"]["query"] == 'label_values(up{job="app", app="shop"}, instance)'
     assert variables["instance"]["multi"] and variables["instance"]["allValue"] == ".+"
+
+
+def test_an_alert_without_an_app_is_not_left_out_of_all(made: list[Dashboard]) -> None:
+    history = as_json(next(each for each in made if each.uid == "alerts"))
+    found = {each["name"]: (each["allValue"], each["query"]) for each in history["templating"]["list"]}
+    assert found == {name: (".*", f"label_values(ALERTS, {name})") for name in ("severity", "app", "host")}
+
+
+def test_menus_lead_from_app_to_app_and_from_everywhere_to_everywhere(made: list[Dashboard]) -> None:
+    loaded = [(dashboard.app, as_json(dashboard)) for dashboard in made]
+    tags = {each["uid"]: set(each["tags"]) for _, each in loaded}
+    for app, each in loaded:
+        menus = {link["title"]: link for link in each["links"] if link["type"] == "dashboards"}
+        assert list(menus) == ["All dashboards", *(["Application"] if app else [])]
+        assert all(menu["asDropdown"] and menu["keepTime"] for menu in menus.values())
+        reached = {
+            title: {uid for uid, given in tags.items() if set(menu["tags"]) <= given} for title, menu in menus.items()
+        }
+        assert reached["All dashboards"] == set(tags)
+        assert not app or reached["Application"] == {f"app-{declared['name']}" for declared in APPS}
 
 
 def test_only_grafana_s_own_pages_get_the_time(made: list[Dashboard]) -> None:

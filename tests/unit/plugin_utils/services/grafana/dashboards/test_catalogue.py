@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
@@ -33,6 +34,7 @@ SHOP: dict[str, Any] = {
     "container": "shop-web-1",
     "health": HEALTH,
     "database": {"name": "shop"},
+    "redis": {"queues": ["celery"]},
     "backup": {"remote": "offsite"},
 }
 REMOTES = {"offsite": {"bucket": "shop-backups", "region": "ap-northeast-2"}}
@@ -71,7 +73,19 @@ LABELS = {
         "thing",
     ),
     *("monitor_name", "monitor_type", "container", "project", "service", "edge", "signal"),
-    *("database", "place", "remote", "region"),
+    *(
+        "database",
+        "place",
+        "remote",
+        "region",
+        "image",
+        "integration",
+        "datname",
+        "schemaname",
+        "relname",
+        "queue",
+        "push_job",
+    ),
 }
 
 
@@ -79,7 +93,9 @@ LABELS = {
 def full(context: MakeContext) -> Context:
     """A plan with everything."""
     declared = {"apps": APPS, "environment": "staging", "backup_remotes": REMOTES, "metabase": False}
-    return context(declared, hosts=["web1", "web2"], total_mib=8000)
+    return context(
+        declared | {"pushgateway": {"nightly-import": "1d"}}, hosts=["web1", "web2"], registry=REGISTRY, total_mib=16000
+    )
 
 
 def panels(dashboard: Dashboard) -> Iterator[Panel]:
@@ -114,10 +130,15 @@ def test_addresses_never_change(full: Context) -> None:
     assert {each.uid: (each.folder, each.app) for each in dashboards(full)} == {
         "overview": ("Overview", ""),
         "host": ("Operations", ""),
+        "containers": ("Operations", ""),
         "stack": ("Operations", ""),
+        "alerts": ("Operations", ""),
+        "batch-jobs": ("Operations", ""),
         "backups": ("Operations", ""),
         "probes": ("Operations", ""),
         "uptime": ("Operations", ""),
+        "postgresql": ("Operations", ""),
+        "redis": ("Operations", ""),
         "app-shop": ("Development", "shop"),
         "app-api": ("Development", "api"),
         "app-node-app": ("Development", "node-app"),
@@ -156,7 +177,7 @@ def test_titles_differ_within_a_folder_and_within_a_dashboard(full: Context) -> 
 
 def test_without_apps_nothing_of_apps_is_asked(context: MakeContext) -> None:
     made = {each.uid: each for each in dashboards(context({}))}
-    assert set(made) == {"overview", "host", "stack", "backups", "uptime"}
+    assert set(made) == {"overview", "host", "containers", "stack", "alerts", "batch-jobs", "backups", "uptime"}
     for uid in ("overview", "uptime"):
         assert not re.search(r"app:|probe_|job=\"(app|probe)\"", asked(made[uid]))
 
@@ -223,8 +244,8 @@ def test_the_verification_asks_for_the_panels_that_there_are(full: Context) -> N
 def test_a_row_without_panels_is_left_out(context: MakeContext) -> None:
     app = {key: value for key, value in MARKET.items() if key != "metrics_prefix"}
     made = context({"apps": [{**app, "custom_metrics": app["custom_metrics"][:1]}]})
-    assert "Own metrics" in [row.title for row in of_app(made, "market").rows]
-    assert "Own metrics" not in [row.title for row in of_app(lacking(made, market=["shop_campaigns"]), "market").rows]
+    assert "Business" in [row.title for row in of_app(made, "market").rows]
+    assert "Business" not in [row.title for row in of_app(lacking(made, market=["shop_campaigns"]), "market").rows]
 
 
 def test_what_one_app_lacks_another_may_have(context: MakeContext) -> None:
@@ -237,7 +258,7 @@ def test_what_one_app_lacks_another_may_have(context: MakeContext) -> None:
 
 # Where a text sends its reader: a program on the host, a page, a dashboard.
 LEADS = re.compile(
-    r"\b(docker|journalctl|systemctl|curl|top|ss|ps|iotop|ip|redis-cli|certbot|timedatectl|resolvectl|nginx) -?\w"
+    r"\b(docker|journalctl|systemctl|curl|top|ss|ps|iotop|ip|redis-cli|certbot|timedatectl|resolvectl|nginx) -{0,2}\w"
     r"|\bcrowsnest-backup \w"
     r"|\b(top|EXPLAIN|django-debug-toolbar|pg_stat_\w+|playbooks/\w+|docs/\w+)\b"
     r"|\bpages? [A-Z]|\brunbook\b|\bdashboard\b|\bclick\b"
@@ -283,7 +304,8 @@ def test_links_lead_to_dashboards_that_exist(full: Context) -> None:
 
 def test_an_app_leads_to_its_own_host_and_probes(full: Context) -> None:
     links = {link.url for link in of_app(full, "api").links}
-    assert links == {"/d/overview", "/d/host?var-host=web2", full.declaration.runbook_url}
+    own = {"/d/host?var-host=web2", "/d/containers?var-host=web2", "/d/alerts?var-app=api"}
+    assert links == {"/d/overview", *own, full.declaration.runbook_url}
     assert {"/d/host?var-host=web1", "/d/probes?var-app=shop"} <= {link.url for link in of_app(full, "shop").links}
 
 
@@ -306,9 +328,11 @@ def test_a_firing_alert_leads_to_a_dashboard_that_exists(full: Context) -> None:
     assert "page" in table.columns
 
 
-def test_a_firing_alert_of_a_monitor_leads_to_the_monitors_whatever_app_it_has(full: Context) -> None:
+def test_a_firing_alert_of_a_monitor_leads_to_the_monitors_that_of_a_job_to_the_jobs(full: Context) -> None:
     table = next(panel for panel in panels(dashboards(full)[0]) if panel.title == "Alerts firing now")
-    assert table.queries[0].expr.endswith(', "page", "uptime", "monitor_name", ".+")')
+    *_, monitor, job = re.findall(r'"page", ("[^"]+", "\w+"), "([^"]+)"', table.queries[0].expr)
+    assert monitor == ('"uptime", "monitor_name"', ".+")
+    assert job == ('"batch-jobs", "alertname"', "CeleryWorkerMissing|JobSilent|PushSilent|QueueLong")
     assert table.columns["monitor_name"].title == "Monitor"
 
 
@@ -443,8 +467,9 @@ def test_a_response_that_never_came_is_no_response_time(full: Context) -> None:
 
 
 def test_each_state_of_a_monitor_has_its_own_name_and_colour(full: Context) -> None:
-    for title in ("Monitors", "Alerting path", "Monitors over time", "Scheduled jobs"):
-        values = uptime_panel(full, title).values
+    jobs = next(panel for each in dashboards(full) for panel in panels(each) if panel.title == "Scheduled jobs")
+    for panel in (*(uptime_panel(full, title) for title in ("Monitors", "Alerting path", "Monitors over time")), jobs):
+        values = panel.values
         assert {number: name for number, (name, _) in values.items()} == {
             0: "down",
             1: "up",
@@ -477,19 +502,12 @@ def test_an_app_is_asked_only_for_what_its_framework_exports(full: Context, name
     [
         (
             "shop",
-            [
-                "At a glance",
-                "Server",
-                "Objective and business",
-                "Database queries and cache",
-                "Health",
-                "Errors and alerts",
-            ],
+            ["At a glance", "Server", "Business", "Database", "Errors and alerts"],
         ),
         ("api", ["At a glance", "Server", "Errors and alerts"]),
         ("node-app", ["At a glance", "Server", "Errors and alerts"]),
         ("other", ["At a glance", "Errors and alerts"]),
-        ("market", ["At a glance", "Own metrics", "Errors and alerts"]),
+        ("market", ["At a glance", "Business", "Errors and alerts"]),
     ],
 )
 def test_rows_of_an_app(full: Context, name: str, rows: list[str]) -> None:

@@ -25,21 +25,21 @@ Steps = tuple[tuple[str, str, int], ...]
 CPU: Steps = (("HostCpuHigh", "medium", -10), ("HostCpuHigh", "medium", 0))
 MEMORY: Steps = (("HostMemoryLow", "high", -10), ("HostMemoryLow", "high", 0))
 DISK: Steps = (("HostDiskFilling", "medium", 0), ("HostDiskFilling", "critical", 0))
+CONTAINER: Steps = (("ContainerMemoryHigh", "medium", -10), ("ContainerMemoryHigh", "medium", 0))
 # (dashboard, panel): its first colours.
 COLOURS: dict[tuple[str, str], Steps] = {
     ("host", "CPU busy"): CPU,
-    ("overview", "CPU"): CPU,
+    ("overview", "CPU busy"): CPU,
     ("host", "Memory used"): MEMORY,
-    ("overview", "Memory"): MEMORY,
+    ("overview", "Memory used"): MEMORY,
     ("host", "Disk used"): DISK,
     ("host", "Disk used over time"): DISK,
-    ("overview", "Disk"): DISK,
+    ("overview", "Disk used"): DISK,
     ("host", "Inodes used"): (("HostInodesLow", "high", -10), ("HostInodesLow", "high", 0)),
     ("host", "CPU taken by the provider"): (("HostCpuSteal", "medium", 0),),
-    ("stack", "Memory of each service by its limit"): (
-        ("ContainerMemoryHigh", "medium", -10),
-        ("ContainerMemoryHigh", "medium", 0),
-    ),
+    ("stack", "Memory of each service by its limit"): CONTAINER,
+    ("containers", "Memory by its limit"): CONTAINER,
+    ("containers", "Every container"): CONTAINER,
     ("probes", "Duration of probes"): (("ProbeSlow", "medium", 0),),
     ("probes", "Certificate valid for"): (("CertificateExpiry", "medium", 0),),
     ("uptime", "Certificates valid for"): (("MonitorCertificateExpiry", "medium", 0),),
@@ -47,23 +47,27 @@ COLOURS: dict[tuple[str, str], Steps] = {
 # Panels whose text names the number at which an alert begins.
 WORDS = {
     ("host", "CPU busy"): ("HostCpuHigh", "medium"),
-    ("overview", "CPU"): ("HostCpuHigh", "medium"),
+    ("overview", "CPU busy"): ("HostCpuHigh", "medium"),
     ("host", "Memory used"): ("HostMemoryLow", "high"),
-    ("overview", "Memory"): ("HostMemoryLow", "high"),
+    ("overview", "Memory used"): ("HostMemoryLow", "high"),
     ("host", "Disk used"): ("HostDiskFilling", "medium"),
-    ("overview", "Disk"): ("HostDiskFilling", "medium"),
+    ("overview", "Disk used"): ("HostDiskFilling", "medium"),
     ("host", "Clock offset"): ("HostClockSkewed", "medium"),
     ("stack", "Memory of each service by its limit"): ("ContainerMemoryHigh", "medium"),
+    ("containers", "Memory by its limit"): ("ContainerMemoryHigh", "medium"),
     ("probes", "Duration of probes"): ("ProbeSlow", "medium"),
 }
 # Panels that show what an alert judges.
 SHOWN = {
-    "HostMemoryLow": [("host", "Memory used"), ("overview", "Memory")],
-    "HostDiskFilling": [("host", "Disk used"), ("host", "Disk used over time"), ("overview", "Disk")],
+    "HostMemoryLow": [("host", "Memory used"), ("overview", "Memory used")],
+    "HostDiskFilling": [("host", "Disk used"), ("host", "Disk used over time"), ("overview", "Disk used")],
     "HostDiskFullSoon": [("host", "Disk full in"), ("host", "Days until full")],
     "HostInodesLow": [("host", "Inodes used")],
     "HostClockSkewed": [("host", "Clock offset")],
-    "ContainerMemoryHigh": [("stack", "Memory of each service by its limit")],
+    "ContainerMemoryHigh": [
+        *(("stack", "Memory of each service by its limit"), ("containers", "Memory by its limit")),
+        ("containers", "Every container"),
+    ],
     "CertificateExpiry": [("probes", "Certificate valid for")],
 }
 

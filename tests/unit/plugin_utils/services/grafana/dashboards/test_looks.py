@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.build import dashboard_json
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
@@ -26,9 +27,22 @@ APPS = [
     }
     for name, framework in [("shop", "django"), ("api", "fastapi"), ("web", "prom_client"), ("old", "generic")]
 ]
+REMOTES = {"offsite": {"bucket": "backups", "region": "ap-northeast-2"}}
+# An app with everything that has panels of its own.
+WHOLE: Json = {
+    **APPS[0],
+    "name": "whole",
+    "slo": 0.99,
+    "anomaly": True,
+    "signals": {"payment_up": "up", "refunds": "refunds_total", "out_of_stock": "products"},
+    "database": {"name": "whole"},
+    "redis": {"queues": ["celery"]},
+    "jobs": [{"name": "clean-up", "every": "1d"}],
+    "backup": {"remote": "offsite"},
+}
 # Pixels of Grafana's pages on a screen 1600 wide, its menu at the side: the grid, and of a panel what its title leaves
 # for icons and margins. A row of the grid is 30 high, 8 lie between two.
-GRID, GAP, BESIDE_TITLE, ROW = 1268, 8, 80, 30
+GRID, GAP, BESIDE_TITLE, ROW, PHONE = 1268, 8, 80, 30, 390
 TITLE_PIXELS, TEXT_PIXELS = 14, 14
 # Widths of Inter's letters by their height.
 _WIDTHS = {
@@ -61,8 +75,9 @@ def language() -> str:
 
 @pytest.fixture
 def full(context: MakeContext, language: str) -> Context:
-    declared = {"apps": APPS, "metabase": True, "language": language}
-    return context(declared, hosts=["web1", "web2"], total_mib=8000)
+    declared = {"apps": [*APPS, WHOLE], "metabase": True, "pushgateway": {"import": "1d"}, "backup_remotes": REMOTES}
+    wanted = {**declared, "language": language}
+    return context(wanted, hosts=["web1", "web2"], registry=REGISTRY, total_mib=16000)
 
 
 @pytest.fixture
@@ -208,8 +223,10 @@ def test_names_of_many_values_stay_readable(panels: list[tuple[str, Json]]) -> N
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_titles_are_not_cut(panels: list[tuple[str, Json]]) -> None:
+    """On a phone each panel is as wide as the screen, and has the same icons."""
     for where, panel in panels:
-        assert text_width(panel["title"], TITLE_PIXELS) <= panel_width(panel) - BESIDE_TITLE, where
+        for width in (panel_width(panel), PHONE - 2 * GAP):
+            assert text_width(panel["title"], TITLE_PIXELS) <= width - BESIDE_TITLE, where
 
 
 def test_two_series_of_a_panel_never_have_the_same_colour(panels: list[tuple[str, Json]]) -> None:
