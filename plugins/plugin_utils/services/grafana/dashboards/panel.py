@@ -156,7 +156,8 @@ class Mark:
 class Dashboard:
     """A whole dashboard; `uid` makes its address `/d/<uid>` and never changes. `app`: the app it belongs to, if any.
 
-    `since`: the time that it shows at first, up to now, in Grafana's words. `menu` and `app_menu`: the lists of all dashboards, and of those of apps.
+    `since`: the time that it shows at first, up to now, in Grafana's words. `menu` and `app_menu`: the lists of all
+    dashboards, and of those of apps.
     """
 
     uid: str
