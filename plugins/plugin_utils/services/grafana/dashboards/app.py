@@ -358,7 +358,7 @@ def _slowest(app: App, profile: Profile) -> Panel:
 
 def _most_used(app: App, profile: Profile) -> Panel:
     labels, of = ", ".join(profile.endpoint_labels), f"{{{_of_instances(app, *profile.no_users)}}}"
-    counted = f"sum by (method, {labels}) (round({increase(f'{profile.by_endpoint}_count{of}', RANGE)})) > 0"
+    counted = f"round(sum by (method, {labels}) ({increase(f'{profile.by_endpoint}_count{of}', RANGE)})) > 0"
     return Panel(
         "Ten most used endpoints",
         "How many requests each endpoint answered in the chosen time. One that is among the Ten slowest endpoints as "
