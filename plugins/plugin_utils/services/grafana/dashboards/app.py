@@ -483,9 +483,9 @@ def _errors_and_alerts(context: Context, app: App, profile: Profile | None) -> I
     yield from exceptions
     if profile:
         yield replace(_failed_endpoints(app, profile), width=THIRD if exceptions else WIDTH)
-    yield from _own_metrics(app, "errors")
     only = f'app="{app.name}"'
     yield from (firing_count(only), firing_table(context, only), alert_history(only))
+    yield from _own_metrics(app, "errors")
 
 
 def _exceptions(app: App, label: str) -> Panel:
