@@ -361,7 +361,7 @@ def _slowest(app: App, profile: Profile) -> Panel:
 
 def _most_used(app: App, profile: Profile) -> Panel:
     labels, of = ", ".join(profile.endpoint_labels), f"{{{_of_instances(app, *profile.no_users)}}}"
-    counted = f"sum by (method, {labels}) (round({increase(f'{profile.by_endpoint}_count{of}', RANGE)})) > 0"
+    counted = f"round(sum by (method, {labels}) ({increase(f'{profile.by_endpoint}_count{of}', RANGE)})) > 0"
     return Panel(
         "Ten most used endpoints",
         "How many requests each endpoint answered in the chosen time. One that is among the Ten slowest endpoints as "
@@ -486,9 +486,9 @@ def _errors_and_alerts(context: Context, app: App, profile: Profile | None) -> I
     yield from exceptions
     if profile:
         yield replace(_failed_endpoints(app, profile), width=THIRD if exceptions else WIDTH)
-    yield from _own_metrics(app, "errors")
     only = f'app="{app.name}"'
     yield from (firing_count(only), firing_table(context, only), alert_history(only))
+    yield from _own_metrics(app, "errors")
 
 
 def _exceptions(app: App, label: str) -> Panel:

@@ -163,9 +163,10 @@ def _each() -> Panel:
         height=14,
         columns={
             "container": Column("Container", 220),
+            "Value #A": asked[0][1],  # beside the name also on a phone
             "host": Column("Host", 110),
             "image": Column("Image"),
-            **{f"Value #{letter}": column for letter, (_, column) in zip("ABCDEFG", asked, strict=True)},
+            **{f"Value #{letter}": column for letter, (_, column) in zip("BCDEFG", asked[1:], strict=True)},
         },
         links=(HOST_OF_ROW,),
     )

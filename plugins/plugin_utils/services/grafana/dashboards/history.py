@@ -66,7 +66,7 @@ def _notifications() -> Panel:
         "the runbook.",
         "table",
         tuple(
-            Query(f"sum by (integration, receiver_name) (round(increase({series}[{RANGE}])))") for _, series in counted
+            Query(f"round(sum by (integration, receiver_name) (increase({series}[{RANGE}])))") for _, series in counted
         ),
         width=12,
         columns={

@@ -41,7 +41,7 @@ def jobs(context: Context) -> list[Dashboard]:
         rows.append(Row("Celery", (queues(_ALL_APPS), workers(_ALL_APPS))))
         links.append(TO_REDIS)
     if "uptime_kuma" in context.services:
-        rows.append(Row("Scheduled jobs", (replace(scheduled_jobs(), width=WIDTH),)))
+        rows.append(Row("Scheduled jobs", (replace(scheduled_jobs(), width=WIDTH, height=5),)))
         links.append(TO_UPTIME)
     if "pushgateway" in context.services:
         declared = list(context.declaration.pushgateway or {})
