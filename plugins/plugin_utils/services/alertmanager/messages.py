@@ -27,6 +27,7 @@ _PAGES_OF_RULES = {
     "postgresql": ("postgres_exporter.yml",),
     "redis": ("redis_exporter.yml",),
     "batch-jobs": ("pushgateway.yml",),
+    "business": ("query_exporter.yml",),
 }
 
 
@@ -104,6 +105,7 @@ def _pages(context: Context) -> dict[str, str]:
         _is_one_of("job", (service.name for service in context.running)): '"stack"',
         'eq .Labels.project "crowsnest"': '"stack"',
         ".Labels.probe": '"probes"',
+        ".Labels.kpi": '"business"',
         **({_is_one_of("app", apps): 'printf "app-%s" .Labels.app'} if apps else {}),
         ".Labels.host": 'printf "host?var-host=%s" (urlquery .Labels.host)',
     }

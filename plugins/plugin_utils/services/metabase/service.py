@@ -93,7 +93,7 @@ def _database_secrets(context: Context, _planned: Planned) -> Files:
 def _objects(context: Context) -> dict[str, Any]:
     """Options of the module `metabase`."""
     planned, declared = context.services["metabase"], context.declaration
-    ready = {app.name: questions(app.business, context.inventory_dir) for app in declared.apps}
+    ready = {app.name: questions(app.business, context.inventory_dir, app.kpis) for app in declared.apps}
     return {
         "url": planned.url,
         "key_file": f"{planned.config_directory}/api_key",

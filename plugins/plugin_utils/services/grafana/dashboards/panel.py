@@ -152,6 +152,7 @@ class Dashboard:
 # --- shared looks and links: the same colour, unit and way everywhere ------------------------------------------------
 
 FOLDER_OVERVIEW, FOLDER_DEVELOPMENT, FOLDER_OPERATIONS = "Overview", "Development", "Operations"
+FOLDER_BUSINESS = "Business"
 
 UP: dict[float, tuple[str, Color]] = {0: ("down", "red"), 1: ("up", "green")}
 OK: dict[float, tuple[str, Color]] = {0: ("failed", "red"), 1: ("ok", "green")}
