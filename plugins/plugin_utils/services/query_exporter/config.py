@@ -60,6 +60,8 @@ def queries(context: Context) -> dict[str, Any]:
                 "databases": [app.name],
                 "metrics": [series],
                 "interval": kpi.every_seconds,
+                # What still waits for the connection when it is due again; without this, more and more would wait.
+                "timeout": kpi.every_seconds,
                 "sql": _wrapped(app, kpi, series, read_sql(kpi, context.inventory_dir)),
             }
             for app, kpi, series in asked
