@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import subprocess
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import exporters
+import requests
 from locked_packages import of_pypi
 from programs import REPOSITORY, until
 
@@ -36,7 +36,7 @@ def running(context: Context, folder: Path, files: Mapping[str, str]) -> Iterato
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
-        urllib.request.urlopen(f"{planned.url}/metrics", timeout=5).close()
+        requests.get(f"{planned.url}/metrics", timeout=5)
         return True
 
     try:

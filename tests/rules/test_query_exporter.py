@@ -57,7 +57,7 @@ REGIONS = {
 FAULTS = {
     "slow": ("UPDATE pause SET seconds = 10", "UPDATE pause SET seconds = 0"),
     "renamed": ("ALTER TABLE baskets RENAME TO carts", "ALTER TABLE carts RENAME TO baskets"),
-    "refused": (f"REVOKE SELECT ON wages FROM {KPI_READER}", f"GRANT SELECT ON wages TO {KPI_READER}"),
+    "refused": ("REVOKE SELECT ON wages FROM crowsnest_kpi", "GRANT SELECT ON wages TO crowsnest_kpi"),
 }
 
 
@@ -80,7 +80,7 @@ class Shop:
         """(database, seconds of the statement that runs or 0, application) of each connection of the exporter."""
         return self.run(
             "SELECT datname, CASE state WHEN 'active' THEN EXTRACT(epoch FROM now() - query_start)::float ELSE 0 END, "
-            f"application_name FROM pg_stat_activity WHERE usename = '{KPI_READER}'"
+            "application_name FROM pg_stat_activity WHERE usename = 'crowsnest_kpi'"
         )
 
 

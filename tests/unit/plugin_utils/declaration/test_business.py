@@ -108,6 +108,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     # the SQL of a question, and its name
     (business(questions=[{"name": "Stock", "chart": "table"}]), ONE_TEXT),
     (question(file="a.sql"), ONE_TEXT),
+    (question(kpi="orders"), ONE_TEXT),
+    (question(sql=None, kpi="orders", filters={"period": "a.b.c"}), "`filters` needs `sql` or `file`"),
     (question(sql=""), "at least 1 character"),
     (question(sql=None, file=""), "at least 1 character"),
     *((question(name=name), PATTERN) for name in ("", " a", "a ", "a\nb", "x" * 101)),
