@@ -38,6 +38,7 @@ MONITORS = {
 STARTER = [question["name"] for question in yaml.safe_load((ROOT / "files/business/starter.yml").read_text())]
 DASHBOARDS = {
     "overview": "folder-overview",
+    "business": "folder-business",
     "host": "folder-operations",
     "containers": "folder-operations",
     "stack": "folder-operations",
