@@ -35,9 +35,17 @@ MONITORS = {
     "Alerting path: Prometheus": "http",
     "Alerting path: Alertmanager": "http",
 }
-STARTER = [question["name"] for question in yaml.safe_load((ROOT / "files/business/starter.yml").read_text())]
+# Names of Metabase's questions about the shop.
+QUESTIONS = [
+    question["name"]
+    for question in (
+        *yaml.safe_load((ROOT / "files/business/starter.yml").read_text()),
+        *SHOP["business"]["questions"],
+    )
+]
 DASHBOARDS = {
     "overview": "folder-overview",
+    "business": "folder-business",
     "host": "folder-operations",
     "containers": "folder-operations",
     "stack": "folder-operations",

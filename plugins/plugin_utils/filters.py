@@ -113,7 +113,7 @@ def plan(
 def _with_modules(plan: Plan) -> list[str]:
     """The server, where modules speak to an API by a library."""
     running = {planned.service for planned in plan.services.values()}
-    return [plan.server] if {"uptime_kuma", "metabase", "postgres_exporter"} & running else []
+    return [plan.server] if {"uptime_kuma", *READERS} & running else []
 
 
 @lru_cache(maxsize=1)

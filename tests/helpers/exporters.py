@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,30 +23,44 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 
 # PromQL → {values of these labels, as far as a series has them: its value}.
 Ask = Callable[[str], dict[tuple[str, ...], float]]
-_LABELS = ("app", "host", "queue", "relname")
+_LABELS = ("app", "host", "queue", "relname", "kpi", "region")
 
 
 @contextmanager
 def watched(context: Context, name: str, folder: Path) -> Iterator[Ask]:
     """The container `name` and Prometheus, both running; the result asks the latter."""
     planned, service = context.services[name], context.definition(name)
-    config = prometheus_config(context)
-    config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == service.name]
-    config["rule_files"] = [f"rules/{service.name}.yml"]
-    del config["alerting"]
-    files = {**service.files(context, planned), **rule_files(context), "prometheus.yml": yaml.safe_dump(config)}
-    for path, text in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
+    write(folder, service.files(context, planned))
     command = service.container(context, planned).command
     words = [_here(word, folder) for word in command if "listen-address" not in word]
     secrets = context.secret_files(name)
     own = environment("".join(secrets.values()))
     assert [secret for secret in own.values() if secret in " ".join(words)] == []
-    with (
-        running(service.name, folder, *words, port=planned.port, **own),
-        running("prometheus", folder, "--config.file=prometheus.yml", f"--storage.tsdb.path={folder}/data") as url,
-    ):
+    with running(service.name, folder, *words, port=planned.port, **own), read(context, service.name, folder) as ask:
+        yield ask
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Files of a container below a folder."""
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+
+
+@contextmanager
+def read(context: Context, service: str, folder: Path, hurried: Mapping[str, str] | None = None) -> Iterator[Ask]:
+    """Prometheus, running, with the job and the rules of a service; `hurried` replaces parts of the rules."""
+    config = prometheus_config(context)
+    config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == service]
+    config["rule_files"] = [f"rules/{service}.yml"]
+    del config["alerting"]
+    rules = rule_files(context)[f"rules/{service}.yml"]
+    for part, other in (hurried or {}).items():
+        assert part in rules
+        rules = rules.replace(part, other)
+    write(folder, {f"rules/{service}.yml": rules, "prometheus.yml": yaml.safe_dump(config)})
+    storage = f"--storage.tsdb.path={folder}/data"
+    with running("prometheus", folder, "--config.file=prometheus.yml", storage) as url:
 
         def ask(expr: str) -> dict[tuple[str, ...], float]:
             found = requests.get(f"{url}/api/v1/query", params={"query": expr}, timeout=10).json()["data"]["result"]

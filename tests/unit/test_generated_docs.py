@@ -19,7 +19,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.setting
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.help import parser
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Verb
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verbs import verbs
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import MONITOR
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import (
+    KPI_READER,
+    MONITOR,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.objects import READER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import OWN_LABEL
 
@@ -125,6 +128,7 @@ def test_variables_that_are_named_exist(page: Path) -> None:
     known = {f"crowsnest_{name}" for name in Declaration.model_fields} | {
         READER,
         MONITOR,
+        KPI_READER,
         OWN_LABEL,
         "crowsnest_backup",
     }

@@ -15,7 +15,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/security.md").read_text()
 # Asks for every service there is.
-EVERYTHING: dict[str, Any] = {"apps": [{"name": "shop", "database": {"name": "shop"}, "redis": {}}], "pushgateway": {}}
+KPIS = [{"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}]
+EVERYTHING: dict[str, Any] = {
+    "apps": [{"name": "shop", "database": {"name": "shop"}, "redis": {}, "kpis": KPIS}],
+    "pushgateway": {},
+}
 Exceptions = set[tuple[str, str, str]]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from complete.declared import MONITORS, STARTER, one_line
+from complete.declared import MONITORS, QUESTIONS, one_line
 from complete.people import change_monitors, change_questions, remove_own
 from lab.metabase_client import Metabase
 from uptime_kuma_api import UptimeKumaApi
@@ -209,7 +209,7 @@ def test_questions_are_as_declared_and_those_of_people_stay(story: Story, edits:
     assert {name: card["id"] for name, card in after.items()} == expected
     assert "/* mine */" not in after["Sales by region"]["dataset_query"]["stages"][0]["native"]
     names = [card["card"]["name"] for card in metabase.dashboard()["dashcards"]]
-    assert sorted(names) == sorted([*STARTER, "My question"])
+    assert sorted(names) == sorted([*QUESTIONS, "My question"])
 
 
 def test_monitors_are_as_declared_and_those_of_people_stay(

@@ -111,5 +111,5 @@ def test_the_inventory_is_in_force_again_and_a_second_run_changes_nothing(lab: A
     figure("second run", f"{run.seconds:.1f} s, {run.recap['ok']} tasks, {run.recap['changed']} changed")
     assert run.status == 0, run.output
     assert run.recap["changed"] == 0, run.output
-    assert "shop: 11 of 11 questions have an answer" in one_line(run.output)
+    assert "shop: 12 of 12 questions have an answer" in one_line(run.output)
     assert run.recap["ok"] <= 43

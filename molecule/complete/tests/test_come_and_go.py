@@ -17,8 +17,8 @@ from complete.declared import (
     DEPOT,
     MONITORS,
     OTHER,
+    QUESTIONS,
     ROOT,
-    STARTER,
     STOCK,
     UNREACHABLE,
     UPTIME,
@@ -132,7 +132,7 @@ def test_check_mode_names_what_comes_and_writes_nothing(
     for part in ("monitor Search", "monitor Import", "monitor Engine", "question Sold out"):
         assert part in predicted.output, part
     assert set(monitors()) == set(MONITORS)
-    assert set(metabase.cards()) == set(STARTER)
+    assert set(metabase.cards()) == set(QUESTIONS)
     assert dashboards(before["grafana_admin_password"]) == before["dashboards"]
 
 
@@ -229,7 +229,7 @@ def test_everything_goes_again(
     assert restored.status == 0, restored.output
     assert set(monitors()) == set(MONITORS)
     assert [page["slug"] for page in kuma.get_status_pages()] == ["status"]
-    assert set(metabase.cards()) == set(STARTER)
+    assert set(metabase.cards()) == set(QUESTIONS)
     archived = {card["name"] for card in metabase.get("card?f=archived")}
     assert {"Sold out", "Broken"} <= archived
     assert {row[1] for row in metabase.rows(*metabase.place("Sales by region"))} != {42}

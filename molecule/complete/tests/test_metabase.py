@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from complete.declared import STARTER
+from complete.declared import QUESTIONS
 from lab.metabase_client import Metabase
 
 
@@ -30,7 +30,7 @@ def test_the_business_dashboard_is_there_after_the_first_run_with_data_in_every_
 ) -> None:
     board = metabase.dashboard()
     names = [each["card"]["name"] for each in board["dashcards"]]
-    assert sorted(names) == sorted(STARTER)
+    assert sorted(names) == sorted(QUESTIONS)
     assert [it["slug"] for it in board["parameters"]] == ["period", "region"]
     shown = {each["card"]["name"]: metabase.rows(each["card_id"], each["id"]) for each in board["dashcards"]}
     assert [name for name, rows in shown.items() if not rows] == []

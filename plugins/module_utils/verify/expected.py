@@ -133,6 +133,13 @@ class CustomMetric(TypedDict):
     setting: str
 
 
+class Kpi(TypedDict):
+    """A KPI that the app's database must answer."""
+
+    app: str
+    kpi: str
+
+
 class Line(TypedDict):
     """A `Check` as it is passed between the controller and the host, and in the report."""
 
@@ -162,6 +169,7 @@ class OfServices(TypedDict, total=False):
     status_pages: list[str]
     business: Business
     queries: list[Query]
+    kpis: list[Kpi]
 
 
 class Expected(OfServices):

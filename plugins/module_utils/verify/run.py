@@ -39,6 +39,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected imp
     Service,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.grafana import grafana_checks
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.kpis import ANSWERED_KPIS, kpi_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.kuma import kuma_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.metabase import metabase_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.server import (
@@ -198,7 +199,7 @@ def prometheus_checks(expected: Expected, now: float) -> list[Check]:
         groups = prometheus.get("/api/v1/rules")["groups"]
         alertmanagers = prometheus.get("/api/v1/alertmanagers")["activeAlertmanagers"]
         of_panels = [query["expr"] for query in expected["queries"]]
-        of_apps = [exported, *asked_of_apps(expected["app_metrics"])]
+        of_apps = [exported, ANSWERED_KPIS, *asked_of_apps(expected["app_metrics"])]
         answers = prometheus.query_all([*exprs.values(), *of_panels, *of_apps])
         if prometheus.silent:
             raise prometheus.silent
@@ -227,6 +228,7 @@ def prometheus_checks(expected: Expected, now: float) -> list[Check]:
         *panel_checks(expected["queries"], answers, age, apps),
         *app_metrics_checks(expected["app_metrics"], answers),
         *custom_checks(expected["custom_metrics"], answers[exported], apps),
+        *kpi_checks(expected["kpis"], answers[ANSWERED_KPIS]),
     ]
 
 

@@ -12,6 +12,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.analyti
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.backup import Backup, Switch
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomMetric, MetricName
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsItem
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.redis import Redis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import Sentry
@@ -145,6 +146,9 @@ class App(HttpOptions):
     backup: Annotated[Backup | None, Switch] = Field(
         Backup(), description="When its database is backed up; `false`: never. It has an effect only with `database`."
     )
+    kpis: list[Kpi] = Field(
+        [], description="Figures of the business by SQL, the most important one first; needs `database`."
+    )
     business: Business = Field(Business(), description="What Metabase shows of its data; needs `database`.")
     env_file: File | None = Field(
         None,
@@ -216,6 +220,14 @@ class App(HttpOptions):
             raise ValueError("`custom_metrics` and `metrics_prefix` need `metrics`: the page that has them")
         if len({metric.name for metric in self.custom_metrics}) < len(self.custom_metrics):
             raise ValueError("List each name in `custom_metrics` once")
+        return self
+
+    @model_validator(mode="after")
+    def _kpis_once(self) -> App:
+        if self.kpis and not self.database:
+            raise ValueError("`kpis` needs `database`: what their SQL is put to")
+        if len({kpi.name for kpi in self.kpis}) < len(self.kpis):
+            raise ValueError("List each name in `kpis` once")
         return self
 
     @model_validator(mode="after")

@@ -74,7 +74,8 @@ Group = Annotated[Title, AfterValidator(_group)]
 class Database(Strict):
     """The app's PostgreSQL. It is backed up, Metabase reads it, and an exporter its statistics.
 
-    The run creates the roles for this: `crowsnest_ro` for Metabase, `crowsnest_monitor` for the exporter.
+    The run creates the roles for this: `crowsnest_ro` for Metabase, `crowsnest_monitor` for the exporter, and
+    `crowsnest_kpi` where the app has `kpis`.
     """
 
     address: DatabaseAddress = Field(
@@ -88,7 +89,7 @@ class Database(Strict):
         description="Name of its container on the app's host, in whose own programs a backup is made. Default: the one "
         "that publishes the port of `address` on the host's loopback, or none.",
     )
-    schemas: list[Identifier] = Field(["public"], min_length=1, description="Schemas that Metabase may read.")
+    schemas: list[Identifier] = Field(["public"], min_length=1, description="Schemas that Metabase and KPIs may read.")
     admin_user: Identifier | None = Field(
         None,
         description="A role that may create roles; from PostgreSQL 16 also one that is a superuser or has the admin "
@@ -96,7 +97,7 @@ class Database(Strict):
     )
     admin_password: SecretStr | None = Field(None, description="Password of `admin_user`.")
     ssl: bool = Field(
-        False, description="Whether Metabase, the exporter, the backup and the run connect with TLS only."
+        False, description="Whether Metabase, the exporters, the backup and the run connect with TLS only."
     )
 
     @model_validator(mode="after")
@@ -118,6 +119,9 @@ class Question(Strict):
     file: str | None = Field(
         None, min_length=1, description="Or a file with the SQL, relative to the inventory's folder."
     )
+    kpi: str | None = Field(
+        None, description="Or the name of one of the app's `kpis`: its SQL, with the column `value` and its labels."
+    )
     chart: Chart | None = Field(
         None, description="How it is drawn. Default: like the starter question of this name, from the same columns."
     )
@@ -138,8 +142,10 @@ class Question(Strict):
 
     @model_validator(mode="after")
     def _one_text(self) -> Question:
-        if (self.sql is None) == (self.file is None):
-            raise ValueError("Set either `sql` or `file`")
+        if [self.sql, self.file, self.kpi].count(None) != 2:
+            raise ValueError("Set one of `sql`, `file` and `kpi`")
+        if self.kpi is not None and self.filters:
+            raise ValueError("`filters` needs `sql` or `file`: the SQL of a KPI has no {{tag}}")
         return self
 
     @model_validator(mode="after")

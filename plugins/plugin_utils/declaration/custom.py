@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -16,6 +17,18 @@ MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]
 CustomRow = Literal["server", "business", "database", "errors"]
 # Labels that crowsnest gives to every series, and those of rules.
 _TAKEN = {"app", "host", "environment", "instance", "job", "le", "severity", "metric", "alertname"}
+
+
+Description = Annotated[str, Field(pattern=r"^[^\s{}][^\n{}]{0,199}$")]
+Unit = Annotated[str, Field(pattern=r"^[^\s{}:][^\n{}:]{0,11}$")]
+
+
+def labels_of_its_own(labels: Sequence[str], more_taken: Collection[str] = ()) -> None:
+    """Raises ValueError for a label that is listed twice, or that crowsnest, Prometheus or `more_taken` has."""
+    if len(set(labels)) < len(labels):
+        raise ValueError("List each name in `labels` once")
+    if taken := [name for name in labels if name in _TAKEN or name in more_taken or name.startswith("__")]:
+        raise ValueError(f"`labels` may not have {', '.join(taken)}: crowsnest or Prometheus sets it")
 
 
 class CustomAlert(Strict):
@@ -50,21 +63,16 @@ class CustomMetric(Strict):
         description="Labels by which it is shown and judged, such as [region]: each region by itself. Values of others "
         "are put together.",
     )
-    description: Annotated[str, Field(pattern=r"^[^\s{}][^\n{}]{0,199}$")] = Field(
+    description: Description = Field(
         description="What it counts and what to do when it looks wrong; for people, on the panel and in the alert."
     )
-    unit: Annotated[str, Field(pattern=r"^[^\s{}:][^\n{}:]{0,11}$")] = Field(
-        "count", description="count, seconds, bytes, ratio (of 1), percent, or another such as KRW."
-    )
+    unit: Unit = Field("count", description="count, seconds, bytes, ratio (of 1), percent, or another such as KRW.")
     alert: CustomAlert | None = Field(None, description="When it alerts. Default: never.")
     row: CustomRow = Field("business", description="The row of the app's dashboard in which its panel is.")
 
     @model_validator(mode="after")
     def _labels_of_its_own(self) -> CustomMetric:
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError("List each name in `labels` once")
-        if taken := [name for name in self.labels if name in _TAKEN or name.startswith("__")]:
-            raise ValueError(f"`labels` may not have {', '.join(taken)}: crowsnest or Prometheus sets it")
+        labels_of_its_own(self.labels)
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Mistakes in what Metabase's questions, subscriptions and users refer to: databases, receivers, SQL files.
+"""Mistakes in KPIs, and in what Metabase's questions, subscriptions and users refer to: databases, receivers, SQL.
 
 The raw variables are read, so that references are checked even when single values are wrong.
 How Metabase reads {{tag}} and [[…]]: https://www.metabase.com/docs/latest/questions/native-editor/sql-parameters
@@ -19,6 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import
     HIDDEN,
     entries,
     entry,
+    is_name,
     key,
     mapping,
     names,
@@ -43,7 +44,9 @@ def business_mistakes(
         business = mapping(app.get("business"))
         if app.get("business") and not app.get("database"):
             yield f"{path}.business: the app has no `database` to query. Needs `database` in the same app."
-        yield from _question_mistakes(f"{path}.business", business, Path(inventory_dir))
+        kpis = _mappings(app.get("kpis"))
+        yield from _kpi_mistakes(f"{path}.kpis", kpis, Path(inventory_dir))
+        yield from _question_mistakes(f"{path}.business", business, kpis, Path(inventory_dir))
         yield from _subscription_mistakes(f"{path}.business", business, variables)
     yield from _user_mistakes(variables)
     yield from _secret_mistakes(variables)
@@ -60,10 +63,25 @@ def _database_mistakes(path: str, app: Mapping[str, Any], groups: Mapping[str, S
         )
 
 
+def _kpi_mistakes(path: str, kpis: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[str]:
+    for index, kpi in enumerate(kpis):
+        where = entry(path, index, kpi, "name")
+        sql, problem = _text(kpi, folder)
+        if problem:
+            yield f"{where}.file: {problem}"
+        if sql is not None:
+            code = _COMMENT.sub(" ", sql).strip()
+            yield from _reading_mistakes(where, "KPI", code)
+            if _TAG.search(code):
+                yield f"{where}: nobody fills in {{{{…}}}} of a KPI. Write its SQL without them."
+
+
 # --- questions --------------------------------------------------------------------------------------------------------
 
 
-def _question_mistakes(path: str, business: Mapping[str, Any], folder: Path) -> Iterator[str]:
+def _question_mistakes(
+    path: str, business: Mapping[str, Any], kpis: Sequence[Mapping[str, Any]], folder: Path
+) -> Iterator[str]:
     questions = _mappings(business.get("questions"))
     counts = Counter(str(question.get("name")) for question in questions)
     starters = starter() if yes(business.get("starter", True)) else {}
@@ -80,13 +98,31 @@ def _question_mistakes(path: str, business: Mapping[str, Any], folder: Path) -> 
                 f"{where}.chart: is missing. Only a question that replaces a starter question takes over its chart."
                 f"{nearest(name, list(starters))} Starter questions: {known}."
             )
-        sql = question.get("sql")
-        if isinstance(question.get("file"), str) and sql is None:
-            sql, problem = _content(question["file"], folder)
-            if problem:
-                yield f"{where}.file: {shown(question['file'])} {problem}."
-        if isinstance(sql, str):
+        if question.get("kpi") is not None:
+            yield from _mistakes_of_its_kpi(where, question["kpi"], kpis, folder)
+        sql, problem = _text(question, folder)
+        if problem:
+            yield f"{where}.file: {problem}"
+        if sql is not None:
             yield from _sql_mistakes(where, sql, mapping(question.get("filters")))
+
+
+def _mistakes_of_its_kpi(where: str, name: Any, kpis: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[str]:
+    known = {str(kpi["name"]): kpi for kpi in kpis if is_name(kpi.get("name"))}
+    if name not in known:
+        allowed = ", ".join(known) or "none, as the app has no `kpis`"
+        yield f"{where}.kpi: {shown(name)} is not a KPI of the app.{nearest(name, list(known))} Allowed: {allowed}."
+    elif sql := _text(known[name], folder)[0]:
+        yield from _bracket_mistakes(where, _COMMENT.sub(" ", sql))
+
+
+def _text(asked: Mapping[str, Any], folder: Path) -> tuple[str | None, str]:
+    """(SQL, "") of a question or a KPI, or (None, what is wrong with its file); (None, "") where it has none."""
+    sql, file = asked.get("sql"), asked.get("file")
+    if isinstance(sql, str) or not isinstance(file, str) or sql is not None:
+        return (sql if isinstance(sql, str) else None), ""
+    content, problem = _content(file, folder)
+    return content, f"{shown(file)} {problem}." if problem else ""
 
 
 def _content(name: str, folder: Path) -> tuple[str | None, str]:
@@ -104,11 +140,7 @@ def _content(name: str, folder: Path) -> tuple[str | None, str]:
 
 def _sql_mistakes(where: str, sql: str, filters: Mapping[str, Any]) -> Iterator[str]:
     code = _COMMENT.sub(" ", sql).strip()
-    first = re.match(r"\(*\s*(\w*)", code)
-    keyword = first[1] if first else ""
-    if keyword.lower() not in ("select", "with"):
-        found = f"the SQL begins with {shown(keyword)}" if keyword else "the SQL has no first word"
-        yield f"{where}: a question may only read, but {found}. Allowed: SQL that begins with SELECT or WITH."
+    yield from _reading_mistakes(where, "question", code)
     tags = list(dict.fromkeys(tag.strip() for tag in _TAG.findall(code)))
     for tag in tags:
         if tag not in filters:
@@ -123,6 +155,14 @@ def _sql_mistakes(where: str, sql: str, filters: Mapping[str, Any]) -> Iterator[
             use = f"Write `[[AND {{{{{name}}}}}]]` into it, or remove the filter."
             yield f"{where}.filters.{name}: the SQL does not use {{{{{name}}}}}. {use}"
     yield from _bracket_mistakes(where, code)
+
+
+def _reading_mistakes(where: str, kind: str, code: str) -> Iterator[str]:
+    first = re.match(r"\(*\s*(\w*)", code)
+    keyword = first[1] if first else ""
+    if keyword.lower() not in ("select", "with"):
+        found = f"the SQL begins with {shown(keyword)}" if keyword else "the SQL has no first word"
+        yield f"{where}: a {kind} may only read, but {found}. Allowed: SQL that begins with SELECT or WITH."
 
 
 def _bracket_mistakes(where: str, code: str) -> Iterator[str]:

@@ -63,6 +63,7 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
         "status_pages": [],
         "business": {"key_file": "", "connections": 0, "questions": []},
         "queries": [],
+        "kpis": [],
     }
     for name in context.services:
         of_services.update(context.definition(name).expected(context))

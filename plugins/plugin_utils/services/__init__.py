@@ -19,6 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_e
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.service import PROMETHEUS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.pushgateway.service import PUSHGATEWAY
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.query_exporter.service import QUERY_EXPORTER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.service import REDIS_EXPORTER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.service import UPTIME_KUMA
 
@@ -33,6 +34,7 @@ REGISTRY: Mapping[str, Service] = {
         UPTIME_KUMA,
         POSTGRES_EXPORTER,
         REDIS_EXPORTER,
+        QUERY_EXPORTER,
         PUSHGATEWAY,
         METABASE,
         METABASE_DATABASE,

@@ -22,6 +22,7 @@ NOT_ALONE = {
     "packages": "a helper of other roles",
     "postgres_exporter": "needs the database of an app",
     "preflight": "the scenario role begins with it",
+    "query_exporter": "needs the database of an app",
     "redis_exporter": "needs the Redis of an app",
     "secrets": "the scenario role begins with it",
     "sentry": "asks Sentry, writes nothing on a host",

@@ -28,6 +28,7 @@ _PAGES_OF_RULES = {
     "backups": ("backup.yml",),
     "postgresql": ("postgres_exporter.yml",),
     "redis": ("redis_exporter.yml",),
+    "business": ("query_exporter.yml",),
 }
 
 
@@ -117,6 +118,7 @@ def _pages(context: Context) -> dict[str, str]:
         'eq .Labels.project "crowsnest"': '"stack"',
         of_containers: 'printf "containers?var-host=%s" (urlquery .Labels.host)',
         ".Labels.probe": '"probes"',
+        ".Labels.kpi": '"business"',
         **({_is_one_of("app", apps): 'printf "app-%s" .Labels.app'} if apps else {}),
         ".Labels.host": 'printf "host?var-host=%s" (urlquery .Labels.host)',
     }

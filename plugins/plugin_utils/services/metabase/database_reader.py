@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK, host_and_port
@@ -83,6 +84,8 @@ _NOT_ITS_TO_GRANT = re.compile("must have admin option|permission denied to gran
 
 # The role by which exporters read statistics of the server, and nothing of the apps' tables.
 MONITOR = "crowsnest_monitor"
+# The role that asks for the KPIs of an app.
+KPI_READER = "crowsnest_kpi"
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ class Reader:
     """A role in PostgreSQL. `secret` is the generated one that is its password.
 
     `memberships` are PostgreSQL's own roles that it is a member of. `of_tables`: it reads tables of declared schemas.
-    `connections` are those it may have at once, together or, with `for_each_app`, for each app with a database.
+    `connections` are those it may have at once, together or, with `for_each_app`, for each app that it is for; these
+    are the apps with a database of which `serves` is true.
     """
 
     role: str
@@ -99,9 +103,10 @@ class Reader:
     of_tables: bool = False
     connections: int = READER_CONNECTIONS
     for_each_app: bool = False
+    serves: Callable[[App], bool] = lambda app: app.database is not None
 
     def connections_of(self, apps: int) -> int:
-        """How many connections it may have at once, where so many apps have a database."""
+        """How many connections it may have at once, where it is for so many apps."""
         return self.connections * (apps if self.for_each_app else 1)
 
 
@@ -112,6 +117,15 @@ READERS = {
     "postgres_exporter": Reader(
         MONITOR, "database_monitor_password", ("pg_monitor",), connections=5, for_each_app=True
     ),
+    # One for the exporter, one for a run that asks whether the role is as it should be.
+    "query_exporter": Reader(
+        KPI_READER,
+        "database_kpi_password",
+        of_tables=True,
+        connections=2,
+        for_each_app=True,
+        serves=lambda app: bool(app.kpis),
+    ),
 }
 
 
@@ -121,8 +135,9 @@ def databases(declared: Declaration, reader: Reader = READERS["metabase"], passw
     Apps that share a database share its reader and its schemas.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    connections = reader.connections_of(sum(1 for app in declared.apps if app.database))
-    for app in declared.apps:
+    apps = [app for app in declared.apps if reader.serves(app)]
+    connections = reader.connections_of(len(apps))
+    for app in apps:
         if database := app.database:
             address = LOOPBACK.sub("127.0.0.1", database.address)  # its names all mean this host
             entry = found.setdefault(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,12 +13,20 @@ from pathlib import Path
 from pydantic import Field
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business, Question
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import Strict
 from ansible_collections.crowsnest.core.plugins.plugin_utils.language import ENGLISH
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, yaml_data
 
 STARTER = FILES / "business"
 _NUMBER_SIZE, _CHART_SIZE = (8, 4), (12, 6)
+# A part of SQL; `rest` is what may follow its end. Marks inside of texts, of names and of comments mean nothing.
+# https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+_TOKEN = re.compile(
+    r"""(?P<rest>[;\s]+|--[^\n]*|/\*.*?\*/)"""
+    r"""|[eE]'(?:\\.|''|[^'\\])*'|'(?:''|[^'])*'|"(?:""|[^"])*"|(?P<dollar>\$\w*\$).*?(?P=dollar)|\w+|.""",
+    re.DOTALL,
+)
 
 
 class StarterQuestion(Question):
@@ -64,17 +73,24 @@ def starter_words(language: str) -> dict[str, Words]:
     return {name: Words.model_validate(entry) for name, entry in listed.items()}
 
 
-def read_sql(question: Question, folder: Path) -> str:
-    """The SQL, without a semicolon; without the comment at the top of a file. Raises OSError and ValueError."""
+def read_sql(question: Question | Kpi, folder: Path) -> str:
+    """The SQL, without what follows its end: semicolons and comments; without the comment at the top of a file.
+
+    Raises OSError and ValueError.
+    """
     text = question.sql or ""
     if question.file is not None:
         text = re.sub(r"\A(\s*--.*(\n|\Z))+", "", (folder / question.file).read_text(encoding="utf-8"))
-    return text.strip().rstrip("; \t\r\n")
+    end = max((token.end() for token in _TOKEN.finditer(text) if not token["rest"]), default=0)
+    return text[:end].strip()
 
 
-def questions(business: Business, inventory_dir: Path, language: str) -> list[Ready]:
-    """All questions of an app, read from files, the starter ones in this language. Raises what `read_sql` raises."""
-    own = {question.name: question for question in business.questions}
+def questions(business: Business, inventory_dir: Path, language: str, kpis: Sequence[Kpi] = ()) -> list[Ready]:
+    """All questions of an app with these KPIs, read from files, the starter ones in this language.
+
+    Raises what `read_sql` raises.
+    """
+    own = {question.name: _with_sql(question, kpis) for question in business.questions}
     first, words = starter() if business.starter else {}, starter_words(language)
     return [
         *(
@@ -85,6 +101,15 @@ def questions(business: Business, inventory_dir: Path, language: str) -> list[Re
         ),
         *(_ready(question, inventory_dir) for name, question in own.items() if name not in first),
     ]
+
+
+def _with_sql(question: Question, kpis: Sequence[Kpi]) -> Question:
+    """A question of a KPI has the SQL and the description of that."""
+    if question.kpi is None:
+        return question
+    (kpi,) = (kpi for kpi in kpis if kpi.name == question.kpi)
+    about = question.description or kpi.description
+    return question.model_copy(update={"sql": kpi.sql, "file": kpi.file, "description": about})
 
 
 def in_place_of(question: Question, original: Question) -> Question:

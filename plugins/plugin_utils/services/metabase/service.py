@@ -93,14 +93,17 @@ def _database_secrets(context: Context, _planned: Planned) -> Files:
 def _objects(context: Context) -> dict[str, Any]:
     """Options of the module `metabase`."""
     planned, declared = context.services["metabase"], context.declaration
-    ready = {app.name: questions(app.business, context.inventory_dir, declared.language) for app in declared.apps}
-    password = context.secret("database_reader_password")
+    ready = {
+        app.name: questions(app.business, context.inventory_dir, declared.language, app.kpis) for app in declared.apps
+    }
     return {
         "url": planned.url,
         "key_file": f"{planned.config_directory}/api_key",
         "admin": admin(declared, context.secret("metabase_admin_password")),
         "site": {"name": declared.metabase_site_name, "locale": declared.language},
-        **objects(declared.apps, ready, declared.metabase_users, password, declared.language),
+        **objects(
+            declared.apps, ready, declared.metabase_users, context.secret("database_reader_password"), declared.language
+        ),
     }
 
 

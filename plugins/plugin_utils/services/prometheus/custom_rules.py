@@ -1,10 +1,11 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Alert rules of the metrics that a team declares of an app, and PromQL of what is compared. Pure."""
+"""Alert rules of the metrics and KPIs that a team declares of an app, and PromQL of what is compared. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
@@ -22,7 +23,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     duration,
 )
 
-ALERT = "AppMetricOutOfRange"
 WINDOW = "5m"
 _SUMMARIES: Mapping[Language, Mapping[str, str]] = {
     "en": {"above": "{} is above {}", "below": "{} is below {}"},
@@ -35,15 +35,53 @@ _THRESHOLDS: Mapping[Language, Mapping[str, str]] = {
 # Where: a label and its value, and all of them.
 _LABELS: Mapping[Language, str] = {"en": "{} {{{{ $labels.{} }}}}", "ko": "{}={{{{ $labels.{} }}}}"}
 _PLACES: Mapping[Language, str] = {"en": " ({})", "ko": "({})"}
-_ADVICE: Mapping[Language, str] = {
-    "en": "Declared by your team. The dashboard of the app shows its past.",
-    "ko": "팀에서 설정한 지표입니다. 앱 대시보드에서 추이를 확인하세요.",
-}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Where what is compared comes from: its alert, the label with its name, how that begins in series, what to do."""
+
+    alert: str
+    label: str
+    prefix: str
+    advice: Mapping[Language, str]
+
+
+_METRIC = _Kind(
+    "AppMetricOutOfRange",
+    "metric",
+    "",
+    {
+        "en": "Declared by your team. The dashboard of the app shows its past.",
+        "ko": "팀에서 설정한 지표입니다. 앱 대시보드에서 추이를 확인하세요.",
+    },
+)
+_KPI = _Kind(
+    "KpiOutOfRange",
+    "kpi",
+    "kpi_",
+    {
+        "en": "Declared by your team. The dashboard Business shows its past.",
+        "ko": "팀에서 설정한 KPI입니다. 비즈니스 대시보드에서 추이를 확인하세요.",
+    },
+)
 
 
 def custom_rules(app: App, language: Language) -> list[dict[str, Any]]:
     """The rules of an app with metrics that alert."""
-    return [_rule(app, metric, metric.alert, language) for metric in app.custom_metrics if metric.alert]
+    selector = f'job="app", app="{app.name}"'
+    return [_rule(app, it, it.alert, language, _METRIC, selector) for it in app.custom_metrics if it.alert]
+
+
+def kpi_rules(app: App, language: Language) -> list[dict[str, Any]]:
+    """The rules of an app with KPIs that alert."""
+    metrics, selector = [kpi.metric for kpi in app.kpis], of_kpis(app.name)
+    return [_rule(app, it, it.alert, language, _KPI, selector) for it in metrics if it.alert]
+
+
+def of_kpis(app: str) -> str:
+    """Matchers of the KPIs of the app of this name."""
+    return f'job="query_exporter", app="{app}"'
 
 
 def compared(metric: CustomMetric, selector: str, by: Iterable[str]) -> str:
@@ -60,31 +98,33 @@ def compared(metric: CustomMetric, selector: str, by: Iterable[str]) -> str:
     return f"histogram_quantile(0.95, sum by ({', '.join(['le', *by])}) (rate({buckets}[{WINDOW}])))"
 
 
-def _rule(app: App, metric: CustomMetric, alert: CustomAlert, language: Language) -> dict[str, Any]:
+def _rule(
+    app: App, metric: CustomMetric, alert: CustomAlert, language: Language, kind: _Kind, selector: str
+) -> dict[str, Any]:
     ((side, bound),) = (
         (it, bound) for it, bound in {"above": alert.above, "below": alert.below}.items() if bound is not None
     )
     sign = {"above": ">", "below": "<"}[side]
-    value = compared(metric, f'job="app", app="{app.name}"', [APP_LABELS, *metric.labels])
+    value, name = compared(metric, selector, [APP_LABELS, *metric.labels]), metric.name.removeprefix(kind.prefix)
     if metric.type == "counter" and metric.lowest_counts and not metric.labels:
         # Before its first event a labelled counter does not exist: the app counted none.
         value = f"({value} or 0 * max by ({APP_LABELS}) ({up(app.name)}))"
     rule = Rule(
-        ALERT,
+        kind.alert,
         alert.severity,
         f"{value} {sign} {number(bound)}",
         _shown(metric, "$value", language),
         _THRESHOLDS[language][side].format(_shown(metric, number(bound), language)),
         alert.wait,
-        labels={"metric": metric.name},
+        labels={kind.label: name},
     )
-    summary = f"{{{{ $labels.app }}}}: {_SUMMARIES[language][side].format(metric.name, number(bound))}"
+    summary = f"{{{{ $labels.app }}}}: {_SUMMARIES[language][side].format(name, number(bound))}"
     place = ", ".join(_LABELS[language].format(label, label) for label in metric.labels)
     return as_prometheus(
         rule,
         app.name,
         summary + (_PLACES[language].format(place) if place else ""),
-        f"{metric.description.rstrip('.')}. {_ADVICE[language]}",
+        f"{metric.description.rstrip('.')}. {kind.advice[language]}",
         language,
     )
 

@@ -11,7 +11,9 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import NOTICE_ALERT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Database
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomAlert, CustomMetric
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsSource
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
@@ -22,7 +24,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import budget_rules
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import custom_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import (
+    custom_rules,
+    kpi_rules,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.deploys import (
     deploy_series,
     deployed,
@@ -43,6 +48,8 @@ EVERY_KIND = App(
     framework="django",
     metrics=[MetricsSource(address=":8000")],
     custom_metrics=[CustomMetric(name="campaigns", description="Campaigns", alert=CustomAlert(below=1))],
+    database=Database(name="any"),
+    kpis=[Kpi(name="orders", sql="SELECT 1 AS value", description="Orders", alert=CustomAlert(below=1))],
     slo=0.995,
     anomaly=True,
     signals=Signals(
@@ -90,6 +97,7 @@ def app_files(apps: Sequence[App], language: Language, told: Collection[str] = (
         "anomaly": anomaly_rules,
         "signals": signal_rules,
         "custom": custom_rules,
+        "kpi": kpi_rules,
     }
     files = {
         f"{kind}.yml": [

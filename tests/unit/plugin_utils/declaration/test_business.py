@@ -80,7 +80,7 @@ def test_a_right_value_is_taken(declared: dict[str, Any]) -> None:
 HOST_AND_PORT = "host:port as the server reaches it, such as 127.0.0.1:5432"
 TOGETHER = "Set `admin_user` and `admin_password` together, or neither"
 REMOTE = "An `address` that is not the server's loopback needs `admin_user` and `admin_password`"
-ONE_TEXT = "Set either `sql` or `file`"
+ONE_TEXT = "Set one of `sql`, `file` and `kpi`"
 WITH_CHART = "`x`, `y` and `currency` need `chart`"
 CURRENCY = "`currency` needs `y`: the columns with sums of money"
 IDENTIFIER = "a name in PostgreSQL: any text of at most 63 bytes (21 Korean letters)"
@@ -108,6 +108,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     # the SQL of a question, and its name
     (business(questions=[{"name": "Stock", "chart": "table"}]), ONE_TEXT),
     (question(file="a.sql"), ONE_TEXT),
+    (question(kpi="orders"), ONE_TEXT),
+    (question(sql=None, kpi="orders", filters={"period": "a.b.c"}), "`filters` needs `sql` or `file`"),
     (question(sql=""), "at least 1 character"),
     (question(sql=None, file=""), "at least 1 character"),
     *((question(name=name), PATTERN) for name in ("", " a", "a ", "a\nb", "x" * 101)),

@@ -42,6 +42,17 @@ def users(*emails: str) -> dict[str, Any]:
     return {"metabase_users": [{"email": email} for email in emails]}
 
 
+def counting(*kpis: dict[str, Any], **question: Any) -> dict[str, Any]:
+    """An app with KPIs, and a question of one."""
+    asked = [{"name": "Now", "chart": "number", **question}] if question else []
+    return {"apps": [{"name": "shop", "database": DATABASE, "kpis": list(kpis), "business": {"questions": asked}}]}
+
+
+ORDERS = {"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}
+OF_FILE = {"name": "orders", "description": "Orders"}
+KPI, NOW = "crowsnest_apps[0] (shop).kpis[0] (orders)", f"{AT}.questions[0] (Now)"
+
+
 @pytest.fixture
 def find(tmp_path: Path) -> Find:
     """The mistakes of a declaration beside some files."""
@@ -73,6 +84,10 @@ RIGHT: list[dict[str, Any]] = [
     asking(stock("/* Which? {{none}} */ -- {{no}}\nSELECT 1")),
     asking(stock("SELECT 1 WHERE true [[AND {{ region }}]] AND {{region}}", filters={"region": "a.b.c"})),
     asking(stock("SELECT ARRAY[ [1], [2] ]")),
+    counting(ORDERS),
+    counting({**OF_FILE, "file": "sql/good.sql"}),
+    counting({**ORDERS, "sql": "/* {{none}} */ WITH a AS (SELECT ARRAY[[1], [2]] AS value) SELECT * FROM a -- {{no}}"}),
+    counting(ORDERS, kpi="orders"),
     sent({"to": ["a@example.com"]}, receivers=[SLACK, EMAIL]),
     sent({"channel": "#sales"}, metabase_slack_token="xoxb-1"),
     sent({"channel": "#sales"}, {"channel": "#sales"}, metabase_slack_token="xoxb-1"),
@@ -114,6 +129,31 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
             "crowsnest_apps[0] (shop).database.address: '127.0.0.1:5432' cannot be reached from the server, as the app "
             "runs on web2. Allowed: an address of web2 that the server reaches, with `admin_user` and `admin_password`."
         ],
+    ),
+    # KPIs
+    (
+        counting({**ORDERS, "sql": "DELETE FROM orders"}),
+        [line.replace(f"{STOCK}: a question", f"{KPI}: a KPI") for line in reads("the SQL begins with 'DELETE'")],
+    ),
+    (
+        counting({**OF_FILE, "file": "none.sql"}),
+        [f"{KPI}.file: 'none.sql' cannot be read: No such file or directory (FOLDER/none.sql). {RELATIVE}"],
+    ),
+    (
+        counting({**ORDERS, "sql": "SELECT 1 AS value WHERE {{period}}"}),
+        [f"{KPI}: nobody fills in {{{{…}}}} of a KPI. Write its SQL without them."],
+    ),
+    (
+        counting(ORDERS, {**ORDERS, "name": "revenue"}, kpi="order"),
+        [f"{NOW}.kpi: 'order' is not a KPI of the app. Did you mean `orders`? Allowed: orders, revenue."],
+    ),
+    (
+        counting(kpi="orders"),
+        [f"{NOW}.kpi: 'orders' is not a KPI of the app. Allowed: none, as the app has no `kpis`."],
+    ),
+    (
+        counting({**ORDERS, "sql": "SELECT ARRAY[[1], [2]] AS value"}, kpi="orders"),
+        [BRACKETS.replace(STOCK, NOW)],
     ),
     # names and charts
     (

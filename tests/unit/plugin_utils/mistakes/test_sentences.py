@@ -44,8 +44,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
         "Allowed: accepted_status, analytics, anomaly, backup, business, compose, container, custom_metrics, database, "
-        "env_file, framework, headers, health, host, jobs, metrics, metrics_prefix, name, password, redis, sentry, "
-        "signals, slo, tcp, thresholds, url, username, verify_tls.",
+        "env_file, framework, headers, health, host, jobs, kpis, metrics, metrics_prefix, name, password, redis, "
+        "sentry, signals, slo, tcp, thresholds, url, username, verify_tls.",
     ),
     (
         app(thresholds={"zzz": 1}),
@@ -370,19 +370,19 @@ LINES: list[tuple[dict[str, Any], str]] = [
         {"ports": {"promethus": 9091}},
         "crowsnest_ports.promethus: no such service. Did you mean `prometheus`? "
         "Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma, postgres_exporter, "
-        "redis_exporter, pushgateway, metabase, metabase_database, "
+        "redis_exporter, query_exporter, pushgateway, metabase, metabase_database, "
         "node_exporter.",
     ),
     (
         {"images": {"node_exporter": "prom/node-exporter:v1"}},
         "crowsnest_images.node_exporter: no such service. Did you mean `redis_exporter`? Allowed: prometheus, "
-        "alertmanager, blackbox, grafana, uptime_kuma, postgres_exporter, redis_exporter, pushgateway, metabase, "
-        "metabase_database.",
+        "alertmanager, blackbox, grafana, uptime_kuma, postgres_exporter, redis_exporter, query_exporter, pushgateway, "
+        "metabase, metabase_database.",
     ),
     (
         {"images": {"zabbix": "zabbix:1"}},
         "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, "
-        "uptime_kuma, postgres_exporter, redis_exporter, pushgateway, metabase, metabase_database.",
+        "uptime_kuma, postgres_exporter, redis_exporter, query_exporter, pushgateway, metabase, metabase_database.",
     ),
     (
         {"ports": {"prometheus": 9093}},

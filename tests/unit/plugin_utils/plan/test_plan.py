@@ -160,8 +160,9 @@ def test_a_run_after_exporters_were_switched_off_plans_the_same(plan: MakePlan) 
 
 def test_services_are_switched_off_in_the_order_of_their_importance(plan: MakePlan) -> None:
     """Metabase is the first to go, blackbox exporter the last."""
-    order = [*ALL, "postgres_exporter", "redis_exporter", "pushgateway", "metabase"]
-    declared = {**watched_apps(1), "pushgateway": {}}
+    order = [*ALL, "postgres_exporter", "redis_exporter", "query_exporter", "pushgateway", "metabase"]
+    kpis = [{"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}]
+    declared = {"apps": [{**app, "kpis": kpis} for app in watched_apps(1)["apps"]], "pushgateway": {}}
     gone = []
     for used in range(0, 3900, 5):
         made = plan(declared, registry=REGISTRY, total_mib=3900, used_mib=used)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contexts import SAMPLE
 from server_facts import FACTS
 from shapes import misfits
 
@@ -18,6 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as module
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.compose import compose_file, service_files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import rule_counts
@@ -45,8 +47,10 @@ SLACK = {"type": "slack", "name": "team", "webhook_url": "https://hooks.slack.co
 def expect(context: MakeContext, facts: Facts) -> Callable[..., dict[str, Any]]:
     """What is expected of a declaration (names without `crowsnest_`) on a roomy server web1 and these further hosts."""
 
-    def make(declared: Mapping[str, Any], hosts: Any = ("web1",), silent: Any = (), **host: Any) -> dict[str, Any]:
-        made = context(declared, hosts=hosts, secrets=SECRETS, total_mib=8000)
+    def make(
+        declared: Mapping[str, Any], hosts: Any = ("web1",), silent: Any = (), registry: Any = SAMPLE, **host: Any
+    ) -> dict[str, Any]:
+        made = context(declared, hosts=hosts, secrets=SECRETS, registry=registry, total_mib=8000)
         looks = {name: "it does not answer over SSH" if name in silent else facts(**host) for name in hosts}
         return module.expectations(made, looks, {}, limited=False)
 
@@ -408,12 +412,12 @@ def test_declared_metrics_are_expected_by_a_series_that_exists_from_the_start(
 def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, Any]]) -> None:
     database = {"address": "127.0.0.1:5432", "name": "shop", "admin_user": "a", "admin_password": "a-long-password"}
     analytics = {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]}
-    declared = {
-        "apps": [{**SHOP, "database": database, "analytics": analytics, "custom_metrics": [CAMPAIGNS]}],
-        "grafana_plugins": {"a-panel": "1.0.0"},
-    }
+    kpis = [{"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}]
+    app = {**SHOP, "database": database, "analytics": analytics, "custom_metrics": [CAMPAIGNS], "kpis": kpis}
+    declared = {"apps": [app], "grafana_plugins": {"a-panel": "1.0.0"}}
     told = {"receivers": [SLACK], "heartbeat_url": "https://hc.example.com/ping"}
-    found = expect(declared | told, hosts=("web1", "web2"), silent=("web2",), ports={"5432": ["0.0.0.0"]})
+    host = {"registry": REGISTRY, "silent": ("web2",), "ports": {"5432": ["0.0.0.0"]}}
+    found = expect(declared | told, hosts=("web1", "web2"), **host)
     assert misfits(found, Expected) == []
     assert all(found.values()) and all(found["business"].values())
 

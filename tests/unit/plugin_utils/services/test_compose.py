@@ -18,7 +18,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 ROOT = Path(__file__).resolve().parents[4]
 MakeContext = Callable[..., Context]
 # An app that makes every service run, and the names of the containers.
-SHOP: dict[str, Any] = {"name": "shop", "database": {"name": "shop"}, "redis": {"queues": ["celery"]}}
+SHOP: dict[str, Any] = {
+    "name": "shop",
+    "database": {"name": "shop"},
+    "redis": {"queues": ["celery"]},
+    "kpis": [{"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}],
+}
 CONTAINERS = [f"{name}_shop" if service.instances else name for name, service in REGISTRY.items()]
 per_service = pytest.mark.parametrize("service", CONTAINERS)
 

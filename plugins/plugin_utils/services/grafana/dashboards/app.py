@@ -53,6 +53,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     SHARE,
     THIRD,
     TO_ALERTS,
+    TO_BUSINESS,
     TO_CONTAINERS,
     TO_JOBS,
     TO_OVERVIEW,
@@ -88,6 +89,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     with_status,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import increase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.query_exporter.panels import kpi_panels
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.dashboard import (
     memory_share,
     queues,
@@ -129,6 +131,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
             host_link(host),
             chosen(TO_CONTAINERS, host=host),
             *(chosen(to, app=app.name) for to in _measured_besides(context, app, probed)),
+            *([TO_BUSINESS] if app.kpis and "query_exporter" in context.services else []),
             *([TO_JOBS] if app.jobs or app in with_queues(context) else []),
             chosen(TO_ALERTS, app=app.name),
             runbook_link(context.declaration.runbook_url),
@@ -385,6 +388,8 @@ def _with_endpoint(expr: str, profile: Profile) -> str:
 
 
 def _business(context: Context, app: App) -> Iterator[Panel]:
+    if "query_exporter" in context.services:
+        yield from kpi_panels(app)
     yield from _thirds(signal_panels(app, _of_app(app)))
     if app.jobs and "uptime_kuma" in context.services:
         yield replace(scheduled_jobs(_of_app(app)), width=THIRD)

@@ -20,7 +20,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import compared
 
-_UNITS = {"count": COUNT, "seconds": SECONDS, "bytes": BYTES, "ratio": SHARE, "percent": PERCENT}
+# {unit of a declaration: Grafana's}
+UNITS = {"count": COUNT, "seconds": SECONDS, "bytes": BYTES, "ratio": SHARE, "percent": PERCENT}
 _SHOWN = {
     "gauge": "Its value; of several instances the {}.",
     "counter": "How much it rose within five minutes, all instances.",
@@ -37,7 +38,7 @@ def custom_panel(metric: CustomMetric, selector: str) -> Panel:
         f"{metric.description.rstrip('.')}. {shown} Alert AppMetricOutOfRange, if declared, has the runbook.",
         "timeseries",
         (Query(compared(metric, selector, metric.labels), legend),),
-        unit=_UNITS.get(metric.unit, f"suffix: {metric.unit}"),
+        unit=UNITS.get(metric.unit, f"suffix: {metric.unit}"),
         thresholds=_too_much(metric),
         width=THIRD,
         empty="The app does not export it, or counted nothing in this time; ./crowsnest verify knows which.",

@@ -229,6 +229,7 @@ def percent_bars(
 # Links of a series or of a table's row keep the chosen time range.
 KEEP_TIME = "${__url_time_range}"
 TO_OVERVIEW = Link("Overview", "/d/overview")
+TO_BUSINESS = Link("Business", "/d/business")
 TO_STACK = Link("Monitoring stack", "/d/stack")
 TO_BACKUPS = Link("Backups", "/d/backups")
 TO_PROBES = Link("Probes", "/d/probes")

@@ -318,6 +318,18 @@ def test_exporters_of_many_apps_find_free_connections() -> None:
     assert {entry["connections"] for entry in found} == {20}
 
 
+def test_only_databases_of_apps_with_kpis_have_the_role_that_asks_for_them() -> None:
+    kpis = [{"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}]
+    apps = [{"name": name, "database": {"name": name}} for name in ("shop", "till", "idle")]
+    declared = declaration_of({"apps": [{**app, "kpis": kpis} for app in apps[:2]] + apps[2:]})
+    found = databases(declared, READERS["query_exporter"])
+    assert [(each["reader"], each["dbname"], each["connections"]) for each in found] == [
+        ("crowsnest_kpi", "shop", 4),
+        ("crowsnest_kpi", "till", 4),
+    ]
+    assert {tuple(each["schemas"]) for each in found} == {("public",)}
+
+
 # Each app on its own would take away what the other one needs.
 def test_two_apps_in_one_database_share_its_reader_and_its_schemas() -> None:
     apps = [{"name": name, "database": {"name": "shop", "schemas": ["public", name]}} for name in ("web", "till")]

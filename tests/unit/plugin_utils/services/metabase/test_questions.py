@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.business import Business
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.questions import (
     STARTER,
     Ready,
@@ -94,6 +95,14 @@ FILES = [
     ("-- A.\n-- B.\n\nSELECT 1\n", "SELECT 1"),
     ("\n  -- A.\nSELECT 1 -- one\n  FROM a;\n", "SELECT 1 -- one\n  FROM a"),
     ("SELECT 1; \n;\n", "SELECT 1"),
+    ("SELECT 1; -- the end ; of it", "SELECT 1"),
+    ("SELECT 1 -- one\n/* and\nall */;", "SELECT 1"),
+    ("SELECT '; -- text'", "SELECT '; -- text'"),
+    ("SELECT 'it''s; --' ;", "SELECT 'it''s; --'"),
+    ("SELECT E'it\\'s; -- a' -- b", "SELECT E'it\\'s; -- a'"),
+    ("SELECT a LIKE'\\' -- ' b", "SELECT a LIKE'\\'"),
+    ('SELECT 1 AS "; --"', 'SELECT 1 AS "; --"'),
+    ("SELECT $a$; -- $$ $a$;", "SELECT $a$; -- $$ $a$"),
     ("SELECT '한글'", "SELECT '한글'"),
 ]
 
@@ -120,3 +129,14 @@ def test_a_starter_question_says_what_it_counts_and_asks_once(name: str) -> None
     assert ";" not in sql
     for tag in ("period", "region"):
         assert (tag in question.filters) == (f"{{{{{tag}}}}}" in sql)
+
+
+KPI = Kpi(name="orders", sql="SELECT 7 AS value; -- now", description="Paid orders.")
+
+
+def test_a_question_of_a_kpi_has_its_sql_and_its_description() -> None:
+    asked = {"name": "Now", "kpi": "orders", "chart": "number"}
+    own = {**asked, "name": "Own", "description": "Mine."}
+    business = Business.model_validate({"starter": False, "questions": [asked, own]})
+    found = [(ready.sql, ready.question.description) for ready in questions(business, Path("/nowhere"), [KPI])]
+    assert found == [("SELECT 7 AS value", "Paid orders."), ("SELECT 7 AS value", "Mine.")]

@@ -68,3 +68,25 @@ def test_a_large_bound_keeps_all_its_digits() -> None:
     assert rule["expr"].endswith(" > 1234567")
     assert rule["annotations"]["threshold"] == "> 1234567 KRW, 5 min"
     assert rule["annotations"]["summary"] == "{{ $labels.app }}: m0 is above 1234567"
+
+
+KPI_SUMMARIES: dict[Language, tuple[str, str]] = {
+    "en": (
+        "{{ $labels.app }}: orders is below 1",
+        "Orders. Declared by your team. The dashboard Business shows its past.",
+    ),
+    "ko": (
+        "{{ $labels.app }}: orders 값이 1 미만",
+        "Orders. 팀에서 설정한 KPI입니다. Business 대시보드에서 추이를 확인하세요.",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", KPI_SUMMARIES)
+def test_the_alert_of_a_kpi_names_it_without_the_beginning_of_its_series(language: Language) -> None:
+    kpi = {"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders", "alert": {"below": 1}}
+    shop = App.model_validate({"name": "shop", "database": {"name": "shop"}, "kpis": [kpi]})
+    (group,) = app_files([shop, app()], language)["kpi.yml"]
+    (rule,) = group["rules"]
+    assert (rule["alert"], rule["labels"]["kpi"]) == ("KpiOutOfRange", "orders")
+    assert (rule["annotations"]["summary"], rule["annotations"]["description"]) == KPI_SUMMARIES[language]
