@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.custom import UNITS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.custom import unit_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
-    COUNT,
     Color,
     Panel,
     Query,
@@ -17,11 +16,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import compared, of_kpis
 
 _NUMBER_HEIGHT = 5
+# All digits, in groups of three; and units without fractions: https://en.wikipedia.org/wiki/ISO_4217#Minor_unit_fractions
+_GROUPED, _WHOLE = "locale", ("count", "KRW", "JPY")
 
 
 def kpi_panels(app: App) -> tuple[Panel, ...]:
-    """A panel for each KPI of the app, in the declared order; numbers are 6 columns wide, lines 12."""
-    return tuple(_panel(app, kpi) for kpi in app.kpis)
+    """A panel for each KPI of the app: numbers, 6 columns wide, and then lines, 12 wide, each in the declared order."""
+    return tuple(_panel(app, kpi) for kpi in sorted(app.kpis, key=lambda kpi: bool(kpi.labels)))
 
 
 def kpi_title(name: str) -> str:
@@ -39,8 +40,8 @@ def _panel(app: App, kpi: Kpi) -> Panel:
         "one: alert KpiUnreadable has the runbook.",
         "timeseries" if kpi.labels else "stat",
         (Query(compared(metric, of_kpis(app.name), kpi.labels), legend),),
-        unit=UNITS.get(kpi.unit, f"suffix: {kpi.unit}"),
-        decimals=0 if UNITS.get(kpi.unit) == COUNT else None,
+        unit=_GROUPED if kpi.unit == "count" else unit_of(kpi.unit),
+        decimals=0 if kpi.unit in _WHOLE else None,
         width=12 if kpi.labels else 6,
         base=base,
         thresholds=thresholds,

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomMetric
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     BYTES,
@@ -21,7 +23,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import compared
 
 # {unit of a declaration: Grafana's}
-UNITS = {"count": COUNT, "seconds": SECONDS, "bytes": BYTES, "ratio": SHARE, "percent": PERCENT}
+_UNITS = {"count": COUNT, "seconds": SECONDS, "bytes": BYTES, "ratio": SHARE, "percent": PERCENT}
 _SHOWN = {
     "gauge": "Its value; of several instances the {}.",
     "counter": "How much it rose within five minutes, all instances.",
@@ -38,12 +40,22 @@ def custom_panel(metric: CustomMetric, selector: str) -> Panel:
         f"{metric.description.rstrip('.')}. {shown} Alert AppMetricOutOfRange, if declared, has the runbook.",
         "timeseries",
         (Query(compared(metric, selector, metric.labels), legend),),
-        unit=UNITS.get(metric.unit, f"suffix: {metric.unit}"),
+        unit=unit_of(metric.unit),
         thresholds=_too_much(metric),
         width=THIRD,
         empty="The app does not export it, or counted nothing in this time; ./crowsnest verify knows which.",
         needs=metric.needs,
     )
+
+
+def unit_of(declared: str) -> str:
+    """Grafana's name of a declared unit: that of a currency shows all digits of a sum, in groups of three.
+
+    https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/valueFormats.ts
+    """
+    if re.fullmatch("[A-Z]{3}", declared):
+        return f"currency:financial:{declared} "
+    return _UNITS.get(declared, f"suffix: {declared}")
 
 
 def prefix_panel(prefix: str, selector: str) -> Panel:

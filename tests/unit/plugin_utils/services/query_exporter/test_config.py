@@ -110,12 +110,12 @@ ALERTING = {
 BY_REGION = {**ORDERS, "name": "by_region", "labels": ["region"], "alert": {"above": 7}}
 
 
-def test_panels_stand_in_the_declared_order_and_have_units_and_colours() -> None:
+def test_numbers_come_first_in_the_declared_order_and_have_units_and_colours() -> None:
     row, _ = business(made(app("shop", ALERTING, BY_REGION, ORDERS))).rows
-    revenue, by_region, orders = row.panels
-    assert [panel.title for panel in row.panels] == ["Revenue today", "By region", "Orders"]
+    revenue, orders, by_region = row.panels
+    assert [panel.title for panel in row.panels] == ["Revenue today", "Orders", "By region"]
     assert [panel.kind for panel in row.panels] == ["stat", "timeseries", "stat"]
-    assert (revenue.unit, revenue.base, revenue.thresholds[0].value) == ("suffix: KRW", "red", 50000)
+    assert (revenue.unit, revenue.base, revenue.thresholds[0].value) == ("currency:financial:KRW ", "red", 50000)
     assert (by_region.base, by_region.thresholds[0].color) == ("green", "red")
     assert by_region.queries[0].legend == "{{region}}"
     assert (orders.base, orders.thresholds) == ("blue", ())

@@ -39,9 +39,12 @@ const UNITS = {
   reqps: powers(1000, [" req/s", "K req/s", "Mil req/s"]),
   ops: powers(1000, [" ops/s", "K ops/s", "Mil ops/s"]),
   short: powers(1000, ["", " K", " Mil", " Bil", " Tri"]),
+  locale: (value, places) => grouped(value, places),
   dateTimeFromNow: (value) => (Date.now() - value < 60000 ? "a few seconds ago" : ago((Date.now() - value) / 1000, 0)),
 };
+const grouped = (value, places) => value.toLocaleString("en", { minimumFractionDigits: places ?? 0, maximumFractionDigits: places ?? 1 });
 const written = (value, { unit = "", decimals }) => (unit.startsWith("suffix:") ? `${digits(value, decimals)} ${unit.slice(7)}`
+  : unit.startsWith("currency:financial:") ? unit.slice(19) + grouped(value, decimals)
   : (UNITS[unit] || digits)(value, decimals).replace(/^1 (\w+)s( ago)?$/, "1 $1$2"));
 
 /** What a value mapping says of a value, if one does. */
