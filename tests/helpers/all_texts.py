@@ -24,6 +24,10 @@ _METRICS = [
     {"name": "shop_refunds_total", "type": "counter", "description": "Refunds", "unit": "KRW"},
     {"name": "shop_call_seconds", "type": "histogram", "description": "Calls", "unit": "seconds"},
 ]
+_KPIS = [
+    {"name": "orders_today", "description": "Orders", "sql": "SELECT 1 AS value", "alert": {"below": 1}},
+    {"name": "low_stock", "description": "Products", "sql": "SELECT 1 AS value"},
+]
 _SIGNALS = {
     "payment_up": "up",
     "failed_payments": "payments_total",
@@ -39,6 +43,7 @@ SHOP: dict[str, Any] = {
     "signals": _SIGNALS,
     "metrics_prefix": "shop_",
     "custom_metrics": _METRICS,
+    "kpis": _KPIS,
     "url": "https://shop.example.com/",
     "metrics": [":8000"],
     "container": "shop-web-1",

@@ -19,6 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.texts import with_texts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase import objects as metabase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.query_exporter.panels import kpi_title
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import objects as uptime_kuma
 
 Text = tuple[str, str]  # (part of files/words, English)
@@ -28,7 +29,15 @@ ENTRIES: list[tuple[str, str, str]] = [
 ]
 # What is the same in Korean, and what a team or a service is called.
 SAME = {"CPU", "PostgreSQL", "Redis", "Prometheus", "Grafana", "Celery", "p50", "p95", "p99", "1h", "6h", "|---|---|"}
-NAMES = re.compile(rf"({'|'.join(REGISTRY)})(_\S+)?|{'|'.join(each['name'] for each in SHOP['custom_metrics'])}")
+NAMES = re.compile(
+    "|".join(
+        [
+            *(rf"{service}(_\S+)?" for service in REGISTRY),
+            *(each["name"] for each in (SHOP, *SHOP["custom_metrics"])),
+            *(kpi_title(each["name"]) for each in SHOP["kpis"]),
+        ]
+    )
+)
 HANGUL = re.compile("[가-힣]")
 
 
@@ -139,7 +148,12 @@ def numbers(text: str) -> set[str]:
 
 def in_words(english: str) -> set[str]:
     """Numbers that the English writes as words; 1 stands for `a`, `each` and `any` too."""
-    return {"1"} | {str(each) for each, word in enumerate(NUMBERS) if re.search(rf"\b{word}\b", english, re.IGNORECASE)}
+    half = {"30"} if "half an hour" in english else set()
+    return (
+        {"1"}
+        | half
+        | {str(each) for each, word in enumerate(NUMBERS) if re.search(rf"\b{word}\b", english, re.IGNORECASE)}
+    )
 
 
 def test_numbers_are_the_same() -> None:
@@ -208,7 +222,10 @@ def test_folders_keep_their_uids_and_paths() -> None:
     (context, *_) = contexts(language="ko")
     made_of = {language: dashboard_providers(dashboards(context), language)["providers"] for language in ("en", "ko")}
     names = [[provider.pop("folder") for provider in made_of[language]] for language in ("en", "ko")]
-    assert names == [["Overview", "Operations", "Development"], ["전체 현황", "운영", "개발"]]
+    assert names == [
+        ["Overview", "Operations", "Business", "Development"],
+        ["전체 현황", "운영", "비즈니스 현황", "개발"],
+    ]
     assert made_of["en"] == made_of["ko"]
 
 

@@ -62,7 +62,7 @@ _KPI = _Kind(
     "kpi_",
     {
         "en": "Declared by your team. The dashboard Business shows its past.",
-        "ko": "팀에서 설정한 KPI입니다. 비즈니스 대시보드에서 추이를 확인하세요.",
+        "ko": '팀에서 설정한 KPI입니다. "비즈니스 현황" 대시보드에서 추이를 확인하세요.',
     },
 )
 

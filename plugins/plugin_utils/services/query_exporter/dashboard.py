@@ -32,7 +32,7 @@ def business(context: Context) -> Dashboard:
         title="Business",
         folder=FOLDER_BUSINESS,
         description="What do the apps earn and sell, as their databases say?",
-        rows=(*(Row(app.name, _of(app, apps)) for app in apps), Row("Answers", (_ages(),))),
+        rows=(*(Row(app.name, _of(app, apps)) for app in apps), Row("Answers of the databases", (_ages(),))),
         links=(TO_OVERVIEW, runbook_link(context.declaration.runbook_url)),
         since="now-24h",
     )

@@ -77,7 +77,7 @@ KPI_SUMMARIES: dict[Language, tuple[str, str]] = {
     ),
     "ko": (
         "{{ $labels.app }}: orders 값이 1 미만",
-        "Orders. 팀에서 설정한 KPI입니다. Business 대시보드에서 추이를 확인하세요.",
+        'Orders. 팀에서 설정한 KPI입니다. "비즈니스 현황" 대시보드에서 추이를 확인하세요.',
     ),
 }
 
