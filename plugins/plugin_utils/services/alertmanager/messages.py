@@ -55,6 +55,12 @@ def texts_of_test_alerts(language: str) -> dict[str, dict[str, str]]:
     return {severity: {**texts, "summary": texts["summary"][severity]} for severity in SEVERITIES}
 
 
+def words_of_report(language: str) -> dict[str, Any]:
+    """Those of the weekly message; its numbers go where {names} are."""
+    words = _words(language)
+    return {**words["weekly_report"], "severity": words["message"]["severity"]}
+
+
 def _words(language: str) -> dict[str, Any]:
     return dict(yaml_data((_MESSAGES / "words.yml").read_text())[language])
 
