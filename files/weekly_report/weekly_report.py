@@ -74,7 +74,7 @@ class State:
 
 def state_of(text: str, schedule: str, now: float) -> State:
     """What the file says. A new schedule begins now, and a time after `now` is that of a clock that was wrong."""
-    found = {name: (labels, float(value)) for name, labels, value in re.findall(r"(?m)^(\w+)(\S*) (\S+)$", text)}
+    found = {name: (labels, float(value)) for name, labels, value in re.findall(r"(?m)^(\w+)(\{.*\})? (\S+)$", text)}
     labels, declared = found.get(DECLARED, ("", math.inf))
     _, sent = found.get(SENT, ("", math.inf))
     same = labels == f'{{schedule="{schedule}"}}' and declared <= now

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pydantic import BaseModel
+
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     DiscordReceiver,
@@ -185,7 +187,12 @@ def report_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-_TOLD_WEEKLY = {"slack": SlackReceiver, "discord": DiscordReceiver, "email": EmailReceiver, "sns": SnsReceiver}
+_TOLD_WEEKLY: dict[str, type[BaseModel]] = {
+    "slack": SlackReceiver,
+    "discord": DiscordReceiver,
+    "email": EmailReceiver,
+    "sns": SnsReceiver,
+}
 
 
 def _gets_report(receiver: Mapping[str, Any]) -> bool:
