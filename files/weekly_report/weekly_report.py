@@ -77,18 +77,22 @@ def state_of(text: str, schedule: str, now: float) -> State:
     found = {name: (labels, float(value)) for name, labels, value in re.findall(r"(?m)^(\w+)(\{.*\})? (\S+)$", text)}
     labels, declared = found.get(DECLARED, ("", math.inf))
     _, sent = found.get(SENT, ("", math.inf))
-    same = labels == f'{{schedule="{schedule}"}}' and declared <= now
+    same = labels == _labels(schedule) and declared <= now
     return State(schedule, declared if same else now, sent if sent <= now else None)
 
 
 def exposition(state: State) -> str:
     """The file's text: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format"""
-    values = {DECLARED: (f'{{schedule="{state.schedule}"}}', state.declared), SENT: ("", state.sent)}
+    values = {DECLARED: (_labels(state.schedule), state.declared), SENT: ("", state.sent)}
     return "".join(
         f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n{name}{labels} {value!r}\n"
         for name, (labels, value) in values.items()
         if value is not None
     )
+
+
+def _labels(schedule: str) -> str:
+    return '{schedule="' + schedule + '"}'
 
 
 def turn(weekday: int, at: str, zone: ZoneInfo, now: datetime) -> datetime:

@@ -201,7 +201,11 @@ class _Kpi:
 def made(url: str = "", alerts: str = "", **declared: Any) -> dict[str, Any]:
     """What crowsnest writes for the program, of this declaration on web1, web2 and web3."""
     context = contexts.context_of(DECLARED | declared, hosts=("web1", "web2", "web3"))
-    kpis = [_Kpi("customers", "Active customers", "people"), _Kpi("orders", "Orders", ""), _Kpi("by_region", "By region", "")]
+    kpis = [
+        _Kpi("customers", "Active customers", "people"),
+        _Kpi("orders", "Orders", ""),
+        _Kpi("by_region", "By region", ""),
+    ]
     shop, *others = context.declaration.apps
     shop = _WithKpis.model_construct(**dict(shop), kpis=kpis)
     declaration = context.declaration.model_copy(update={"apps": [shop, *others]})

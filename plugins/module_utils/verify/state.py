@@ -239,8 +239,8 @@ def report_checks(now: Now, sent: Sequence[Sample]) -> list[Check]:
     when = now.expected["weekly_report"]
     if not when:
         return []
-    last = f"the last one was sent {duration(sent[0].value)} ago" if sent else "none was sent yet"
-    return [Check(PASS, "weekly report", f"{last}; it comes every {when}")]
+    last = f"the last message was sent {duration(sent[0].value)} ago" if sent else "no message was sent yet"
+    return [Check(PASS, "weekly", f"{last}; one comes every {when}")]
 
 
 def _on_declared_hosts(now: Now, samples: Sequence[Sample]) -> list[Sample]:
@@ -259,6 +259,6 @@ _CHECKS: tuple[tuple[str, tuple[str, ...], Callable[..., list[Check]]], ...] = (
     ("disk", ("disk",), disk_checks),
     ("memory", ("memory",), memory_checks),
     ("clock", ("skew",), clock_checks),
-    ("weekly report", ("weekly report",), report_checks),
+    ("weekly", ("weekly report",), report_checks),
     ("backups", tuple(BACKUP_QUESTIONS), lambda now, *answers: backup_checks(now.expected["backups"], *answers)),
 )

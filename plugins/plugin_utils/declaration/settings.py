@@ -78,6 +78,11 @@ class WeeklyReport(Strict):
     )
     image_days: int = Field(90, ge=1, le=3650, description="Images of containers that are older are listed.")
 
+    @property
+    def when(self) -> str:
+        """`Monday 09:00`."""
+        return f"{self.weekday.capitalize()} {self.at}"
+
 
 def _scrape_interval(text: str) -> str:
     """The shortest window of the rules is one minute, and a rate needs two samples in it."""

@@ -42,7 +42,7 @@ def settings(context: Context) -> dict[str, Any] | None:
     return {
         "prometheus": context.services["prometheus"].url,
         "alertmanager": context.services["alertmanager"].url,
-        "schedule": f"{report.weekday} {report.at} {declared.timezone}",
+        "schedule": f"{report.when} {declared.timezone}",
         "weekday": WEEKDAYS.index(report.weekday),
         "at": report.at,
         "timezone": declared.timezone,

@@ -202,7 +202,7 @@ def _weekly(context: Context) -> list[str]:
     """When the weekly message comes, and to whom."""
     weekly = context.declaration.weekly_report
     names = ", ".join(receiver_name(item) for item in told_weekly(context.declaration))
-    return [f"Every {weekly.weekday.capitalize()} {weekly.at} a summary goes to {names}."] if weekly else []
+    return [f"Every {weekly.when} a summary goes to {names}."] if weekly else []
 
 
 def _exceptions(context: Context) -> list[str]:

@@ -411,6 +411,7 @@ def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, An
     declared = {
         "apps": [{**SHOP, "database": database, "analytics": analytics, "custom_metrics": [CAMPAIGNS]}],
         "grafana_plugins": {"a-panel": "1.0.0"},
+        "weekly_report": {},
     }
     told = {"receivers": [SLACK], "heartbeat_url": "https://hc.example.com/ping"}
     found = expect(declared | told, hosts=("web1", "web2"), silent=("web2",), ports={"5432": ["0.0.0.0"]})
