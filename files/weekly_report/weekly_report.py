@@ -272,9 +272,10 @@ def _fired(told: Told) -> list[str]:
     """What fired, the worst and longest first; of an alert with several severities its worst one."""
     minutes, times, still = (told.values(name, *_THING) for name in ("fired_minutes", "fired_times", "firing"))
     ranks: dict[tuple[str, ...], int] = {}
-    for *key, severity in told.values("fired_severities", *_THING, "severity"):
+    for labels in told.values("fired_severities", *_THING, "severity"):
+        thing, severity = labels[:-1], labels[-1]
         rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
-        ranks[tuple(key)] = min(rank, ranks.get(tuple(key), rank))
+        ranks[thing] = min(rank, ranks.get(thing, rank))
     items = []
     for key in sorted(minutes, key=lambda key: (ranks.get(key, len(SEVERITIES)), -minutes[key])):
         name, app, host, monitor, container = key

@@ -41,13 +41,13 @@ options:
       - The plan and the declaration of this run, as the text C(context) of the plan, for a program whose settings are
         made of them.
     type: str
-    default: ""
+    required: true
 """
 
 EXAMPLES = r"""
 - name: Say what is left to do
   ansible.builtin.debug:
-    msg: "{{ name | crowsnest.core.host_program(host.service_manager, host.files, host.units, settings) }}"
+    msg: "{{ name | crowsnest.core.host_program(host.service_manager, host.files, host.units, settings, '') }}"
 """
 
 RETURN = r"""

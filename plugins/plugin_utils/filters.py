@@ -219,9 +219,9 @@ def host_program(
     files: Mapping[str, str],
     units: work.Units,
     settings: Mapping[str, str],
-    context: str = "",
+    context: str,
 ) -> work.Work:
-    """What is left to do for a native program on a host; `context` for one whose settings come from the declaration."""
+    """What is left to do for a native program on a host; `context` is empty for one that needs nothing of it."""
     make = HOST_PROGRAMS[str(name)].settings
     own = make(context_of(context)) if make else None
     return work.host_program(str(name), service_manager, files, units, settings, own)

@@ -121,7 +121,7 @@ def context_text(**declared: Any) -> str:
 def test_the_weekly_message_costs_no_task_unless_something_is_left_to_do(tmp_path: Path, declared: bool) -> None:
     slack = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x"}
     context = context_text(**({"weekly_report": {}, "receivers": [slack]} if declared else {}))
-    known = ({}, {}, {"textfile_directory": TEXTFILES}, context)
+    known: Any = ({}, {}, {"textfile_directory": TEXTFILES}, context)
     files = filters.host_program("weekly_report", "sysvinit", *known)["files"]
     assert bool(files) == declared
     variables = {"weekly_report_context": context, "files": files}
