@@ -290,7 +290,6 @@ def test_what_is_not_known_yet_is_told_in_words(nothing: str) -> None:
             "• shop Orders: no data yet",
             "• shop Returning: no data yet",
         ),
-        "• shop By region: no data yet",
         *("Backups:", "• shop: none yet, not proven by a drill yet", "• stack: none yet"),
         *("Disks:", "• web1: no data yet", "• web2: no data yet", "• web3: no data yet"),
         *("Images older than 90 days:", "• no data yet"),
