@@ -9,6 +9,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.custom import UNITS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
     COUNT,
+    HEIGHT,
     Color,
     Panel,
     Query,
@@ -42,10 +43,10 @@ def _panel(app: App, kpi: Kpi) -> Panel:
         unit=UNITS.get(kpi.unit, f"suffix: {kpi.unit}"),
         decimals=0 if UNITS.get(kpi.unit) == COUNT else None,
         width=12 if kpi.labels else 6,
+        height=HEIGHT if kpi.labels else _NUMBER_HEIGHT,
         base=base,
         thresholds=thresholds,
         empty="The query gave no value, or failed: alert KpiUnreadable knows the latter.",
-        **({} if kpi.labels else {"height": _NUMBER_HEIGHT}),
     )
 
 
