@@ -370,6 +370,7 @@ PAGES: dict[str, str] = {
     "postgresql": "Postgres.+",
     "redis": "Redis.+ Queue.+ CeleryWorkerMissing",
     "batch-jobs": "PushSilent",
+    "business": "Kpi.+",
     "app-shop": "App.+ Sentry.+",
     "host": "Host.+ NodeExporterDown Container(OutOfMemory|Restarting|MemoryHigh|MetricsStale)",
 }

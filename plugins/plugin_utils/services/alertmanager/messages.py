@@ -105,7 +105,7 @@ def _pages(context: Context) -> dict[str, str]:
         _is_one_of("job", (service.name for service in context.running)): '"stack"',
         'eq .Labels.project "crowsnest"': '"stack"',
         ".Labels.probe": '"probes"',
-        ".Labels.kpi": '"business"',
+        'eq .Labels.alertname "KpiOutOfRange"': '"business"',
         **({_is_one_of("app", apps): 'printf "app-%s" .Labels.app'} if apps else {}),
         ".Labels.host": 'printf "host?var-host=%s" (urlquery .Labels.host)',
     }
