@@ -327,6 +327,8 @@ _FILES = {
     "budget": "Objectives of apps",
     "anomaly": "Unusual requests of apps",
     "signals": "What apps export of their business",
+    "kpi": "KPIs, with the bounds that a team declares",
+    "query_exporter": "KPIs without an answer",
     "probes": "Addresses and health endpoints",
     "sentry": "Sentry",
     "uptime": "Monitors of Uptime Kuma",
