@@ -393,6 +393,7 @@ PAGES: dict[str, str] = {
     "backups": "Backup.+",
     "postgresql": "Postgres.+",
     "redis": "Redis.+ QueueUnreadable",
+    "business": "Kpi.+",
     "app-shop": "App.+ Sentry.+",
     "containers": "Container(OutOfMemory|Restarting|MemoryHigh|MetricsStale)",
     "host": "Host.+ NodeExporterDown",

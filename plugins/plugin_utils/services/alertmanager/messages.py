@@ -124,7 +124,7 @@ def _pages(context: Context) -> dict[str, str]:
         'eq .Labels.project "crowsnest"': '"stack"',
         of_containers: 'printf "containers?var-host=%s" (urlquery .Labels.host)',
         ".Labels.probe": '"probes"',
-        ".Labels.kpi": '"business"',
+        'eq .Labels.alertname "KpiOutOfRange"': '"business"',
         **({_is_one_of("app", apps): 'printf "app-%s" .Labels.app'} if apps else {}),
         ".Labels.host": 'printf "host?var-host=%s" (urlquery .Labels.host)',
     }

@@ -8,6 +8,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.custom import unit_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import (
+    HEIGHT,
     Color,
     Panel,
     Query,
@@ -38,10 +39,10 @@ def _panel(app: App, kpi: Kpi) -> Panel:
         unit=_GROUPED if kpi.unit == "count" else unit_of(kpi.unit),
         decimals=0 if kpi.unit in _WHOLE else None,
         width=12 if kpi.labels else 6,
+        height=HEIGHT if kpi.labels else _NUMBER_HEIGHT,
         base=base,
         thresholds=thresholds,
         empty="The query gave no value, or failed: alert KpiUnreadable knows the latter.",
-        **({} if kpi.labels else {"height": _NUMBER_HEIGHT}),
     )
 
 
