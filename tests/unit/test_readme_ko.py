@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.language import WORDS
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, KOREAN = ((ROOT / name).read_text() for name in ("README.md", "README.ko.md"))
@@ -80,6 +83,18 @@ def test_a_page_that_is_out_of_step_would_be_found(what: str) -> None:
 @pytest.mark.parametrize("page, link", [(ENGLISH, "[한국어](README.ko.md)"), (KOREAN, "[English](README.md)")])
 def test_each_language_leads_to_the_other(page: str, link: str) -> None:
     assert page.splitlines()[:3] == ["# crowsnest", "", link]
+
+
+def dashboards(page: str) -> list[str]:
+    """The dashboards that it names, in their order."""
+    return re.findall(r"\*([^*\n]+)\*", " ".join(re.findall(r"(?:Grafana|Metabase): [^|\n]*", prose(page))))
+
+
+def test_dashboards_have_their_names_in_each_language() -> None:
+    tables = yaml.safe_load((WORDS / "ko.yml").read_text())
+    names = {entry["en"]: entry["ko"] for part in ("pages", "business") for entry in tables[part]}
+    products = ("PostgreSQL", "Redis")
+    assert dashboards(KOREAN) == [each if each in products else names[each] for each in dashboards(ENGLISH)]
 
 
 def test_the_korean_page_leads_to_the_korean_runbooks() -> None:

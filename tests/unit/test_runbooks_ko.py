@@ -1,13 +1,23 @@
-"""A runbook says the same in both languages: same headings, commands, names, numbers, lists and links."""
+"""A runbook says the same in both languages: same headings, commands, names, numbers, lists and links.
+
+What stands on a screen in Korean is called so: monitors, dashboards and what is on them, links of messages.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from all_texts import made
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.language import WORDS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import alerting_path
 
 ENGLISH = Path(__file__).resolve().parents[2] / "docs/runbooks"
 KOREAN = ENGLISH / "ko"
@@ -75,6 +85,13 @@ def links(page: str, folder: Path) -> list[str]:
     return sorted(target if "://" in target else os.path.normpath(folder / target) for target in found)
 
 
+# Monitors that have another name where the language is Korean.
+MONITORS = {
+    f"`{english['name']}`": f"`{korean['name']}`"
+    for english, korean in zip(*(alerting_path(made({"language": each}), []) for each in ("en", "ko")), strict=True)
+}
+
+
 def in_korean(target: str) -> str:
     """Where a Korean page leads instead: to the Korean runbook; there is no other page in Korean."""
     return re.sub(rf"^{re.escape(str(ENGLISH))}/(\w+\.md)$", rf"{KOREAN}/\1", target)
@@ -85,7 +102,7 @@ def differences(english: str, korean: str) -> list[str]:
     found = {
         "headings": [(level, HEADINGS.get(text, text)) for level, text in headings(english)] == headings(korean),
         "code blocks and comments": verbatim(english) == verbatim(korean),
-        "inline code": code(english) == code(korean),
+        "inline code": {MONITORS.get(text, text) for text in code(english)} == code(korean),
         "lists and tables": markers(english) == markers(korean),
         "numbers": numbers(english) <= numbers(korean),
         "links": sorted(map(in_korean, links(english, ENGLISH))) == links(korean, KOREAN),
@@ -144,6 +161,42 @@ def test_a_page_begins_with_a_headline(name: str) -> None:
     _title, empty, headline, *rest = before
     assert (empty, rest) == ("", [])
     assert re.search("[가-힣]", headline) and not headline.endswith((".", "다"))
+
+
+def messages(alert: str) -> list[str]:
+    """What messages say of it in Korean, without values and their particles; none of a declared alert."""
+    found = re.findall(rf"(?m)^\| \[{alert}\]\(.*\| (.+) \|$", pair("README")[1])
+    return [re.sub(r"\*\w+\*\S*", "", message) for message in found]
+
+
+@per_page
+def test_the_headline_says_what_one_of_the_messages_says(name: str) -> None:
+    headline, said = pair(name)[1].splitlines()[2], messages(name)
+    assert not said or any(all(word in headline for word in re.findall(r"[^\s:]+", message)) for message in said)
+
+
+def names_on_dashboards() -> dict[str, set[str]]:
+    """{English: Korean} names, titles and texts; the same word may be two things."""
+    tables, names = yaml.safe_load((WORDS / "ko.yml").read_text()), defaultdict(set)
+    for entry in (*tables["pages"], *tables["panels"]):
+        names[entry["en"]].add(entry["ko"])
+    return dict(names)
+
+
+SHOWN = names_on_dashboards()
+MESSAGE = yaml.safe_load((FILES / "messages/words.yml").read_text())["ko"]["message"]
+LINKS_OF_MESSAGES = {MESSAGE[link] for link in ("runbook", "dashboard", "silence")}
+
+
+@per_page
+def test_a_page_has_the_names_that_are_on_the_screen(name: str) -> None:
+    """In English in italics, in Korean in quotation marks."""
+    english, korean = (CODE.sub("", prose(page)) for page in pair(name))
+    quoted = set(re.findall(r'"([^"\n]*[가-힣][^"\n]*)"', korean))
+    assert quoted <= LINKS_OF_MESSAGES.union(*SHOWN.values())
+    named = [SHOWN[each] for each in re.findall(r"\*([A-Z][^*\n]*)\*", english) if each in SHOWN]
+    assert [names for names in named if not names & quoted] == []
+    assert re.findall(r"\w*[A-Za-z]\*? (?:대시보드|패널)", korean) == []
 
 
 def untranslated(page: str) -> list[str]:

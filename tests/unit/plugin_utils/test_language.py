@@ -107,10 +107,10 @@ def test_no_text_is_there_twice() -> None:
 # What is read letter by letter: options, paths, names of alerts and settings, words to fill in, commands.
 LITERAL = re.compile(
     r"`[^`]+`|(?<!\S)--?[a-z][\w-]*|/[a-z]+/[a-z]+|\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b|\b[a-z]+(?:_[a-z]+)+\b"
-    r"|\b[A-Z]{3,}(?:_[A-Z]+)*\b|\bdocker (?:logs|ps|stats|system df|restart)|journalctl|systemctl status|ps aux"
-    r"|\btop(?= or| on it)|iotop|ss -tp|ip -s link|du -xh|curl|certbot renew|redis-cli(?: ping| CLIENT LIST)?"
-    r"|timedatectl status|resolvectl query|ping HOST|nginx -T|sudo crowsnest-backup \w+|EXPLAIN ANALYZE|SELECT \* FROM"
-    r"|\./crowsnest [a-z-]+|ssh -L \S+"
+    r"|\b[A-Z]{3,}(?:_[A-Z]+)*\b|\bdocker (?:logs|ps|stats|system df|restart|inspect|top)|(?:sudo )?journalctl"
+    r"|systemctl status|ps aux|\btop(?= or| on it)|iotop|ss -tp|ip -s link|du -xh|curl|certbot renew"
+    r"|redis-cli(?: ping| CLIENT LIST| INFO commandstats)?|timedatectl status|resolvectl query|ping HOST|nginx -T"
+    r"|sudo crowsnest-backup \w+|EXPLAIN (?:ANALYZE|\([^)]+\))|SELECT \* FROM|\./crowsnest [a-z-]+|ssh -L \S+"
 )
 VALUE = re.compile(r"\$?{+[\w.]+(?:!t)?}+")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
@@ -183,7 +183,8 @@ def skeleton(dashboard: Dashboard) -> Dashboard:
 
 
 def test_a_language_changes_no_query_uid_or_place() -> None:
-    for english, korean in zip(contexts(), contexts(language="ko"), strict=True):
+    runbooks = {"runbook_url": "https://wiki.example.com/runbooks"}  # crowsnest's own are in both languages
+    for english, korean in zip(contexts(**runbooks), contexts(language="ko", **runbooks), strict=True):
         before, after = dashboards(english), dashboards(korean)
         assert [skeleton(each) for each in before] == [skeleton(each) for each in after]
         assert {each.title for each in before} != {each.title for each in after}

@@ -99,8 +99,8 @@ def _now() -> Row:
             ),
             Panel(
                 "Uptime",
-                "Time since the last start of the machine. Unexpectedly short: it was rebooted. journalctl -b -1 -n "
-                "50 on the host shows how the previous run ended; alert HostRebooted has the runbook.",
+                "Time since the last start of the machine. Unexpectedly short: it was rebooted. sudo journalctl -b -1 "
+                "-n 50 on the host shows how the previous run ended; alert HostRebooted has the runbook.",
                 "stat",
                 (Query(f"node_time_seconds{{{_NODE}}} - node_boot_time_seconds{{{_NODE}}}", "{{host}}"),),
                 unit=SECONDS,
@@ -133,7 +133,7 @@ def _now() -> Row:
             ),
             any_is_bad(
                 "OOM kills",
-                "Processes that the kernel killed in the chosen time because memory ran out. Any: journalctl -k | "
+                "Processes that the kernel killed in the chosen time because memory ran out. Any: sudo journalctl -k | "
                 "grep -i oom on the host names them; alert HostOutOfMemoryKill has the runbook.",
                 (Query(f"round(increase({_counter(f'node_vmstat_oom_kill{{{_NODE}}}')}[{RANGE}:]))", "{{host}}"),),
                 width=4,
@@ -142,7 +142,7 @@ def _now() -> Row:
                 "Disk full in",
                 "Days until the first disk is full, at the slower pace of the last hour and the last six; "
                 f"{_FOREVER_DAYS} for longer, and for disks that are mostly free. Under 7: docker system df and "
-                "journalctl --disk-usage show what grows.",
+                "sudo journalctl --disk-usage show what grows.",
                 "stat",
                 (Query(f"min by (host) ({_days_until_full()})", "{{host}}"),),
                 unit=DAYS,
@@ -260,7 +260,7 @@ def _disk() -> Row:
             percent_bars(
                 "Disk used",
                 "Share of each file system that is used, as df counts. Over "
-                f"{threshold('HostDiskFilling', 'medium')} %: docker system df, journalctl --disk-usage, du -xh "
+                f"{threshold('HostDiskFilling', 'medium')} %: docker system df, sudo journalctl --disk-usage, du -xh "
                 "--max-depth=2 / | sort -h | tail; alert HostDiskFilling has the runbook.",
                 (Query(f"host:filesystem_used:percent{{{_HOST}}}", "{{host}} {{mountpoint}}"),),
                 disk_full(),

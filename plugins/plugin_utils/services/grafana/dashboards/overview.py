@@ -194,7 +194,7 @@ def _hosts() -> tuple[Panel, ...]:
             "Disk used",
             "max by (host) (host:filesystem_used:percent)",
             f"The fullest file system of each host. Over {threshold('HostDiskFilling', 'medium')} %: click the host, "
-            "then docker system df and journalctl --disk-usage on it.",
+            "then docker system df and sudo journalctl --disk-usage on it.",
             disk_full(),
         ),
     )

@@ -200,7 +200,10 @@ def test_what_sends_alerts_is_watched_in_a_group_that_tells_for_all_of_it(contex
 
 
 def test_in_another_language_it_is_the_same_group_with_other_names(context: MakeContext) -> None:
-    english, korean = (alerting_path(context({"language": language}), ["slack"]) for language in ("en", "ko"))
+    settings = {"runbook_url": "https://example.com/runbooks/"}
+    english, korean = (
+        alerting_path(context({**settings, "language": language}), ["slack"]) for language in ("en", "ko")
+    )
     names = [monitor.pop("name") for monitor in korean]
     assert names == ["알림 경로", "알림 경로: 하트비트", "알림 경로: Prometheus", "알림 경로: Alertmanager"]
     assert korean == [{key: value for key, value in monitor.items() if key != "name"} for monitor in english]

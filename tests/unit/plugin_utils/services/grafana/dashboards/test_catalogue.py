@@ -278,6 +278,12 @@ def test_every_panel_says_what_to_do(full: Context) -> None:
             assert named or LEADS.search(text), (dashboard.uid, panel.title, text)
 
 
+def test_panels_read_the_journal_as_root(full: Context) -> None:
+    """A login outside group adm sees only its own lines."""
+    words = " ".join(panel.description for each in dashboards(full) for panel in panels(each))
+    assert {*re.findall(r"(\S+) (?:journalctl|dmesg)\b", words)} == {"sudo"}
+
+
 def test_runbooks_and_settings_that_panels_name_exist(full: Context) -> None:
     words = " ".join(panel.description for each in dashboards(full) for panel in panels(each))
     named = set(re.findall(r"\balert ([A-Z]\w+)", words)) | set(re.findall(r"\b([A-Z]\w+) has the runbook", words))
