@@ -118,7 +118,7 @@ _UNITS = {"count": "", "seconds": "s", "bytes": "B", "ratio": "%", "percent": "%
 
 
 def _kpis(apps: list[App]) -> dict[str, dict[str, str]]:
-    """{name of its query: {"app", "title", "unit", "series", "factor"}} of the figures of the business that apps declare."""
+    """{name of its query: {"app", "title", "unit", "series", "factor"}} of the apps' KPIs that are one number."""
     return {
         f"{app.name} {kpi.name}": {
             "app": app.name,
