@@ -344,6 +344,8 @@ _FILES = {
     "budget": {"en": "Objectives of apps", "ko": "앱의 목표(SLO)"},
     "anomaly": {"en": "Unusual requests of apps", "ko": "평소와 다른 앱의 요청 수"},
     "signals": {"en": "What apps export of their business", "ko": "앱이 제공하는 비즈니스 지표"},
+    "kpi": {"en": "KPIs, with the bounds that a team declares", "ko": "KPI(임계값은 팀에서 설정)"},
+    "query_exporter": {"en": "KPIs without an answer", "ko": "조회되지 않는 KPI"},
     "probes": {"en": "Addresses and health endpoints", "ko": "주소와 헬스 체크"},
     "sentry": {"en": "Sentry", "ko": "Sentry"},
     "uptime": {"en": "Monitors of Uptime Kuma", "ko": "Uptime Kuma 모니터"},

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOP: dict[str, Any]
 WORKER: dict[str, Any]
 SHOP, WORKER = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/apps.yml").read_text())["crowsnest_apps"]
+SHOP_IMAGE = "crowsnest/lab-shop:1"
 SHOP_COMPOSE = "docker compose --file /srv/shop/compose.yaml"
 ZONE = ZoneInfo("Asia/Seoul")
 # {name: kind} of Uptime Kuma's monitors.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import host_program
+from ansible_collections.crowsnest.core.plugins.plugin_utils.filters import host_program
 
 DOCUMENTATION = r"""
 name: host_program
@@ -36,19 +36,26 @@ options:
     description: What the program must know, C(textfile_directory), the folder in which node exporter looks for files.
     type: dict
     required: true
+  context:
+    description:
+      - The plan and the declaration of this run, as the text C(context) of the plan, for a program whose settings are
+        made of them.
+    type: str
+    required: true
 """
 
 EXAMPLES = r"""
 - name: Say what is left to do
   ansible.builtin.debug:
-    msg: "{{ name | crowsnest.core.host_program(host.service_manager, host.files, host.units, settings) }}"
+    msg: "{{ name | crowsnest.core.host_program(host.service_manager, host.files, host.units, settings, '') }}"
 """
 
 RETURN = r"""
 _value:
   description:
-    - C(files) that are missing or differ, path to text; the C(directory) of the program; C(timers) to start, name to
-      path. All is done when C(files) and C(timers) are empty.
+    - C(todo), the file of tasks of the role host_program that does it, empty when all is done.
+    - C(files) that are missing or differ, path to text; the C(directory) of the program; C(timers) to start, or to
+      stop, name to path; paths that are C(gone) when the program is no longer declared.
   type: dict
 """
 

@@ -29,6 +29,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Kept
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import environment, projects, tags
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import HOST_PROGRAMS, work
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import backup as crowsnest_backup
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import (
@@ -211,6 +212,20 @@ def backup_program(context: str, host: str, found: Mapping[str, Any]) -> dict[st
         ],
         "packages": [] if found["cron"] else ["cron"],
     }
+
+
+def host_program(
+    name: str,
+    service_manager: str,
+    files: Mapping[str, str],
+    units: work.Units,
+    settings: Mapping[str, str],
+    context: str,
+) -> work.Work:
+    """What is left to do for a native program on a host; `context` is empty for one that needs nothing of it."""
+    make = HOST_PROGRAMS[str(name)].settings
+    own = make(context_of(context)) if make else None
+    return work.host_program(str(name), service_manager, files, units, settings, own)
 
 
 def app_files(context: str, host: str, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 from urllib.parse import parse_qs
 
 from generated import alertmanager, write
+from posted import posted
 from programs import until
 from smtp_catcher import relay
 
@@ -22,40 +18,6 @@ ALERT = {
     "labels": {"alertname": "QueueTooLong", "severity": "critical", "test": "true", "queue": "@everyone <eu>"},
     "annotations": {"summary": "주문\r\nBcc: x@example.com 대기열 orders", "description": "*12* 건"},
 }
-
-
-class Posted(ThreadingHTTPServer):
-    """Keeps what is posted."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Keep)
-        self.bodies: list[str] = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-class _Keep(BaseHTTPRequestHandler):
-    server: Posted
-
-    def do_POST(self) -> None:
-        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        answer = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing on the terminal."""
-
-
-@contextmanager
-def posted() -> Iterator[Posted]:
-    with Posted() as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        yield server
-        server.shutdown()
 
 
 def test_a_mail_relay_without_tls_gets_a_mail_whose_subject_is_one_line(tmp_path: Path) -> None:

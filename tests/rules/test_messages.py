@@ -385,13 +385,15 @@ def test_a_value_in_the_link_to_a_silence_is_json_as_alertmanagers_page_demands(
 
 # Page in Grafana: the alerts that lead there.
 PAGES: dict[str, str] = {
-    "stack": "AlertingPathAlive Alertmanager.+ Prometheus.+ Metabase.+ MonitorsMissing ContainerNotRunning",
+    "stack": "AlertingPathAlive Alertmanager.+ Prometheus.+ Metabase.+ MonitorsMissing ContainerNotRunning "
+    "WeeklyReportMissing",
     "probes": "Probe.+ Certificate.+",
     "batch-jobs": "PushSilent JobSilent QueueLong CeleryWorkerMissing",
     "uptime": "MonitorDown MonitorCertificateExpiry",
     "backups": "Backup.+",
     "postgresql": "Postgres.+",
     "redis": "Redis.+ QueueUnreadable",
+    "business": "Kpi.+",
     "app-shop": "App.+ Sentry.+",
     "containers": "Container(OutOfMemory|Restarting|MemoryHigh|MetricsStale)",
     "host": "Host.+ NodeExporterDown",

@@ -134,6 +134,8 @@ SHOP: dict[str, Any] = {
         },
     ],
     "pushgateway": {"nightly-import": "1h"},
+    "weekly_report": {},
+    "receivers": [{"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x"}],
     "sentry": {"organization": "acme", "token": "sntryu_x", "slack_channel": "#errors"},
 }
 TOLD = {
@@ -373,6 +375,9 @@ ROUTES = {
     "alertname=OrdersStopped severity=page": "high",
     "alertname=OrdersStopped": "high",
     "alertname=AlertingPathAlive severity=none": "heartbeat",
+    "alertname=BackupDone severity=none crowsnest_alert=true": "notice",
+    "alertname=WeeklyReport severity=none crowsnest_alert=true": "report",
+    "alertname=WeeklyReport severity=none": "high",
     "alertname=TestAlert test=true severity=critical": "critical",
     "alertname=TestAlert test=true severity=high": "high",
     "alertname=TestAlert test=true severity=medium": "medium",

@@ -1,4 +1,4 @@
-"""The role host_program by way of the role container_metrics: what it writes, predicts and leaves alone."""
+"""The role host_program by way of the roles that use it: what it writes, predicts, leaves alone and removes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from server_facts import FACTS
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import Work, host_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +30,7 @@ def work(manager: str) -> Work:
     return host_program("container_metrics", manager, {}, {}, {"textfile_directory": TEXTFILES})
 
 
-def play(folder: Path, manager: str, *words: str, **variables: Any) -> str:
+def play(folder: Path, manager: str, *words: str, role: str = "container_metrics", **variables: Any) -> str:
     """What Ansible says of a run of the role; `variables` override its own."""
     wanted = {
         "ansible_python_interpreter": sys.executable,
@@ -37,7 +39,7 @@ def play(folder: Path, manager: str, *words: str, **variables: Any) -> str:
         **variables,
     }
     playbook, given = folder / "play.yml", folder / "variables.json"
-    playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "roles": ["container_metrics"]}]))
+    playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "roles": [role]}]))
     given.write_text(json.dumps(wanted))
     command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", f"@{given}", str(playbook), *words]
     environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "0"}
@@ -55,9 +57,11 @@ def changed(said: str) -> int:
 def below(root: Path, wanted: Work) -> Work:
     """The same work with every path below a folder of the test."""
     return Work(
+        todo=wanted["todo"],
         directory=f"{root}{wanted['directory']}",
         files={f"{root}{path}": text for path, text in wanted["files"].items()},
         timers={},
+        gone=[f"{root}{path}" for path in wanted["gone"]],
     )
 
 
@@ -91,3 +95,35 @@ def test_the_folder_comes_from_the_plan(tmp_path: Path) -> None:
     elsewhere = {"node_exporter": {"textfile_directory": "/srv/other"}}
     said = play(tmp_path, "sysvinit", "--check", files=work("sysvinit")["files"], __crowsnest_plan=elsewhere)
     assert re.findall(r"changed: .*item=(.*)\)", said) == ["/etc/cron.d/crowsnest-container-metrics"]
+
+
+def test_a_program_that_is_no_longer_declared_is_removed(tmp_path: Path) -> None:
+    known = ("sysvinit", {}, {}, {"textfile_directory": TEXTFILES})
+    root, there = tmp_path / "root", below(tmp_path / "root", host_program("weekly_report", *known, {}))
+    for path in [*there["files"], f"{root}{TEXTFILES}/crowsnest-weekly-report.prom", f"{root}{TEXTFILES}/own.prom"]:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("x")
+    files = {path.removeprefix(str(root)): "x" for path in there["files"]}
+    wanted = host_program("weekly_report", "sysvinit", files, {}, known[3])
+    work_left = {"weekly_report_context": "", "__host_program_work": below(root, wanted)}
+    said = play(tmp_path, "sysvinit", role="weekly_report", **work_left)
+    assert changed(said) == 1
+    assert [path for path in root.rglob("*") if path.is_file()] == [root / TEXTFILES[1:] / "own.prom"]
+
+
+def context_text(**declared: Any) -> str:
+    variables = {f"crowsnest_{name}": value for name, value in declared.items()}
+    hostvars = {"web1": {"preflight_look": {"host": FACTS}}}
+    return str(filters.plan(variables, "web1", ["web1"], hostvars, "/nowhere", "/nowhere")["context"])
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_the_weekly_message_costs_no_task_unless_something_is_left_to_do(tmp_path: Path, declared: bool) -> None:
+    slack = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x"}
+    context = context_text(**({"weekly_report": {}, "receivers": [slack]} if declared else {}))
+    known: Any = ({}, {}, {"textfile_directory": TEXTFILES}, context)
+    files = filters.host_program("weekly_report", "sysvinit", *known)["files"]
+    assert bool(files) == declared
+    variables = {"weekly_report_context": context, "files": files}
+    said = play(tmp_path, "sysvinit", role="weekly_report", **variables)
+    assert re.search(r"ok=1 +changed=0 .*skipped=1 ", said)

@@ -178,6 +178,12 @@ def test_a_service_that_ended_well_is_a_fault_too_and_its_database_is_closed(lab
     assert "uptime_kuma is exited with exit code 0" in one_line(run.output)
 
 
+def test_what_runs_and_is_not_declared_is_a_block_to_copy(found: Any) -> None:
+    assert "On lab1: stray (" in found.output
+    assert "- name: stray" in found.output
+    assert "shop-web-1 (" not in found.output
+
+
 @pytest.mark.parametrize("what", FAULTS)
 def test_one_run_puts_it_right_or_tells_it_again(story: Story, what: str) -> None:
     found = failures(story.run)

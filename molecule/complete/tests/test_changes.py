@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import requests
 from complete.declared import one_line, shop_with
 
 MANAGED = "/opt/crowsnest /etc/docker /etc/default/prometheus-node-exporter"
@@ -56,6 +57,21 @@ def test_a_broken_rule_file_leaves_the_old_configuration_in_force(lab: Any, serv
     assert server.check_output(STATE) == before
     names = [group["name"] for group in rules]
     assert [group["name"] for group in lab.get("prometheus", "/api/v1/rules")["data"]["groups"]] == names
+
+
+def test_the_pages_follow_the_language(lab: Any, kuma_login: Any, metabase_login: Any, secret: Any) -> None:
+    run = lab.play(crowsnest_language="ko")
+    assert run.status == 0, run.output
+    assert "알림 수신처" in run.output
+    login = ("admin", secret("grafana_admin_password"))
+    found = requests.get(f"{lab.url('grafana')}/api/search", {"type": "dash-db"}, auth=login, timeout=10).json()
+    titles = {each["uid"]: each["title"] for each in found}
+    assert (titles["overview"], titles["business"], titles["app-shop"]) == ("전체 현황", "비즈니스", "앱 shop")
+    assert "일별 매출" in metabase_login().cards()
+    with kuma_login() as kuma:
+        assert "알림 경로: 하트비트" in {monitor["name"] for monitor in kuma.get_monitors()}
+    again = lab.play(crowsnest_language="ko")
+    assert again.recap["changed"] == 0, again.output
 
 
 # A declaration with many mistakes, and what the refusal must say of each.

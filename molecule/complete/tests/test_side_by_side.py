@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from complete.declared import SHOP_COMPOSE
+from complete.declared import SHOP_COMPOSE, SHOP_IMAGE
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Courses:
         """First its database is down, then all of it: {what: what was seen}."""
         self.wait_for_well_shop()
         seen = self.stopped_database()
+        self.deploy()
         self.wait_for_well_shop()
         return seen | self.stopped_app()
 
@@ -62,6 +63,20 @@ class Courses:
             self.server.check_output(f"{SHOP_COMPOSE} start web")
         resolved = self.eventually(lambda: self.lab.messages(stopped, "Resolved: shop: no metrics"), 180)
         return {"seconds": told[0]["received"] - stopped, "message": told[0], "resolved": resolved[0]}
+
+    def deploy(self) -> None:
+        """The shop's web gets a new image of the old name; back when that is recorded."""
+        begun = time.time()
+        image = f"FROM {SHOP_IMAGE}\nLABEL release={begun}\n"
+        self.server.check_output(f"printf '{image}' | docker build --quiet --tag {SHOP_IMAGE} - 2>&1")
+        self.server.check_output(f"{SHOP_COMPOSE} up --detach web 2>&1")
+        self.eventually(lambda: self.lab.query(f'app:deployed:time_seconds{{app="shop", part="web"}} > {begun}'), 120)
+
+    def weekly_message(self) -> dict[str, Any]:
+        """The message of the week, sent now by hand."""
+        begun = time.time()
+        self.server.check_output("python3 /opt/crowsnest/weekly_report/weekly_report.py --now")
+        return dict(self.eventually(lambda: self.lab.messages(begun, "Week of development"), 60)[0])
 
     def silent_job(self) -> None:
         """Cron does not run the job any more; then it does again."""
@@ -112,7 +127,7 @@ class Courses:
         return run, {title(message) for message in self.lab.messages(begun, "[TEST]")}
 
 
-COURSES = ("broken_shop", "silent_job", "restart_loop", "heartbeats", "alerts_on_trial")
+COURSES = ("broken_shop", "silent_job", "restart_loop", "heartbeats", "alerts_on_trial", "weekly_message")
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +155,15 @@ def test_a_stopped_app_is_reported_within_a_minute_and_then_resolved(results: An
     for part in ("app shop", "host lab1", "Since:", "KST", "Value: up = 0", "/AppDown.md|Runbook>"):
         assert part in attachment(seen["message"])["text"]
     assert title(seen["resolved"]).startswith("✅")
+    assert "Deployed: image of web changed" in attachment(seen["message"])["text"]
+
+
+def test_the_message_of_the_week_arrives_with_every_part(results: Any) -> None:
+    message = results["weekly_message"].result()
+    text = attachment(message)["text"]
+    for part in ("Availability:", "Alerts, how", "Slowest pages", "KPIs", "Backups:", "Disks:", "Images older"):
+        assert part in text
+    assert "shop Orders today: " in text
 
 
 def test_a_database_that_is_down_is_named_by_its_component(results: Any) -> None:

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import yaml
+from complete.declared import SHOP
 
 
 def test_every_target_is_up(lab: Any, eventually: Any) -> None:
@@ -25,6 +26,7 @@ def test_every_target_is_up(lab: Any, eventually: Any) -> None:
         "redis_exporter",
         "postgres_exporter",
         "pushgateway",
+        "query_exporter",
         "uptime_kuma",
         "service_probe",
         "node",
@@ -104,6 +106,17 @@ def test_exporters_and_the_batch_job_tell_of_the_shop(lab: Any, eventually: Any)
         'shop_stock_report_products{job="stock-report"} > 0',
     ):
         eventually(lambda question=question: lab.query(question), 90)
+
+
+def test_every_kpi_of_the_shop_has_a_value(lab: Any, eventually: Any) -> None:
+    for kpi in SHOP["kpis"]:
+        some = ", ".join(['app="shop"', 'host="lab1"', *(f'{label}!=""' for label in kpi.get("labels", []))])
+        eventually(lambda question=f"kpi_{kpi['name']}{{{some}}}": lab.query(question), 90)
+    assert len(lab.query("kpi_revenue_by_region")) >= 5
+
+
+def test_a_kpi_is_what_the_app_itself_counts(lab: Any, eventually: Any) -> None:
+    eventually(lambda: lab.query('kpi_out_of_stock == on (app) shop_products{state="out_of_stock"}'), 360)
 
 
 def test_the_loaded_configuration_is_the_written_one(lab: Any, server: Any) -> None:

@@ -25,6 +25,8 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
 HEARTBEAT_ALERT = "AlertingPathAlive"
 # It tells of a success (files/rules/backup.yml).
 NOTICE_ALERT = "BackupDone"
+# The weekly message, which its program posts to Alertmanager itself (files/weekly_report).
+REPORT_ALERT = "WeeklyReport"
 # Alerts of crowsnest's own that are no faults.
 NO_FAULTS = (HEARTBEAT_ALERT, NOTICE_ALERT)
 DELIVERY_ALERT = "AlertmanagerNotificationsFailing"

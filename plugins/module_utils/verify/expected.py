@@ -175,7 +175,8 @@ class OfServices(TypedDict, total=False):
 class Expected(OfServices):
     """Parameter `expected` of the module `verify`, with every key.
 
-    `host` is the server, `grafana_plugins` {id: version}. `checks` are decided on the controller.
+    `host` is the server, `grafana_plugins` {id: version}. `weekly_report` is when a weekly message comes, empty if none
+    is declared. `checks` are decided on the controller.
     """
 
     host: str
@@ -185,6 +186,7 @@ class Expected(OfServices):
     compose: ComposeProject
     grafana_plugins: dict[str, str]
     backups: list[Backup]
+    weekly_report: str
     analytics: list[Analytics]
     app_metrics: list[AppMetrics]
     custom_metrics: list[CustomMetric]

@@ -67,6 +67,7 @@ def questions(window_seconds: int) -> dict[str, str]:
         "disk": "host:filesystem_used:percent",
         "memory": "host:memory_used:percent",
         "skew": "host:clock_ahead:seconds",
+        "weekly report": "time() - crowsnest_weekly_report_time_seconds",
         **BACKUP_QUESTIONS,
     }
 
@@ -233,6 +234,15 @@ def clock_checks(now: Now, answered: Sequence[Sample]) -> list[Check]:
     return area_checks("clock", now.alerts, skew) or [Check(PASS, "clock", detail)]
 
 
+def report_checks(now: Now, sent: Sequence[Sample]) -> list[Check]:
+    """The last weekly message; that none comes for too long is for its alert to tell."""
+    when = now.expected["weekly_report"]
+    if not when:
+        return []
+    last = f"the last message was sent {duration(sent[0].value)} ago" if sent else "no message was sent yet"
+    return [Check(PASS, "weekly", f"{last}; one comes every {when}")]
+
+
 def _on_declared_hosts(now: Now, samples: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in samples if sample.labels["host"] in now.expected["hosts"]]
 
@@ -249,5 +259,6 @@ _CHECKS: tuple[tuple[str, tuple[str, ...], Callable[..., list[Check]]], ...] = (
     ("disk", ("disk",), disk_checks),
     ("memory", ("memory",), memory_checks),
     ("clock", ("skew",), clock_checks),
+    ("weekly", ("weekly report",), report_checks),
     ("backups", tuple(BACKUP_QUESTIONS), lambda now, *answers: backup_checks(now.expected["backups"], *answers)),
 )

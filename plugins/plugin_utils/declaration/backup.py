@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     AskedUrl,
@@ -15,20 +15,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
     Part,
     RefusalError,
     Strict,
+    switch,
 )
 
 Count = Annotated[int, Field(ge=0, le=1000)]
 
 
-def _switch(value: object) -> object:
-    """`false` and `true` instead of a mapping. An empty value in YAML is neither: it must not switch a backup off."""
-    if value is None:
-        raise ValueError("a mapping, or `false` for no backup")
-    return {} if value is True else None if value is False else value
-
-
 # With it, `backup: false` is None.
-Switch = BeforeValidator(_switch, json_schema_input_type=bool | dict[str, object])
+Switch = switch("no backup")
 
 
 def _recipient(text: str) -> str:

@@ -77,6 +77,11 @@ class Kpi(Strict):
         return self
 
     @property
+    def title(self) -> str:
+        """`revenue_today` → "Revenue today"."""
+        return self.name.replace("_", " ").capitalize()
+
+    @property
     def every_seconds(self) -> int:
         """Seconds from one question to the next."""
         return duration_seconds(self.every)

@@ -48,6 +48,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
     TimeZone,
     Weekdays,
     duration_seconds,
+    switch,
 )
 
 _OWN_RUNBOOKS = "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks"
@@ -67,6 +68,23 @@ class OfficeHours(Strict):
         if self.start >= self.end:
             raise ValueError("`start` must be before `end`")
         return self
+
+
+class WeeklyReport(Strict):
+    """When the weekly message comes, and what it tells of. `true` or `{}` takes all defaults."""
+
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
+        "monday", description="The day."
+    )
+    at: Clock = Field(
+        "09:00", description="Hour:minute in the time zone, in quotes. A message that was missed is sent later."
+    )
+    image_days: int = Field(90, ge=1, le=3650, description="Images of containers that are older are listed.")
+
+    @property
+    def when(self) -> str:
+        """`Monday 09:00`."""
+        return f"{self.weekday.capitalize()} {self.at}"
 
 
 def _scrape_interval(text: str) -> str:
@@ -212,6 +230,11 @@ class Declaration(Strict):
     )
     repeat_after: Annotated[Duration, AfterValidator(_repeat_guard)] = Field(
         "10m", description="An alert that keeps firing is repeated no sooner than this; lower severities later."
+    )
+    weekly_report: Annotated[WeeklyReport | None, switch("no weekly message")] = Field(
+        None,
+        description="A message once a week to the receivers of type slack, discord, email and sns that get alerts of "
+        "severity low: availability, what fired, slow pages, KPIs, backups, disks, old images. Default: none.",
     )
     office_hours: OfficeHours = Field(OfficeHours(), description="When low alerts may arrive.")
     secrets_directory: Folder | None = Field(

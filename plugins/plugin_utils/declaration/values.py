@@ -222,6 +222,20 @@ def _mail_address(text: str) -> str:
     return text
 
 
+def switch(off: str) -> BeforeValidator:
+    """Takes `false`, which means `off`, and `true` instead of a mapping; `false` becomes None.
+
+    An empty value in YAML is neither: it must not switch anything off.
+    """
+
+    def judge(value: object) -> object:
+        if value is None:
+            raise ValueError(f"a mapping, or `false` for {off}")
+        return {} if value is True else None if value is False else value
+
+    return BeforeValidator(judge, json_schema_input_type=bool | dict[str, object])
+
+
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 

@@ -7,14 +7,19 @@ A program runs without a container, with the Python of the host. Its files are i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import config_directory
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, HEADER
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
 UNITS_DIRECTORY = "/etc/systemd/system"
 CRON_DIRECTORY = "/etc/cron.d"
+# What a program reads beside it, where it depends on the declaration.
+SETTINGS_FILE = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Job:
 
     `name` makes the names of its units and of its cron file. `needs`: units without which it does not start; they are
     not started for it. `seconds` is how long it may take, `memory_mib` what it may use. `writes`: folders in which it
-    may write. `capabilities` and `address_families`: systemd.exec(5).
+    may write. `capabilities` and `address_families`: systemd.exec(5). `loopback`: it speaks to services of its host.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Job:
     writes: tuple[str, ...]
     capabilities: tuple[str, ...]
     address_families: tuple[str, ...]
+    loopback: bool = False
 
     @property
     def unit(self) -> str:
@@ -81,11 +87,17 @@ class Job:
 
 @dataclass(frozen=True)
 class HostProgram:
-    """`name` is that of its folder, below files/ and on the host; `sources` are the files in it."""
+    """`name` is that of its folder, below files/ and on the host; `sources` are the files in it.
+
+    `settings`, for one that is only there when it is declared, makes what its file SETTINGS_FILE says; None: it is not
+    declared. `metrics` is its file in the folder of node exporter, which goes when it goes.
+    """
 
     name: str
     sources: tuple[str, ...]
     jobs: tuple[Job, ...]
+    settings: Callable[[Context], dict[str, Any] | None] | None = None
+    metrics: str = ""
 
     @property
     def directory(self) -> str:
@@ -96,6 +108,11 @@ class HostProgram:
 def source_files(program: HostProgram) -> dict[str, str]:
     """{absolute path: text} of the program itself."""
     return {f"{program.directory}/{name}": (FILES / program.name / name).read_text() for name in program.sources}
+
+
+def settings_file(program: HostProgram, settings: Mapping[str, Any]) -> dict[str, str]:
+    """{absolute path: text} of its settings; they hold no secret."""
+    return {f"{program.directory}/{SETTINGS_FILE}": json.dumps(settings, indent=1, ensure_ascii=False) + "\n"}
 
 
 def job_files(program: HostProgram, job: Job, service_manager: str, settings: Settings) -> dict[str, str]:
@@ -128,7 +145,7 @@ SyslogLevel=err
 LogLevelMax=notice
 NoNewPrivileges=yes
 CapabilityBoundingSet={" ".join(job.capabilities)}
-PrivateNetwork=yes
+{_network(job)}
 PrivateTmp=yes
 ProtectHome=yes
 ProtectSystem=strict
@@ -138,6 +155,10 @@ MemoryDenyWriteExecute=yes
 LockPersonality=yes
 """
     )
+
+
+def _network(job: Job) -> str:
+    return "IPAddressDeny=any\nIPAddressAllow=localhost" if job.loopback else "PrivateNetwork=yes"
 
 
 def _needs(job: Job) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.references
     app_mistakes,
     history_mistakes,
     receiver_mistakes,
+    report_mistakes,
     service_mistakes,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.rules import own_rule_mistakes
@@ -41,6 +42,7 @@ def declaration_mistakes(
         *history_mistakes(variables),
         *alert_mistakes(disabled),
         *receiver_mistakes(variables.get("crowsnest_receivers")),
+        *report_mistakes(variables),
         *uptime_mistakes(variables),
         *own_rule_mistakes(entries(variables.get("crowsnest_rule_files")), entries(disabled), inventory_dir),
         *business_mistakes(variables, groups, inventory_dir),

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pydantic import BaseModel
+
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
+    DiscordReceiver,
+    EmailReceiver,
+    SlackReceiver,
+    SnsReceiver,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.redis import Redis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
@@ -165,6 +173,31 @@ def alert_mistakes(disabled: Any) -> Iterator[str]:
         if name not in known:
             close = nearest(str(name), known)
             yield f"crowsnest_disabled_alerts[{index}]: {shown(name)} is not a known alert.{close}"
+
+
+def report_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+    """A weekly message that nobody gets would be missed by nobody."""
+    receivers = [mapping(receiver) for receiver in entries(variables.get("crowsnest_receivers"))]
+    wanted = variables.get("crowsnest_weekly_report")
+    if wanted in (None, False) or any(_gets_report(receiver) for receiver in receivers):
+        return
+    yield (
+        "crowsnest_weekly_report: no receiver gets it. Allowed: with a receiver in crowsnest_receivers of type slack, "
+        "discord, email or sns whose `severities` have low among them."
+    )
+
+
+_TOLD_WEEKLY: dict[str, type[BaseModel]] = {
+    "slack": SlackReceiver,
+    "discord": DiscordReceiver,
+    "email": EmailReceiver,
+    "sns": SnsReceiver,
+}
+
+
+def _gets_report(receiver: Mapping[str, Any]) -> bool:
+    model = _TOLD_WEEKLY.get(str(receiver.get("type")))
+    return model is not None and "low" in entries(receiver.get("severities", model.model_fields["severities"].default))
 
 
 def receiver_mistakes(receivers: Any) -> Iterator[str]:

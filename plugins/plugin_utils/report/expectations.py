@@ -78,6 +78,7 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
             {"app": job.name, "host": job.host, "drill": job.drill != "never"}
             for job in backup_jobs(context.declaration, context.server)
         ],
+        "weekly_report": weekly.when if (weekly := context.declaration.weekly_report) else "",
         "analytics": [
             {
                 "app": app.name,

@@ -30,6 +30,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import Events, events
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import told_weekly
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import counts_exceptions
@@ -138,6 +139,7 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
             *_status_pages(context),
             "",
             *_alerts(context, inventory),
+            *_weekly(context),
             *_restorable(context, inventory),
             *_wired(context, inventory),
             *_exceptions(context),
@@ -219,6 +221,13 @@ def _alerts(context: Context, inventory: str) -> list[str]:
     if not declaration.heartbeat_url:
         lines.append("Nothing outside notices when alerting itself dies: declare crowsnest_heartbeat_url.")
     return lines
+
+
+def _weekly(context: Context) -> list[str]:
+    """When the weekly message comes, and to whom."""
+    weekly = context.declaration.weekly_report
+    names = ", ".join(receiver_name(item) for item in told_weekly(context.declaration))
+    return [f"Every {weekly.when} a summary goes to {names}."] if weekly else []
 
 
 def _exceptions(context: Context) -> list[str]:

@@ -30,6 +30,7 @@ NOT_ALONE = {
     "slack": "asks Slack, writes nothing",
     "stack": "starts all services",
     "verify": "asks all services",
+    "weekly_report": "writes nothing unless it is declared",
 }
 
 

@@ -11,7 +11,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import HEARTBEAT_ALERT, NOTICE_ALERT
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import (
+    HEARTBEAT_ALERT,
+    NOTICE_ALERT,
+    REPORT_ALERT,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SEVERITIES,
     DiscordReceiver,
@@ -72,6 +76,7 @@ def alertmanager_config(context: Context) -> dict[str, Any]:
             *({"name": severity, **_integrations(_wanting(declaration, severity))} for severity in SEVERITIES),
             {"name": "heartbeat", **_heartbeat(context)},
             {"name": "notice", **_integrations(_told_of_successes(declaration), send_resolved=False)},
+            {"name": "report", **_integrations(told_weekly(declaration), brief=True, send_resolved=False)},
         ],
     }
 
@@ -132,14 +137,17 @@ def _route(declaration: Declaration) -> dict[str, Any]:
                 "group_wait": "1s",
                 "routes": [{"matchers": [f'severity="{name}"'], "receiver": name} for name in SEVERITIES],
             },
-            # At any hour, once: it is over long before it would be repeated.
-            {
-                "matchers": [f'alertname="{NOTICE_ALERT}"', _OWN],
-                "receiver": "notice",
-                "group_by": ["..."],
-                "group_wait": "1s",
-                "repeat_interval": "24h",
-            },
+            # At any hour, once: each is over long before it would be repeated.
+            *(
+                {
+                    "matchers": [f'alertname="{alert}"', _OWN],
+                    "receiver": receiver,
+                    "group_by": ["..."],
+                    "group_wait": "1s",
+                    "repeat_interval": "24h",
+                }
+                for alert, receiver in ((NOTICE_ALERT, "notice"), (REPORT_ALERT, "report"))
+            ),
             *(_severity_route(severity, declaration) for severity in SEVERITIES),
             *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
         ],
@@ -283,15 +291,26 @@ def _told_of_successes(declaration: Declaration) -> list[Receiver]:
     return [receiver for receiver in _wanting(declaration, "low") if isinstance(receiver, read)]
 
 
-def _integrations(receivers: Iterable[Receiver], **options: Any) -> dict[str, list[dict[str, Any]]]:
-    """{"slack_configs": […], …} of the receivers, each with these options."""
+def told_weekly(declaration: Declaration) -> list[Receiver]:
+    """Those that get the weekly message: those that are told of successes, and SNS if it gets alerts of severity low.
+
+    When it comes is declared, and a phone shows its first line.
+    """
+    told = _told_of_successes(declaration)
+    return [item for item in _wanting(declaration, "low") if item in told or isinstance(item, SnsReceiver)]
+
+
+def _integrations(
+    receivers: Iterable[Receiver], brief: bool = False, **options: Any
+) -> dict[str, list[dict[str, Any]]]:
+    """{"slack_configs": […], …} of the receivers, each with these options. `brief`: SNS gets the title alone."""
     integrations: dict[str, list[dict[str, Any]]] = {}
     for receiver in receivers:
-        integrations.setdefault(f"{receiver.type}_configs", []).append({**_integration(receiver), **options})
+        integrations.setdefault(f"{receiver.type}_configs", []).append({**_integration(receiver, brief), **options})
     return integrations
 
 
-def _integration(receiver: Receiver) -> dict[str, Any]:
+def _integration(receiver: Receiver, brief: bool) -> dict[str, Any]:
     plain, body = title("plain"), text("plain")
     match receiver:
         case SlackReceiver():
@@ -321,7 +340,7 @@ def _integration(receiver: Receiver) -> dict[str, Any]:
                 "topic_arn": receiver.topic_arn,
                 "sigv4": {"region": region, **profile},
                 "subject": title("ascii"),
-                "message": f"{plain}\n{body}",
+                "message": plain if brief else f"{plain}\n{body}",
             }
         case EmailReceiver():
             return _email(receiver, plain, body)

@@ -62,6 +62,12 @@ def units(language: str) -> Mapping[str, str]:
     return dict(_words(language)["message"]["units"])
 
 
+def words_of_report(language: str) -> dict[str, Any]:
+    """Those of the weekly message; its numbers go where {names} are."""
+    words = _words(language)
+    return {**words["weekly_report"], "severity": words["message"]["severity"]}
+
+
 @cache
 def _words(language: str) -> Mapping[str, Any]:
     return dict(yaml_data((_MESSAGES / "words.yml").read_text())[language])
@@ -118,7 +124,7 @@ def _pages(context: Context) -> dict[str, str]:
         'eq .Labels.project "crowsnest"': '"stack"',
         of_containers: 'printf "containers?var-host=%s" (urlquery .Labels.host)',
         ".Labels.probe": '"probes"',
-        ".Labels.kpi": '"business"',
+        'eq .Labels.alertname "KpiOutOfRange"': '"business"',
         **({_is_one_of("app", apps): 'printf "app-%s" .Labels.app'} if apps else {}),
         ".Labels.host": 'printf "host?var-host=%s" (urlquery .Labels.host)',
     }

@@ -77,6 +77,7 @@ def rule_files(context: Context) -> dict[str, str]:
     groups["pushgateway.yml"] = [push_limits(context), *groups["pushgateway.yml"]]
     groups["containers.yml"] = [*groups["containers.yml"], deploy_series(context)]
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
+    groups["stack.yml"] = [*_declared_report(context), *groups["stack.yml"]]
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},
         **{
@@ -131,6 +132,14 @@ def _declared_backups(context: Context) -> dict[str, Any]:
         for host, count in jobs.items()
     ]
     return {"name": "backup_declared", "rules": rules}
+
+
+def _declared_report(context: Context) -> list[dict[str, Any]]:
+    """Records that a weekly message is declared, so that one that never comes is noticed."""
+    if context.declaration.weekly_report is None:
+        return []
+    labels = {"host": context.server, "environment": context.declaration.environment}
+    return [{"name": "stack_report_declared", "rules": [recorded("report:declared:info", "vector(1)", **labels)]}]
 
 
 def _finished(groups: Sequence[Mapping[str, Any]], context: Context) -> list[dict[str, Any]]:

@@ -26,17 +26,12 @@ def kpi_panels(app: App) -> tuple[Panel, ...]:
     return tuple(_panel(app, kpi) for kpi in sorted(app.kpis, key=lambda kpi: bool(kpi.labels)))
 
 
-def kpi_title(name: str) -> str:
-    """`revenue_today` → "Revenue today"."""
-    return name.replace("_", " ").capitalize()
-
-
 def _panel(app: App, kpi: Kpi) -> Panel:
     metric, (base, thresholds) = kpi.metric, _colors(kpi)
     legend = ", ".join(f"{{{{{label}}}}}" for label in kpi.labels)
     alert = " Red: alert KpiOutOfRange has the runbook." if kpi.alert else ""
     return Panel(
-        kpi_title(kpi.name),
+        kpi.title,
         f"{kpi.description.rstrip('.')}. KPI {kpi.name}, asked every {kpi.every}.{alert} None although there should be "
         "one: alert KpiUnreadable has the runbook.",
         "timeseries" if kpi.labels else "stat",

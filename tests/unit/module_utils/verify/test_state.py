@@ -21,6 +21,7 @@ EXPECTED = {
     "certificates": {},
     "hosts": ["web1", "web2"],
     "backups": [{"app": "shop", "host": "web1", "drill": True}],
+    "weekly_report": "",
     "targets": [TARGET, {"app": "shop", "probe": "redis"}, {"app": "", "probe": ""}],
 }
 # Answers of a host on which all is well.
@@ -258,6 +259,14 @@ def test_a_heartbeat_counts_since_the_configuration_in_force() -> None:
     assert "PASS heartbeat: delivered 2 time(s) in the last 2 min" in lines({"heartbeats": [sample(2)]}, age=140)
     assert '{receiver_name="heartbeat"}[140s]' in state.questions(140)["heartbeats"]
     assert '{receiver_name="heartbeat"}[300s]' in state.questions(3600)["heartbeats"]
+
+
+def test_the_last_weekly_message_is_named_where_one_is_declared() -> None:
+    declared = {"weekly_report": "Monday 09:00"}
+    assert "PASS weekly: no message was sent yet; one comes every Monday 09:00" in lines({}, declared)
+    sent = {"weekly report": [sample(3 * DAY)]}
+    assert "PASS weekly: the last message was sent 3 d ago; one comes every Monday 09:00" in lines(sent, declared)
+    assert not [line for line in lines(sent) if " weekly" in line]
 
 
 def test_a_refused_question_leaves_the_other_checks() -> None:

@@ -96,16 +96,18 @@ def work(manager: str, files: dict[str, str], units: dict[str, dict[str, bool]] 
 @per_manager
 def test_a_fresh_host_gets_the_program_and_what_starts_it(manager: str) -> None:
     assert work(manager, {}, {}) == {
+        "todo": "put_right",
         "directory": "/opt/crowsnest/container_metrics",
         "files": complete(manager),
         "timers": {TIMER: f"{UNITS}/{TIMER}"} if manager == "systemd" else {},
+        "gone": [],
     }
 
 
 @per_manager
 def test_nothing_is_left_to_do_where_all_is_there_and_runs(manager: str) -> None:
     left = work(manager, complete(manager))
-    assert (left["files"], left["timers"]) == ({}, {})
+    assert (left["todo"], left["files"], left["timers"]) == ("", {}, {})
 
 
 # What differs on a host with systemd makes its timer start again.
@@ -128,7 +130,74 @@ UNIT_FAULTS: dict[str, dict[str, dict[str, bool]]] = {
 @pytest.mark.parametrize("fault", UNIT_FAULTS)
 def test_a_timer_that_does_not_run_as_its_files_say_is_started(fault: str) -> None:
     left = work("systemd", complete("systemd"), UNIT_FAULTS[fault])
-    assert (left["files"], left["timers"]) == ({}, {TIMER: f"{UNITS}/{TIMER}"})
+    assert (left["todo"], left["files"], left["timers"]) == ("put_right", {}, {TIMER: f"{UNITS}/{TIMER}"})
+
+
+# --- a program that is there only when it is declared ---
+
+WEEKLY = "/opt/crowsnest/weekly_report"
+WEEKLY_UNITS = [f"crowsnest-weekly-report.{kind}" for kind in ("timer", "service")]
+WEEKLY_SERVICE = f"""\
+{MADE}[Unit]
+Description=Weekly message about hosts and apps
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 {WEEKLY}/weekly_report.py /srv/metrics
+TimeoutStartSec=240
+MemoryMax=64M
+Nice=10
+IOSchedulingClass=idle
+SyslogLevel=err
+LogLevelMax=notice
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_DAC_OVERRIDE
+IPAddressDeny=any
+IPAddressAllow=localhost
+PrivateTmp=yes
+ProtectHome=yes
+ProtectSystem=strict
+ReadWritePaths=/srv/metrics
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+MemoryDenyWriteExecute=yes
+LockPersonality=yes
+"""
+
+
+def weekly(manager: str, files: dict[str, str], own: dict[str, str] | None) -> Work:
+    units = {WEEKLY_UNITS[0]: RUNS[TIMER], WEEKLY_UNITS[1]: IDLE}
+    return host_program("weekly_report", manager, files, units, SETTINGS, own)
+
+
+@per_manager
+def test_a_declared_one_has_its_settings_beside_it_and_changes_with_them(manager: str) -> None:
+    made = weekly(manager, {}, {"at": "09:00"})
+    assert made["files"][f"{WEEKLY}/settings.json"] == '{\n "at": "09:00"\n}\n'
+    assert weekly(manager, made["files"], {"at": "09:00"})["todo"] == ""
+    assert list(weekly(manager, made["files"], {"at": "10:00"})["files"]) == [f"{WEEKLY}/settings.json"]
+
+
+def test_one_that_speaks_to_services_reaches_no_other_host() -> None:
+    assert weekly("systemd", {}, {})["files"][f"{UNITS}/{WEEKLY_UNITS[1]}"] == WEEKLY_SERVICE
+
+
+@per_manager
+def test_what_is_no_longer_declared_goes_with_its_metrics_and_its_folder_last(manager: str) -> None:
+    there = weekly(manager, {}, {})["files"]
+    left = weekly(manager, there, None)
+    assert (left["todo"], left["files"]) == ("remove", {})
+    own = {path for path in there if not path.startswith(WEEKLY)}
+    assert set(left["gone"]) == own | {"/srv/metrics/crowsnest-weekly-report.prom", WEEKLY}
+    assert left["gone"][-1] == WEEKLY
+    timer = {WEEKLY_UNITS[0]: f"{UNITS}/{WEEKLY_UNITS[0]}"}
+    assert left["timers"] == (timer if manager == "systemd" else {})
+    # Cut off before its folder went.
+    only_folder = {path: text for path, text in there.items() if path.startswith(WEEKLY)}
+    assert weekly(manager, only_folder, None)["gone"][-1] == WEEKLY
+
+
+def test_where_it_never_was_nothing_is_left_to_do() -> None:
+    assert weekly("systemd", {}, None) == {"todo": "", "directory": WEEKLY, "files": {}, "timers": {}, "gone": []}
 
 
 @per_program
@@ -141,7 +210,7 @@ def test_the_list_names_a_program_by_its_own_name_and_its_files_exist(name: str)
 @per_program
 @per_manager
 def test_everything_that_a_program_writes_or_starts_is_read_before(name: str, manager: str) -> None:
-    left = host_program(name, manager, {}, {}, SETTINGS)
+    left = host_program(name, manager, {}, {}, SETTINGS, {} if HOST_PROGRAMS[name].settings else None)
     read = facts_to_read(["monitored", "server"])
     assert set(left["files"]) <= set(read["files"]) and set(left["timers"]) <= set(read["units"])
     assert set(paths_of(HOST_PROGRAMS[name])) <= set(read["files"])
@@ -204,8 +273,13 @@ def test_what_a_run_decides_by_is_read_on_the_server() -> None:
             f"{UNITS}/{SERVICE}",
             f"{UNITS}/{TIMER}",
             CRON,
+            f"{WEEKLY}/weekly_report.py",
+            f"{WEEKLY}/settings.json",
+            f"{UNITS}/{WEEKLY_UNITS[1]}",
+            f"{UNITS}/{WEEKLY_UNITS[0]}",
+            "/etc/cron.d/crowsnest-weekly-report",
         ],
-        "units": [TIMER, SERVICE],
+        "units": [TIMER, SERVICE, *WEEKLY_UNITS],
         "released_apps": {},
         "prometheus_url": "http://127.0.0.1:9090",
         "measured_apps": [],

@@ -319,6 +319,25 @@ LINES: list[tuple[dict[str, Any], str]] = [
         {"receivers": [SLACK, SLACK]},
         "crowsnest_receivers: 2 receivers are called 'slack'. Give each a `name` of its own.",
     ),
+    *(
+        (
+            {"weekly_report": {}, "receivers": told},
+            "crowsnest_weekly_report: no receiver gets it. Allowed: with a receiver in crowsnest_receivers of type "
+            "slack, discord, email or sns whose `severities` have low among them.",
+        )
+        for told in ([], [{**SLACK, "severities": ["critical"]}], [{"type": "webhook", "url": "https://example.com/"}])
+    ),
+    (
+        {"weekly_report": None, "receivers": [SLACK]},
+        "crowsnest_weekly_report: an empty value does not fit. Allowed: a mapping, or `false` for no weekly message. A "
+        "message once a week to the receivers of type slack, discord, email and sns that get alerts of severity low: "
+        "availability, what fired, slow pages, KPIs, backups, disks, old images. Default: none.",
+    ),
+    (
+        {"weekly_report": {"weekday": "mon"}, "receivers": [SLACK]},
+        "crowsnest_weekly_report.weekday: 'mon' does not fit. Did you mean `monday`? Allowed: 'monday', 'tuesday', "
+        "'wednesday', 'thursday', 'friday', 'saturday' or 'sunday'. The day.",
+    ),
     # backups
     (
         app(backup={"remote": "offsite"}, database={"name": "shop"}),

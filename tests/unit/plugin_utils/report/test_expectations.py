@@ -414,7 +414,7 @@ def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, An
     analytics = {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]}
     kpis = [{"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}]
     app = {**SHOP, "database": database, "analytics": analytics, "custom_metrics": [CAMPAIGNS], "kpis": kpis}
-    declared = {"apps": [app], "grafana_plugins": {"a-panel": "1.0.0"}}
+    declared = {"apps": [app], "grafana_plugins": {"a-panel": "1.0.0"}, "weekly_report": {}}
     told = {"receivers": [SLACK], "heartbeat_url": "https://hc.example.com/ping"}
     host = {"registry": REGISTRY, "silent": ("web2",), "ports": {"5432": ["0.0.0.0"]}}
     found = expect(declared | told, hosts=("web1", "web2"), **host)

@@ -188,6 +188,14 @@ def test_it_says_who_tells_exceptions(
     assert [line for line in found if line.startswith("Exceptions")] == [f"Exceptions of shop are told by {voice}."]
 
 
+def test_it_says_when_the_weekly_message_comes_and_to_whom(context: MakeContext) -> None:
+    hook = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x"}
+    told = [{**hook, "name": "team"}, {**hook, "name": "night", "severities": ["critical"]}]
+    declared = {"weekly_report": {"weekday": "friday", "at": "17:30"}, "receivers": told}
+    assert "Every Friday 17:30 a summary goes to team." in report(context(declared), SERVER, "", "s")
+    assert "a summary goes" not in str(report(context({"receivers": told}), SERVER, "", "s"))
+
+
 def test_where_our_alert_is_disabled_or_sentry_is_not_asked_the_report_says_so(context: MakeContext) -> None:
     app = {"name": "shop", "env_file": "/srv/shop/.env", "sentry": {}, **DJANGO}
     made = {"shop": {"name": "shop", "slug": "shop", "id": "2", "dsn": DSN, "alerts": "slack"}}

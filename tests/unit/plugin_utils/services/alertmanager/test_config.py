@@ -111,6 +111,18 @@ def test_a_success_is_told_where_people_read_never_where_a_phone_may_ring(config
     assert [item["send_resolved"] for items in found.values() for item in items] == [False] * 3
 
 
+def test_the_weekly_message_goes_there_too_and_its_title_to_a_phone_that_gets_low_alerts(config: MakeConfig) -> None:
+    every = [{**receiver, "severities": list(SEVERITIES)} for receiver in (SLACK, DISCORD, WEBHOOK, EMAIL, SNS)]
+    found = receivers(config(receivers=[*every, {**SLACK, "name": "night", "severities": ["critical"]}]))
+    report = found["report"]
+    assert {name: len(items) for name, items in report.items()} == dict.fromkeys(
+        ("slack_configs", "discord_configs", "email_configs", "sns_configs"), 1
+    )
+    assert [item["send_resolved"] for items in report.values() for item in items] == [False] * 4
+    assert report["sns_configs"][0]["message"] == '{{ template "crowsnest.title.plain" . }}'
+    assert found["low"]["sns_configs"][0]["message"] != report["sns_configs"][0]["message"]
+
+
 # (a service outside is declared, Uptime Kuma runs): the files with the addresses at which the heartbeat is posted
 HEARTBEATS: dict[tuple[bool, bool], list[str]] = {
     (True, True): ["heartbeat", "heartbeat_uptime_kuma"],

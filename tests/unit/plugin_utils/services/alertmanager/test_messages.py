@@ -26,7 +26,10 @@ def texts(words: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, str]
 
 
 def test_every_language_has_the_same_words_with_the_same_gaps() -> None:
-    gaps = {name: {place: re.findall("%[sd]", text) for place, text in texts(words)} for name, words in WORDS.items()}
+    gaps = {
+        name: {place: re.findall(r"%[sd]|\{\w+\}", text) for place, text in texts(words)}
+        for name, words in WORDS.items()
+    }
     assert len(gaps) == 2 and gaps["en"] == gaps["ko"]
 
 

@@ -143,6 +143,13 @@ def test_successes_are_told_unless_that_is_switched_off(context: MakeContext) ->
         assert ("BackupDone" in {rule.get("alert") for rule in rules}) == notices
 
 
+def test_a_weekly_message_is_missed_only_where_it_is_declared(context: MakeContext) -> None:
+    for declared in (True, False):
+        rules = rules_in(rule_files(context({"weekly_report": {}} if declared else {})))
+        found = [rule["labels"] for rule in rules if rule.get("record") == "report:declared:info"]
+        assert found == ([{"host": "web1", "environment": "production"}] if declared else [])
+
+
 def test_own_rule_files_are_copied_to_the_letter_where_prometheus_loads_them(
     context: MakeContext, tmp_path: Path
 ) -> None:

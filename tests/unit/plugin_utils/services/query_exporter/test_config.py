@@ -114,7 +114,7 @@ def test_numbers_come_first_in_the_declared_order_and_have_units_and_colours() -
     row, _ = business(made(app("shop", ALERTING, BY_REGION, ORDERS))).rows
     revenue, orders, by_region = row.panels
     assert [panel.title for panel in row.panels] == ["Revenue today", "Orders", "By region"]
-    assert [panel.kind for panel in row.panels] == ["stat", "timeseries", "stat"]
+    assert [panel.kind for panel in row.panels] == ["stat", "stat", "timeseries"]
     assert (revenue.unit, revenue.base, revenue.thresholds[0].value) == ("currency:financial:KRW ", "red", 50000)
     assert (by_region.base, by_region.thresholds[0].color) == ("green", "red")
     assert by_region.queries[0].legend == "{{region}}"
