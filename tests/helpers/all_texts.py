@@ -13,6 +13,7 @@ from typing import Any
 from contexts import context_of
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import Traffic
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import WEEKDAYS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import plan_table, report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
@@ -113,6 +114,9 @@ def reports(**more: Any) -> Iterator[list[str]]:
         yield report(context, {"ansible_connection": "local"}, "", "secrets")
         counted = {**_with_sentry(channel), "disabled_alerts": ["AppExceptions"], **more}
         yield report(made(counted, sentry={"told": _TOLD_BY_SENTRY}), {"ansible_connection": "x.y.z"}, "", "secrets")
+    for weekday in WEEKDAYS:
+        weekly = {"weekly_report": {"weekday": weekday}, "receivers": [_SLACK], **more}
+        yield report(made(weekly), {"ansible_connection": "local"}, "", "secrets")
     flags = {"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'}
     left = made({"backup_stack": False, **more}, own={"pushgateway": 20, "grafana": 90}, files=flags)
     yield plan_table(left)

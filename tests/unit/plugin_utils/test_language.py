@@ -10,6 +10,7 @@ import pytest
 import yaml
 from all_texts import EVERYTHING, SHOP, contexts, held_by_services, made, reports
 
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.language import PLACEHOLDER, WORDS, table, translated
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import run
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
@@ -19,7 +20,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.texts import with_texts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase import objects as metabase
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.query_exporter.panels import kpi_title
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import objects as uptime_kuma
 
 Text = tuple[str, str]  # (part of files/words, English)
@@ -34,7 +34,7 @@ NAMES = re.compile(
         [
             *(rf"{service}(_\S+)?" for service in REGISTRY),
             *(each["name"] for each in (SHOP, *SHOP["custom_metrics"])),
-            *(kpi_title(each["name"]) for each in SHOP["kpis"]),
+            *(Kpi.model_validate(each).title for each in SHOP["kpis"]),
         ]
     )
 )
