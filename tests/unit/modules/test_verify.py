@@ -129,6 +129,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "backups": [],
         "analytics": [],
         "custom_metrics": [],
+        "kpis": [],
         "monitors": [],
         "status_pages": [],
         "app_metrics": [],
@@ -246,6 +247,16 @@ def test_a_declared_metric_that_an_app_does_not_export_is_a_warning(
     result = run_module(verify, expected=expected, secrets=secrets())
     assert lines(result, "WARN") == ["metrics: shop: shop_lost is declared, but not exported"]
     assert "metrics: 1 of 2 declared ones are exported" in lines(result, "PASS")
+
+
+def test_a_kpi_that_its_database_does_not_answer_is_a_warning(
+    run_module: Run, expected: Expected, prometheus: Prometheus
+) -> None:
+    expected["kpis"] = [{"app": "shop", "kpi": name} for name in ("orders", "lost")]
+    prometheus.words["query_timestamp"] = vector(({"app": "shop", "kpi": "orders"}, 1.0))
+    result = run_module(verify, expected=expected, secrets=secrets())
+    assert lines(result, "WARN") == ["KPIs: shop: lost cannot be read"]
+    assert "KPIs: 1 of 2 can be read" in lines(result, "PASS")
 
 
 def test_what_failed_comes_first(run_module: Run, expected: Expected, prometheus: Prometheus) -> None:
