@@ -138,5 +138,5 @@ def test_a_question_of_a_kpi_has_its_sql_and_its_description() -> None:
     asked = {"name": "Now", "kpi": "orders", "chart": "number"}
     own = {**asked, "name": "Own", "description": "Mine."}
     business = Business.model_validate({"starter": False, "questions": [asked, own]})
-    found = [(ready.sql, ready.question.description) for ready in questions(business, Path("/nowhere"), [KPI])]
+    found = [(ready.sql, ready.question.description) for ready in questions(business, Path("/nowhere"), "en", [KPI])]
     assert found == [("SELECT 7 AS value", "Paid orders."), ("SELECT 7 AS value", "Mine.")]
