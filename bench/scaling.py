@@ -52,6 +52,7 @@ def host_facts(number: int) -> HostFacts:
             "images": [],
             "daemon": {},
             "python_client": True,
+            "running": [],
             "from_docker": False,
         },
         "node_exporter": {"installed": False, "flags": None, "masked": False, "own_start": ""},

@@ -92,7 +92,7 @@ INLINE = {
     "sudo docker stats": "manual: runs until it is stopped",
     "sudo journalctl -u": RUN,
     "sudo kill PID": "manual: ends a backup that hangs",
-    "journalctl --list-boots": RUN,
+    "sudo journalctl --list-boots": RUN,
     "sudo journalctl --vacuum-time=2d": RUN,
     "sudo reboot": CHANGES,
     "sudo renice": CHANGES,

@@ -88,7 +88,7 @@ host:
       daemon: {live-restore: true}
       python_client: true
       from_docker: false
-      running: [{name: shop-db-1, project: shop, image: "postgres:17", database: shop, user: shop}]
+      running: [{name: shop-db-1, project: shop, image: "registry.example.com/database:17", database: shop, user: shop}]
     node_exporter:
       installed: true
       flags: ["--web.listen-address=127.0.0.1:9100"]

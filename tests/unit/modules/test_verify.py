@@ -130,6 +130,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "analytics": [],
         "custom_metrics": [],
         "kpis": [],
+        "weekly_report": "",
         "monitors": [],
         "status_pages": [],
         "app_metrics": [],
