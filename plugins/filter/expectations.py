@@ -15,8 +15,8 @@ version_added: 0.1.0
 author: crowsnest contributors
 positional: hostvars, limited
 description:
-  - Gives the options of the module P(crowsnest.core.verify#module). Everything is derived with the functions that make
-    the configuration, so the two cannot differ.
+  - Gives the option C(expected) of the module P(crowsnest.core.verify#module). Everything is derived with the functions
+    that make the configuration, so the two cannot differ.
 options:
   _input:
     description: The text C(context) that the filter P(crowsnest.core.plan#filter) gives.
@@ -35,12 +35,12 @@ options:
 EXAMPLES = r"""
 - name: Check whether everything is as declared
   crowsnest.core.verify:
-    expected: "{{ (context | crowsnest.core.expectations(hostvars)).expected }}"
+    expected: "{{ context | crowsnest.core.expectations(hostvars) }}"
 """
 
 RETURN = r"""
 _value:
-  description: C(expected), the digests of C(secrets), the C(grafana_password) and the C(page_headers).
+  description: What the module compares with.
   type: dict
 """
 

@@ -391,15 +391,17 @@ def _verdict(row: Mapping[str, Any]) -> str:
 
 
 def expectations(context: str, hostvars: Mapping[str, Mapping[str, Any]], limited: bool = False) -> dict[str, Any]:
-    """{"expected", "secrets", "grafana_password", "page_headers"}: options of the module `verify`.
-
-    `limited`: --limit left out hosts.
-    """
+    """Option `expected` of the module `verify`. `limited`: --limit left out hosts."""
     held = context_of(context)
     server = hostvars[held.server]
     looks = {name: _last_look(hostvars[name], server, limited) for name in held.plan.hosts}
+    return dict(verification.expectations(held, looks, cast("Kept", server), limited))
+
+
+def verify_secrets(context: str) -> dict[str, Any]:
+    """{"secrets", "grafana_password", "page_headers"}: the other options of the module `verify`."""
+    held = context_of(context)
     return {
-        "expected": verification.expectations(held, looks, cast("Kept", server), limited),
         "secrets": verification.secret_digests(held),
         "grafana_password": held.secret("grafana_admin_password"),
         "page_headers": json.dumps(headers) if (headers := verification.page_headers(held)) else "",

@@ -25,10 +25,10 @@ def outputs(declared: dict[str, Any], folder: str = "/nowhere") -> tuple[Outputs
     plan = filters.plan(variables, "web1", ["web1"], hostvars, folder, folder)
     context, services = plan.pop("context"), plan["services"]
     directories = {name: filters.service_directory(context, name) for name in services}
-    verified = filters.expectations(context, hostvars)
+    verified = filters.verify_secrets(context)
     shown = {
         "plan": [plan, filters.context_of(context).plan.model_dump_json()],
-        "expected": [verified["expected"], verified["secrets"]],
+        "expected": [filters.expectations(context, hostvars), verified["secrets"]],
         "report": filters.run_report(context, {}, [], "secrets"),
         "project": filters.compose_project(context, {"files": {}, "data": {}}),
         **{name: {**made, "secrets": sorted(made["secrets"])} for name, made in directories.items()},

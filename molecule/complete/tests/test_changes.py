@@ -66,7 +66,7 @@ def test_the_pages_follow_the_language(lab: Any, kuma_login: Any, metabase_login
     login = ("admin", secret("grafana_admin_password"))
     found = requests.get(f"{lab.url('grafana')}/api/search", {"type": "dash-db"}, auth=login, timeout=10).json()
     titles = {each["uid"]: each["title"] for each in found}
-    assert (titles["overview"], titles["business"], titles["app-shop"]) == ("전체 현황", "비즈니스", "앱 shop")
+    assert (titles["overview"], titles["business"], titles["app-shop"]) == ("전체 현황", "비즈니스 현황", "앱 shop")
     assert "일별 매출" in metabase_login().cards()
     with kuma_login() as kuma:
         assert "알림 경로: 하트비트" in {monitor["name"] for monitor in kuma.get_monitors()}

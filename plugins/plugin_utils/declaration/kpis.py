@@ -15,6 +15,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom 
     Unit,
     labels_of_its_own,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Title
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     Duration,
     Strict,
@@ -47,6 +48,9 @@ class Kpi(Strict):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = Field(
         description="Such as revenue_today, of which the series is kpi_revenue_today."
     )
+    title: Title | None = Field(
+        None, description="What it is called on its panel and in the weekly message. Default: its name, Revenue today."
+    )
     sql: str | None = Field(
         None, min_length=1, description="The SQL, such as SELECT COUNT(*) AS value FROM shop_order. It may only read."
     )
@@ -77,9 +81,9 @@ class Kpi(Strict):
         return self
 
     @property
-    def title(self) -> str:
-        """`revenue_today` → "Revenue today"."""
-        return self.name.replace("_", " ").capitalize()
+    def shown_title(self) -> str:
+        """Its title, else `revenue_today` → "Revenue today"."""
+        return self.title or self.name.replace("_", " ").capitalize()
 
     @property
     def every_seconds(self) -> int:

@@ -122,7 +122,7 @@ def _kpis(apps: list[App]) -> dict[str, dict[str, str]]:
     return {
         f"{app.name} {kpi.name}": {
             "app": app.name,
-            "title": kpi.title,
+            "title": kpi.shown_title,
             "unit": _UNITS.get(kpi.unit, kpi.unit),
             "series": f'{kpi.metric.name}{{app="{app.name}"}}',
             "factor": "100 * " if kpi.unit == "ratio" else "",

@@ -31,7 +31,7 @@ def _panel(app: App, kpi: Kpi) -> Panel:
     legend = ", ".join(f"{{{{{label}}}}}" for label in kpi.labels)
     alert = " Red: alert KpiOutOfRange has the runbook." if kpi.alert else ""
     return Panel(
-        kpi.title,
+        kpi.shown_title,
         f"{kpi.description.rstrip('.')}. KPI {kpi.name}, asked every {kpi.every}.{alert} None although there should be "
         "one: alert KpiUnreadable has the runbook.",
         "timeseries" if kpi.labels else "stat",

@@ -214,7 +214,7 @@ def test_a_port_that_the_run_itself_closed_is_no_fault(facts: Facts) -> None:
     before, now = ({**facts(ports={"9100": [address]}), "data": {}} for address in ("0.0.0.0", "127.0.0.1"))
     looks = {"web1": {"preflight_look": {"host": before}, "verify_look": {"host": now}}}
     planned = filters.plan({}, "web1", ["web1"], looks, "/nowhere", "/nowhere")
-    checks = filters.expectations(planned["context"], looks)["expected"]["checks"]
+    checks = filters.expectations(planned["context"], looks)["checks"]
     assert [check["status"] for check in checks if check["area"] == "ports"] == ["PASS"]
 
 

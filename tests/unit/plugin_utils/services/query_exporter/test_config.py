@@ -121,6 +121,11 @@ def test_numbers_come_first_in_the_declared_order_and_have_units_and_colours() -
     assert (orders.base, orders.thresholds) == ("blue", ())
 
 
+def test_a_declared_title_stands_in_place_of_the_name() -> None:
+    row, _ = business(made(app("shop", {**ORDERS, "title": "오늘 주문 수"}))).rows
+    assert [panel.title for panel in row.panels] == ["오늘 주문 수"]
+
+
 def test_titles_name_the_app_where_there_are_several() -> None:
     rows = business(made(app("shop", ORDERS), app("till", ORDERS))).rows[:2]
     assert [panel.title for row in rows for panel in row.panels] == ["Orders (shop)", "Orders (till)"]
