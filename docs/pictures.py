@@ -134,12 +134,16 @@ def exception(browser: Browser, path: Path) -> None:
     page.close()
 
 
-def newest_alert(browser: Browser, path: Path) -> None:
-    """The newest message about a fault as it was received."""
-    page = browser.new_page(viewport={"width": 1000, "height": 900})
-    page.goto(url("slack_catcher"), wait_until="load")
-    page.locator("article", has_text="Runbook").first.screenshot(path=path)
-    page.close()
+def message(words: str) -> Callable[[Browser, Path], None]:
+    """The newest message with these words as it was received."""
+
+    def take(browser: Browser, path: Path) -> None:
+        page = browser.new_page(viewport={"width": 1000, "height": 900})
+        page.goto(url("slack_catcher"), wait_until="load")
+        page.locator("article", has_text=words).first.screenshot(path=path)
+        page.close()
+
+    return take
 
 
 def terminal(*command: str) -> Callable[[Browser, Path], None]:
@@ -160,6 +164,7 @@ TAKERS: dict[str, Callable[[Browser, Path], None]] = {
         f"dashboard-{uid}": dashboard(uid)
         for uid in (
             "overview",
+            "business",
             "host",
             "containers",
             "stack",
@@ -176,9 +181,11 @@ TAKERS: dict[str, Callable[[Browser, Path], None]] = {
     "business": business,
     "monitors": kuma("/dashboard", 1000),
     "status-page": web("uptime_kuma", "/status/status", 900),
-    "slack-message": newest_alert,
+    "slack-message": message("Runbook"),
+    "weekly-message": message("Week of"),
     "exception": exception,
     "pages": terminal("./crowsnest", "demo", "--status"),
+    "found": terminal("./crowsnest", "found"),
 }
 
 
