@@ -208,14 +208,23 @@ def ensure_datasources(grafana: Grafana, wanted: list[dict[str, Any]], check_mod
     return differing
 
 
-def ensure_folders(grafana: Grafana, wanted: dict[str, str], check_mode: bool) -> list[str]:
-    """Titles of folders that had another one and are renamed, unless in check mode. Raises GrafanaError."""
+def ensure_folders(grafana: Grafana, wanted: dict[str, str], check_mode: bool) -> tuple[list[str], list[str]]:
+    """(titles of folders that had another one and are renamed, unless in check mode; why Grafana refuses some).
+
+    Raises GrafanaError.
+    """
     found = {folder["uid"]: folder["title"] for folder in (grafana.ask("/api/folders") if wanted else [])}
-    renamed = {uid: title for uid, title in wanted.items() if found.get(uid, title) != title}
-    for uid, title in renamed.items():
-        if not check_mode:
-            grafana.ask(f"/api/folders/{uid}", "PUT", {"title": title, "overwrite": True})
-    return list(renamed.values())
+    renamed, refusals = [], []
+    for uid, title in wanted.items():
+        if found.get(uid, title) == title:
+            continue
+        try:
+            if not check_mode:
+                grafana.ask(f"/api/folders/{uid}", "PUT", {"title": title, "overwrite": True})
+            renamed.append(title)
+        except GrafanaError as error:  # a title is not worth a run that ends
+            refusals.append(f"The folder {found[uid]} keeps its title instead of {title}: {error}")
+    return renamed, refusals
 
 
 def main() -> None:
@@ -239,7 +248,9 @@ def main() -> None:
         password_set = ensure_password(grafana, wanted["container"], module.check_mode)
         unknown = module.check_mode and password_set  # what lies behind the login cannot be seen
         read = [] if unknown else ensure_datasources(grafana, wanted["datasources"], module.check_mode)
-        renamed = [] if unknown else ensure_folders(grafana, wanted["folders"], module.check_mode)
+        renamed, refusals = ensure_folders(grafana, {} if unknown else wanted["folders"], module.check_mode)
+        for refusal in refusals:
+            module.warn(refusal)
     except LockedError as error:
         module.warn(str(error))
         nothing: dict[str, Any] = {"datasources_read": [], "folders_renamed": []}

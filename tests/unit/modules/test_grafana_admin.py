@@ -34,6 +34,7 @@ class Page:
         self.provisioned: list[dict[str, Any]] = []
         self.reloads = 0
         self.folders: dict[str, str] = {}
+        self.refuses = ""
         page = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,8 +57,10 @@ class Page:
 
             def do_PUT(self) -> None:
                 sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if page.refuses == sent["title"]:
+                    return self.answer(403, {"message": "Provisioned folders cannot be changed"})
                 page.folders[self.path.removeprefix("/api/folders/")] = sent["title"]
-                self.answer(200, {})
+                return self.answer(200, {})
 
             def answer(self, status: int, body: Any) -> None:
                 self.send_response(status)
@@ -200,6 +203,14 @@ def test_data_sources_made_by_hand_are_left_alone(capsys: pytest.CaptureFixture[
 
 def test_data_sources_that_grafana_does_not_take_are_named(capsys: pytest.CaptureFixture[str], page: Page) -> None:
     assert "does not take the data sources Prometheus" in run(capsys, page, datasources=[WANTED])["msg"]
+
+
+def test_a_title_that_grafana_refuses_is_told_and_ends_no_run(capsys: pytest.CaptureFixture[str], page: Page) -> None:
+    page.folders, page.refuses = {"folder-overview": "Overview", "folder-operations": "Operations"}, "운영"
+    done = run(capsys, page, folders={"folder-operations": "운영", "folder-overview": "전체 현황"})
+    assert (done["changed"], done["folders_renamed"]) == (True, ["전체 현황"])
+    (warning,) = done["warnings"]
+    assert "The folder Operations keeps its title" in str(warning)
 
 
 def test_a_folder_of_another_title_is_renamed_and_one_that_is_not_there_is_left(

@@ -132,7 +132,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
             chosen(TO_CONTAINERS, host=host),
             *(chosen(to, app=app.name) for to in _measured_besides(context, app, probed)),
             *([TO_BUSINESS] if app.kpis and "query_exporter" in context.services else []),
-            *([TO_JOBS] if app.jobs or app in with_queues(context) else []),
+            *([TO_JOBS] if app in with_queues(context) or (app.jobs and "uptime_kuma" in context.services) else []),
             chosen(TO_ALERTS, app=app.name),
             runbook_link(context.declaration.runbook_url),
         ),
