@@ -373,8 +373,10 @@ def found(
     looks: dict[str, HostFacts | None] = {}
     for name in monitored:
         here = hostvars[name]
-        facts = plain(here.get("preflight_look", {}).get("host"))
-        looks[name] = facts and {**facts, "address": str(here.get("private_address") or facts["address"])}
+        facts: HostFacts | None = plain(here.get("preflight_look", {}).get("host"))
+        if facts:
+            facts["address"] = str(here.get("private_address") or facts["address"])
+        looks[name] = facts
     names = {str(hostvars[name].get("ansible_host", name)): name for name in monitored}
     return found_lines(declaration.read(plain(variables)), server, looks, names)
 

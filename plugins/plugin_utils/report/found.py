@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
@@ -58,16 +58,19 @@ class _Host:
     places: Mapping[str, set[tuple[str, int]]]
 
     @property
+    def address(self) -> str:
+        """The address of the host, as it stands before a port."""
+        return f"[{self.facts['address']}]" if ":" in self.facts["address"] else self.facts["address"]
+
+    @property
     def own(self) -> str:
-        """The address of the host as the server reaches it."""
-        address = self.facts["address"]
-        return "127.0.0.1" if self.name == self.server else f"[{address}]" if ":" in address else address
+        """How the server reaches the host."""
+        return "127.0.0.1" if self.name == self.server else self.address
 
     def reached(self, address: str) -> str:
         """How the server reaches what listens on an address; empty if it does not."""
-        if address in ("0.0.0.0", "::"):  # noqa: S104 - as Docker names it
-            return self.own
-        return self.own if address == self.own else address if address == self.facts["address"] else ""
+        everywhere = dict.fromkeys(("0.0.0.0", "::", self.own), self.own)  # noqa: S104 - as Docker names it
+        return {self.facts["address"]: self.address, **everywhere}.get(address, "")
 
     def ports(self, container: RunningContainer) -> dict[int, str]:
         """{published port: host:port as the server reaches it, or empty}, the lowest first."""
@@ -232,7 +235,7 @@ def _stores(
     host: _Host,
     members: Sequence[RunningContainer],
     app: str,
-    has: set[str] | frozenset[str] = frozenset(),
+    has: Collection[str] = (),
     runs: bool = True,
 ) -> tuple[dict[str, Any], list[str]]:
     """The keys `database` and `redis` of an app, and notes about them and about those that it cannot have.

@@ -107,6 +107,16 @@ def test_what_runs_on_another_host_is_declared_as_the_server_reaches_it(publishe
     assert told({"apps": declared}, web1=host(), db1=db1) == ""
 
 
+def test_an_ipv6_address_stands_in_brackets() -> None:
+    ports = {"blog-web-1": ("2001:db8::5", 8080), "blog-redis-1": ("::", 6379)}
+    db1 = host(WEB, REDIS, ports=ports, address="2001:db8::5")
+    (app,) = declared = apps(told({}, web1=host(), db1=db1))
+    assert app["url"] == "http://[2001:db8::5]:8080/"
+    assert app["redis"] == {"address": "[2001:db8::5]:6379"}
+    assert accepted(declared)
+    assert told({"apps": declared}, web1=host(), db1=db1) == ""
+
+
 def test_the_loopback_of_another_host_is_not_declared() -> None:
     ports = {name: ("127.0.0.1", port) for name, (_, port) in PORTS.items()}
     text = told({}, web1=host(), db1=host(WEB, DATABASE, REDIS, ports=ports, address="10.0.0.5"))
@@ -124,7 +134,7 @@ def test_a_database_that_an_app_on_another_host_declares_is_not_found_again(addr
     if address == "10.9.9.9":
         look["host"]["published"][0]["address"] = address
     known = {"ansible_host": "db1.internal", **({"private_address": address} if address == "10.9.9.9" else {})}
-    hostvars = {"web1": {"preflight_look": {"host": host()}}, "db1": {"preflight_look": look, **known}}
+    hostvars: dict[str, Any] = {"web1": {"preflight_look": {"host": host()}}, "db1": {"preflight_look": look, **known}}
     assert found(variables, "web1", ["web1", "db1"], hostvars) == []
     assert found({}, "web1", ["web1", "db1"], hostvars) != []
 
