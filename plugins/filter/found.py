@@ -14,7 +14,8 @@ short_description: What runs on the hosts and is not declared
 version_added: 0.1.0
 author: crowsnest contributors
 description:
-  - Lines of text with a block of C(crowsnest_apps) for containers and databases that no app declares.
+  - Lines of text with a block of C(crowsnest_apps) for containers and databases that no app declares, and one for
+    hosts that did not answer.
 positional: _input, server, monitored, hostvars
 options:
   _input:
@@ -44,7 +45,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Lines of text; none when all that runs is declared.
+  description: Lines of text; none when every host answered and all that runs is declared.
   type: list
   elements: str
 """

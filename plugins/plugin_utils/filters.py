@@ -366,13 +366,19 @@ def test_alerts(variables: Mapping[str, Any]) -> dict[str, Any]:
 def found(
     variables: Mapping[str, Any], server: str, monitored: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """Lines of text about what runs on the hosts and is not declared; none when there is nothing.
+    """Lines of text about what runs on the hosts and is not declared; none when there is nothing and all answered.
 
     `variables` are the right ones `crowsnest_*`. A host that did not answer has no `preflight_look`.
     """
-    looks = {name: hostvars[name].get("preflight_look", {}) for name in monitored}
-    facts: dict[str, HostFacts] = {name: plain(look["host"]) for name, look in looks.items() if "host" in look}
-    return found_lines(declaration.read(plain(variables)), server, facts)
+    looks: dict[str, HostFacts | None] = {}
+    for name in monitored:
+        here = hostvars[name]
+        facts: HostFacts | None = plain(here.get("preflight_look", {}).get("host"))
+        if facts:
+            facts["address"] = str(here.get("private_address") or facts["address"])
+        looks[name] = facts
+    names = {str(hostvars[name].get("ansible_host", name)): name for name in monitored}
+    return found_lines(declaration.read(plain(variables)), server, looks, names)
 
 
 def delivery_report(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -30,7 +30,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Maintenance, Monitor, StatusPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     Clock,
-    Container,
     DatabaseAddress,
     Duration,
     Email,
@@ -51,6 +50,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
     switch,
 )
 
+# A container's name, with the wildcards of fnmatch.
+NamePattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.*?\[\]!-]+$")]
 _OWN_RUNBOOKS = "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks"
 
 
@@ -141,8 +142,10 @@ class Declaration(Strict):
         "en", description="Language of alerts, dashboards, starter questions and reports."
     )
     apps: list[App] = Field([], description="The team's apps.")
-    ignored_containers: list[Container] = Field(
-        [], description="Names of containers that `./crowsnest verify` should not propose to declare."
+    ignored_containers: list[NamePattern] = Field(
+        [],
+        description="Names of containers or compose projects that `./crowsnest found` and `verify` should not propose "
+        "to declare; with * ? [] as in a shell, such as ci-*.",
     )
     scrape_interval: Annotated[Duration, AfterValidator(_scrape_interval)] = Field(
         "15s", description="How often metrics are read and rules evaluated; 30s at most."
