@@ -67,7 +67,7 @@ def test_prometheus_reads_its_metrics_and_knows_its_alert(run: Run) -> None:
 
 
 def test_verify_expects_it_and_the_report_names_it(run: Run) -> None:
-    expected = filters.expectations(run["context"], HOSTVARS)["expected"]
+    expected = filters.expectations(run["context"], HOSTVARS)
     assert expected["services"]["toy"]["answers"] == "/metrics"
     assert "toy" in {target["job"] for target in expected["targets"]}
     assert expected["rules"]["toy.yml/toy_availability"] == 1
