@@ -34,6 +34,7 @@ DECLARED: dict[str, Any] = {
         {"name": "shop", "container": "shop-web-1", "metrics": [":8000"], "custom_metrics": [CAMPAIGNS]},
         {"name": "solo", "container": "solo", "metrics": [":8001"]},
         {"name": "plain", "metrics": [":8002"]},
+        {"name": "far", "container": "far", "host": "web2", "metrics": [":8003"]},
     ]
 }
 BEGAN, ASKED = 60, 72
