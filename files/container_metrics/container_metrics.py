@@ -17,6 +17,7 @@ import argparse
 import calendar
 import http.client
 import json
+import math
 import os
 import re
 import socket
@@ -145,11 +146,15 @@ Sample = tuple[dict[str, str], dict[str, float]]
 
 @dataclass(frozen=True)
 class Seen:
-    """What is remembered of a thing: the ID of its image, when it was last seen, when its image changed (or None)."""
+    """What is remembered of a thing: the ID of its image, when it was last seen, when its image changed (or None).
+
+    `built`: when its image was built, 0 for one without a date; None while that is not known.
+    """
 
     image: str
     seen: float
     changed: float | None = None
+    built: float | None = None
 
 
 # {project, service, container: what is remembered of them}, as `thing` names them.
@@ -163,16 +168,17 @@ def collect(engine: Engine, now: float, before: Memory) -> tuple[list[Sample], M
         ids = [container["Id"] for container in engine.get("/containers/json", all="1") or []]
         found = list(pool.map(lambda each: look(engine, each), ids))
         there = [each for each in found if each]
-        images = sorted({inspected["Image"] for _, inspected, _ in there})
-        built = dict(zip(images, pool.map(lambda image: image_time(engine, image), images)))
         killed = {event["Actor"]["ID"]: event["timeNano"] / 1e9 for event in events.result()}
-    memory = remembered([inspected for _, inspected, _ in there], now, before)
+        known = {seen.image: seen.built for seen in before.values() if seen.built is not None}
+        new = sorted({inspected["Image"] for _, inspected, _ in there} - set(known))
+        built = {**known, **dict(zip(new, pool.map(lambda image: image_time(engine, image), new)))}
+    memory = remembered([inspected for _, inspected, _ in there], now, before, built)
     samples = []
     for identity, inspected, stats in there:
         values = {**state_values(inspected), **resource_values(stats)}
         if identity in killed:
             values["container_oom_time_seconds"] = killed[identity]
-        times = {"created": built[inspected["Image"]], "changed": changed_time(inspected, memory)}
+        times = {"created": built[inspected["Image"]] or None, "changed": changed_time(inspected, memory)}
         dated = {f"container_image_{what}_time_seconds": time for what, time in times.items() if time is not None}
         named = {**labels(inspected), "image": inspected["Config"].get("Image") or ""}
         samples += [(labels(inspected), values), (named, {"container_info": 1, **dated})]
@@ -195,11 +201,19 @@ def look(engine: Engine, identity: str) -> tuple[str, dict[str, Any], dict[str, 
 
 
 def image_time(engine: Engine, image: str) -> float | None:
-    """When an image was built, Unix time; None when it is removed, cannot be looked at or has no date."""
-    with suppress(RefusedError, ValueError):
-        built = unix_time((engine.get(f"/images/{quote(image, safe=':')}/json") or {}).get("Created") or NEVER)
-        return built if built >= FIRST_DOCKER else None
-    return None
+    """When an image was built, Unix time; 0 when it has no date, None when the engine does not tell.
+
+    An engine that fails here costs the date only.
+    """
+    found = None
+    with suppress(EngineError):
+        found = engine.get(f"/images/{quote(image, safe=':')}/json")
+    if not isinstance(found, dict):
+        return None
+    with suppress(ValueError):
+        built = unix_time(str(found.get("Created")))
+        return built if built >= FIRST_DOCKER else 0.0
+    return 0.0
 
 
 def thing(inspected: dict[str, Any]) -> tuple[str, str, str]:
@@ -213,8 +227,10 @@ def newest(containers: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[
     return {thing(each): each for each in sorted(containers, key=lambda each: unix_time(each["Created"]))}
 
 
-def remembered(containers: list[dict[str, Any]], now: float, before: Memory) -> Memory:
-    """The memory after this look. What was never seen before has not changed, so a memory that is lost tells nothing.
+def remembered(containers: list[dict[str, Any]], now: float, before: Memory, built: dict[str, float | None]) -> Memory:
+    """The memory after this look; `built` is {ID of an image: its date}.
+
+    What was never seen before has not changed, so a memory that is lost tells nothing.
 
     A container that was not there at the last look was made since. Else an older one is the last one again: others were
     removed since that look.
@@ -225,7 +241,7 @@ def remembered(containers: list[dict[str, Any]], now: float, before: Memory) -> 
         changed = last.changed if last else None
         if last and last.image != image:
             changed = max(unix_time(inspected["Created"]), last.seen)
-        memory[key] = Seen(image, now, changed)
+        memory[key] = Seen(image, now, changed, built[image])
     return dict(sorted(memory.items(), key=lambda item: -item[1].seen)[:MEMORY_LIMIT])
 
 
@@ -248,14 +264,16 @@ def read_memory(file: Path) -> Memory:
 
 
 def _seen(entry: Any) -> tuple[tuple[str, str, str], Seen] | None:
-    """An entry of the memory, [project, service, container, image, seen, changed]; None when it is none."""
-    if not isinstance(entry, list) or len(entry) != 6 or not all(isinstance(each, str) for each in entry[:4]):
+    """An entry of the memory, [project, service, container, image, seen, changed, built]; None when it is none."""
+    if not isinstance(entry, list) or len(entry) != 7 or not all(isinstance(each, str) for each in entry[:4]):
         return None
-    project, service, container, image, seen, changed = entry
+    project, service, container, image, seen, changed, built = entry
     times = [seen] if changed is None else [seen, changed]
     if not all(isinstance(each, float) and FIRST_DOCKER <= each <= time.time() + 86400 for each in times):
         return None
-    return (project, service, container), Seen(image, seen, changed)
+    if built is not None and not (isinstance(built, float) and 0 <= built < math.inf):
+        return None
+    return (project, service, container), Seen(image, seen, changed, built)
 
 
 def labels(inspected: dict[str, Any]) -> dict[str, str]:
@@ -321,7 +339,7 @@ def unix_time(text: str) -> float:
 
 def exposition(samples: list[Sample], memory: Memory) -> str:
     """The file's text."""
-    kept = [[*key, seen.image, seen.seen, seen.changed] for key, seen in memory.items()]
+    kept = [[*key, seen.image, seen.seen, seen.changed, seen.built] for key, seen in memory.items()]
     lines = [MEMORY + json.dumps(kept)]
     for name, (kind, words) in METRICS.items():
         lines += [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]

@@ -23,7 +23,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import replace as with_values
 from datetime import date, datetime, timedelta, timezone
@@ -36,7 +37,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 FILE = "crowsnest-weekly-report.prom"
 DECLARED, SENT = "crowsnest_weekly_report_declared_time_seconds", "crowsnest_weekly_report_time_seconds"
-HELP = {DECLARED: "When this schedule was first seen.", SENT: "When a weekly message was last handed to Alertmanager."}
+HELP = {
+    DECLARED: "When this schedule was first seen.",
+    SENT: "For which moment of the schedule a weekly message was last handed to Alertmanager.",
+}
+STATE_BYTES = 4096
 ANSWER_SECONDS = 60.0
 WEEK, MINUTE = 7 * 86400, 60
 # So long Alertmanager tries to deliver it; it repeats it only after a day.
@@ -65,7 +70,7 @@ class ReportError(Exception):
 
 @dataclass(frozen=True)
 class State:
-    """`declared`: when this schedule was first seen; `sent`: when a message was last sent. Unix times."""
+    """`declared`: when this schedule was first seen; `sent`: the moment whose message was sent last. Unix times."""
 
     schedule: str
     declared: float
@@ -73,12 +78,17 @@ class State:
 
 
 def state_of(text: str, schedule: str, now: float) -> State:
-    """What the file says. A new schedule begins now, and a time after `now` is that of a clock that was wrong."""
-    found = {name: (labels, float(value)) for name, labels, value in re.findall(r"(?m)^(\w+)(\{.*\})? (\S+)$", text)}
+    """What the file says; what is damaged is as if it was never written. A new schedule begins now.
+
+    A time after `now` is that of a clock that was wrong. But a moment of the coming week stays: where the clock went
+    back only a little, it comes a second time.
+    """
+    lines = re.findall(r"(?m)^(\w+)(\{.*\})? (\d+(?:\.\d+)?)$", text)
+    found = {name: (labels, float(value)) for name, labels, value in lines}
     labels, declared = found.get(DECLARED, ("", math.inf))
     _, sent = found.get(SENT, ("", math.inf))
     same = labels == _labels(schedule) and declared <= now
-    return State(schedule, declared if same else now, sent if sent <= now else None)
+    return State(schedule, declared if same else now, sent if sent <= now + WEEK else None)
 
 
 def exposition(state: State) -> str:
@@ -112,7 +122,7 @@ def _moment(day: date, at: str, zone: ZoneInfo) -> datetime:
 
 
 def is_due(state: State, moment: datetime) -> bool:
-    """Whether nothing was sent since this moment, which the schedule has seen."""
+    """Whether the message of this moment, which the schedule has seen, was not sent yet."""
     return moment.timestamp() > max(state.declared, state.sent or 0)
 
 
@@ -128,11 +138,14 @@ def ask(prometheus: str, query: str, now: float) -> list[Sample]:
     """
     form = urlencode({"query": query, "time": now}).encode()
     try:
-        answer = json.loads(_post("Prometheus", f"{prometheus}/api/v1/query", form))
+        answer = _post("Prometheus", f"{prometheus}/api/v1/query", form)
     except _RefusedError as refusal:
         _say(f"{refusal} The query is: {query}")
         return []
-    rows = ((row["metric"], float(row["value"][1])) for row in answer["data"]["result"])
+    try:
+        rows = [(row["metric"], float(row["value"][1])) for row in json.loads(answer)["data"]["result"]]
+    except (LookupError, TypeError, ValueError):
+        raise ReportError(f"{prometheus} does not answer as Prometheus does: {answer[:100]!r}.") from None
     return [(labels, value) for labels, value in rows if math.isfinite(value)]
 
 
@@ -189,8 +202,8 @@ class Told:
         ]
 
     def values(self, name: str, *key: str) -> dict[tuple[str, ...], float]:
-        """{what the labels of `key` say, such as ("shop", "web1"): value}."""
-        return {tuple(labels.get(label, "") for label in key): value for labels, value in self.declared(name)}
+        """As `by_labels`, of what is declared."""
+        return by_labels(self.declared(name), *key)
 
     def time(self, moment: float) -> str:
         """As a clock of the zone shows it."""
@@ -214,6 +227,11 @@ class Told:
         rest = [self.words["more"].format(count=len(items) - most)] if len(items) > most else []
         lines = [f"• {item}" for item in [*items[:most], *rest]]
         return [self.words[heading].format(**values), *lines] if items else []
+
+
+def by_labels(samples: Iterable[Sample], *key: str) -> dict[tuple[str, ...], float]:
+    """{what the labels of `key` say, such as ("shop", "web1"): value}."""
+    return {tuple(labels.get(label, "") for label in key): value for labels, value in samples}
 
 
 def compose(settings: Settings, answers: Answers, now: float) -> Report:
@@ -269,10 +287,17 @@ _THING = ("alertname", "app", "host", "monitor_name", "container")
 
 
 def _fired(told: Told) -> list[str]:
-    """What fired, the worst and longest first; of an alert with several severities its worst one."""
-    minutes, times, still = (told.values(name, *_THING) for name in ("fired_minutes", "fired_times", "firing"))
+    """What fired, the worst and longest first; of an alert with several severities its worst one.
+
+    A rule of the team may set an app or a host that is not declared, and what fired is never left out.
+    """
+
+    def fired(name: str, *more: str) -> dict[tuple[str, ...], float]:
+        return by_labels(told.answers[name], *_THING, *more)
+
+    minutes, times, still = (fired(name) for name in ("fired_minutes", "fired_times", "firing"))
     ranks: dict[tuple[str, ...], int] = {}
-    for labels in told.values("fired_severities", *_THING, "severity"):
+    for labels in fired("fired_severities", "severity"):
         thing, severity = labels[:-1], labels[-1]
         rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
         ranks[thing] = min(rank, ranks.get(thing, rank))
@@ -300,14 +325,14 @@ def _slowest(told: Told) -> list[str]:
 
 
 def _kpis(told: Told) -> list[str]:
-    """One with several series is left out: whether their sum means anything is not known."""
+    """One with several series has no number: whether their sum means anything is not known."""
     items = []
     for name, kpi in told.settings["kpis"].items():
         now, before = told.answers[name], told.answers[f"{name} before"]
-        if len(now) > 1:
-            continue
-        value = f"{_number(now[0][1])} {kpi['unit']}".rstrip() if now else told.words["no_data"]
-        compared = now and len(before) == 1 and before[0][1]
+        value = told.words["several_series" if now else "no_data"]
+        if len(now) == 1:
+            value = f"{_number(now[0][1])} {kpi['unit']}".rstrip()
+        compared = len(now) == len(before) == 1 and before[0][1]
         change = _change(told, now[0][1] / before[0][1] - 1) if compared else ""
         items.append(f"{kpi['app']} {_cut(kpi['title'])}: {value}{change}")
     return items
@@ -403,6 +428,15 @@ def send(settings: Settings, report: Report, moment: datetime, now: float) -> No
     _post("Alertmanager", f"{settings['alertmanager']}/api/v2/alerts", body, "application/json")
 
 
+def read(file: Path) -> str:
+    """The file's text; "" where it cannot be read."""
+    # O_NOFOLLOW and O_NONBLOCK: who may write to the folder cannot lead us elsewhere or make us wait.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with suppress(OSError), os.fdopen(os.open(file, flags), "rb") as opened:
+        return opened.read(STATE_BYTES).decode(errors="replace")
+    return ""
+
+
 def write(folder: Path, text: str) -> None:
     """Replaces the file at once. O_EXCL: who may write to the folder cannot lead us to another file by a link."""
     new = folder / f"{FILE}.new"
@@ -416,13 +450,13 @@ def write(folder: Path, text: str) -> None:
 
 def on_schedule(settings: Settings, folder: Path, now: float) -> None:
     """Sends what is due. Raises ReportError, and OSError when it could not remember that it sent something."""
-    zone, file = zone_of(settings), folder / FILE
+    zone = zone_of(settings)
     moment = turn(settings["weekday"], settings["at"], zone, datetime.fromtimestamp(now, timezone.utc))
-    state = state_of(file.read_text() if file.exists() else "", settings["schedule"], now)
+    state = state_of(read(folder / FILE), settings["schedule"], now)
     write(folder, exposition(state))
     if is_due(state, moment):
         send(settings, look(settings, now), moment, now)
-        write(folder, exposition(with_values(state, sent=now)))
+        write(folder, exposition(with_values(state, sent=moment.timestamp())))
 
 
 def main(arguments: list[str] | None = None, now: float | None = None) -> int:
@@ -449,6 +483,8 @@ def main(arguments: list[str] | None = None, now: float | None = None) -> int:
         return _fail(f"{error} Nothing was sent; the timer starts it again in a few minutes.")
     except OSError as error:
         return _fail(f"{error.filename or options.folder}: {error.strerror}.")
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        return _fail(f"{options.settings} is not as crowsnest wrote it ({error!r}). Run the playbook again.")
     return 0
 
 

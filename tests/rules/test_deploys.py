@@ -34,6 +34,7 @@ DECLARED: dict[str, Any] = {
         {"name": "shop", "container": "shop-web-1", "metrics": [":8000"], "custom_metrics": [CAMPAIGNS]},
         {"name": "solo", "container": "solo", "metrics": [":8001"]},
         {"name": "plain", "metrics": [":8002"]},
+        {"name": "far", "container": "far", "host": "web2", "metrics": [":8003"]},
     ]
 }
 BEGAN, ASKED = 60, 72
@@ -172,12 +173,14 @@ def test_in_korean(promtool: Tool, folders: dict[str, Path], minute: int) -> Non
     judge(promtool, folders["ko"], [down("shop"), *BOTH, changed(WEB, minute)], judged("shop", KOREAN[minute]))
 
 
-def test_a_container_without_a_project_is_named_and_an_app_without_containers_says_nothing(
+def test_a_container_without_a_project_is_named_and_an_app_without_known_containers_says_nothing(
     promtool: Tool, folders: dict[str, Path]
 ) -> None:
-    given = [down("solo"), down("plain"), runs(SOLO), changed(SOLO, 56), changed({**SOLO, "container": "plain"}, 57)]
+    """Those of an app on another host than the server are not known."""
+    given = [*map(down, ("solo", "plain", "far")), runs(SOLO), changed(SOLO, 56)]
+    given.append(changed({**SOLO, "container": "plain"}, 57))
     solo = judged("solo", "image of solo changed 4 min before the fault began")
-    judge(promtool, folders["en"], given, solo, judged("plain", None))
+    judge(promtool, folders["en"], given, solo, judged("plain", None), judged("far", None))
 
 
 def test_each_alert_has_its_own_beginning_whatever_its_labels_hold(promtool: Tool, folders: dict[str, Path]) -> None:

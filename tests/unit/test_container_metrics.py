@@ -396,6 +396,56 @@ def test_each_image_is_looked_at_once_and_a_removed_one_has_no_age(
     assert {series.split('"')[1] for series in ages} == {"shop-1", "shop-3", "shop-5"}
 
 
+def test_a_date_that_is_known_is_not_asked_again(tmp_path: Path, engine: Callable[[Answer], Server]) -> None:
+    asked = []
+    well = answering((container("dated", image="shop:1"), STATS_V2), (container("none", image="shop:2"), STATS_V2))
+
+    def answer(path: str, query: dict[str, str]) -> tuple[int, Any]:
+        if not path.startswith("/images/"):
+            return well(path, query)
+        asked.append(path)
+        return 200, {"Created": "2026-11-20T10:00:00Z" if path.endswith("31/json") else "0001-01-01T00:00:00Z"}
+
+    engine(answer)
+    for _ in range(2):
+        assert run(tmp_path) == 0
+        dates = {series: date for series, date in metrics(tmp_path).items() if "image_created" in series}
+        assert list(dates.values()) == [1795168800]
+    assert len(asked) == 2
+
+
+# How the engine fails where it is asked for an image.
+IMAGE_FAULTS: dict[str, tuple[int, Any]] = {
+    "500": (500, "no"),
+    "no JSON": (200, "<html>"),
+    "a list": (200, [1]),
+    "never": (0, None),
+}
+
+
+@pytest.mark.parametrize("name", IMAGE_FAULTS)
+def test_an_image_that_cannot_be_looked_at_costs_its_date_until_the_next_look(
+    tmp_path: Path, engine: Callable[[Answer], Server], name: str
+) -> None:
+    over, well = Event(), answering((container("shop-db-1", labels=compose("shop", "db")), STATS_V2))
+
+    def answer(path: str, query: dict[str, str]) -> tuple[int, Any]:
+        if not path.startswith("/images/"):
+            return well(path, query)
+        if name == "never":
+            over.wait(10)
+        return IMAGE_FAULTS[name]
+
+    server = engine(answer)
+    assert run(tmp_path, "--timeout", "0.5") == 0
+    over.set()
+    assert metrics(tmp_path)[f"container_running{DB}"] == 1
+    assert f"container_image_created_time_seconds{IMAGE}" not in metrics(tmp_path)
+    server.answer = well
+    assert run(tmp_path) == 0
+    assert metrics(tmp_path)[f"container_image_created_time_seconds{IMAGE}"] == 1795168800
+
+
 # What the engine says of the date of an image: Unix time, or None.
 DATES: dict[str, tuple[Any, float | None]] = {
     "of a build elsewhere": ("2026-11-20T19:00:00.5+09:00", 1795168800.5),
@@ -532,18 +582,20 @@ def test_the_image_has_its_name_as_given(look: Callable[..., dict[str, float]], 
 # What stands in the file before, after the word that begins the memory: the program goes on as if it saw all anew.
 KEY = '"shop","web",""'
 DAMAGED: dict[str, str] = {
-    "cut off": f'[[{KEY},"sha256:61",1795255800.0,nu',
+    "cut off": f'[[{KEY},"sha256:61",1795255800.0,null,nu',
     "no list": '{"shop": 1}',
     "a text": '"shop"',
     "no entries": "[1, null, [], {}]",
     "too short": f'[[{KEY},"sha256:61"]]',
-    "a number for a name": '[[1,"web","","sha256:61",1795255800.0,null]]',
-    "a text for a time": f'[[{KEY},"sha256:61","now",null]]',
-    "a truth for a time": f'[[{KEY},"sha256:61",true,null]]',
-    "no number": f'[[{KEY},"sha256:61",NaN,NaN]]',
-    "a time without end": f'[[{KEY},"sha256:61",1e999,null]]',
-    "from the future": f'[[{KEY},"sha256:61",1795955800.0,null]]',
-    "a change in the future": f'[[{KEY},"sha256:61",1795255800.0,1795955800.0]]',
+    "a number for a name": '[[1,"web","","sha256:61",1795255800.0,null,null]]',
+    "a text for a time": f'[[{KEY},"sha256:61","now",null,null]]',
+    "a truth for a time": f'[[{KEY},"sha256:61",true,null,null]]',
+    "no number": f'[[{KEY},"sha256:61",NaN,NaN,null]]',
+    "a time without end": f'[[{KEY},"sha256:61",1e999,null,null]]',
+    "from the future": f'[[{KEY},"sha256:61",1795955800.0,null,null]]',
+    "a change in the future": f'[[{KEY},"sha256:61",1795255800.0,1795955800.0,null]]',
+    "a text for a date": f'[[{KEY},"sha256:61",1795255800.0,null,"old"]]',
+    "no date": f'[[{KEY},"sha256:61",1795255800.0,null,NaN]]',
     "nested": "[" * 100_000,
     "binary": "\udcff\x00",
 }
@@ -564,7 +616,7 @@ def test_the_memory_above_is_a_good_one_but_for_its_damage(
     look: Callable[..., dict[str, float]], tmp_path: Path
 ) -> None:
     (tmp_path / "textfile").mkdir()
-    (tmp_path / "textfile" / FILE).write_text(f'{program.MEMORY}[[{KEY},"sha256:61",1795255800.0,null]]\n')
+    (tmp_path / "textfile" / FILE).write_text(f'{program.MEMORY}[[{KEY},"sha256:61",1795255800.0,null,null]]\n')
     assert look(13, [web("b", 12)]) == {"shop-web-1": at(12)}
 
 

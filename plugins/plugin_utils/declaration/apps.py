@@ -117,8 +117,8 @@ class App(HttpOptions):
     host: str | None = Field(None, description="Inventory name of the host it runs on. Default: the server.")
     container: Container | None = Field(
         None,
-        description="Name of its main container, for alert messages. They and the dashboard also tell when its image "
-        "or another one of its compose project changed.",
+        description="Name of its main container, for alert messages. If the app is on the server, they and the "
+        "dashboard also tell when its image or another one of its compose project changed.",
     )
     metrics: list[MetricsItem] = Field(
         [],

@@ -20,6 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.defin
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import words_of_report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import of_kpis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES, Profile
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import selector
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import OWN_LABEL, OWN_VALUE
@@ -124,7 +125,7 @@ def _kpis(apps: list[App]) -> dict[str, dict[str, str]]:
             "app": app.name,
             "title": kpi.shown_title,
             "unit": _UNITS.get(kpi.unit, kpi.unit),
-            "series": f'{kpi.metric.name}{{app="{app.name}"}}',
+            "series": f"{kpi.metric.name}{{{of_kpis(app.name)}}}",
             "factor": "100 * " if kpi.unit == "ratio" else "",
         }
         for app in apps

@@ -61,9 +61,9 @@ def host_program(
     sources = _differing(wanted, files)
     to_write, timers = dict(sources), {}
     for job in program.jobs:
-        own = _differing(job_files(program, job, service_manager, known), files)
-        to_write |= own
-        if service_manager == "systemd" and (sources or own or not _started(job, units)):
+        of_job = _differing(job_files(program, job, service_manager, known), files)
+        to_write |= of_job
+        if service_manager == "systemd" and (sources or of_job or not _started(job, units)):
             timers[job.timer] = job.timer_path
     todo: Literal["", "put_right"] = "put_right" if to_write or timers else ""
     return Work(todo=todo, directory=program.directory, files=to_write, timers=timers, gone=[])

@@ -32,9 +32,9 @@ _TEXTS: Mapping[Language, str] = {
 }
 
 
-def has_deploys(app: App) -> bool:
-    """Whether its containers are known."""
-    return app.container is not None
+def has_deploys(context: Context, app: App) -> bool:
+    """Whether its containers are known: only the server has container_metrics.py."""
+    return app.container is not None and context.plan.host_of(app) == context.server
 
 
 def changed(series: str) -> str:
@@ -45,7 +45,7 @@ def changed(series: str) -> str:
 
 def deploy_series(context: Context) -> dict[str, Any]:
     """The group of rules that record the deploys of each app."""
-    apps = [app for app in context.declaration.apps if has_deploys(app)]
+    apps = [app for app in context.declaration.apps if has_deploys(context, app)]
     rules = [recorded(DEPLOYED, _of_app(app, context.plan.host_of(app)), app=app.name) for app in apps]
     return {"name": "container_deploys", "rules": rules}
 

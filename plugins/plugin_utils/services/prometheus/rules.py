@@ -160,7 +160,8 @@ def _rule(rule: Mapping[str, Any], context: Context) -> dict[str, Any]:
     if language == "ko":
         texts = {name: text.replace(_DURATION, _korean_duration()) for name, text in texts.items()}
     texts["runbook_url"] = context.declaration.runbook(rule["alert"])
-    if any(has_deploys(app) and app.name == rule["labels"].get("app", app.name) for app in context.declaration.apps):
+    known = [app.name for app in context.declaration.apps if has_deploys(context, app)]
+    if known and rule["labels"].get("app", known[0]) in known:
         texts["deployed"] = deployed(rule, language)
     return {**rule, "annotations": texts}
 

@@ -112,7 +112,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
         "Database": _database(context, app),
         "Errors and alerts": _errors_and_alerts(context, app, profile),
     }
-    host = app.host or context.server
+    host = context.plan.host_of(app)
     return Dashboard(
         uid=f"app-{app.name}",
         title=f"App {app.name}",
@@ -129,7 +129,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
         links=(
             TO_OVERVIEW,
             host_link(host),
-            chosen(TO_CONTAINERS, host=host),
+            *([chosen(TO_CONTAINERS, host=host)] if host == context.server else []),
             *(chosen(to, app=app.name) for to in _measured_besides(context, app, probed)),
             *([TO_BUSINESS] if app.kpis and "query_exporter" in context.services else []),
             *([TO_JOBS] if app in with_queues(context) or (app.jobs and "uptime_kuma" in context.services) else []),
@@ -137,7 +137,7 @@ def app_dashboard(context: Context, app: App) -> Dashboard:
             runbook_link(context.declaration.runbook_url),
         ),
         app=app.name,
-        marks=(deploy_mark(f"{DEPLOYED}{{{_of_app(app)}}}"),) if has_deploys(app) else (),
+        marks=(deploy_mark(f"{DEPLOYED}{{{_of_app(app)}}}"),) if has_deploys(context, app) else (),
     )
 
 

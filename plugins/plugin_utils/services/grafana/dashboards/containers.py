@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Dashboard "Containers": everything that Docker runs, on all hosts, whoever started it."""
+"""Dashboard "Containers": everything that Docker runs on the server, whoever started it."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def host(context: Context) -> Dashboard:
         variables=(Variable("host", "Host", query='label_values(up{job="node"}, host)'),),
         links=(
             TO_OVERVIEW,
-            chosen(TO_CONTAINERS, host="$host"),
+            TO_CONTAINERS,
             chosen(TO_ALERTS, host="$host"),
             TO_STACK,
             runbook_link(context.declaration.runbook_url),
