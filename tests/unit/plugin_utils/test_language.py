@@ -34,7 +34,7 @@ NAMES = re.compile(
         [
             *(rf"{service}(_\S+)?" for service in REGISTRY),
             *(each["name"] for each in (SHOP, *SHOP["custom_metrics"])),
-            *(Kpi.model_validate(each).title for each in SHOP["kpis"]),
+            *(Kpi.model_validate(each).shown_title for each in SHOP["kpis"]),
         ]
     )
 )
