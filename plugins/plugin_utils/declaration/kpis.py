@@ -31,7 +31,7 @@ _TAKEN = {"answered", "database", "kpi", "query", "value"}
 
 
 def _every(text: str) -> str:
-    """The exporter asks at its start, and a question that failed only when it is due again: none stays away for a day."""
+    """A question that failed at the exporter's start is asked again only when it is due: none stays away for a day."""
     if not 30 <= duration_seconds(text) <= 3600:
         raise ValueError("a duration from 30s to 1h, such as 5m")
     return text
@@ -62,8 +62,8 @@ class Kpi(Strict):
     )
     labels: list[Column] = Field(
         [],
-        description="Further columns, by which it is shown and judged, such as [region]: each region by itself. At "
-        "most 200 rows are taken.",
+        description="Further columns, by which it is shown and judged, such as [region]: each region by itself. More "
+        "than 200 rows, or two with the same labels, are no answer.",
     )
     every: Every = Field("5m", description="How often it is asked, from 30s to 1h. It may take 5 seconds.")
     description: Description = Field(
