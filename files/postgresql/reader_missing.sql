@@ -157,10 +157,11 @@ found (place, kind, sentence, repair) AS (
         1,
         'wrong',
         'its connection limit is ' || reader.rolconnlimit || ', not ' || declared.connections,
-        NULL
+        'ALTER ROLE ' || reader.quoted || ' CONNECTION LIMIT ' || declared.connections
     FROM reader
     CROSS JOIN declared
-    WHERE reader.rolconnlimit <> declared.connections
+    -- A higher one stays: exporters of apps that are no longer declared run until the end of the run, and keep theirs.
+    WHERE reader.rolconnlimit < declared.connections
     UNION ALL
     SELECT
         1,

@@ -21,6 +21,7 @@ from programs import free_port, until
 
 from ansible_collections.crowsnest.core.plugins.module_utils.http import Sample
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.kpis import ANSWERED_KPIS, kpi_checks
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
@@ -31,6 +32,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.d
     databases,
     questions,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.query_exporter.config import wrapped
 
 SQL = Path(__file__).resolve().parents[2] / "files/postgresql"
 PASSWORD = r"""p@ss:w/rd%41'"\$1 한"""
@@ -46,6 +48,7 @@ KPIS: dict[str, str] = {
     "slow": "SELECT 1 AS value FROM pause, pg_sleep(pause.seconds)",
     "renamed": "SELECT COUNT(*) AS value FROM baskets",
     "refused": "SELECT COUNT(*) AS value FROM wages",
+    "several": "SELECT generate_series(1, rows) AS value FROM pause",
 }
 REGIONS = {
     "name": "by_region",
@@ -58,6 +61,7 @@ FAULTS = {
     "slow": ("UPDATE pause SET seconds = 10", "UPDATE pause SET seconds = 0"),
     "renamed": ("ALTER TABLE baskets RENAME TO carts", "ALTER TABLE carts RENAME TO baskets"),
     "refused": ("REVOKE SELECT ON wages FROM crowsnest_kpi", "GRANT SELECT ON wages TO crowsnest_kpi"),
+    "several": ("UPDATE pause SET rows = 2", "UPDATE pause SET rows = 1"),
 }
 
 
@@ -91,7 +95,7 @@ def shop() -> Iterator[Shop]:
         it.run("CREATE DATABASE shop", "CREATE DATABASE till", database="postgres")
         it.run(
             "CREATE TABLE orders AS SELECT * FROM (VALUES (1, '서울'), (2, '부산'), (3, NULL)) AS o (id, region)",
-            "CREATE TABLE pause AS SELECT 0 AS seconds",
+            "CREATE TABLE pause AS SELECT 0 AS seconds, 1 AS rows",
             "CREATE TABLE baskets AS SELECT 1 AS id",
             "CREATE TABLE wages AS SELECT 1 AS id",
         )
@@ -225,13 +229,18 @@ def test_what_fails_is_told_once_and_the_others_stay_right(ask: Ask, shop: Shop,
     assert 4 < longest < 6, "the server itself ends a query after 5 seconds"
     assert most == 1
     assert told == {SHOP: 1}
-    until(lambda: ask("count by (app) (app_kpi:unanswered:seconds > app_kpi:patience:seconds)") == {("shop",): 3}, 30)
+    until(
+        lambda: (
+            ask("count by (app) (app_kpi:unanswered:seconds > app_kpi:patience:seconds)") == {("shop",): len(FAULTS)}
+        ),
+        30,
+    )
     assert firing(ask) == {SHOP: 1}
     until(lambda: not any(ask(f"kpi_{name}") for name in FAULTS), 30)
     assert ask("kpi_orders") == {SHOP: 3, ("till", "web2", "x"): 5}
     samples = [Sample({"app": app, "kpi": kpi}, 1) for app, _, kpi in ask(ANSWERED_KPIS)]
     checks = [check for check in kpi_checks(wanted, samples) if check.status == "WARN"]
-    assert sorted(check.name for check in checks) == ["shop: refused", "shop: renamed", "shop: slow"]
+    assert sorted(check.name for check in checks) == [f"shop: {name}" for name in sorted(FAULTS)]
     shop.run(*(mended for _, mended in FAULTS.values()))
     until(lambda: not firing(ask) and all(ask(f"kpi_{name}") == {SHOP: 1} for name in FAULTS), 60)
 
@@ -243,8 +252,28 @@ def test_postgresql_s_answer_is_in_the_log_above_the_name_of_the_kpi(ask: Ask, l
         'relation "baskets" does not exist': "renamed",
         "permission denied for table wages": "refused",
         "canceling statement due to statement timeout": "slow",
+        "rows with the same labels: 2": "several",
     }.items():
         assert f"-- KPI {name} of shop" in lines[next(i for i, line in enumerate(lines) if answer in line) + 1]
+
+
+def asked_alone(shop: Shop, context: Context, sql: str, labels: list[str]) -> list[tuple[Any, ...]]:
+    """The rows of a KPI as the exporter asks for it, without that which is always there."""
+    kpi = Kpi.model_validate({"name": "x", "sql": sql, "labels": labels, "description": "x"})
+    text = wrapped(context.declaration.apps[0], kpi, "kpi_x_0", sql).replace(r"\:", ":")
+    return [row for row in shop.run(text) if not row[1]]
+
+
+def test_an_answer_of_too_many_rows_or_of_two_with_the_same_labels_is_none(shop: Shop, context: Context) -> None:
+    many = "SELECT i AS region, i AS value FROM generate_series(1, {}) AS i"
+    assert len(asked_alone(shop, context, many.format(200), ["region"])) == 200
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation, match="over 200 rows, at least 201"):
+        asked_alone(shop, context, many.format(201), ["region"])
+    pair = "SELECT * FROM (VALUES (NULL, 'a', 1), ('', {}, 2)) AS v (region, kind, value)"
+    assert asked_alone(shop, context, pair.format("'b'"), ["region", "kind"]) == [(1, "", "", "a"), (2, "", "", "b")]
+    for kind, labels in (("'a'", ["region", "kind"]), ("'b'", ["region"]), ("'b'", [])):
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation, match="rows with the same labels: 2"):
+            asked_alone(shop, context, pair.format(kind), labels)
 
 
 def test_a_database_that_is_down_is_told_once_for_each_app_and_the_end_too(ask: Ask, shop: Shop) -> None:

@@ -126,6 +126,7 @@ SHOP: dict[str, Any] = {
                 {
                     "name": "conversion",
                     "sql": "SELECT 0.5 AS value",
+                    "every": "30s",
                     "description": "Orders by visits",
                     "unit": "ratio",
                     "alert": {"above": 0.5},

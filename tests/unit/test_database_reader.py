@@ -301,6 +301,24 @@ def test_it_has_as_many_connections_as_it_is_given(first: Run, server: Server) -
             assert number < CONNECTIONS
 
 
+def test_undeclaring_an_app_while_its_exporter_is_connected_ends_well(server: Server, tmp_path: Path) -> None:
+    def limit() -> int:
+        return int(server.run("shop", "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'kpi_ro'")[0][0])
+
+    def declared(connections: int, *schemas: str) -> list[dict[str, Any]]:
+        return [server.database("shop", reader="kpi_ro", connections=connections, schemas=list(schemas))]
+
+    play(tmp_path, declared(4, "public"))
+    assert limit() == 4
+    login = {"host": "127.0.0.1", "port": server.port, "dbname": "shop", "user": "kpi_ro", "password": PASSWORD}
+    with psycopg.connect(**login), psycopg.connect(**login):
+        run = play(tmp_path, declared(2, "public", "reports"))
+        assert (run.facts[0], limit()) == ([], 4)
+        assert play(tmp_path, declared(2, "public", "reports")).count("changed") == 0
+    play(tmp_path, declared(6, "public", "reports"))
+    assert limit() == 6
+
+
 DRIFT = {
     f"ALTER ROLE {READER} SUPERUSER": "the role is a superuser",
     f"ALTER ROLE {READER} CREATEDB": "the role may make databases",

@@ -24,13 +24,16 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 
 # A value of what is asked at most every quarter of an hour outlives two failures; one of a rarer question half an hour.
 _PATIENCE_SECONDS = 1800
+# What is asked more often than a few minutes is missed only then: a short restart of the database is no alert.
+_LEAST_PATIENCE_SECONDS = 600
 # Labels that the exporter sets, that its rows carry, or that the alerts have.
 _TAKEN = {"answered", "database", "kpi", "query", "value"}
 
 
 def _every(text: str) -> str:
-    if not 30 <= duration_seconds(text) <= 86400:
-        raise ValueError("a duration from 30s to 1d, such as 5m or 1h")
+    """A question that failed at the exporter's start is asked again only when it is due: none stays away for a day."""
+    if not 30 <= duration_seconds(text) <= 3600:
+        raise ValueError("a duration from 30s to 1h, such as 5m")
     return text
 
 
@@ -59,10 +62,10 @@ class Kpi(Strict):
     )
     labels: list[Column] = Field(
         [],
-        description="Further columns, by which it is shown and judged, such as [region]: each region by itself. At "
-        "most 200 rows are taken.",
+        description="Further columns, by which it is shown and judged, such as [region]: each region by itself. More "
+        "than 200 rows, or two with the same labels, are no answer.",
     )
-    every: Every = Field("5m", description="How often it is asked, from 30s to 1d. It may take 5 seconds.")
+    every: Every = Field("5m", description="How often it is asked, from 30s to 1h. It may take 5 seconds.")
     description: Description = Field(
         description="What it counts and what to do when it looks wrong; for people, on the panel and in the alert."
     )
@@ -94,6 +97,11 @@ class Kpi(Strict):
     def valid_seconds(self) -> int:
         """How long an answer counts: three times `every`, but at most half an hour longer than `every`."""
         return self.every_seconds + min(2 * self.every_seconds, _PATIENCE_SECONDS)
+
+    @property
+    def patience_seconds(self) -> int:
+        """How long it may be without an answer; then it is unreadable. As `app_kpi:patience:seconds` in Prometheus."""
+        return max(self.valid_seconds, _LEAST_PATIENCE_SECONDS)
 
     @property
     def metric(self) -> CustomMetric:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import
     shown,
     yes,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.questions import starter
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.questions import sql_tokens, starter
 
 _COMMENT = re.compile(r"/\*.*?(\*/|\Z)|--[^\n]*", re.DOTALL)
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -71,9 +72,21 @@ def _kpi_mistakes(path: str, kpis: Sequence[Mapping[str, Any]], folder: Path) ->
             yield f"{where}.file: {problem}"
         if sql is not None:
             code = _COMMENT.sub(" ", sql).strip()
-            yield from _reading_mistakes(where, "KPI", code)
+            wrong = list(_reading_mistakes(where, "KPI", code))
+            yield from wrong or _answer_mistakes(where, sql, ["value", *names(entries(kpi.get("labels")))])
             if _TAG.search(code):
                 yield f"{where}: nobody fills in {{{{…}}}} of a KPI. Write its SQL without them."
+
+
+def _answer_mistakes(where: str, sql: str, columns: Sequence[str]) -> Iterator[str]:
+    """Columns that it cannot answer with, as it never names them; a `*` that is no COUNT(*) may be any column."""
+    words = [token.strip('"') if token.startswith('"') else token.lower() for token in sql_tokens(sql)]
+    all_columns = any(word == "*" and before in ("select", "distinct", ",", ".") for before, word in pairwise(words))
+    if ";" in words:
+        yield f"{where}: the SQL of a KPI is one statement. Remove the semicolon in the middle, and what follows it."
+    for column in columns:
+        if column not in words and not all_columns:
+            yield f"{where}: the SQL has no column `{column}`. Name it, as in `SELECT COUNT(*) AS {column}`."
 
 
 # --- questions --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -83,6 +83,19 @@ def read_sql(question: Question | Kpi, folder: Path) -> str:
         text = re.sub(r"\A(\s*--.*(\n|\Z))+", "", (folder / question.file).read_text(encoding="utf-8"))
     end = max((token.end() for token in _TOKEN.finditer(text) if not token["rest"]), default=0)
     return text[:end].strip()
+
+
+def sql_tokens(text: str) -> list[str]:
+    """Words, names, texts and marks of SQL, without spaces and comments; semicolons only where more follows."""
+    found = [";" if token["rest"] and ";" in token[0] else "" if token["rest"] else token[0] for token in _parts(text)]
+    tokens = [token for token in found if token]
+    while tokens and tokens[-1] == ";":
+        tokens.pop()
+    return tokens
+
+
+def _parts(text: str) -> Iterator[re.Match[str]]:
+    return (it for it in _TOKEN.finditer(text) if not it[0].startswith(("--", "/*")))
 
 
 def questions(business: Business, inventory_dir: Path, language: str, kpis: Sequence[Kpi] = ()) -> list[Ready]:

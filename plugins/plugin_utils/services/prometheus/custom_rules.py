@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomAlert, CustomMetric
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
     APP_LABELS,
     increase,
@@ -24,6 +25,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 )
 
 WINDOW = "5m"
+# Its `for` of a minute, and time to scrape and to evaluate.
+_UNTIL_UNREADABLE_FIRES = 180
 _SUMMARIES: Mapping[Language, Mapping[str, str]] = {
     "en": {"above": "{} is above {}", "below": "{} is below {}"},
     "ko": {"above": "{} 값이 {} 초과", "below": "{} 값이 {} 미만"},
@@ -75,8 +78,13 @@ def custom_rules(app: App, language: Language) -> list[dict[str, Any]]:
 
 def kpi_rules(app: App, language: Language) -> list[dict[str, Any]]:
     """The rules of an app with KPIs that alert."""
-    metrics, selector = [kpi.metric for kpi in app.kpis], of_kpis(app.name)
-    return [_rule(app, it, it.alert, language, _KPI, selector) for it in metrics if it.alert]
+    selector = of_kpis(app.name)
+    return [_rule(app, kpi.metric, kpi.alert, language, _KPI, selector, _keep(kpi)) for kpi in app.kpis if kpi.alert]
+
+
+def _keep(kpi: Kpi) -> str:
+    """From when a last answer counts no longer until KpiUnreadable has fired: what is unknown is not resolved."""
+    return f"{kpi.patience_seconds - kpi.valid_seconds + _UNTIL_UNREADABLE_FIRES}s"
 
 
 def of_kpis(app: str) -> str:
@@ -99,7 +107,13 @@ def compared(metric: CustomMetric, selector: str, by: Iterable[str]) -> str:
 
 
 def _rule(
-    app: App, metric: CustomMetric, alert: CustomAlert, language: Language, kind: _Kind, selector: str
+    app: App,
+    metric: CustomMetric,
+    alert: CustomAlert,
+    language: Language,
+    kind: _Kind,
+    selector: str,
+    keep: str | None = None,
 ) -> dict[str, Any]:
     ((side, bound),) = (
         (it, bound) for it, bound in {"above": alert.above, "below": alert.below}.items() if bound is not None
@@ -117,6 +131,7 @@ def _rule(
         _THRESHOLDS[language][side].format(_shown(metric, number(bound), language)),
         alert.wait,
         labels={kind.label: name},
+        keep=keep,
     )
     summary = f"{{{{ $labels.app }}}}: {_SUMMARIES[language][side].format(name, number(bound))}"
     place = ", ".join(_LABELS[language].format(label, label) for label in metric.labels)

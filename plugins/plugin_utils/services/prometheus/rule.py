@@ -27,7 +27,7 @@ class Rule:
     """One alert rule before its texts; `value` is a Prometheus template, `wait` the rule's `for`.
 
     `threshold` is without the wait, which every message adds. `instead_of_sentry`: it speaks only while Sentry does
-    not. `labels` are added to severity and app.
+    not. `labels` are added to severity and app. `keep` is `keep_firing_for`, a duration of Prometheus.
     """
 
     alert: str
@@ -38,6 +38,7 @@ class Rule:
     wait: str = "0s"
     instead_of_sentry: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    keep: str | None = None
 
 
 def as_prometheus(rule: Rule, app: str, summary: str, description: str, language: Language) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def as_prometheus(rule: Rule, app: str, summary: str, description: str, language
         texts["threshold"] += _WAITS[language].format(duration(rule.wait, language))
     # The series have the label as well; without it here promtool takes the rules of two apps for duplicates.
     labels = {"severity": rule.severity, "app": app, **rule.labels}
-    return {"alert": rule.alert, "expr": rule.expr, "for": rule.wait, "labels": labels, "annotations": texts}
+    times = {"for": rule.wait, **({"keep_firing_for": rule.keep} if rule.keep else {})}
+    return {"alert": rule.alert, "expr": rule.expr, **times, "labels": labels, "annotations": texts}
 
 
 _WAITS: Mapping[Language, str] = {"en": ", {}", "ko": ", {} 지속"}

@@ -62,20 +62,28 @@ def queries(context: Context) -> dict[str, Any]:
                 "interval": kpi.every_seconds,
                 # What still waits for the connection when it is due again; without this, more and more would wait.
                 "timeout": kpi.every_seconds,
-                "sql": _wrapped(app, kpi, series, read_sql(kpi, context.inventory_dir)),
+                "sql": wrapped(app, kpi, series, read_sql(kpi, context.inventory_dir)),
             }
             for app, kpi, series in asked
         },
     }
 
 
-def _wrapped(app: App, kpi: Kpi, series: str, sql: str) -> str:
-    """The exporter takes `:name` for a parameter unless there is a backslash before the colon."""
+def wrapped(app: App, kpi: Kpi, series: str, sql: str) -> str:
+    """The exporter takes `:name` for a parameter unless there is a backslash before the colon.
+
+    Of two rows with the same labels it would keep the last one. A cast of words to a number is how SQL fails.
+    """
     columns = "".join(f""", coalesce(q."{label}"::text, '') AS "{label}\"""" for label in kpi.labels)
+    names = ", ".join(f'a."{label}"' for label in kpi.labels)
+    alike = f"count(*) OVER ({f'PARTITION BY {names}' if names else ''})"
     text = (
         f"-- KPI {kpi.name} of {app.name}\n"
-        f"(SELECT q.value::double precision AS {series}, '' AS {_ALWAYS}{columns}\nFROM (\n{sql}\n) AS q\n"
-        f"WHERE q.value IS NOT NULL LIMIT {_ROWS})\n"
+        f"(SELECT CASE WHEN count(*) OVER () > {_ROWS} "
+        f"THEN ('over {_ROWS} rows, at least ' || count(*) OVER ())::float8\nWHEN {alike} > 1 THEN ('rows with the same labels: ' || {alike})::float8\n"
+        f"ELSE a.value END AS {series}, '' AS {_ALWAYS}{f', {names}' if names else ''}\n"
+        f"FROM (SELECT q.value::float8 AS value{columns}\nFROM (\n{sql}\n) AS q\n"
+        f"WHERE q.value IS NOT NULL LIMIT {_ROWS + 1}) AS a)\n"
         f"UNION ALL SELECT 0, 'yes'{', NULL' * len(kpi.labels)}"
     )
     return text.replace(":", r"\:")

@@ -48,7 +48,8 @@ def _ages() -> Panel:
     return percent_bars(
         "Age of the answers by their limit",
         "The ten oldest. Time since the database answered last, as a share of how long an answer counts: three times "
-        "the declared `every`, at most half an hour longer. Red: the query fails; alert KpiUnreadable has the runbook.",
+        "the declared `every`, at least 10 minutes and at most half an hour longer; of the first answer 10 minutes. "
+        "Red: the query fails; alert KpiUnreadable has the runbook.",
         (Query("topk(10, 100 * app_kpi:unanswered:seconds / app_kpi:patience:seconds)", "{{app}} {{kpi}}"),),
         (Threshold(100, "red"),),
         width=WIDTH,

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import ROOT, yaml_data
 
 ORDERS: dict[str, Any] = {"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}
 
@@ -18,12 +19,22 @@ def kpi(**keys: Any) -> Kpi:
 
 
 # {every: for how many seconds an answer counts}
-VALID = {"30s": 90, "5m": 900, "15m": 2700, "1h": 5400, "1d": 88200}
+VALID = {"30s": 90, "5m": 900, "15m": 2700, "1h": 5400}
 
 
 @pytest.mark.parametrize("every", VALID)
 def test_an_answer_outlives_two_failures_but_a_rare_one_is_missed_soon(every: str) -> None:
     assert kpi(every=every).valid_seconds == VALID[every]
+
+
+def test_prometheus_is_as_patient_as_is_declared() -> None:
+    """The promtool case names each KPI after its `every`."""
+    cases = yaml_data((ROOT / "tests/rules/query_exporter_test.yml").read_text())["tests"]
+    (case,) = (it for it in cases if "how long an answer counts" in it["name"])
+    (samples,) = (it["exp_samples"] for it in case["promql_expr_test"])
+    found = {it["labels"].partition('kpi="')[2].rstrip('"}'): it["value"] for it in samples}
+    assert found.pop("never") == kpi(every="30s").patience_seconds
+    assert found == {every: kpi(every=every).patience_seconds for every in VALID}
 
 
 def test_its_series_is_a_gauge_with_what_is_declared_of_it() -> None:
@@ -40,8 +51,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"name": "o" * 41}, "String should match pattern"),
     ({"sql": None}, "Set either `sql` or `file`"),
     ({"file": "a.sql"}, "Set either `sql` or `file`"),
-    ({"every": "29s"}, "a duration from 30s to 1d"),
-    ({"every": "1d1s"}, "a duration from 30s to 1d"),
+    ({"every": "29s"}, "a duration from 30s to 1h"),
+    ({"every": "1h1s"}, "a duration from 30s to 1h"),
     ({"every": "soon"}, "a duration: whole numbers"),
     ({"labels": ["Region"]}, "String should match pattern"),
     ({"labels": ["지역"]}, "String should match pattern"),

@@ -49,6 +49,8 @@ def counting(*kpis: dict[str, Any], **question: Any) -> dict[str, Any]:
 
 
 ORDERS = {"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}
+NO_VALUE = "the SQL has no column `value`. Name it, as in `SELECT COUNT(*) AS value`."
+ONE = "the SQL of a KPI is one statement. Remove the semicolon in the middle, and what follows it."
 OF_FILE = {"name": "orders", "description": "Orders"}
 KPI, NOW = "crowsnest_apps[0] (shop).kpis[0] (orders)", f"{AT}.questions[0] (Now)"
 
@@ -57,7 +59,7 @@ KPI, NOW = "crowsnest_apps[0] (shop).kpis[0] (orders)", f"{AT}.questions[0] (Now
 def find(tmp_path: Path) -> Find:
     """The mistakes of a declaration beside some files."""
     (tmp_path / "sql").mkdir()
-    (tmp_path / "sql/good.sql").write_text("-- Good.\nSELECT 1 AS a\n")
+    (tmp_path / "sql/good.sql").write_text("-- Good.\nSELECT 1 AS value\n")
     (tmp_path / "empty.sql").write_text("\n \n")
     (tmp_path / "binary.sql").write_bytes(b"SELECT '\xff'")
     (tmp_path / "delete.sql").write_text("DELETE FROM shop_order")
@@ -88,6 +90,15 @@ RIGHT: list[dict[str, Any]] = [
     counting({**OF_FILE, "file": "sql/good.sql"}),
     counting({**ORDERS, "sql": "/* {{none}} */ WITH a AS (SELECT ARRAY[[1], [2]] AS value) SELECT * FROM a -- {{no}}"}),
     counting(ORDERS, kpi="orders"),
+    *(
+        counting({**ORDERS, "sql": sql, "labels": ["region"]})
+        for sql in (
+            'SELECT "region", 1 AS VALUE; ; -- the end; of it',
+            "SELECT ';' AS region, 1 /* ; */ value",
+            "SELECT * FROM by_region",
+            "SELECT o.* FROM by_region AS o",
+        )
+    ),
     sent({"to": ["a@example.com"]}, receivers=[SLACK, EMAIL]),
     sent({"channel": "#sales"}, metabase_slack_token="xoxb-1"),
     sent({"channel": "#sales"}, {"channel": "#sales"}, metabase_slack_token="xoxb-1"),
@@ -134,6 +145,24 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         counting({**ORDERS, "sql": "DELETE FROM orders"}),
         [line.replace(f"{STOCK}: a question", f"{KPI}: a KPI") for line in reads("the SQL begins with 'DELETE'")],
+    ),
+    *(
+        (counting({**ORDERS, "sql": sql, "labels": labels}), [f"{KPI}: {line}" for line in lines])
+        for sql, labels, lines in (
+            ("SELECT COUNT(*) FROM orders", [], [NO_VALUE]),
+            ("SELECT 'value', price * 2 FROM orders -- AS value", [], [NO_VALUE]),
+            (
+                "SELECT COUNT(*) AS value FROM orders",
+                ["region"],
+                ["the SQL has no column `region`. Name it, as in `SELECT COUNT(*) AS region`."],
+            ),
+            (
+                "SET x TO 1",
+                [],
+                ["a KPI may only read, but the SQL begins with 'SET'. Allowed: SQL that begins with SELECT or WITH."],
+            ),
+            ("SELECT 1 AS value; -- one\nSELECT 2 AS value;", [], [ONE]),
+        )
     ),
     (
         counting({**OF_FILE, "file": "none.sql"}),

@@ -70,6 +70,18 @@ def test_a_large_bound_keeps_all_its_digits() -> None:
     assert rule["annotations"]["summary"] == "{{ $labels.app }}: m0 is above 1234567"
 
 
+# {every: how long it still fires without a value}
+KEPT = {"30s": "690s", "5m": "180s", "1h": "180s"}
+
+
+@pytest.mark.parametrize("every", KEPT)
+def test_the_alert_of_a_kpi_waits_for_the_one_that_it_is_unreadable(every: str) -> None:
+    kpi = {"name": "orders", "sql": "SELECT 1 AS value", "every": every, "description": "O", "alert": {"below": 1}}
+    shop = App.model_validate({"name": "shop", "database": {"name": "shop"}, "kpis": [kpi]})
+    (group,) = app_files([shop, app({"alert": {"below": 1}})], "en")["kpi.yml"]
+    assert [rule["keep_firing_for"] for rule in group["rules"]] == [KEPT[every]]
+
+
 KPI_SUMMARIES: dict[Language, tuple[str, str]] = {
     "en": (
         "{{ $labels.app }}: orders is below 1",
