@@ -79,8 +79,9 @@ def wrapped(app: App, kpi: Kpi, series: str, sql: str) -> str:
     alike = f"count(*) OVER ({f'PARTITION BY {names}' if names else ''})"
     text = (
         f"-- KPI {kpi.name} of {app.name}\n"
-        f"(SELECT CASE WHEN count(*) OVER () > {_ROWS} "
-        f"THEN ('over {_ROWS} rows, at least ' || count(*) OVER ())::float8\nWHEN {alike} > 1 THEN ('rows with the same labels: ' || {alike})::float8\n"
+        f"(SELECT CASE WHEN count(*) OVER () > {_ROWS}\n"
+        f"THEN ('over {_ROWS} rows, at least ' || count(*) OVER ())::float8\n"
+        f"WHEN {alike} > 1 THEN ('rows with the same labels: ' || {alike})::float8\n"
         f"ELSE a.value END AS {series}, '' AS {_ALWAYS}{f', {names}' if names else ''}\n"
         f"FROM (SELECT q.value::float8 AS value{columns}\nFROM (\n{sql}\n) AS q\n"
         f"WHERE q.value IS NOT NULL LIMIT {_ROWS + 1}) AS a)\n"
