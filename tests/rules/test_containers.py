@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,23 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
 
 MIB = 1024 * 1024
+MADE: dict[str, Any] = {"Image": "sha256:61", "Created": "2026-11-21T18:51:00Z"}
 RUNS: dict[str, Any] = {"Status": "running", "StartedAt": "2026-11-21T18:51:01Z"}
 DB: dict[str, Any] = {
+    **MADE,
     "Name": "/shop-db-1",
     "Config": {"Labels": {"com.docker.compose.project": "shop"}, "Image": "postgres:17"},
     "State": {**RUNS, "OOMKilled": True},
     "HostConfig": {"Memory": 200 * MIB},
 }
 ONCE = {
+    **MADE,
     "Name": "/migration",
     "Config": {"Image": "shop:42"},
     "State": {"Status": "exited", "StartedAt": "2026-11-21T18:51:01Z"},
 }
 WEB = {
+    **MADE,
     "Name": "/shop-web-1",
     "Config": {"Image": "shop:42"},
     "State": {**RUNS, "Health": {"Status": "unhealthy"}},
@@ -41,10 +46,11 @@ USED = {"memory_stats": {"usage": 150 * MIB, "stats": {}}}
 def exported() -> list[dict[str, str]]:
     """The lines of the file, as they are read on a host for an hour; the CPU of the database is half a core."""
     spec = importlib.util.spec_from_file_location(
-        "program", REPOSITORY / "files/container_metrics/container_metrics.py"
+        "container_metrics", REPOSITORY / "files/container_metrics/container_metrics.py"
     )
     assert spec and spec.loader
     program = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = program  # for its dataclasses
     spec.loader.exec_module(program)
     answers = {"1": (DB, USED), "2": (ONCE, {}), "3": (WEB, USED)}
 
@@ -55,10 +61,12 @@ def exported() -> list[dict[str, str]]:
         def get(path: str, **_: str) -> Any:
             if path == "/containers/json":
                 return [{"Id": identity} for identity in answers]
-            _, _, identity, what = path.split("/")
+            _, kind, identity, what = path.split("/")
+            if kind == "images":
+                return {}
             return answers[identity][what == "stats"]
 
-    lines = program.exposition(program.collect(Engine, 0.0)).splitlines()
+    lines = program.exposition(*program.collect(Engine, 0.0, {})).splitlines()
     found = [line.replace("}", ',host="web1"}').rpartition(" ") for line in lines if not line.startswith("#")]
     made = [{"series": series, "values": f"{float(value):.0f}x60"} for series, _, value in found]
     return [*made, {"series": 'container_cpu_seconds_total{container="shop-db-1",host="web1"}', "values": "0+30x60"}]
