@@ -54,7 +54,7 @@ DECLARED: dict[str, Any] = {
                 kpi("orders"),
                 kpi("returning", unit="ratio"),
                 kpi("refunds"),
-                kpi("by_region", labels=["region"]),
+                kpi("by_region", labels=["region"], sql="SELECT region, 1 AS value FROM orders"),
             ],
         },
         {"name": "blog", "url": "https://blog.example.com/"},
