@@ -306,7 +306,7 @@ def _kind(container: RunningContainer) -> str:
 
 
 def _image(container: RunningContainer) -> str:
-    """`ghcr.io/team/postgres:17@sha256:…` → `postgres`."""
+    """`ghcr.io/team/valkey:8@sha256:…` → `valkey`."""
     return re.split("[:@]", container["image"].rpartition("/")[2], maxsplit=1)[0].lower()
 
 
