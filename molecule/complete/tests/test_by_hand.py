@@ -180,7 +180,7 @@ def test_a_service_that_ended_well_is_a_fault_too_and_its_database_is_closed(lab
 
 def test_what_runs_and_is_not_declared_is_a_block_to_copy(found: Any) -> None:
     assert "On lab1: stray (" in found.output
-    assert "- name: stray" in found.output
+    assert "- {name: stray, container: stray}" in found.output
     assert "shop-web-1 (" not in found.output
 
 

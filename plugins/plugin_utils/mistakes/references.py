@@ -181,6 +181,8 @@ def report_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     wanted = variables.get("crowsnest_weekly_report")
     if wanted in (None, False) or any(_gets_report(receiver) for receiver in receivers):
         return
+    if any(receiver.get("type") not in (*_TOLD_WEEKLY, "webhook") for receiver in receivers):
+        return  # a misspelt type is told already, and is perhaps the one that gets it
     yield (
         "crowsnest_weekly_report: no receiver gets it. Allowed: with a receiver in crowsnest_receivers of type slack, "
         "discord, email or sns whose `severities` have low among them."

@@ -327,6 +327,11 @@ LINES: list[tuple[dict[str, Any], str]] = [
         )
         for told in ([], [{**SLACK, "severities": ["critical"]}], [{"type": "webhook", "url": "https://example.com/"}])
     ),
+    (  # of the two, only the cause
+        {"weekly_report": {}, "receivers": [{"type": "slak"}]},
+        "crowsnest_receivers[0] (slak).type: 'slak' is not known. Did you mean `slack`? "
+        "Allowed: slack, discord, webhook, email, sns.",
+    ),
     (
         {"weekly_report": None, "receivers": [SLACK]},
         "crowsnest_weekly_report: an empty value does not fit. Allowed: a mapping, or `false` for no weekly message. A "
