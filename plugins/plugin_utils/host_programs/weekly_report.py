@@ -21,7 +21,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import words_of_report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import of_kpis
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES, Profile
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import (
+    PROFILES,
+    Profile,
+    with_endpoint,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import selector
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import OWN_LABEL, OWN_VALUE
 
@@ -109,9 +113,8 @@ def _slowest(apps: list[App]) -> dict[str, str]:
 def _of_endpoints(profile: Profile, apps: list[str], part: str) -> str:
     """Sum or count of the answers of a week, with the endpoint in one label, whatever the framework calls it."""
     series = selector(f"{profile.by_endpoint}_{part}", f'app=~"{"|".join(apps)}"', *profile.no_users)
-    labels, joined = ", ".join(profile.endpoint_labels), ", ".join(f'"{each}"' for each in profile.endpoint_labels)
-    endpoints = f'label_join(sum by (app, method, {labels}) (increase({series}[7d])), "endpoint", "", {joined})'
-    return f"sum by (app, method, endpoint) ({endpoints})"
+    counted = f"sum by (app, method, {', '.join(profile.endpoint_labels)}) (increase({series}[7d]))"
+    return f"sum by (app, method, endpoint) ({with_endpoint(counted, profile)})"
 
 
 # How a number of a declared unit ends; others end with the unit.

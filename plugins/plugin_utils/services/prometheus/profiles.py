@@ -158,6 +158,12 @@ def with_status(expr: str, answers: Answers) -> str:
     return expr if answers.status == "status" else f'label_replace({expr}, "status", "$1", "{answers.status}", "(.+)")'
 
 
+def with_endpoint(expr: str, profile: Profile) -> str:
+    """PromQL: the series of `expr` with one label `endpoint`, whatever the framework calls it."""
+    labels = ", ".join(f'"{label}"' for label in profile.endpoint_labels)
+    return f'label_join({expr}, "endpoint", "", {labels})'
+
+
 def profile_files(frameworks: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """{name of a rule file: its groups} of the profiles of these frameworks."""
     profiles = dict.fromkeys(PROFILES[framework] for framework in frameworks if framework in PROFILES)

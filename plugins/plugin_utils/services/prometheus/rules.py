@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.busines
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomAlert, CustomMetric
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsSource
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules, yaml_data, yaml_text
@@ -145,24 +147,29 @@ def _declared_report(context: Context) -> list[dict[str, Any]]:
 def _finished(groups: Sequence[Mapping[str, Any]], context: Context) -> list[dict[str, Any]]:
     declared = context.declaration
     disabled = [*declared.disabled_alerts, *([] if declared.backup_notices else [NOTICE_ALERT])]
+    deploying = [app.name for app in declared.apps if has_deploys(context, app)]
     return [
-        {**group, "rules": [_rule(rule, context) for rule in group["rules"] if rule.get("alert") not in disabled]}
+        {
+            **group,
+            "rules": [_rule(rule, declared, deploying) for rule in group["rules"] if rule.get("alert") not in disabled],
+        }
         for group in groups
     ]
 
 
-def _rule(rule: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """The rule with its runbook, its texts in the declared language, and what was deployed before it began."""
+def _rule(rule: Mapping[str, Any], declared: Declaration, deploying: Sequence[str]) -> dict[str, Any]:
+    """The rule with its runbook, its texts in the declared language, and what was deployed before it began.
+
+    `deploying` are the apps whose deploys are known; a rule for all apps has no label `app` of its own.
+    """
     if "alert" not in rule:
         return dict(rule)
-    language = context.declaration.language
-    texts = texts_in(language, rule["annotations"])
-    if language == "ko":
+    texts = texts_in(declared.language, rule["annotations"])
+    if declared.language == "ko":
         texts = {name: text.replace(_DURATION, _korean_duration()) for name, text in texts.items()}
-    texts["runbook_url"] = context.declaration.runbook(rule["alert"])
-    known = [app.name for app in context.declaration.apps if has_deploys(context, app)]
-    if known and rule["labels"].get("app", known[0]) in known:
-        texts["deployed"] = deployed(rule, language)
+    texts["runbook_url"] = declared.runbook(rule["alert"])
+    if deploying and rule["labels"].get("app", deploying[0]) in deploying:
+        texts["deployed"] = deployed(rule, declared.language)
     return {**rule, "annotations": texts}
 
 
@@ -178,6 +185,7 @@ def texts_in(language: Language, annotations: Mapping[str, str]) -> dict[str, st
 _DURATION = "humanizeDuration"
 
 
+@cache
 def _korean_duration() -> str:
     """What makes `1시간 2분 3초` of a number in a template; less than a second stays in `ms`."""
     words = [f'reReplaceAll "([0-9]){unit}\\\\b" "${{1}}{word}"' for unit, word in units("ko").items()]

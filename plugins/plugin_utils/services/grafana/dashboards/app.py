@@ -86,6 +86,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     PROFILES,
     Answers,
     Profile,
+    with_endpoint,
     with_status,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import increase
@@ -351,7 +352,7 @@ def _slowest(app: App, profile: Profile) -> Panel:
         "Mean response time of each endpoint in the chosen time, those above the threshold chosen at the top. Look for "
         "missing indexes and calls to other services in the first ones; EXPLAIN ANALYZE in the database.",
         "table",
-        (Query(f"sort_desc(topk(10, {_with_endpoint(mean, profile)}))"),),
+        (Query(f"sort_desc(topk(10, {with_endpoint(mean, profile)}))"),),
         width=12,
         columns={
             "method": Column("Method", 100),
@@ -370,7 +371,7 @@ def _most_used(app: App, profile: Profile) -> Panel:
         "How many requests each endpoint answered in the chosen time. One that is among the Ten slowest endpoints as "
         "well is the first to improve. More than users can send: a client that polls, see the web server's log.",
         "table",
-        (Query(f"sort_desc(topk(10, {_with_endpoint(counted, profile)}))"),),
+        (Query(f"sort_desc(topk(10, {with_endpoint(counted, profile)}))"),),
         width=12,
         columns={
             "method": Column("Method", 100),
@@ -379,12 +380,6 @@ def _most_used(app: App, profile: Profile) -> Panel:
         },
         empty=NO_REQUESTS,
     )
-
-
-def _with_endpoint(expr: str, profile: Profile) -> str:
-    """The series of `expr` with one label `endpoint`, whatever the framework calls it."""
-    labels = ", ".join(f'"{label}"' for label in profile.endpoint_labels)
-    return f'label_join({expr}, "endpoint", "", {labels})'
 
 
 def _business(context: Context, app: App) -> Iterator[Panel]:
@@ -517,7 +512,7 @@ def _failed_endpoints(app: App, profile: Profile) -> Panel:
         f"Answers with a status of 500 or more in the chosen time, by endpoint. Any: {_logs(app)} has the traceback "
         "of the same time; alert AppErrorRatioHigh has the runbook.",
         "table",
-        (Query(f"sort_desc(topk(20, {_with_endpoint(f'round({counted}) > 0', profile)}))"),),
+        (Query(f"sort_desc(topk(20, {with_endpoint(f'round({counted}) > 0', profile)}))"),),
         width=8,
         base="text",
         thresholds=ANY,
