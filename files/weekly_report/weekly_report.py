@@ -134,7 +134,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def ask(prometheus: str, query: str, now: float) -> list[Sample]:
     """The series of an expression at a time; none where Prometheus refuses it, which the journal tells.
 
-    A value that is no number is none. Raises ReportError when Prometheus does not answer.
+    Values that are not numbers are left out. Raises ReportError when Prometheus does not answer.
     """
     form = urlencode({"query": query, "time": now}).encode()
     try:
