@@ -82,8 +82,28 @@ def messages(folder: Path, alerts: Sequence[Alert]) -> list[dict[str, str]]:
 
 SICK = alert({"summary": "shop: database is not healthy"}, severity="critical")
 WELL = alert({"summary": "shop: redis is not healthy"}, "resolved", severity="critical")
+CAUSE = alert(
+    {"summary": "PostgreSQL of shop cannot be reached", "also": "celery, health"},
+    severity="critical",
+    alertname="PostgresDown",
+)
 TITLES: list[tuple[str, str, list[Alert]]] = [
     ("🔴 CRITICAL: shop: database is not healthy", "🔴 [심각] shop: database is not healthy", [SICK]),
+    (
+        "🔴 CRITICAL: PostgreSQL of shop cannot be reached; also failing: celery, health; also: shop: database is not healthy",
+        "🔴 [심각] PostgreSQL of shop cannot be reached / 함께 이상: celery, health / 동시 발생: shop: database is not healthy",
+        [SICK, CAUSE, WELL],
+    ),
+    (
+        "🔴 CRITICAL: PostgreSQL of shop cannot be reached; also failing: celery, health; also: a, b, and 2 more",
+        "🔴 [심각] PostgreSQL of shop cannot be reached / 함께 이상: celery, health / 동시 발생: a, b 외 2건",
+        [*(alert({"summary": name}, severity="critical") for name in "abcd"), CAUSE],
+    ),
+    (
+        "✅ Resolved: PostgreSQL of shop cannot be reached; also: shop: redis is not healthy",
+        "✅ [해소] PostgreSQL of shop cannot be reached / 동시 발생: shop: redis is not healthy",
+        [WELL, {**CAUSE, "status": "resolved"}],
+    ),
     (
         "🔴 CRITICAL: shop: database is not healthy, and 2 more",
         "🔴 [심각] shop: database is not healthy 외 2건",

@@ -40,7 +40,16 @@ class Thresholds(Strict):
     latency_p95_medium_seconds: float = Field(
         1.0, gt=0, description="p95 response time for severity medium, over 10 min."
     )
-    down_for: Duration = Field("5m", description="How long an app must be unreachable before it fires.")
+    down_for: Duration = Field("2m", description="How long an app must be unreachable before it fires.")
+    dependency_down_for: Duration = Field(
+        "1m",
+        description="How long its PostgreSQL, its Redis or all its Celery workers must be unreachable before it fires.",
+    )
+    deploy_within: Duration = Field(
+        "5m",
+        description="How long after a deploy all may take to be well again; until then nothing of the app fires. A "
+        "deploy: somebody, not a restart policy, starts one of its containers.",
+    )
     failed_payments_per_hour: int = Field(10, ge=0, description="Failed payments within an hour above which it fires.")
     refunds_per_hour: int = Field(
         10,

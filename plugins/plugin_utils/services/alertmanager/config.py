@@ -39,6 +39,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
     OWN_LABEL,
     OWN_VALUE,
+    THING_LABEL,
     stepped_alerts,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
@@ -57,17 +58,13 @@ _PROMISES: dict[Severity, dict[str, str]] = {
 
 
 def alertmanager_config(context: Context) -> dict[str, Any]:
-    """alertmanager.yml: https://prometheus.io/docs/alerting/latest/configuration/
-
-    The server can never be down while it alerts, so HostDown of the server only means that its node exporter is down,
-    and silences nothing.
-    """
+    """alertmanager.yml: https://prometheus.io/docs/alerting/latest/configuration/"""
     declaration = context.declaration
     return {
         "global": {"resolve_timeout": "5m"},
         "templates": [f"{CONFIG_IN_CONTAINER}/templates/*.tmpl"],
         "route": _route(declaration),
-        "inhibit_rules": _inhibit_rules(context.server),
+        "inhibit_rules": _inhibit_rules(),
         "time_intervals": [
             _office_hours(declaration),
             *time_intervals(declaration.maintenance, declaration.timezone),
@@ -148,10 +145,20 @@ def _route(declaration: Declaration) -> dict[str, Any]:
                 }
                 for alert, receiver in ((NOTICE_ALERT, "notice"), (REPORT_ALERT, "report"))
             ),
-            *(_severity_route(severity, declaration) for severity in SEVERITIES),
-            *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
+            # Of crowsnest's own alerts all that is wrong with one thing is one message.
+            {
+                "matchers": [_OWN],
+                "group_by": [THING_LABEL, "environment"],
+                "routes": _severity_routes(declaration),
+            },
+            *_severity_routes(declaration),
         ],
     }
+
+
+def _severity_routes(declaration: Declaration) -> list[dict[str, Any]]:
+    routes = [_severity_route(severity, declaration) for severity in SEVERITIES]
+    return [*routes, *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else [])]
 
 
 def _severity_route(severity: Severity, declaration: Declaration) -> dict[str, Any]:
@@ -196,67 +203,21 @@ _THING = (
 )
 
 
-def _inhibit_rules(server: str) -> list[dict[str, Any]]:
-    """Which alerts are silent while others fire. Only crowsnest's own alerts silence others; Prometheus marks them.
+def _inhibit_rules() -> list[dict[str, Any]]:
+    """Which alerts are silent while others fire: the same alert on the same thing at a higher severity, and no others.
 
+    The lower condition holds whenever the higher one does, so the lower alert cannot end first: of one that ends while
+    it is inhibited nobody is ever told the end. Effects wait for their causes in the rules instead (causes.py).
     A source must have the label that has to be equal: where both lack it, everything would be the same thing.
     """
-    own, stepped = _OWN, f'alertname=~"{"|".join(stepped_alerts())}"'
-    return [
-        # A host that is down silences what runs on it.
-        {
-            "source_matchers": [own, 'alertname="HostDown"', 'host!=""', f'host!="{server}"'],
-            "target_matchers": ['alertname!="HostDown"'],
-            "equal": ["host"],
-        },
-        # An app whose metrics cannot be read silences what is known from them. Not its probes and monitors: metrics may
-        # be unreadable for days while users notice nothing, and then the app stops.
-        {
-            "source_matchers": [own, 'alertname="AppDown"', 'app!=""'],
-            "target_matchers": [own, 'alertname=~"App.+"', 'alertname!="AppDown"'],
-            "equal": ["app"],
-        },
-        # The alert on the killed container says more than the one on the host.
-        {
-            "source_matchers": [own, 'alertname="ContainerOutOfMemory"', 'host!=""'],
-            "target_matchers": [own, 'alertname="HostOutOfMemoryKill"'],
-            "equal": ["host"],
-        },
-        *_backup_inhibit_rules(),
-        # The same alert on the same thing at a higher severity: the lower condition holds whenever the higher one does.
-        *(
-            {
-                "source_matchers": [own, stepped, f'severity="{severity}"'],
-                "target_matchers": [own, stepped, f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
-                "equal": list(_THING),
-            }
-            for rank, severity in enumerate(SEVERITIES[:-1])
-        ),
-    ]
-
-
-def _backup_inhibit_rules() -> list[dict[str, Any]]:
-    """Each fault of a backup is told once: by the alert that names its cause. HOST and APP must be those of both."""
-    late, high, critical = 'alertname="BackupLate"', 'severity="high"', 'severity="critical"'
-    job, host = ["host", "app"], ["host"]
-    pairs: list[tuple[list[str], list[str], list[str]]] = [
-        (['alertname="BackupFailed"'], [late, high], job),
-        (
-            ['alertname="BackupNotRunning"'],
-            ['alertname=~"BackupLate|BackupDrillOverdue"', 'severity!="critical"'],
-            host,
-        ),
-        ([late, critical], ['alertname="BackupFailed"'], job),
-        ([late, critical], ['alertname="BackupNotRunning"'], host),
-        (['alertname="BackupCorrupt"'], ['alertname="BackupDrillFailed"'], job),
-    ]
+    stepped = f'alertname=~"{"|".join(stepped_alerts())}"'
     return [
         {
-            "source_matchers": [_OWN, *source, *(f'{label}!=""' for label in equal)],
-            "target_matchers": [_OWN, *target],
-            "equal": equal,
+            "source_matchers": [_OWN, stepped, f'severity="{severity}"'],
+            "target_matchers": [_OWN, stepped, f'severity=~"{"|".join(SEVERITIES[rank + 1 :])}"'],
+            "equal": list(_THING),
         }
-        for source, target, equal in pairs
+        for rank, severity in enumerate(SEVERITIES[:-1])
     ]
 
 

@@ -18,6 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.setting
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, static_rules, yaml_data
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import JOB_ALERTS, jobs
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.ranks import CAUSES, RANKED
 
 Markup = Literal["slack", "discord", "plain", "ascii"]
 _MESSAGES = FILES / "messages"
@@ -30,6 +31,8 @@ _PAGES_OF_RULES = {
     "redis": ("redis_exporter.yml",),
     "business": ("query_exporter.yml",),
 }
+# {cause: dashboard} of those whose rules are made for each app.
+_PAGES_OF_CAUSES = {"database": "postgresql", "redis": "redis", "worker": "redis"}
 
 
 def title(markup: Markup) -> str:
@@ -78,11 +81,24 @@ def _named(declaration: Declaration) -> str:
     own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "plain"), declaration.language)
     parts = [("title", markup, language) for markup, language in (own | {"ascii": "en"}).items()]
     parts += [("text", markup, language) for markup, language in own.items()]
+    words = {name: {**_words(name)["message"], "timezone": declaration.timezone} for _, _, name in parts}
     return "".join(
-        f'{{{{ define "crowsnest.{part}.{markup}" }}}}{{{{ template "crowsnest.message.{part}" (dict "data" . '
-        f'"markup" "{markup}" "words" {_mapping(_words(language)["message"] | {"timezone": declaration.timezone})}) '
-        "}}{{ end }}\n"
+        f'{{{{ define "crowsnest.{part}.{markup}" }}}}{_sorted()}{{{{ template "crowsnest.message.{part}" (dict '
+        f'"data" . "alerts" $alerts "markup" "{markup}" "words" {_mapping(words[language])}) }}}}{{{{ end }}}}\n'
         for part, markup, language in parts
+    )
+
+
+def _sorted() -> str:
+    """Sets `$alerts`: what fires, then what is over; of each those first that explain most."""
+    ranks = [f"^({'|'.join(alerts)})$" for alerts in RANKED]
+    ranked = f"match {_quoted('|'.join(ranks))} .Labels.alertname"
+    return (
+        "{{ $alerts := list }}{{ range list .Alerts.Firing .Alerts.Resolved }}{{ $these := . }}"
+        f"{{{{ range $rank := stringSlice {' '.join(map(_quoted, ranks))} }}}}{{{{ range $these }}}}"
+        "{{ if match $rank .Labels.alertname }}{{ $alerts = append $alerts . }}{{ end }}{{ end }}{{ end }}"
+        f"{{{{ range $these }}}}{{{{ if not ({ranked}) }}}}"
+        "{{ $alerts = append $alerts . }}{{ end }}{{ end }}{{ end }}"
     )
 
 
@@ -115,10 +131,12 @@ def _pages(context: Context) -> dict[str, str]:
     """
     apps = [app.name for app in context.declaration.apps if app.metrics]
     of_rules = {_is_one_of("alertname", _alerts(files)): f'"{page}"' for page, files in _PAGES_OF_RULES.items()}
+    of_causes = {_is_one_of("alertname", CAUSES[cause]): f'"{page}"' for cause, page in _PAGES_OF_CAUSES.items()}
     of_containers = _is_one_of("alertname", _alerts(["containers.yml"]))
     return {
         **({_is_one_of("alertname", JOB_ALERTS): '"batch-jobs"'} if jobs(context) else {}),
         **of_rules,
+        **of_causes,
         **({".Labels.monitor_name": '"uptime"'} if "uptime_kuma" in context.services else {}),
         _is_one_of("job", (service.name for service in context.running)): '"stack"',
         'eq .Labels.project "crowsnest"': '"stack"',

@@ -31,7 +31,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_e
 _NAME = "postgres_exporter"
 # It exports over 600 series of an empty server, 250 of them settings. These are what panels and alerts use.
 _KEPT = (
-    "pg_(up|settings_max_connections|stat_activity_(count|max_tx_duration)|database_size_bytes|locks_count"
+    "pg_(up|settings_(max|superuser_reserved)_connections|stat_activity_(count|max_tx_duration)|database_size_bytes|locks_count"
     "|stat_database_(numbackends|xact_commit|xact_rollback|blks_hit|blks_read|deadlocks)"
     "|stat_user_tables_(table_size_bytes|index_size_bytes|n_live_tup|n_dead_tup)"
     "|scrape_collector_success)|process_.+"

@@ -15,7 +15,9 @@ from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Severity
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import EVENTS, QUOTA
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.causes import FLAP, app_down
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.profiles import PROFILES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import (
     APP_LABELS,
@@ -31,34 +33,32 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     as_prometheus,
 )
 
-# The current result of the probes of the app's address and health endpoint; empty when it has none.
-# https://prometheus.io/docs/prometheus/latest/configuration/template_reference/
-_PROBES = (
-    "{{{{ range query \"min by (app) (probe_success{{job='probe', app='APP', probe=~'url|health'}})\" }}}}"
-    "{{{{ if eq (value .) 1.0 }}}}{well} {{{{ else }}}}{ill} {{{{ end }}}}{{{{ end }}}}"
-)
-
 # Prometheus fills in the labels, _filled placeholders such as CONTAINER.
 _TEXTS: Texts = {
     "AppDown": {
         "en": (
+            "{{ $labels.app }} on {{ $labels.host }} is down",
+            "The app is stopped or overloaded: its metrics cannot be read, and it does not answer well from outside "
+            "either, if it has an address. See: sudo docker ps -a, then sudo docker logs --tail 50 CONTAINER",
+        ),
+        "ko": (
+            "{{ $labels.host }}의 {{ $labels.app }} 중단",
+            "앱이 중단되었거나 과부하 상태입니다. 지표를 수집할 수 없고, 주소가 설정된 경우 외부 점검도 실패했습니다. "
+            "확인: sudo docker ps -a 후 sudo docker logs --tail 50 CONTAINER",
+        ),
+    },
+    "AppMetricsUnreadable": {
+        "en": (
             "{{ $labels.app }}: no metrics can be read on {{ $labels.host }}",
-            "The app is stopped or overloaded, or its metrics page answers with something else. "
-            + _PROBES.format(
-                well="From outside it answers well, so users may notice nothing.",
-                ill="From outside it does not answer well either.",
-            )
-            + "The runbook shows how to get Prometheus' own error message. "
-            "See: sudo docker ps -a, then sudo docker logs --tail 50 CONTAINER",
+            "From outside it answers well, so users may notice nothing. But errors, response times and exceptions are "
+            "not watched: its metrics page answers with something else, or not in time. The runbook shows how to get "
+            "Prometheus' own error message.",
         ),
         "ko": (
             "{{ $labels.host }}의 {{ $labels.app }} 지표 수집 불가",
-            "앱이 중단되었거나 과부하 상태이거나, 지표 페이지가 다른 내용으로 응답합니다. "
-            + _PROBES.format(
-                well="외부 점검은 정상이므로 사용자 영향이 없을 수 있습니다.", ill="외부 점검도 실패했습니다."
-            )
-            + "Prometheus의 에러 메시지를 확인하는 방법은 런북에 있습니다. "
-            "확인: sudo docker ps -a 후 sudo docker logs --tail 50 CONTAINER",
+            "외부 점검은 정상이므로 사용자 영향이 없을 수 있습니다. 하지만 에러, 응답 시간, 예외를 모니터링하지 "
+            "못합니다. 지표 페이지가 다른 내용으로 응답하거나 제때 응답하지 않습니다. Prometheus의 에러 메시지를 "
+            "확인하는 방법은 런북에 있습니다.",
         ),
     },
     "AppInstanceDown": {
@@ -167,9 +167,15 @@ def _filled(text: str, app: App) -> str:
 
 
 def _down(app: App) -> list[Rule]:
-    wait = app.thresholds.down_for
+    expr, wait = app_down(f', app="{app.name}"'), app.thresholds.down_for
+    return [Rule("AppDown", "critical", expr, "up = 0", "up = 0", wait, keep=FLAP)]
+
+
+def _metrics_unreadable(app: App) -> list[Rule]:
+    """Whether the app itself is down shows within two minutes."""
+    wait = max(app.thresholds.down_for, "2m", key=duration_seconds)
     expr = f"max by ({APP_LABELS}) ({up(app.name)}) == 0"
-    return [Rule("AppDown", "critical", expr, "up = 0", "up = 0", wait)]
+    return [Rule("AppMetricsUnreadable", "high", expr, "up = 0", "up = 0", wait)]
 
 
 def _instance_down(app: App) -> list[Rule]:
@@ -249,6 +255,7 @@ def _metrics_missing(app: App) -> list[Rule]:
 
 _ALERTS: tuple[Callable[[App], list[Rule]], ...] = (
     _down,
+    _metrics_unreadable,
     _instance_down,
     _database_connection_errors,
     _error_ratio,

@@ -23,12 +23,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
     OWN_LABEL,
     OWN_VALUE,
+    STACK,
+    THING_LABEL,
     alert_names,
+    stack_alerts,
 )
 
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
 APP_SAMPLE_LIMIT = 20_000
-PROBE_INTERVAL = "30s"
 # Whether Sentry takes errors is asked of other people's servers.
 SENTRY_INTERVAL = "60s"
 # How a page without a usable content type is read: many apps send text/html or nothing at all.
@@ -44,8 +46,8 @@ def prometheus_config(context: Context) -> dict[str, Any]:
     if "blackbox" in context.services:
         port, apps = context.services["blackbox"].port, context.declaration.apps
         jobs += [
-            _probe_job(context, port, "probe", PROBE_INTERVAL, ((app, each) for app in apps for each in probes(app))),
-            _probe_job(context, port, "sentry", SENTRY_INTERVAL, sentry_probes(context)),
+            _probe_job(context, port, "probe", ((app, each) for app in apps for each in probes(app))),
+            _probe_job(context, port, "sentry", sentry_probes(context), scrape_interval=SENTRY_INTERVAL),
             _service_probe_job(context, port),
         ]
     return {
@@ -70,11 +72,30 @@ def scrape_timeout(interval: str) -> str:
 
 
 def _marked(disabled: Sequence[str]) -> list[dict[str, Any]]:
-    """Marks crowsnest's own alerts; a team's alert may have the name of a disabled one."""
+    """Marks crowsnest's own alerts, and names the thing that each is about, by which Alertmanager groups them.
+
+    A team's alert may have the name of a disabled one. The thing is the app, else the monitor that the team declares,
+    else the host; of alerts on the monitoring itself it is STACK. What comes later counts.
+    """
     own = "|".join(name for name in alert_names() if name not in disabled)
+    things = [
+        (["host"], "(.+)", "$1"),
+        (["monitor_name"], "(.+)", "$1"),
+        (["app"], "(.+)", "$1"),
+        (["alertname"], "|".join(stack_alerts()), STACK),
+    ]
     return [
         {"regex": OWN_LABEL, "action": "labeldrop"},
         {"source_labels": ["alertname"], "regex": own, "target_label": OWN_LABEL, "replacement": OWN_VALUE},
+        *(
+            {
+                "source_labels": [OWN_LABEL, *labels],
+                "regex": f"{OWN_VALUE};{regex if regex == '(.+)' else f'({regex})'}",
+                "target_label": THING_LABEL,
+                "replacement": thing,
+            }
+            for labels, regex, thing in things
+        ),
     ]
 
 
@@ -162,12 +183,12 @@ def _app_target(context: Context, page: AppPage, **labels: str) -> dict[str, Any
 
 
 def _probe_job(
-    context: Context, port: int, name: str, interval: str, asked: Iterable[tuple[App, Probe]]
+    context: Context, port: int, name: str, asked: Iterable[tuple[App, Probe]], **options: str
 ) -> dict[str, Any]:
     return {
         "job_name": name,
         "metrics_path": "/probe",
-        "scrape_interval": interval,
+        **options,
         "static_configs": [
             _targets(
                 context,
@@ -194,7 +215,6 @@ def _service_probe_job(context: Context, port: int) -> dict[str, Any]:
         "job_name": "service_probe",
         "metrics_path": "/probe",
         "params": {"module": [USUAL]},
-        "scrape_interval": PROBE_INTERVAL,
         "static_configs": [
             _targets(context, f"{context.services[name].url}{path}", host=context.server, service=name)
             for name, path in paths.items()

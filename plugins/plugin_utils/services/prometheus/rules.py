@@ -16,6 +16,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.busines
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomAlert, CustomMetric
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.kpis import Kpi
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.metrics import MetricsSource
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.redis import Redis
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import Signals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_jobs
@@ -26,9 +27,17 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import anomaly_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import app_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.budget_rules import budget_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.causes import (
+    also,
+    cause_series,
+    waiting,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import (
     custom_rules,
     kpi_rules,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.dependency_rules import (
+    dependency_rules,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.deploys import (
     deploy_series,
@@ -44,6 +53,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_expo
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
 # have it silence others: alerts of a team's rules or of other programs are never mistaken for crowsnest's.
 OWN_LABEL, OWN_VALUE = "crowsnest_alert", "true"
+# And the label that says what each of them is about. STACK is the monitoring itself.
+THING_LABEL, STACK = "thing", "stack"
 # An app that gets every kind of alert.
 EVERY_KIND = App(
     name="any",
@@ -51,6 +62,7 @@ EVERY_KIND = App(
     metrics=[MetricsSource(address=":8000")],
     custom_metrics=[CustomMetric(name="campaigns", description="Campaigns", alert=CustomAlert(below=1))],
     database=Database(name="any"),
+    redis=Redis(queues=["celery"]),
     kpis=[Kpi(name="orders", sql="SELECT 1 AS value", description="Orders", alert=CustomAlert(below=1))],
     slo=0.995,
     anomaly=True,
@@ -80,6 +92,7 @@ def rule_files(context: Context) -> dict[str, str]:
     groups["containers.yml"] = [*groups["containers.yml"], deploy_series(context)]
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     groups["stack.yml"] = [*_declared_report(context), *groups["stack.yml"]]
+    groups["causes.yml"] = cause_series(context)
     return {
         **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},
         **{
@@ -96,6 +109,7 @@ def app_files(apps: Sequence[App], language: Language, told: Collection[str] = (
     """
     kinds: dict[str, Callable[[App, Language], list[dict[str, Any]]]] = {
         "app": lambda app, language: app_rules(app, language, app.name in told),
+        "dependency": dependency_rules,
         "budget": budget_rules,
         "anomaly": anomaly_rules,
         "signals": signal_rules,
@@ -170,7 +184,9 @@ def _rule(rule: Mapping[str, Any], declared: Declaration, deploying: Sequence[st
     texts["runbook_url"] = declared.runbook(rule["alert"])
     if deploying and rule["labels"].get("app", deploying[0]) in deploying:
         texts["deployed"] = deployed(rule, declared.language)
-    return {**rule, "annotations": texts}
+    if failing := also(rule):
+        texts["also"] = failing
+    return {**waiting(rule), "annotations": texts}
 
 
 def texts_in(language: Language, annotations: Mapping[str, str]) -> dict[str, str]:
@@ -195,6 +211,13 @@ def _korean_duration() -> str:
 def alert_names() -> list[str]:
     """Names of all alerts there are, for whatever app."""
     return sorted({str(rule["alert"]) for rule in _alerts()})
+
+
+def stack_alerts() -> list[str]:
+    """Names of the alerts on the monitoring itself."""
+    own = [group for name in ("stack.yml", "metabase.yml") for group in static_rules()[name]["groups"]]
+    named = {str(rule["alert"]) for group in own for rule in group["rules"] if "alert" in rule}
+    return sorted(named | {"ContainerMetricsStale", "ContainerNotRunning", "MonitorsMissing"})
 
 
 def stepped_alerts() -> list[str]:

@@ -1,0 +1,180 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One fault, one message: which faults of an app explain others, and which alerts wait for them. Pure.
+
+A cause is known as soon as it is seen, before its own alert has waited, and is recorded as EXPLAINS. While it is,
+alerts of lower levels on the same app do not begin. What fires already goes on and ends with its own fault, so that
+nothing that was told stays without its end: Alertmanager's inhibition would swallow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import duration_seconds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.deploys import has_deploys
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import APP_LABELS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.ranks import CAUSES, LEVELS, level_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import recorded
+
+EXPLAINS = "app:cause:explains"
+# What explains for an hour from its beginning on; what happens later is told all the same. Other causes do for ten
+# minutes, after which critical alerts are repeated anyway.
+_STRONG = ("host", "database", "redis", "certificate", "app")
+_STRONG_SECONDS, _WEAK_SECONDS = 3600, 600
+# How long the alert of a cause goes on after its end: what goes and comes back twice within it is one fault.
+FLAP = "2m"
+# An app, its workers and what asks them need so long to recover.
+_RECOVERY = "3m"
+# Alerts that tell only effects, and what they look back at: they wait for so much longer after a cause is gone.
+_EFFECTS: Mapping[str, str | None] = {
+    "ProbeAnswerNotUnderstood": None,
+    "ProbeSlow": "6m",
+    "MonitorDown": None,
+    "QueueLong": "6m",
+    "QueueUnreadable": None,
+    "KpiUnreadable": "1h",  # a KPI is asked for again only when it is due
+}
+# So do all alerts on an app's own metrics, App….
+_OF_METRICS = "6m"
+# What other alerts of crowsnest wait for: (alert, its severity, labels that both have, PromQL of the cause).
+_OTHERS = (
+    ("HostOutOfMemoryKill", "high", "host, environment", 'ALERTS{alertname="ContainerOutOfMemory"}'),
+    ("BackupLate", "high", "app, host, environment", 'ALERTS{alertname="BackupFailed"}'),
+    ("BackupLate", "high", "host, environment", 'ALERTS{alertname="BackupNotRunning"}'),
+    ("BackupDrillOverdue", "low", "host, environment", 'ALERTS{alertname="BackupNotRunning"}'),
+    ("BackupDrillFailed", "high", "app, host, environment", "crowsnest_backup_corrupt > 0"),
+)
+
+
+# --- what is seen, in PromQL; `of` are matchers of an app, such as `, app="shop"` ---
+
+
+def app_down(of: str = "") -> str:
+    """Its metrics cannot be read, and it does not answer well from outside, or nobody asks there."""
+    well = f'min by (app, environment) (probe_success{{job="probe", probe=~"url|health"{of}}}) == 1'
+    return f'max by ({APP_LABELS}) (up{{job="app"{of}}}) == 0 unless on (app, environment) {well}'
+
+
+def database_down(of: str = "") -> str:
+    """PostgreSQL does not let the exporter in, which it did before."""
+    exporter = f'pg_up{{job="postgres_exporter"{of}}}'
+    return f"max by ({APP_LABELS}) ({exporter}) == 0 and on ({APP_LABELS}) app:database:seen"
+
+
+def connections_used_up(of: str = "") -> str:
+    """In percent of what is not reserved for superusers: the app cannot open another one."""
+    job = f'job="postgres_exporter"{of}'
+    free = f"pg_settings_max_connections{{{job}}} - pg_settings_superuser_reserved_connections{{{job}}}"
+    used = f"sum by ({APP_LABELS}) (pg_stat_activity_count{{{job}}})"
+    return f"100 * {used} / max by ({APP_LABELS}) ({free}) >= 100"
+
+
+def redis_down(of: str = "") -> str:
+    """Redis does not let the exporter in."""
+    return f'max by ({APP_LABELS}) (redis_up{{job="redis_exporter"{of}}}) == 0'
+
+
+def worker_missing(of: str = "") -> str:
+    """Each worker subscribes to one pattern, which all of them share. None at all: no worker, whatever waits."""
+    patterns = f'max by ({APP_LABELS}) (redis_pubsub_patterns{{job="redis_exporter"{of}}})'
+    return f"{patterns} == 0 and on ({APP_LABELS}) app:queue:limit"
+
+
+_SEEN: Mapping[str, str] = {
+    "host": f'max by ({APP_LABELS}) (up{{job=~"app|probe"}}) and on (host, environment) host:up:max == 0',
+    "database": f"{database_down()} or {connections_used_up()}",
+    "redis": redis_down(),
+    "certificate": "app:certificate_left:seconds <= 0",
+    "app": app_down(),
+    "worker": worker_missing(),
+    "component": f'min by ({APP_LABELS}) (probe_success{{job="probe", probe!~"url|health|answer"}}) == 0 '
+    f"and on ({APP_LABELS}) app:health_answer:readable == 1",
+    "probe": f'min by ({APP_LABELS}) (probe_success{{job="probe", probe=~"url|health"}}) == 0',
+}
+
+
+def cause_series(context: Context) -> list[dict[str, Any]]:
+    """The group of rules that record what explains other faults now. A cause whose alerts are disabled does not."""
+    disabled = context.declaration.disabled_alerts
+    told = [cause for cause, alerts in CAUSES.items() if {*alerts} - {*disabled}]
+    active = [recorded("app:cause:active", _SEEN[cause], cause=cause) for cause in told]
+    same = f"{APP_LABELS}, cause"
+    began = (
+        f"(last_over_time(app:cause:began_seconds[{_RECOVERY}]) or time() + 0 * app:cause:active) "
+        f"and on ({same}) present_over_time(app:cause:active[{_RECOVERY}])"
+    )
+    strong = f'cause=~"{"|".join(_STRONG)}"'
+    explains = (
+        f"app:cause:began_seconds{{{strong}}} > time() - {_STRONG_SECONDS} "
+        f"or app:cause:began_seconds > time() - {_WEAK_SECONDS} "
+        f"or app:cause:began_seconds unless on ({same}) app:cause:active"
+    )
+    rules = [
+        *active,
+        {"record": "app:cause:began_seconds", "expr": began},
+        {"record": EXPLAINS, "expr": explains},
+        *(_deploy(app, context) for app in context.declaration.apps if has_deploys(context, app)),
+    ]
+    return [{"name": "causes", "rules": rules}]
+
+
+def _deploy(app: App, context: Context) -> dict[str, Any]:
+    """Somebody, not a restart policy, has started one of its containers within the declared time."""
+    host = f'host="{context.plan.host_of(app)}"'
+    own = f'{host}, container="{app.container}"'
+    within = duration_seconds(app.thresholds.deploy_within)
+    project = f'group by (project) (last_over_time(container_running{{{own}, project!=""}}[1h]))'
+    started = "container_start_time_seconds"
+    restarted = f"increase(container_restarts_total{{{host}}}[{within}s]) > 0"
+    expr = (
+        f"max by (host, environment) (({started}{{{host}}} and on (project) {project} or {started}{{{own}}}) "
+        f"> time() - {within} unless on (container) {restarted})"
+    )
+    return recorded(EXPLAINS, expr, app=app.name, cause="deploy")
+
+
+# --- who waits for it ---
+
+
+def waiting(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """The alert rule with what it waits for in its expression."""
+    alert, labels, expr = rule["alert"], rule["labels"], rule["expr"]
+    causes = list(_waits_for(alert, labels["severity"]))
+    if not causes:
+        return dict(rule)
+    own = ", ".join(["alertname", "alertstate", *(name for name in labels if name != "app")])
+    fires = f'ALERTS{{alertname="{alert}", alertstate="firing", severity="{labels["severity"]}"}}'
+    unless = "".join(f"\n  unless on ({shared}) ({cause})" for shared, cause in causes)
+    return {**rule, "expr": f"({expr}){unless}\nor ({expr})\n  and ignoring ({own}) {fires}"}
+
+
+def also(rule: Mapping[str, Any]) -> str | None:
+    """A Prometheus template: the probes of the app that fail now, for the title of an alert that tells a cause."""
+    level = level_of(rule["alert"])
+    if level >= len(LEVELS) or rule["alert"] == "HostDown":
+        return None
+    probes = "probe_success{job='probe', probe!='answer', probe!=%q, app=%q} == 0"
+    failing = f'printf "{probes}" (or $labels.probe "-") $labels.app | query | sortByLabel "probe"'
+    return (
+        f"{{{{ range $at, $probe := {failing} }}}}"
+        "{{ if $at }}, {{ end }}{{ $probe.Labels.probe }}{{ end }}"
+    )
+
+
+def _waits_for(alert: str, severity: str) -> Iterator[tuple[str, str]]:
+    """(labels that both have, PromQL of the cause)."""
+    for name, graded, shared, cause in _OTHERS:
+        if (alert, severity) == (name, graded):
+            yield shared, cause
+    level = level_of(alert)
+    is_cause = level < len(LEVELS)
+    if is_cause or alert in _EFFECTS or alert.startswith("App"):
+        causes = "|".join(cause for above in LEVELS[:level] for cause in above)
+        explains = f'{EXPLAINS}{{cause=~"{causes}"}}'
+        window = None if is_cause else _EFFECTS.get(alert, _OF_METRICS)
+        if causes:
+            yield "app, environment", f"last_over_time({explains}[{window}])" if window else explains

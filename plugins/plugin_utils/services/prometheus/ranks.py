@@ -1,0 +1,30 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which faults of an app explain others: the one place that knows what an app depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# {cause: the alerts that tell it}; each level is explained by those before it. A deploy is told by no alert.
+LEVELS: tuple[Mapping[str, tuple[str, ...]], ...] = (
+    {"host": ("HostDown",)},
+    {"deploy": ()},
+    {
+        "database": ("PostgresDown", "PostgresConnectionsHigh"),
+        "redis": ("RedisDown",),
+        "certificate": ("CertificateExpired",),
+    },
+    {"app": ("AppDown",), "worker": ("CeleryWorkerMissing",)},
+    {"component": ("ProbeComponentFailed",)},
+    {"probe": ("ProbeFailed",)},
+)
+CAUSES: Mapping[str, tuple[str, ...]] = {cause: alerts for level in LEVELS for cause, alerts in level.items()}
+# The alerts that tell causes, a list for each level.
+RANKED = [names for level in LEVELS if (names := [name for alerts in level.values() for name in alerts])]
+
+
+def level_of(alert: str) -> int:
+    """Its level; one that tells an effect only is below them all."""
+    levels = {name: number for number, level in enumerate(LEVELS) for alerts in level.values() for name in alerts}
+    return levels.get(alert, len(LEVELS))
