@@ -90,8 +90,10 @@ CAUSE = alert(
 TITLES: list[tuple[str, str, list[Alert]]] = [
     ("🔴 CRITICAL: shop: database is not healthy", "🔴 [심각] shop: database is not healthy", [SICK]),
     (
-        "🔴 CRITICAL: PostgreSQL of shop cannot be reached; also failing: celery, health; also: shop: database is not healthy",
-        "🔴 [심각] PostgreSQL of shop cannot be reached / 함께 이상: celery, health / 동시 발생: shop: database is not healthy",
+        "🔴 CRITICAL: PostgreSQL of shop cannot be reached; also failing: celery, health; "
+        "also: shop: database is not healthy",
+        "🔴 [심각] PostgreSQL of shop cannot be reached / 함께 이상: celery, health / "
+        "동시 발생: shop: database is not healthy",
         [SICK, CAUSE, WELL],
     ),
     (

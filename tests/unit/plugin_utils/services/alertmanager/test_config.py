@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanag
     deliveries,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names
 
 MakeContext = Callable[..., Context]
 MakeConfig = Callable[..., dict[str, Any]]
@@ -187,20 +185,23 @@ def test_office_hours_are_the_declared_ones_in_the_declared_time_zone(config: Ma
     ]
 
 
-# Which alerts are silent while another one fires is asked of a real Alertmanager in tests/rules/test_inhibition.py.
-def test_only_crowsnests_own_alerts_silence_others(config: MakeConfig) -> None:
-    rules = config()["inhibit_rules"]
-    assert all('crowsnest_alert="true"' in rule["source_matchers"] for rule in rules)
+def test_of_crowsnests_own_alerts_all_that_is_wrong_with_one_thing_is_one_message(config: MakeConfig) -> None:
+    """Whatever is not its own goes the ways of its severity as well, grouped as the root says."""
+    root = config()["route"]
+    (own,) = (route for route in root["routes"] if route.get("group_by") == ["thing", "environment"])
+    assert own["matchers"] == ['crowsnest_alert="true"']
+    assert own["routes"] == [
+        route for route in root["routes"] if route.get("matchers", [""])[0].startswith("severity=")
+    ]
+    assert not [route for route in own["routes"] if "group_by" in route]
 
 
-def test_an_app_whose_metrics_cannot_be_read_silences_what_is_known_from_them_alone(
-    config: MakeConfig,
-) -> None:
-    rule = next(each for each in config()["inhibit_rules"] if 'alertname="AppDown"' in each["source_matchers"])
-    pattern = next(it for it in rule["target_matchers"] if it.startswith("alertname=~"))
-    silenced = [name for name in alert_names() if re.fullmatch(pattern.split('"')[1], name)]
-    assert set(silenced) == {name for name in alert_names() if name.startswith("App")}
-    assert rule["equal"] == ["app"]
+# Asked of a real Alertmanager in tests/rules/test_inhibition.py.
+def test_only_a_higher_severity_of_crowsnests_own_alerts_silences_lower_ones_of_the_same(config: MakeConfig) -> None:
+    for rule, severity in zip(config()["inhibit_rules"], SEVERITIES, strict=False):
+        assert {'crowsnest_alert="true"', f'severity="{severity}"'} <= {*rule["source_matchers"]}
+        assert "alertname" in rule["equal"]
+    assert len(config()["inhibit_rules"]) == len(SEVERITIES) - 1
 
 
 # --- receivers and their secrets ---

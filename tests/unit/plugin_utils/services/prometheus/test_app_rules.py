@@ -11,7 +11,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import app_files
 
 METRICS = ["127.0.0.1:8000"]
-ALWAYS = ["AppDown", "AppInstanceDown"]
+ALWAYS = ["AppDown", "AppInstanceDown", "AppMetricsUnreadable"]
 HTTP = ["AppErrorRatioHigh", "AppExceptions", "AppLatencyHigh", "AppLatencyHigh", "AppMetricsMissing"]
 DJANGO = ["AppDatabaseConnectionErrors"]
 
@@ -73,7 +73,9 @@ THRESHOLDS = Thresholds(
 )
 # (alert, severity): (end of the expression, for, threshold shown)
 DECLARED = {
-    ("AppDown", "critical"): (" == 0", "20s", "up = 0, 20 s"),
+    ("AppDown", "critical"): (" == 1", "20s", "up = 0, 20 s"),
+    # Whether the app itself is down is known by then.
+    ("AppMetricsUnreadable", "high"): (" == 0", "2m", "up = 0, 2 min"),
     ("AppInstanceDown", "high"): (" == 1)", "20s", "up = 0, 20 s"),
     ("AppErrorRatioHigh", "critical"): (
         ' > 0.125 and app:errors:increase5m{app="shop"} >= 5',
