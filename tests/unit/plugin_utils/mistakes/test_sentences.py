@@ -51,7 +51,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
         app(thresholds={"zzz": 1}),
         "crowsnest_apps[0] (shop).thresholds.zzz: unknown key. "
         "Allowed: dependency_down_for, deploy_within, down_for, error_for, error_ratio, failed_payments_per_hour, "
-        "latency_p95_high_seconds, latency_p95_medium_seconds, out_of_stock, queue_length, rate_limited_per_15m, refunds_per_hour.",
+        "latency_p95_high_seconds, latency_p95_medium_seconds, out_of_stock, queue_length, rate_limited_per_15m, "
+        "refunds_per_hour.",
     ),
     (
         {"receivers": [{**SLACK, "webhok": "x"}]},

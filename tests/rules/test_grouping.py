@@ -1,0 +1,150 @@
+"""What people get when several things go wrong: asked of a real Alertmanager, with shorter waits than it promises."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from generated import Alertmanager, alertmanager, write
+from posted import Posted, posted
+from programs import until
+from promised import own_alerts
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import stepped_alerts
+
+FRESH = count()
+
+
+class Told:
+    """Posts alerts to Alertmanager, and reads what it tells."""
+
+    def __init__(self, alertmanager: Alertmanager, discord: Posted) -> None:
+        self._alertmanager, self._discord = alertmanager, discord
+
+    def fire(self, *alerts: dict[str, Any]) -> None:
+        self._alertmanager.post(alerts)
+
+    def end(self, *alerts: dict[str, Any]) -> None:
+        now = datetime.now(UTC).isoformat()
+        self._alertmanager.post([{**alert, "endsAt": now} for alert in alerts])
+
+    def titles(self, case: str) -> list[str]:
+        """Of all messages on the case so far, without it, in their order."""
+        embeds = [embed for body in list(self._discord.bodies) for embed in json.loads(body)["embeds"]]
+        return [it["title"].replace(f" {case}", "") for it in embeds if f" {case}" in it["title"]]
+
+    def until(self, case: str, *titles: str) -> None:
+        """Waits until there are as many, which are these in whatever order, and a moment for one more."""
+        until(lambda: len(self.titles(case)) >= len(titles), 20)
+        assert Counter(self.titles(case)) == Counter(titles)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    folder = tmp_path_factory.mktemp("grouping")
+    with posted() as discord:
+        receiver = {"type": "discord", "webhook_url": f"{discord.url}/api/webhooks/1/x"}
+        config = write(folder, {"receivers": [receiver]}) / "alertmanager.yml"
+        config.write_text(re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", config.read_text()))
+        with alertmanager(folder) as running:
+            yield Told(running, discord)
+
+
+@pytest.fixture
+def case() -> str:
+    return f"c{next(FRESH)}x"
+
+
+def alert(case: str, summary: str, own: bool = True, **labels: str) -> dict[str, Any]:
+    mark = {"crowsnest_alert": "true", "thing": case} if own else {}
+    always = {"severity": "critical", "environment": "production", "app": case, **mark}
+    return {"labels": {**always, **labels}, "annotations": {"summary": f"{summary} {case}"}}
+
+
+def test_what_is_wrong_with_one_thing_is_one_message_named_after_the_cause(told: Told, case: str) -> None:
+    effect = alert(case, "health fails", alertname="ProbeFailed")
+    cause = alert(case, "database down", alertname="PostgresDown", host="web1")
+    told.fire(effect, cause)
+    told.until(case, "🔴 CRITICAL: database down; also: health fails")
+    told.end(effect, cause)
+    told.until(case, "🔴 CRITICAL: database down; also: health fails", "✅ Resolved: database down; also: health fails")
+
+
+def test_a_cause_that_joins_is_one_more_message_and_both_end_in_one(told: Told, case: str) -> None:
+    effect = alert(case, "health fails", alertname="ProbeFailed")
+    cause = alert(case, "database down", alertname="PostgresDown", host="web1")
+    told.fire(effect)
+    told.until(case, "🔴 CRITICAL: health fails")
+    told.fire(cause)
+    so_far = ["🔴 CRITICAL: health fails", "🔴 CRITICAL: database down; also: health fails"]
+    told.until(case, *so_far)
+    told.end(effect, cause)
+    told.until(case, *so_far, "✅ Resolved: database down; also: health fails")
+    told.fire(effect)  # and alone right after
+    told.until(case, *so_far, "✅ Resolved: database down; also: health fails", "🔴 CRITICAL: health fails")
+
+
+def test_two_things_two_environments_and_two_severities_are_messages_of_their_own(told: Told, case: str) -> None:
+    down = alert(case, "down", alertname="AppDown")
+    others = (
+        {"thing": f"{case} blog"},
+        {"environment": "staging"},
+        {"severity": "high", "alertname": "AppInstanceDown"},
+    )
+    told.fire(down, *({**down, "labels": {**down["labels"], **labels}} for labels in others))
+    told.until(case, *["🔴 CRITICAL: down"] * 3, "🟠 HIGH: down")
+
+
+def test_alerts_of_a_team_are_grouped_by_name_app_and_host(told: Told, case: str) -> None:
+    names = ("Orders", "Orders", "Mails")
+    told.fire(
+        *(alert(case, name, own=False, alertname=name, queue=str(number)) for number, name in enumerate(names)),
+        alert(case, "down", alertname="AppDown"),
+    )
+    told.until(case, "🔴 CRITICAL: Orders, and 1 more", "🔴 CRITICAL: Mails", "🔴 CRITICAL: down")
+
+
+def pairs() -> list[tuple[dict[str, str], dict[str, str]]]:
+    """An alert of ours at a lower and at a higher severity, for each pair of severities that there is."""
+    found: dict[tuple[str, str], tuple[dict[str, str], dict[str, str]]] = {}
+    for name in stepped_alerts():
+        steps = {labels["severity"]: labels for labels in own_alerts() if labels["alertname"] == name}
+        graded = [severity for severity in SEVERITIES if severity in steps]
+        for rank, higher in enumerate(graded):
+            found |= {(higher, lower): (steps[lower], steps[higher]) for lower in graded[rank + 1 :]}
+    return list(found.values())
+
+
+GRADE = {"critical": "🔴 CRITICAL", "high": "🟠 HIGH", "medium": "🟡 MEDIUM"}
+
+
+@pytest.mark.parametrize(("low", "high"), pairs(), ids=lambda it: f"{it['alertname']}-{it['severity']}")
+def test_a_lower_severity_that_was_told_ends_and_is_told_again_right_after(
+    told: Told, case: str, low: dict[str, str], high: dict[str, str]
+) -> None:
+    """Its condition holds while the higher one does, so both may end at once, and the lower one later."""
+    of_pair = {"crowsnest_alert": "true", "thing": case, "environment": case}
+    lower, higher = (
+        {"labels": {**low, **of_pair, "severity": labels["severity"]}, "annotations": {"summary": f"x {case}"}}
+        for labels in (low, high)
+    )
+    begins, rises = f"{GRADE[low['severity']]}: x", f"{GRADE[high['severity']]}: x"
+    told.fire(lower)
+    told.until(case, begins)
+    told.fire(higher, lower)
+    told.until(case, begins, rises)
+    told.end(higher, lower)
+    ended = [begins, rises, "✅ Resolved: x", "✅ Resolved: x"]
+    told.until(case, *ended)
+    told.fire(lower)
+    told.until(case, *ended, begins)
+    told.end(lower)
+    told.until(case, *ended, begins, "✅ Resolved: x")
