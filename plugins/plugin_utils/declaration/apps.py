@@ -46,9 +46,9 @@ class Thresholds(Strict):
         description="How long its PostgreSQL, its Redis or all its Celery workers must be unreachable before it fires.",
     )
     deploy_within: Duration = Field(
-        "5m",
-        description="How long after a deploy all may take to be well again; until then nothing of the app fires. A "
-        "deploy: somebody, not a restart policy, starts one of its containers.",
+        "3m",
+        description="How long after a deploy the app may take to be well again; until then its alerts wait, but not "
+        "those on its database or Redis. A deploy: somebody, not a restart policy, starts one of its containers.",
     )
     failed_payments_per_hour: int = Field(10, ge=0, description="Failed payments within an hour above which it fires.")
     refunds_per_hour: int = Field(

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 # {cause: the alerts that tell it}; each level is explained by those before it. A deploy is told by no alert.
 LEVELS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {"host": ("HostDown",)},
-    {"deploy": ()},
     {
         "database": ("PostgresDown", "PostgresConnectionsHigh"),
         "redis": ("RedisDown",),
         "certificate": ("CertificateExpired",),
     },
+    {"deploy": ()},
     {"app": ("AppDown",), "worker": ("CeleryWorkerMissing",)},
     {"component": ("ProbeComponentFailed",)},
     {"probe": ("ProbeFailed",)},
