@@ -341,6 +341,7 @@ _FILES = {
     "host": {"en": "Hosts", "ko": "호스트"},
     "containers": {"en": "Containers", "ko": "컨테이너"},
     "app": {"en": "Apps", "ko": "앱"},
+    "dependency": {"en": "What apps depend on", "ko": "앱이 의존하는 서비스"},
     "budget": {"en": "Objectives of apps", "ko": "앱의 목표(SLO)"},
     "anomaly": {"en": "Unusual requests of apps", "ko": "평소와 다른 앱의 요청 수"},
     "signals": {"en": "What apps export of their business", "ko": "앱이 제공하는 비즈니스 지표"},

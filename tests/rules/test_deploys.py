@@ -278,6 +278,8 @@ def test_the_message_and_the_one_that_it_is_over_tell_the_same_deploy(tmp_path: 
         }
         config = write(tmp_path, declared) / "alertmanager.yml"
         config.write_text(re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", config.read_text()))
+        rules = tmp_path / "rules/app.yml"
+        rules.write_text(rules.read_text().replace("keep_firing_for: 2m", "keep_firing_for: 1s"))
         server.container(0)
 
         def told(count: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which alerts are silent while another one fires, and what each is about, asked of a real Alertmanager and a real Prometheus."""
+"""Which alerts are silent while another one fires, and what each is about: asked of the real programs."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_prometheus_gets_its_configuration_rules_and_container(context: str) -> 
     assert {"containers.yml", "host.yml", "metabase.yml", "probes.yml", "stack.yml", "uptime.yml"} <= set(rules)
     assert sorted(filters.service_directory(context, "prometheus")["files"]) == sorted(
         [
-            *("compose.yml", "prometheus.yml", "rules/app.yml", "rules/profile_django.yml"),
+            *("compose.yml", "prometheus.yml", "rules/app.yml", "rules/causes.yml", "rules/profile_django.yml"),
             *(f"rules/{name}" for name in rules),
         ]
     )

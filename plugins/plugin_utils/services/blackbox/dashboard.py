@@ -47,7 +47,7 @@ def probes(context: Context) -> Dashboard:
         uid="probes",
         title="Probes",
         folder=FOLDER_OPERATIONS,
-        description="What users meet: addresses, health endpoints, certificates, probed every 30 s from the server.",
+        description="What users meet: addresses, health endpoints, certificates, probed from the server.",
         rows=(
             Row("Now", (success(_APPS), status_codes(_APPS), certificates('app=~"$app"'))),
             Row("Over time", (availability(_APPS), success_history(_APPS))),
