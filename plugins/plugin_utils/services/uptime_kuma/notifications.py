@@ -77,13 +77,15 @@ def _path_options(context: Context, receiver: Receiver) -> dict[str, Any]:
         case WebhookReceiver():
             name = receiver_name(receiver)
             return _posted(receiver.url, template(context, "plain", lambda message: _webhook(context, name, message)))
-        case _:
+        case EmailReceiver():
             subject = template(context, "plain", lambda message: message.title)
             body = template(context, "plain", lambda message: message.text)
             return {**_options(receiver), "customSubject": subject, "customBody": body}
+    raise ValueError(f"Uptime Kuma cannot notify a receiver of type {receiver.type}")
 
 
 def _posted(url: SecretStr, body: str) -> dict[str, Any]:
+    """Kuma's webhook, the one way to any program that takes JSON in a form of its own."""
     return {
         "type": "webhook",
         "webhookURL": url.get_secret_value(),
