@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, Literal
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, static_rules, yaml_data
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.words import MESSAGES, words_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import JOB_ALERTS, jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.ranks import CAUSES, RANKED
 
 Markup = Literal["slack", "discord", "plain", "ascii"]
-_MESSAGES = FILES / "messages"
 # {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
 _PAGES_OF_RULES = {
     "stack": ("stack.yml", "metabase.yml"),
@@ -48,7 +47,7 @@ def text(markup: Markup) -> str:
 def message_templates(context: Context) -> dict[str, str]:
     """{file name: template}."""
     return {
-        "crowsnest.tmpl": (_MESSAGES / "crowsnest.tmpl").read_text(),
+        "crowsnest.tmpl": (MESSAGES / "crowsnest.tmpl").read_text(),
         "language.tmpl": _named(context.declaration),
         "dashboard.tmpl": _dashboard(context),
     }
@@ -56,24 +55,19 @@ def message_templates(context: Context) -> dict[str, str]:
 
 def texts_of_test_alerts(language: str) -> dict[str, dict[str, str]]:
     """{severity: annotations} of the alerts that the module `alertmanager_test_alerts` sends."""
-    texts = _words(language)["test_alert"]
+    texts = words_of(language)["test_alert"]
     return {severity: {**texts, "summary": texts["summary"][severity]} for severity in SEVERITIES}
 
 
 def units(language: str) -> Mapping[str, str]:
     """Words for the units of a duration: {"h": "시간", …}."""
-    return dict(_words(language)["message"]["units"])
+    return dict(words_of(language)["message"]["units"])
 
 
 def words_of_report(language: str) -> dict[str, Any]:
     """Those of the weekly message; its numbers go where {names} are."""
-    words = _words(language)
+    words = words_of(language)
     return {**words["weekly_report"], "severity": words["message"]["severity"]}
-
-
-@cache
-def _words(language: str) -> Mapping[str, Any]:
-    return dict(yaml_data((_MESSAGES / "words.yml").read_text())[language])
 
 
 def _named(declaration: Declaration) -> str:
@@ -81,7 +75,7 @@ def _named(declaration: Declaration) -> str:
     own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "plain"), declaration.language)
     parts = [("title", markup, language) for markup, language in (own | {"ascii": "en"}).items()]
     parts += [("text", markup, language) for markup, language in own.items()]
-    words = {name: {**_words(name)["message"], "timezone": declaration.timezone} for _, _, name in parts}
+    words = {name: {**words_of(name)["message"], "timezone": declaration.timezone} for _, _, name in parts}
     return "".join(
         f'{{{{ define "crowsnest.{part}.{markup}" }}}}{_sorted()}{{{{ template "crowsnest.message.{part}" (dict '
         f'"data" . "alerts" $alerts "markup" "{markup}" "words" {_mapping(words[language])}) }}}}{{{{ end }}}}\n'

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
+
+from pydantic import SecretStr
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SMTP_TLS_PORT,
@@ -18,6 +21,14 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receive
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import host_and_port
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.broken_path import (
+    ALERTING_KEY,
+    ALERTING_PATH,
+    Message,
+    labels,
+    template,
+)
 
 
 def able(receivers: Sequence[Receiver]) -> list[Receiver]:
@@ -30,12 +41,92 @@ def names(declaration: Declaration) -> list[str]:
     return [receiver_name(item) for item in able(declaration.receivers) if "critical" in item.severities]
 
 
-def notifications(declaration: Declaration) -> list[dict[str, Any]]:
-    """One notification per receiver, as the module `uptime_kuma` takes it; `key` is its name, secrets are in it."""
-    return [
-        {"key": receiver_name(item), "name": receiver_name(item), "isDefault": False, **_options(item)}
-        for item in able(declaration.receivers)
+def path_key(name: str) -> str:
+    """Key of the notification in which the receiver of this name is told of the alerting path."""
+    return f"{ALERTING_KEY}/{name}"
+
+
+def notifications(context: Context) -> list[dict[str, Any]]:
+    """As the module `uptime_kuma` takes them; secrets are in them.
+
+    One per receiver in Kuma's own words, for the team's own monitors: `key` is its name. And one in crowsnest's words
+    for each receiver that is told of the alerting path.
+    """
+    receivers, told = able(context.declaration.receivers), names(context.declaration)
+    path = ALERTING_PATH[context.declaration.language]
+    own = [{"key": receiver_name(item), "name": receiver_name(item), **_options(item)} for item in receivers]
+    of_path = [
+        {"key": path_key(name), "name": f"{path}: {name}", **_path_options(context, item)}
+        for item in receivers
+        if (name := receiver_name(item)) in told
     ]
+    return [{**each, "isDefault": False} for each in own + of_path]
+
+
+# --- of the alerting path -------------------------------------------------------------------------------------------
+
+
+def _path_options(context: Context, receiver: Receiver) -> dict[str, Any]:
+    """In the form in which Alertmanager tells the same receiver."""
+    match receiver:
+        case SlackReceiver():
+            body = template(context, "slack", lambda message: _slack(receiver, message))
+            return _posted(receiver.webhook_url, body)
+        case DiscordReceiver():
+            return _posted(receiver.webhook_url, template(context, "discord", _discord))
+        case WebhookReceiver():
+            name = receiver_name(receiver)
+            return _posted(receiver.url, template(context, "plain", lambda message: _webhook(context, name, message)))
+        case EmailReceiver():
+            subject = template(context, "plain", lambda message: message.title)
+            body = template(context, "plain", lambda message: message.text)
+            return {**_options(receiver), "customSubject": subject, "customBody": body}
+    raise ValueError(f"Uptime Kuma cannot notify a receiver of type {receiver.type}")
+
+
+def _posted(url: SecretStr, body: str) -> dict[str, Any]:
+    """Kuma's webhook, the one way to any program that takes JSON in a form of its own."""
+    return {
+        "type": "webhook",
+        "webhookURL": url.get_secret_value(),
+        "webhookContentType": "custom",
+        "webhookCustomBody": body,
+        "webhookAdditionalHeaders": json.dumps({"Content-Type": "application/json"}),
+    }
+
+
+def _slack(receiver: SlackReceiver, message: Message) -> str:
+    """https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments"""
+    card = {"title": message.title, "text": message.text, "fallback": message.title, "mrkdwn_in": ["text"]}
+    channel = {"channel": receiver.channel} if receiver.channel else {}
+    return json.dumps({"username": receiver.username, **channel, "attachments": [{"color": _color(message), **card}]})
+
+
+def _discord(message: Message) -> str:
+    """https://discord.com/developers/docs/resources/webhook#execute-webhook"""
+    color = int(_color(message).removeprefix("#"), 16)
+    return json.dumps({"embeds": [{"title": message.title, "description": message.text, "color": color}]})
+
+
+def _color(message: Message) -> str:
+    return "#d7263d" if message.firing else "#2eb67d"
+
+
+def _webhook(context: Context, name: str, message: Message) -> str:
+    """https://prometheus.io/docs/alerting/latest/configuration/#webhook_config"""
+    now, never = "{{ heartbeatJSON.time | replace: ' ', 'T' }}Z", "0001-01-01T00:00:00Z"
+    status, page = "firing" if message.firing else "resolved", context.services["uptime_kuma"].external_url
+    known = {"alertname": "AlertingPathBroken", "severity": "critical", **labels(context)}
+    runbook = context.declaration.runbook("AlertingPathAlive")
+    texts = {"summary": message.summary, "description": message.text, "runbook_url": runbook}
+    times = {"startsAt": now, "endsAt": never if message.firing else now}
+    alert = {"status": status, "labels": known, "annotations": texts, **times, "generatorURL": page}
+    group = {"version": "4", "groupKey": ALERTING_KEY, "truncatedAlerts": 0, "status": status, "receiver": name}
+    common = {"groupLabels": {}, "commonLabels": known, "commonAnnotations": texts, "externalURL": page}
+    return json.dumps({**group, **common, "alerts": [{**alert, "fingerprint": ALERTING_KEY}]})
+
+
+# --- in Kuma's own words --------------------------------------------------------------------------------------------
 
 
 def _options(receiver: Receiver) -> dict[str, Any]:
