@@ -84,11 +84,19 @@ def _named(declaration: Declaration) -> str:
 
 
 def _sorted() -> str:
-    """Sets `$alerts`: what fires, then what is over; of each those first that explain most."""
+    """Sets `$alerts`: what fires, then what is over; of each those first that explain most.
+
+    Prometheus repeats the end of an alert for 15 minutes; what ended before the present fault began is left out.
+    """
     ranks = [f"^({'|'.join(alerts)})$" for alerts in RANKED]
     ranked = f"match {_quoted('|'.join(ranks))} .Labels.alertname"
     return (
-        "{{ $alerts := list }}{{ range list .Alerts.Firing .Alerts.Resolved }}{{ $these := . }}"
+        "{{ $alerts := list }}{{ $over := .Alerts.Resolved }}"
+        "{{ with .Alerts.Firing }}{{ $began := (index . 0).StartsAt }}"
+        "{{ range . }}{{ if .StartsAt.Before $began }}{{ $began = .StartsAt }}{{ end }}{{ end }}"
+        "{{ $over = list }}{{ range $.Alerts.Resolved }}"
+        "{{ if .EndsAt.After $began }}{{ $over = append $over . }}{{ end }}{{ end }}{{ end }}"
+        "{{ range list .Alerts.Firing $over }}{{ $these := . }}"
         f"{{{{ range $rank := stringSlice {' '.join(map(_quoted, ranks))} }}}}{{{{ range $these }}}}"
         "{{ if match $rank .Labels.alertname }}{{ $alerts = append $alerts . }}{{ end }}{{ end }}{{ end }}"
         f"{{{{ range $these }}}}{{{{ if not ({ranked}) }}}}"

@@ -153,12 +153,16 @@ def waiting(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def also(rule: Mapping[str, Any]) -> str | None:
-    """A Prometheus template: the probes of the app that fail now, for the title of an alert that tells a cause."""
-    level = level_of(rule["alert"])
-    if level >= len(LEVELS) or rule["alert"] == "HostDown":
+    """A Prometheus template: what else of the app fails now as probes see it, for the title of what explains that.
+
+    Of an app that is down this says nothing, and components are known only from an answer that can be read.
+    """
+    if level_of(rule["alert"]) >= len(LEVELS) or rule["alert"] in ("HostDown", "AppDown"):
         return None
-    probes = "probe_success{job='probe', probe!='answer', probe!=%q, app=%q} == 0"
-    failing = f'printf "{probes}" (or $labels.probe "-") $labels.app | query | sortByLabel "probe"'
+    pages = "probe_success{job='probe', probe=~'url|health', probe!=%[1]q, app=%[2]q} == 0"
+    parts = "probe_success{job='probe', probe!~'url|health|answer', probe!=%[1]q, app=%[2]q} == 0"
+    seen = f"{pages} or {parts} and on (app) app:health_answer:readable == 1"
+    failing = f'printf "{seen}" (or $labels.probe "-") $labels.app | query | sortByLabel "probe"'
     return (
         f"{{{{ range $at, $probe := {failing} }}}}"
         "{{ if $at }}, {{ end }}{{ $probe.Labels.probe }}{{ end }}"
