@@ -142,6 +142,18 @@ def test_the_text_of_several_says_what_fires_first_and_what_is_over(folders: dic
     assert "해소 시각: 2026-11-21 10:02 KST (지속 시간 1시간 2분 3초)" in korean
 
 
+def test_what_ended_before_the_fault_began_is_no_part_of_it(folders: dict[str, Path]) -> None:
+    """Prometheus repeats an end for a quarter of an hour."""
+    earlier = {**WELL, "startsAt": "2026-11-20T23:00:00Z", "endsAt": "2026-11-20T23:50:00Z"}
+    found = message(folders["en"], earlier, SICK)
+    assert found == message(folders["en"], SICK)
+    over = message(folders["en"], earlier, {**SICK, "status": "resolved"})
+    assert re.findall(r"(?m)^[•✅].*", over["text.slack"]) == [
+        "✅ shop: redis is not healthy",
+        "✅ shop: database is not healthy",
+    ]
+
+
 def test_of_very_many_alerts_the_first_are_shown_and_the_others_counted(folders: dict[str, Path]) -> None:
     many = [alert(queue=str(number)) for number in range(8)]
     found = message(folders["en"], *many)

@@ -97,14 +97,7 @@ def test_the_alert_says_what_where_and_how_much(alert: str) -> None:
             assert {"summary", "description", "value", "threshold"} <= set(rule["annotations"])
 
 
-# Its severity high ends at once, critical 2 minutes after.
-_ENDS_TOO_SOON = pytest.mark.xfail(reason="PostgresConnectionsHigh of severity high needs keep_firing_for: 3m")
-_STEPPED = [
-    pytest.param(name, marks=_ENDS_TOO_SOON) if name == "PostgresConnectionsHigh" else name for name in stepped_alerts()
-]
-
-
-@pytest.mark.parametrize("alert", _STEPPED)
+@pytest.mark.parametrize("alert", stepped_alerts())
 def test_a_higher_severity_goes_on_no_longer_than_the_lower_ones(alert: str) -> None:
     """While it fires they are silent: of one that ends meanwhile nobody would be told the end."""
     kept = {rule["labels"]["severity"]: duration_seconds(rule.get("keep_firing_for", "0s")) for rule in rules_of(alert)}
