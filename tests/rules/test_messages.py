@@ -94,17 +94,17 @@ TITLES: list[tuple[str, str, list[Alert]]] = [
         "also: shop: database is not healthy",
         "🔴 [심각] PostgreSQL of shop cannot be reached / 함께 이상: celery, health / "
         "동시 발생: shop: database is not healthy",
-        [SICK, CAUSE, WELL],
+        [CAUSE, SICK, WELL],
     ),
     (
         "🔴 CRITICAL: PostgreSQL of shop cannot be reached; also failing: celery, health; also: a, b, and 2 more",
         "🔴 [심각] PostgreSQL of shop cannot be reached / 함께 이상: celery, health / 동시 발생: a, b 외 2건",
-        [*(alert({"summary": name}, severity="critical") for name in "abcd"), CAUSE],
+        [CAUSE, *(alert({"summary": name}, severity="critical") for name in "abcd")],
     ),
     (
         "✅ Resolved: PostgreSQL of shop cannot be reached; also: shop: redis is not healthy",
         "✅ [해소] PostgreSQL of shop cannot be reached / 동시 발생: shop: redis is not healthy",
-        [WELL, {**CAUSE, "status": "resolved"}],
+        [{**CAUSE, "status": "resolved"}, WELL],
     ),
     (
         "🔴 CRITICAL: shop: database is not healthy, and 2 more",

@@ -39,7 +39,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
     OWN_LABEL,
     OWN_VALUE,
-    THING_LABEL,
     stepped_alerts,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
@@ -115,7 +114,11 @@ def receivers_by_integration(declaration: Declaration) -> dict[str, list[str]]:
 
 
 def _route(declaration: Declaration) -> dict[str, Any]:
-    """A team's own alerts without a known severity are routed as `high`: nothing gets lost."""
+    """A team's own alerts without a known severity are routed as `high`: nothing gets lost.
+
+    Alerts of different names are never one group: Prometheus repeats the end of each for 15 minutes, once a minute, and
+    each change of what has ended sends the whole group again.
+    """
     return {
         "receiver": "high",
         "group_by": ["alertname", "app", "host", "environment"],
@@ -145,20 +148,10 @@ def _route(declaration: Declaration) -> dict[str, Any]:
                 }
                 for alert, receiver in ((NOTICE_ALERT, "notice"), (REPORT_ALERT, "report"))
             ),
-            # Of crowsnest's own alerts all that is wrong with one thing is one message.
-            {
-                "matchers": [_OWN],
-                "group_by": [THING_LABEL, "environment"],
-                "routes": _severity_routes(declaration),
-            },
-            *_severity_routes(declaration),
+            *(_severity_route(severity, declaration) for severity in SEVERITIES),
+            *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
         ],
     }
-
-
-def _severity_routes(declaration: Declaration) -> list[dict[str, Any]]:
-    routes = [_severity_route(severity, declaration) for severity in SEVERITIES]
-    return [*routes, *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else [])]
 
 
 def _severity_route(severity: Severity, declaration: Declaration) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import s
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.words import MESSAGES, words_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import JOB_ALERTS, jobs
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.ranks import CAUSES, RANKED
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.ranks import CAUSES
 
 Markup = Literal["slack", "discord", "plain", "ascii"]
 # {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
@@ -84,23 +84,15 @@ def _named(declaration: Declaration) -> str:
 
 
 def _sorted() -> str:
-    """Sets `$alerts`: what fires, then what is over; of each those first that explain most.
+    """Sets `$alerts`: what fires, then what is over.
 
     Prometheus repeats the end of an alert for 15 minutes; what ended before the present fault began is left out.
     """
-    ranks = [f"^({'|'.join(alerts)})$" for alerts in RANKED]
-    ranked = f"match {_quoted('|'.join(ranks))} .Labels.alertname"
     return (
-        "{{ $alerts := list }}{{ $over := .Alerts.Resolved }}"
-        "{{ with .Alerts.Firing }}{{ $began := (index . 0).StartsAt }}"
-        "{{ range . }}{{ if .StartsAt.Before $began }}{{ $began = .StartsAt }}{{ end }}{{ end }}"
-        "{{ $over = list }}{{ range $.Alerts.Resolved }}"
-        "{{ if .EndsAt.After $began }}{{ $over = append $over . }}{{ end }}{{ end }}{{ end }}"
-        "{{ range list .Alerts.Firing $over }}{{ $these := . }}"
-        f"{{{{ range $rank := stringSlice {' '.join(map(_quoted, ranks))} }}}}{{{{ range $these }}}}"
-        "{{ if match $rank .Labels.alertname }}{{ $alerts = append $alerts . }}{{ end }}{{ end }}{{ end }}"
-        f"{{{{ range $these }}}}{{{{ if not ({ranked}) }}}}"
-        "{{ $alerts = append $alerts . }}{{ end }}{{ end }}{{ end }}"
+        "{{ $alerts := list }}{{ range .Alerts.Firing }}{{ $alerts = append $alerts . }}{{ end }}"
+        "{{ range .Alerts.Resolved }}{{ $over := . }}{{ $present := not $.Alerts.Firing }}"
+        "{{ range $.Alerts.Firing }}{{ if .StartsAt.Before $over.EndsAt }}{{ $present = true }}{{ end }}{{ end }}"
+        "{{ if $present }}{{ $alerts = append $alerts $over }}{{ end }}{{ end }}"
     )
 
 

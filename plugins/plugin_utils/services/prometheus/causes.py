@@ -181,4 +181,6 @@ def _waits_for(alert: str, severity: str) -> Iterator[tuple[str, str]]:
         explains = f'{EXPLAINS}{{cause=~"{causes}"}}'
         window = None if is_cause else _EFFECTS.get(alert, _OF_METRICS)
         if causes:
-            yield "app, environment", f"last_over_time({explains}[{window}])" if window else explains
+            yield "app, environment", explains
+        if window:
+            yield "app, environment", f'last_over_time({EXPLAINS}{{cause!="deploy"}}[{window}])'

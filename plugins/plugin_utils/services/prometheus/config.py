@@ -23,10 +23,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
     OWN_LABEL,
     OWN_VALUE,
-    STACK,
-    THING_LABEL,
     alert_names,
-    stack_alerts,
 )
 
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
@@ -72,30 +69,11 @@ def scrape_timeout(interval: str) -> str:
 
 
 def _marked(disabled: Sequence[str]) -> list[dict[str, Any]]:
-    """Marks crowsnest's own alerts, and names the thing that each is about, by which Alertmanager groups them.
-
-    A team's alert may have the name of a disabled one. The thing is the app, else the monitor that the team declares,
-    else the host; of alerts on the monitoring itself it is STACK. What comes later counts.
-    """
+    """Marks crowsnest's own alerts; a team's alert may have the name of a disabled one."""
     own = "|".join(name for name in alert_names() if name not in disabled)
-    things = [
-        (["host"], "(.+)", "$1"),
-        (["monitor_name"], "(.+)", "$1"),
-        (["app"], "(.+)", "$1"),
-        (["alertname"], "|".join(stack_alerts()), STACK),
-    ]
     return [
         {"regex": OWN_LABEL, "action": "labeldrop"},
         {"source_labels": ["alertname"], "regex": own, "target_label": OWN_LABEL, "replacement": OWN_VALUE},
-        *(
-            {
-                "source_labels": [OWN_LABEL, *labels],
-                "regex": f"{OWN_VALUE};{regex if regex == '(.+)' else f'({regex})'}",
-                "target_label": THING_LABEL,
-                "replacement": thing,
-            }
-            for labels, regex, thing in things
-        ),
     ]
 
 

@@ -20,8 +20,6 @@ LEVELS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {"probe": ("ProbeFailed",)},
 )
 CAUSES: Mapping[str, tuple[str, ...]] = {cause: alerts for level in LEVELS for cause, alerts in level.items()}
-# The alerts that tell causes, a list for each level.
-RANKED = [names for level in LEVELS if (names := [name for alerts in level.values() for name in alerts])]
 
 
 def level_of(alert: str) -> int:

@@ -53,8 +53,6 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_expo
 # Label that Prometheus gives to crowsnest's own alerts on their way to Alertmanager, and to no others. Only alerts that
 # have it silence others: alerts of a team's rules or of other programs are never mistaken for crowsnest's.
 OWN_LABEL, OWN_VALUE = "crowsnest_alert", "true"
-# And the label that says what each of them is about. STACK is the monitoring itself.
-THING_LABEL, STACK = "thing", "stack"
 # An app that gets every kind of alert.
 EVERY_KIND = App(
     name="any",
@@ -211,13 +209,6 @@ def _korean_duration() -> str:
 def alert_names() -> list[str]:
     """Names of all alerts there are, for whatever app."""
     return sorted({str(rule["alert"]) for rule in _alerts()})
-
-
-def stack_alerts() -> list[str]:
-    """Names of the alerts on the monitoring itself."""
-    own = [group for name in ("stack.yml", "metabase.yml") for group in static_rules()[name]["groups"]]
-    named = {str(rule["alert"]) for group in own for rule in group["rules"] if "alert" in rule}
-    return sorted(named | {"ContainerMetricsStale", "ContainerNotRunning", "MonitorsMissing"})
 
 
 def stepped_alerts() -> list[str]:

@@ -185,17 +185,6 @@ def test_office_hours_are_the_declared_ones_in_the_declared_time_zone(config: Ma
     ]
 
 
-def test_of_crowsnests_own_alerts_all_that_is_wrong_with_one_thing_is_one_message(config: MakeConfig) -> None:
-    """Whatever is not its own goes the ways of its severity as well, grouped as the root says."""
-    root = config()["route"]
-    (own,) = (route for route in root["routes"] if route.get("group_by") == ["thing", "environment"])
-    assert own["matchers"] == ['crowsnest_alert="true"']
-    assert own["routes"] == [
-        route for route in root["routes"] if route.get("matchers", [""])[0].startswith("severity=")
-    ]
-    assert not [route for route in own["routes"] if "group_by" in route]
-
-
 # Asked of a real Alertmanager in tests/rules/test_inhibition.py.
 def test_only_a_higher_severity_of_crowsnests_own_alerts_silences_lower_ones_of_the_same(config: MakeConfig) -> None:
     for rule, severity in zip(config()["inhibit_rules"], SEVERITIES, strict=False):
