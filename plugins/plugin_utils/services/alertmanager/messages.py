@@ -13,14 +13,16 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Literal
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES, later
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, static_rules, yaml_data
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import JOB_ALERTS, jobs
 
-Markup = Literal["slack", "discord", "plain", "ascii"]
+Markup = Literal["slack", "discord", "teams", "plain", "phone", "ascii"]
 _MESSAGES = FILES / "messages"
+# Words that begin a line. Teams makes one line of two, unless an empty one is between them.
+_BEGINNINGS = ("why", "where", "since", "deployed", "until", "value")
 # {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
 _PAGES_OF_RULES = {
     "stack": ("stack.yml", "metabase.yml"),
@@ -75,15 +77,23 @@ def _words(language: str) -> Mapping[str, Any]:
 
 def _named(declaration: Declaration) -> str:
     """A template for each part of a message in each markup. The subject of SNS is ASCII, and so in English."""
-    own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "plain"), declaration.language)
+    own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "teams", "plain", "phone"), declaration.language)
     parts = [("title", markup, language) for markup, language in (own | {"ascii": "en"}).items()]
     parts += [("text", markup, language) for markup, language in own.items()]
     return "".join(
         f'{{{{ define "crowsnest.{part}.{markup}" }}}}{{{{ template "crowsnest.message.{part}" (dict "data" . '
-        f'"markup" "{markup}" "words" {_mapping(_words(language)["message"] | {"timezone": declaration.timezone})}) '
+        f'"markup" "{markup}" "words" {_mapping(_of_message(declaration, markup, language))}) '
         "}}{{ end }}\n"
         for part, markup, language in parts
     )
+
+
+def _of_message(declaration: Declaration, markup: Markup, language: str) -> dict[str, Any]:
+    """The words, and what else depends on the declaration; `escalated`: severities that somebody gets later."""
+    words = _words(language)["message"]
+    lines = {key: f"\n{words[key]}" for key in _BEGINNINGS} if markup == "teams" else {}
+    escalated = "|".join(severity for severity in SEVERITIES if later(declaration.receivers, severity))
+    return {**words, **lines, "timezone": declaration.timezone, **({"escalated": escalated} if escalated else {})}
 
 
 def _mapping(words: Mapping[str, Any]) -> str:
