@@ -138,11 +138,17 @@ def _route(declaration: Declaration) -> dict[str, Any]:
                 }
                 for alert, receiver in ((NOTICE_ALERT, "notice"), (REPORT_ALERT, "report"))
             ),
-            *(route for severity in SEVERITIES for route in _escalations(severity, declaration)),
-            *(_severity_route(severity, declaration) for severity in SEVERITIES),
-            *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
+            *_severity_routes(declaration),
         ],
     }
+
+
+def _severity_routes(declaration: Declaration) -> list[dict[str, Any]]:
+    return [
+        *(route for severity in SEVERITIES for route in _escalations(severity, declaration)),
+        *(_severity_route(severity, declaration) for severity in SEVERITIES),
+        *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
+    ]
 
 
 def _severity_route(severity: Severity, declaration: Declaration) -> dict[str, Any]:
