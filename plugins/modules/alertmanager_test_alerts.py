@@ -17,7 +17,8 @@ options:
     required: true
   deliveries:
     description:
-      - What must arrive. Maps each severity to Alertmanager's integrations, and these to the number of receivers.
+      - What must arrive. Maps each receiver of Alertmanager (a severity, or C(SEVERITY_after_TIME)) to its
+        integrations, and these to the number of declared receivers.
     type: dict
     required: true
   texts:
@@ -155,7 +156,7 @@ def run(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     client, started = AlertmanagerClient(params["url"]), datetime.now(timezone.utc)
     before = client.delivery_counts()
     labels, texts = params["labels"], params["texts"]
-    client.post_alerts([test_alert(name, labels, texts[name], started) for name in params["deliveries"]])
+    client.post_alerts([test_alert(severity, labels, texts[severity], started) for severity in texts])
     rows: list[dict[str, Any]] = watch(client, params["deliveries"], before, params["timeout"])
     if any(row["delivered"] < row["expected"] for row in rows):
         log = read_log([*params["log_command"], started.strftime("%Y-%m-%dT%H:%M:%SZ")])

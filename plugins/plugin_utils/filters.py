@@ -384,7 +384,8 @@ def found(
 def delivery_report(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The deliveries of `alertmanager_test_alerts` as lines of text, one per severity and integration."""
     return [
-        f"{row['severity']:<9} {row['integration']:<8} {_verdict(row)}" + (f" - {row['words']}" if row["words"] else "")
+        f"{row['severity'].replace('_', ' '):<9} {row['integration']:<8} {_verdict(row)}"
+        + (f" - {row['words']}" if row["words"] else "")
         for row in plain(rows)
     ]
 

@@ -27,6 +27,9 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "MetabaseDatabase": {"address": "10.0.0.9:5432"},
     "SlackReceiver": {"type": "slack"},
     "DiscordReceiver": {"type": "discord"},
+    "TeamsReceiver": {"type": "teams"},
+    "TelegramReceiver": {"type": "telegram", "chat_id": -100123},
+    "NtfyReceiver": {"type": "ntfy"},
     "WebhookReceiver": {"type": "webhook"},
     "EmailReceiver": {
         "type": "email",

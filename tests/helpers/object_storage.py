@@ -78,9 +78,9 @@ class Storage:
 
 
 @contextmanager
-def ministack() -> Iterator[Storage]:
+def ministack(services: str = "s3") -> Iterator[Storage]:
     port = free_port()
-    own = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "SERVICES": "s3", "IOT_MTLS_ENABLED": "0"}
+    own = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "SERVICES": services, "IOT_MTLS_ENABLED": "0"}
     with _running([sys.executable, "-m", "ministack"], port, own):
         yield Storage("ministack", port, encrypts=True)
 

@@ -1,10 +1,11 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A web server on loopback that keeps what is posted to it, as Slack, Discord and Amazon SNS take it."""
+"""A web server on loopback that keeps what is posted to it and answers as Slack, Discord, Amazon SNS and others do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -19,6 +20,8 @@ class Posted(ThreadingHTTPServer):
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Keep)
         self.bodies: list[str] = []
+        self.paths: list[str] = []
+        self.headers: list[Mapping[str, str]] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -26,15 +29,28 @@ class _Keep(BaseHTTPRequestHandler):
     server: Posted
 
     def do_POST(self) -> None:
+        self.server.paths.append(self.path)
+        self.server.headers.append(self.headers)
         self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        answer = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
-        self.send_response(200)
+        status, answer = _answer(self.path)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
     def log_message(self, *_: Any) -> None:
         """Nothing on the terminal."""
+
+
+def _answer(path: str) -> tuple[int, bytes]:
+    """As Telegram (https://core.telegram.org/bots/api#making-requests), Slack, a workflow of Teams; else Amazon SNS."""
+    if path.endswith("/sendMessage"):
+        return 200, json.dumps({"ok": True, "result": {"message_id": 1, "date": 1, "chat": {"id": -1001}}}).encode()
+    if path.startswith("/services/"):
+        return 200, b"ok"
+    if path.startswith("/workflows/"):
+        return 202, b""
+    return 200, b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
 
 
 @contextmanager

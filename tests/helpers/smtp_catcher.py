@@ -1,49 +1,61 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A small mail relay on loopback that offers no TLS and keeps what it gets: https://www.rfc-editor.org/rfc/rfc5321"""
+"""A mail server on loopback that keeps what it gets."""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from socketserver import StreamRequestHandler, ThreadingTCPServer
-from threading import Thread
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from programs import free_port
 
 
-class Relay(ThreadingTCPServer):
-    """`messages` are those that came, `address` is its host:port."""
+class Relay:
+    """`messages` are those that came, `logins` who logged in, `address` is its host:port."""
 
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Session)
+    def __init__(self, address: str) -> None:
+        self.address = address
         self.messages: list[EmailMessage] = []
-        self.address = f"127.0.0.1:{self.server_address[1]}"
+        self.logins: list[tuple[str, str]] = []
 
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
+        assert isinstance(envelope.content, bytes)
+        self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 OK"
 
-class _Session(StreamRequestHandler):
-    server: Relay
-
-    def handle(self) -> None:
-        self.say("220 relay")
-        for line in self.rfile:
-            verb = line[:4].upper().strip()
-            if verb == b"DATA":
-                self.say("354 go on")
-                raw = b"".join(iter(self.rfile.readline, b".\r\n"))
-                self.server.messages.append(message_from_bytes(raw, policy=policy.default))
-            self.say("221 bye" if verb == b"QUIT" else "250 OK")
-
-    def say(self, words: str) -> None:
-        self.wfile.write(f"{words}\r\n".encode())
+    def authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _kind: str, login: Any) -> AuthResult:
+        assert isinstance(login, LoginPassword)
+        self.logins.append((login.login.decode(), login.password.decode()))
+        return AuthResult(success=True)
 
 
 @contextmanager
-def relay() -> Iterator[Relay]:
-    """A relay that ends with the block."""
-    with Relay() as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+def relay(certificate: Path | None = None) -> Iterator[Relay]:
+    """A server that ends with the block. With a certificate it demands STARTTLS and a login, else it offers neither."""
+    port, context = free_port(), None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    server = Relay(f"127.0.0.1:{port}")
+    controller = Controller(
+        server,
+        hostname="127.0.0.1",
+        port=port,
+        tls_context=context,
+        require_starttls=bool(certificate),
+        auth_required=bool(certificate),
+        authenticator=server.authenticate,
+        auth_exclude_mechanism=["LOGIN"],  # it asks for the "User Name", which Alertmanager does not understand
+    )
+    controller.start()
+    try:
         yield server
-        server.shutdown()
+    finally:
+        controller.stop()

@@ -1,4 +1,4 @@
-"""What a real Alertmanager sends to a mail relay without TLS, to Amazon SNS and to Discord."""
+"""What a real Alertmanager sends to a mail server, to Amazon SNS, Slack and Discord."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import boto3
+from certificates import self_signed
 from generated import alertmanager, write
+from object_storage import ministack
 from posted import posted
 from programs import until
 from smtp_catcher import relay
@@ -31,6 +34,17 @@ def test_a_mail_relay_without_tls_gets_a_mail_whose_subject_is_one_line(tmp_path
     assert mail["Bcc"] is None and mail["To"] == "ops@example.com"
     body = mail.get_body()
     assert body is not None and "*12* 건\n대상: queue=@everyone <eu>\n" in body.get_content().replace("\r\n", "\n")
+
+
+def test_a_mail_server_gets_login_and_mail_after_starttls(tmp_path: Path) -> None:
+    with relay(self_signed(tmp_path)) as server:
+        receiver = {**MAIL, "smarthost": server.address, "require_tls": True, "username": "kim", "password": "hush"}
+        folder = write(tmp_path, {"receivers": [receiver]})
+        with alertmanager(folder, SSL_CERT_FILE=f"{folder}/public.pem") as running:
+            running.post([ALERT])
+            until(lambda: server.messages, 30)
+    assert server.logins == [("kim", "hush")]
+    assert server.messages[0]["From"] == "Crowsnest <crowsnest@example.com>"
 
 
 def test_a_relay_without_tls_gets_nothing_when_tls_is_required_and_the_log_names_the_field(tmp_path: Path) -> None:
@@ -67,6 +81,24 @@ def test_a_success_is_told_once_without_a_state_and_never_that_it_is_over(tmp_pa
     assert notice["title"] == "💾 Backup done: shop"
     assert notice["description"].startswith("shop.sql.gz, 104.5MiB\n[Dashboard](")
     assert "Silence" not in notice["description"] and "Since" not in notice["description"]
+
+
+def test_a_message_arrives_at_what_subscribes_to_a_topic_of_sns(tmp_path: Path) -> None:
+    with ministack("sns,sqs") as aws:
+        keys = {"region_name": "ap-northeast-2", "aws_access_key_id": "kim", "aws_secret_access_key": "hush"}
+        sns, sqs = (boto3.client(name, endpoint_url=aws.url, **keys) for name in ("sns", "sqs"))
+        topic, queue = sns.create_topic(Name="oncall")["TopicArn"], sqs.create_queue(QueueName="phone")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        receiver = {"type": "sns", "topic_arn": topic, "access_key": "kim", "secret_key": "hush"}
+        folder = write(tmp_path, {"receivers": [receiver]})
+        own = {"AWS_ENDPOINT_URL_SNS": aws.url, "AWS_SHARED_CREDENTIALS_FILE": f"{folder}/secrets/aws_credentials"}
+        with alertmanager(folder, **own) as running:
+            running.post([ALERT])
+            (found,) = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), 30)
+    message = json.loads(found["Body"])
+    assert message["Subject"] == "[TEST] CRITICAL: Bcc: x@example.com orders"
+    assert message["Message"].splitlines()[0] == "[TEST] 🔴 CRITICAL: 주문 Bcc: x@example.com 대기열 orders"
 
 
 def test_sns_takes_the_subject_and_discord_sees_no_markup_of_others(tmp_path: Path) -> None:

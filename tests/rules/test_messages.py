@@ -19,7 +19,10 @@ from programs import tool, until
 from promised import own_alerts
 
 Alert = dict[str, Any]
-PARTS = ("title.plain", "title.slack", "title.discord", "title.ascii", "text.plain", "text.slack", "text.discord")
+PARTS = (
+    *("title.plain", "title.slack", "title.discord", "title.teams", "title.phone", "title.ascii"),
+    *("text.plain", "text.slack", "text.discord", "text.teams", "text.phone"),
+)
 NEXT = "\x1fnext\x1f"  # between two parts; nothing that is shown has a control character
 PAGE = "http://127.0.0.1:9093"
 APPS = [{"name": "shop", "framework": "django", "metrics": [":8000"], "url": "https://shop.example.com/"}]
@@ -180,6 +183,16 @@ Where: queue a \<b\> & c
 Since: 2026-11-21 09:00 KST
 Value: 12 (threshold: 10)
 [Runbook](https://wiki.example.com/a%20b?x=1&y=%282%29%7C%3C3%3E)  [Dashboard](https://watch.example.com/grafana/"""
+TEAMS = """
+d
+
+Where: queue a <b> & c
+
+Since: 2026-11-21 09:00 KST
+
+Value: 12 (threshold: 10)
+
+[Runbook](https://wiki.example.com/a%20b?x=1&y=%282%29%7C%3C3%3E)  [Dashboard](https://watch.example.com/grafana/"""
 KOREAN = """d
 대상: queue=a <b> & c
 발생 시각: 2026-11-21 09:00 KST
@@ -195,6 +208,8 @@ def test_a_whole_message(folders: dict[str, Path]) -> None:
     found, korean = (message(folders[name], whole) for name in ("en", "ko"))
     assert found["text.slack"].startswith(SLACK)
     assert found["text.discord"].startswith(DISCORD)
+    assert found["text.teams"].startswith(TEAMS)
+    assert found["text.phone"] == found["text.plain"]
     assert korean["text.plain"].startswith(KOREAN)
 
 
@@ -316,6 +331,7 @@ def test_every_message_is_readable_safe_and_complete_whatever_the_labels_hold(
             _is_readable(each, found)
             _is_safe_in_slack(found)
             _is_safe_in_discord(found)
+            _is_safe_in_teams(found)
             _is_a_subject(found["title.ascii"])
 
     holds()
@@ -351,6 +367,12 @@ def _is_safe_in_discord(found: Mapping[str, str]) -> None:
     assert not re.search(r"[<>`*~|#]|__|\]\(", rest), rest
 
 
+def _is_safe_in_teams(found: Mapping[str, str]) -> None:
+    links = re.findall(r"\]\((\S*)\)", f"{found['title.teams']}\n{found['text.teams']}")
+    assert all(link.startswith(OURS) for link in links), links
+    assert len(json.dumps(found["text.teams"])) < 28_000, "more than Teams takes"
+
+
 def _is_a_subject(subject: str) -> None:
     """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, Subject"""
     assert re.fullmatch(r"[!-~][ -~]{0,98}", subject), subject
@@ -373,7 +395,10 @@ def test_the_links_arrive_however_long_everything_else_is(folders: dict[str, Pat
         {**long, "runbook_url": runbook}, host="web1", **{f"label{number}": filler * 999 for number in range(9)}
     )
     found = message(folders["en"], whole, alert())
-    for text in (found["text.discord"][:4096], found["text.slack"][:8000], found["text.plain"]):
+    for text in (
+        *(found["text.discord"][:4096], found["text.phone"][:4000], found["text.teams"]),
+        *(found["text.slack"][:8000], found["text.plain"]),
+    ):
         assert runbook in text and "https://watch.example.com/grafana/d/host?var-host=web1" in text
     assert len(found["title.plain"]) < 200
 
@@ -403,6 +428,45 @@ def test_alertmanager_reads_the_labels_back_from_the_link_to_a_silence(
             matchers = re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^"=, ])+="(?:[^"\\]|\\.)*"', link[1:-1])
             assert ", ".join(matchers) == link[1:-1]
             assert [it["labels"] for it in running.alerts(filter=matchers)] == [each["labels"]], link
+
+
+HOOK = {"type": "webhook", "url": "https://example.com/"}
+LATER = [HOOK, {**HOOK, "name": "oncall", "severities": ["critical", "high"], "after": "15m"}]
+# Labels of an alert: whether its message has a link that acknowledges.
+ACKNOWLEDGED: list[tuple[dict[str, str], bool]] = [
+    ({"severity": "critical", "crowsnest_alert": "true"}, True),
+    ({"severity": "high"}, True),
+    ({"severity": ""}, True),
+    ({"severity": "medium"}, False),
+    ({"severity": "low"}, False),
+]
+
+
+@pytest.mark.parametrize(("labels", "shown"), ACKNOWLEDGED, ids=str)
+def test_a_message_of_what_others_get_later_has_a_link_that_acknowledges_its_group(
+    tmp_path: Path, labels: dict[str, str], shown: bool
+) -> None:
+    folder = write(tmp_path, {**BASE, "receivers": LATER, "language": "ko"})
+    common = {name: value for name, value in {"alertname": "A", **labels}.items() if value}
+    data = {
+        "status": "firing",
+        "alerts": [alert(**labels), alert(**labels)],
+        "commonLabels": common,
+        "groupLabels": {"alertname": "A", "app": "shop"},
+        "externalURL": PAGE,
+    }
+    text = rendered(folder, '{{ template "crowsnest.text.phone" . }}', data)
+    links = re.findall(r"(?m)^확인했음: (\S+)$", text)
+    assert len(links) == shown
+    wanted = {"escalation": "true", "alertname": "A", "app": "shop", **common}
+    assert [dict(re.findall(r'(\w+)="(\w+)"', silence_filter(link))) for link in links] == [wanted] * shown
+    assert "확인한 사람이 없습니다" not in text
+
+
+def test_a_message_to_those_who_get_it_later_says_that_nobody_acknowledged(folders: dict[str, Path]) -> None:
+    found = message(folders["en"], alert(FULL, escalation="true"))["text.plain"]
+    assert found.startswith("It still fires, and nobody has acknowledged it.\nd\nSince"), found
+    assert "nobody" not in message(folders["en"], alert(FULL, "resolved", escalation="true"))["text.plain"]
 
 
 @pytest.mark.parametrize("value", ['"q" <!channel>', "back\\slash", "line\nbreak", "한글 & co"])

@@ -74,7 +74,7 @@ PLACES = {place: secret for secret, place in everything().places.items()}
 def test_the_walk_finds_secrets_on_the_app_and_on_nested_models() -> None:
     assert {"apps[0].password", "apps[0].headers.X-Own", "apps[0].database.admin_password"} <= set(PLACES)
     assert {"heartbeat_url", "metabase_slack_token", "monitors[0].body", "metabase_database.password"} <= set(PLACES)
-    assert {f"receivers[{number}]" for number in range(5)} == {
+    assert {f"receivers[{number}]" for number in range(8)} == {
         place.partition(".")[0] for place in PLACES if place.startswith("receivers")
     }
     settings.Declaration.model_validate(everything().declared)

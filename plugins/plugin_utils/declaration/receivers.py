@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     LOOPBACK,
+    Duration,
     MailAddress,
     Name,
     SecretUrl,
@@ -25,16 +27,27 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
 
 class _Receiver(Strict):
-    """What all receivers share. `secrets` names the fields whose value is written to a file of its own."""
+    """What all receivers share. `secrets` names the fields whose value is written to a file of its own.
+
+    `read`: people read it when they like, so it also gets what is no fault: not a phone that rings at night, nor a
+    webhook, behind which a pager may open an incident.
+    """
 
     secrets: ClassVar[tuple[str, ...]] = ()
+    read: ClassVar[bool] = False
     name: Name | None = Field(None, description="Name in reports. Default: the type.")
+    after: Duration | None = Field(
+        None,
+        description="It gets an alert only when it has fired for this long, such as 15m, and nobody has acknowledged "
+        "it. Another receiver must get the same severities at once.",
+    )
 
 
 class SlackReceiver(_Receiver):
     """A Slack channel, through an incoming webhook."""
 
     secrets = ("webhook_url",)
+    read = True
     type: Literal["slack"]
     webhook_url: SecretUrl = Field(description="The incoming webhook, https://hooks.slack.com/services/….")
     channel: str | None = Field(
@@ -53,8 +66,49 @@ class DiscordReceiver(_Receiver):
     """A Discord channel, through a webhook."""
 
     secrets = ("webhook_url",)
+    read = True
     type: Literal["discord"]
     webhook_url: SecretUrl = Field(description="The channel's webhook.")
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+
+class TeamsReceiver(_Receiver):
+    """A channel or chat of Microsoft Teams, through a workflow that starts with a webhook."""
+
+    secrets = ("webhook_url",)
+    read = True
+    type: Literal["teams"]
+    webhook_url: SecretUrl = Field(description="The address that the workflow shows, https://….logic.azure.com/….")
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+
+class TelegramReceiver(_Receiver):
+    """A chat, group or channel of Telegram, through a bot that is a member of it."""
+
+    secrets = ("bot_token",)
+    read = True
+    type: Literal["telegram"]
+    bot_token: SecretStr = Field(description="The bot's token, from @BotFather.")
+    chat_id: int = Field(description="The chat's number; those of groups and channels begin with a minus sign.")
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+
+def _topic(url: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"https?://[^/?#]+(?:/[^?#]+)?/[-_A-Za-z0-9]{1,64}", url.get_secret_value()):
+        raise ValueError("a full URL with the topic as its last part")
+    return url
+
+
+class NtfyReceiver(_Receiver):
+    """A topic of ntfy 2.10 or later, on ntfy.sh or a server of your own. The priority follows from the severity."""
+
+    secrets = ("url", "token")
+    read = True
+    type: Literal["ntfy"]
+    url: Annotated[SecretUrl, AfterValidator(_topic)] = Field(
+        description="Address of the topic, such as https://ntfy.sh/my-alerts. On ntfy.sh whoever knows it can read it."
+    )
+    token: SecretStr | None = Field(None, description="Access token, where the topic needs one.")
     severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
 
@@ -71,6 +125,7 @@ class EmailReceiver(_Receiver):
     """E-mail through an SMTP server: with TLS from the first byte on port 465, with STARTTLS on any other."""
 
     secrets = ("password",)
+    read = True
     type: Literal["email"]
     to: list[MailAddress] = Field(min_length=1, description="Addresses.")
     sender: MailAddress = Field(description="The From address.")
@@ -119,9 +174,21 @@ class SnsReceiver(_Receiver):
         return self
 
 
-Receiver = Annotated[
-    SlackReceiver | DiscordReceiver | WebhookReceiver | EmailReceiver | SnsReceiver, Field(discriminator="type")
-]
+_Kinds = (
+    SlackReceiver
+    | DiscordReceiver
+    | TeamsReceiver
+    | TelegramReceiver
+    | NtfyReceiver
+    | WebhookReceiver
+    | EmailReceiver
+    | SnsReceiver
+)
+Receiver = Annotated[_Kinds, Field(discriminator="type")]
+# {type: its model}
+KINDS: dict[str, type[_Receiver]] = {
+    get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(_Kinds)
+}
 
 
 def first_email_receiver(receivers: Sequence[Receiver]) -> EmailReceiver | None:
@@ -132,3 +199,17 @@ def first_email_receiver(receivers: Sequence[Receiver]) -> EmailReceiver | None:
 def receiver_name(receiver: _Receiver) -> str:
     """The name a report uses: the declared one, else the type."""
     return receiver.name or str(getattr(receiver, "type"))  # noqa: B009 - every subclass has it
+
+
+def at_once(receivers: Sequence[Receiver], severity: Severity) -> list[Receiver]:
+    """Those that get alerts of this severity without waiting."""
+    return [receiver for receiver in receivers if severity in receiver.severities and not receiver.after]
+
+
+def later(receivers: Sequence[Receiver], severity: Severity) -> dict[str, list[Receiver]]:
+    """{after: receivers that get alerts of this severity when they still fire then}."""
+    found: dict[str, list[Receiver]] = {}
+    for receiver in receivers:
+        if receiver.after and severity in receiver.severities:
+            found.setdefault(receiver.after, []).append(receiver)
+    return found

@@ -236,8 +236,9 @@ class Declaration(Strict):
     )
     weekly_report: Annotated[WeeklyReport | None, switch("no weekly message")] = Field(
         None,
-        description="A message once a week to the receivers of type slack, discord, email and sns that get alerts of "
-        "severity low: availability, what fired, slow pages, KPIs, backups, disks, old images. Default: none.",
+        description="A message once a week to the receivers that get alerts of severity low, but for those of type "
+        "webhook and those with `after`: availability, what fired, slow pages, KPIs, backups, disks, old images. "
+        "Default: none.",
     )
     office_hours: OfficeHours = Field(OfficeHours(), description="When low alerts may arrive.")
     secrets_directory: Folder | None = Field(

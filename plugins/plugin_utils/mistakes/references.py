@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
-
-from pydantic import BaseModel
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.addresses import MetricsPage
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
-    DiscordReceiver,
-    EmailReceiver,
-    SlackReceiver,
+    KINDS,
+    SEVERITIES,
     SnsReceiver,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.redis import Redis
@@ -41,6 +39,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.ports import usual_ports
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import PROMISES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.anomaly_rules import HISTORY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import alert_names
 
@@ -181,31 +180,51 @@ def report_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
     wanted = variables.get("crowsnest_weekly_report")
     if wanted in (None, False) or any(_gets_report(receiver) for receiver in receivers):
         return
-    if any(receiver.get("type") not in (*_TOLD_WEEKLY, "webhook") for receiver in receivers):
+    if any(receiver.get("type") not in KINDS for receiver in receivers):
         return  # a misspelt type is told already, and is perhaps the one that gets it
     yield (
-        "crowsnest_weekly_report: no receiver gets it. Allowed: with a receiver in crowsnest_receivers of type slack, "
-        "discord, email or sns whose `severities` have low among them."
+        "crowsnest_weekly_report: no receiver gets it. Allowed: with a receiver in crowsnest_receivers of type "
+        f"{', '.join(_TOLD_WEEKLY)} whose `severities` have low among them, without `after`."
     )
 
 
-_TOLD_WEEKLY: dict[str, type[BaseModel]] = {
-    "slack": SlackReceiver,
-    "discord": DiscordReceiver,
-    "email": EmailReceiver,
-    "sns": SnsReceiver,
-}
+_TOLD_WEEKLY = [name for name, kind in KINDS.items() if kind.read or kind is SnsReceiver]
 
 
 def _gets_report(receiver: Mapping[str, Any]) -> bool:
-    model = _TOLD_WEEKLY.get(str(receiver.get("type")))
-    return model is not None and "low" in entries(receiver.get("severities", model.model_fields["severities"].default))
+    return receiver.get("type") in _TOLD_WEEKLY and not receiver.get("after") and "low" in _severities(receiver)
+
+
+def _severities(receiver: Mapping[str, Any]) -> list[Any]:
+    kind = KINDS.get(str(receiver.get("type")))
+    return entries(receiver.get("severities", kind.model_fields["severities"].default if kind else []))
 
 
 def receiver_mistakes(receivers: Any) -> Iterator[str]:
-    """Names of receivers must be unique."""
+    """Names of receivers must be unique, and somebody must be told at once of what others are told later."""
     named = [mapping(receiver) for receiver in entries(receivers)]
     counts = Counter(str(name) for receiver in named if (name := receiver.get("name") or receiver.get("type")))
     for name, count in counts.items():
         if count > 1:
             yield f"crowsnest_receivers: {count} receivers are called {shown(name)}. Give each a `name` of its own."
+    prompt = [severity for receiver in named if not receiver.get("after") for severity in _severities(receiver)]
+    for index, receiver in enumerate(named):
+        where = f"{entry('crowsnest_receivers', index, receiver, 'name', 'type')}.after"
+        mine = [severity for severity in SEVERITIES if receiver.get("after") and severity in _severities(receiver)]
+        if alone := [severity for severity in mine if severity not in prompt]:
+            yield (
+                f"{where}: nobody is told of {' and '.join(alone)} alerts at once. Allowed: with another receiver that "
+                "gets them and has no `after`."
+            )
+        waits = [PROMISES[severity]["group_wait"] for severity in mine]
+        if early := [wait for wait in waits if _seconds(receiver["after"]) <= duration_seconds(wait)]:
+            longest = max(early, key=duration_seconds)
+            yield f"{where}: others get the first message after {longest} only. Allowed: a duration longer than that."
+
+
+def _seconds(duration: Any) -> float:
+    """What is no duration is told already."""
+    try:
+        return duration_seconds(duration)
+    except (TypeError, ValueError):
+        return inf

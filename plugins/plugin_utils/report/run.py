@@ -15,7 +15,11 @@ from ansible_collections.crowsnest.core.plugins.module_utils.sentry.dsn import p
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.check_ins import monitors as monitors_in_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects import dsn_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES, receiver_name
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
+    KINDS,
+    SEVERITIES,
+    receiver_name,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import (
     is_here,
     left_out,
@@ -206,7 +210,10 @@ def _tunnel(context: Context, pages: Sequence[Planned], server: Mapping[str, Any
 
 def _alerts(context: Context, inventory: str) -> list[str]:
     declaration = context.declaration
-    receivers = [f"{receiver_name(item)} ({', '.join(item.severities)})" for item in declaration.receivers]
+    receivers = [
+        f"{receiver_name(item)} ({', '.join(item.severities)}{f'; after: {item.after}' if item.after else ''})"
+        for item in declaration.receivers
+    ]
     lines = [f"Alerts go to {'; '.join(receivers)}. Prove it: ./crowsnest alert-test {inventory}"]
     if not receivers:
         lines = ["Alerts go nowhere: declare crowsnest_receivers."]
@@ -216,7 +223,7 @@ def _alerts(context: Context, inventory: str) -> list[str]:
     if "uptime_kuma" in context.services and not notifications.names(declaration):
         lines.append(
             "Uptime Kuma can notify nobody when the alerting path is broken: declare a receiver of critical alerts of "
-            "type slack, discord, email or webhook."
+            f"type {', '.join(name for name in KINDS if name != 'sns')}."
         )
     if not declaration.heartbeat_url:
         lines.append("Nothing outside notices when alerting itself dies: declare crowsnest_heartbeat_url.")

@@ -1,14 +1,13 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""alertmanager.yml and its secret files as pure functions of the declaration. The texts of messages are in messages.py.
+"""alertmanager.yml and its secret files as pure functions of the declaration.
 
-Secrets are never in alertmanager.yml: each is a file of its own that the configuration names.
+The texts of messages are in messages.py, what each kind of receiver needs is in integrations.py.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import (
@@ -18,24 +17,27 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts impor
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SEVERITIES,
-    DiscordReceiver,
-    EmailReceiver,
     Receiver,
     Severity,
-    SlackReceiver,
     SnsReceiver,
-    WebhookReceiver,
+    at_once,
+    later,
     receiver_name,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import days_of, duration_seconds
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.integrations import (
+    integration_name,
+    integrations,
+    secret_files,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.maintenance import (
     muted,
     time_intervals,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import text, title
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alertmanagers import ESCALATION_LABEL
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
     OWN_LABEL,
     OWN_VALUE,
@@ -48,7 +50,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
 
 # What is promised per severity: critical at once, high within 1 hour, medium within 4 hours, low in office hours.
 # wait: time to gather alerts of a group; interval: time until its changes are sent; repeat: for what keeps firing.
-_PROMISES: dict[Severity, dict[str, str]] = {
+PROMISES: dict[Severity, dict[str, str]] = {
     "critical": {"group_wait": "10s", "group_interval": "15s", "repeat_interval": "10m"},
     "high": {"group_wait": "1m", "group_interval": "5m", "repeat_interval": "1h"},
     "medium": {"group_wait": "5m", "group_interval": "15m", "repeat_interval": "4h"},
@@ -69,47 +71,35 @@ def alertmanager_config(context: Context) -> dict[str, Any]:
             *time_intervals(declaration.maintenance, declaration.timezone),
         ],
         "receivers": [
-            *({"name": severity, **_integrations(_wanting(declaration, severity))} for severity in SEVERITIES),
+            *({"name": name, **integrations(told)} for name, told in _told(declaration).items()),
             {"name": "heartbeat", **_heartbeat(context)},
-            {"name": "notice", **_integrations(_told_of_successes(declaration), send_resolved=False)},
-            {"name": "report", **_integrations(told_weekly(declaration), brief=True, send_resolved=False)},
+            {"name": "notice", **integrations(_told_of_successes(declaration), send_resolved=False)},
+            {"name": "report", **integrations(told_weekly(declaration), brief=True, send_resolved=False)},
         ],
     }
 
 
 def alertmanager_secrets(context: Context) -> dict[str, str]:
-    """{"secrets/slack_webhook_url": …}: every secret of the receivers as a file below the configuration."""
+    """{"secrets/slack_webhook_url": …}: every secret as a file below the configuration."""
     declaration = context.declaration
-    files = {
-        _secret_file(receiver, field): value.get_secret_value()
-        for receiver in declaration.receivers
-        if not isinstance(receiver, SnsReceiver)
-        for field in receiver.secrets
-        if (value := getattr(receiver, field)) is not None
-    }
+    files = secret_files(declaration.receivers)
     if declaration.heartbeat_url:
         files["secrets/heartbeat"] = declaration.heartbeat_url.get_secret_value()
     if "uptime_kuma" in context.services:
         files["secrets/heartbeat_uptime_kuma"] = push_url(context, HEARTBEAT_KEY)
-    profiles = [_aws_profile(receiver) for receiver in declaration.receivers if isinstance(receiver, SnsReceiver)]
-    if any(profiles):
-        files["secrets/aws_credentials"] = "".join(profiles)
     return files
 
 
 def deliveries(declaration: Declaration) -> dict[str, dict[str, int]]:
-    """{severity: {integration: receivers that get it}}, such as {"critical": {"slack": 1, "email": 1}}."""
-    return {
-        severity: dict(Counter(item.type for item in declaration.receivers if severity in item.severities))
-        for severity in SEVERITIES
-    }
+    """{receiver of Alertmanager: {integration: how many}}, such as {"critical": {"slack": 1, "email": 1}}."""
+    return {name: dict(Counter(map(integration_name, told))) for name, told in _told(declaration).items()}
 
 
 def receivers_by_integration(declaration: Declaration) -> dict[str, list[str]]:
     """{integration of Alertmanager: names of the receivers that use it}."""
     names: dict[str, list[str]] = {}
     for receiver in declaration.receivers:
-        names.setdefault(receiver.type, []).append(receiver_name(receiver))
+        names.setdefault(integration_name(receiver), []).append(receiver_name(receiver))
     return names
 
 
@@ -135,7 +125,7 @@ def _route(declaration: Declaration) -> dict[str, Any]:
                 "matchers": ['test="true"'],
                 "group_by": ["..."],
                 "group_wait": "1s",
-                "routes": [{"matchers": [f'severity="{name}"'], "receiver": name} for name in SEVERITIES],
+                "routes": [route for severity in SEVERITIES for route in _test_routes(severity, declaration)],
             },
             # At any hour, once: each is over long before it would be repeated.
             *(
@@ -148,15 +138,50 @@ def _route(declaration: Declaration) -> dict[str, Any]:
                 }
                 for alert, receiver in ((NOTICE_ALERT, "notice"), (REPORT_ALERT, "report"))
             ),
-            *(_severity_route(severity, declaration) for severity in SEVERITIES),
-            *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
+            *_severity_routes(declaration),
         ],
     }
+
+
+def _severity_routes(declaration: Declaration) -> list[dict[str, Any]]:
+    return [
+        *(route for severity in SEVERITIES for route in _escalations(severity, declaration)),
+        *(_severity_route(severity, declaration) for severity in SEVERITIES),
+        *([{"receiver": "high", **_muted("high", declaration)}] if declaration.maintenance else []),
+    ]
 
 
 def _severity_route(severity: Severity, declaration: Declaration) -> dict[str, Any]:
     route = {"matchers": [f'severity="{severity}"'], "receiver": severity, **_promise(severity, declaration)}
     return {**route, **_hours(severity), **_muted(severity, declaration)}
+
+
+def _escalations(severity: Severity, declaration: Declaration) -> list[dict[str, Any]]:
+    """The ways of the copies that Prometheus marks to the receivers with `after`: as the usual way, with that wait.
+
+    It counts from the begin of the alert, even if Alertmanager was started since.
+    """
+    usual = _severity_route(severity, declaration)
+    # What has no known severity is routed as `high`.
+    known = "|".join(name for name in SEVERITIES if name != "high")
+    matchers = [_ESCALATION, f'severity!~"{known}"' if severity == "high" else f'severity="{severity}"']
+    return _all_of(
+        [
+            {**usual, "matchers": matchers, "receiver": _receiver_later(severity, after), "group_wait": after}
+            for after in later(declaration.receivers, severity)
+        ]
+    )
+
+
+def _test_routes(severity: Severity, declaration: Declaration) -> list[dict[str, Any]]:
+    """A test alert comes at once, also to those who get an alert later."""
+    names = [severity, *(_receiver_later(severity, after) for after in later(declaration.receivers, severity))]
+    return _all_of([{"matchers": [f'severity="{severity}"'], "receiver": name} for name in names])
+
+
+def _all_of(routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """An alert goes all of these ways, and none after them."""
+    return [*({**route, "continue": True} for route in routes[:-1]), *routes[-1:]]
 
 
 def _hours(severity: Severity) -> dict[str, list[str]]:
@@ -181,12 +206,13 @@ def _muted(severity: Severity, declaration: Declaration) -> dict[str, Any]:
 
 
 def _promise(severity: Severity, declaration: Declaration) -> dict[str, str]:
-    promise = _PROMISES[severity]
+    promise = PROMISES[severity]
     return promise | {
         "repeat_interval": max(promise["repeat_interval"], declaration.repeat_after, key=duration_seconds)
     }
 
 
+_ESCALATION = f'{ESCALATION_LABEL}="true"'
 # What Prometheus gives to crowsnest's own alerts only.
 _OWN = f'{OWN_LABEL}="{OWN_VALUE}"'
 # Every label that tells one thing from another on `stepped_alerts`. One that neither of two alerts has counts as equal.
@@ -232,17 +258,23 @@ def _heartbeat(context: Context) -> dict[str, Any]:
     return {"webhook_configs": webhooks} if webhooks else {}
 
 
-def _wanting(declaration: Declaration, severity: Severity) -> list[Receiver]:
-    return [receiver for receiver in declaration.receivers if severity in receiver.severities]
+def _told(declaration: Declaration) -> dict[str, list[Receiver]]:
+    """{receiver of Alertmanager: those that it stands for}: a severity, and for those with `after` one beside it."""
+    told = {}
+    for severity in SEVERITIES:
+        told[str(severity)] = at_once(declaration.receivers, severity)
+        for after, receivers in later(declaration.receivers, severity).items():
+            told[_receiver_later(severity, after)] = receivers
+    return told
+
+
+def _receiver_later(severity: Severity, after: str) -> str:
+    return f"{severity}_after_{after}"
 
 
 def _told_of_successes(declaration: Declaration) -> list[Receiver]:
-    """Those that get even alerts of severity low, and that people read when they like.
-
-    Not SNS, which may ring a phone at night, and not a webhook, behind which a pager may open an incident.
-    """
-    read = (SlackReceiver, DiscordReceiver, EmailReceiver)
-    return [receiver for receiver in _wanting(declaration, "low") if isinstance(receiver, read)]
+    """Those that get even alerts of severity low, and that people read when they like."""
+    return [receiver for receiver in at_once(declaration.receivers, "low") if receiver.read]
 
 
 def told_weekly(declaration: Declaration) -> list[Receiver]:
@@ -250,84 +282,4 @@ def told_weekly(declaration: Declaration) -> list[Receiver]:
 
     When it comes is declared, and a phone shows its first line.
     """
-    told = _told_of_successes(declaration)
-    return [item for item in _wanting(declaration, "low") if item in told or isinstance(item, SnsReceiver)]
-
-
-def _integrations(
-    receivers: Iterable[Receiver], brief: bool = False, **options: Any
-) -> dict[str, list[dict[str, Any]]]:
-    """{"slack_configs": […], …} of the receivers, each with these options. `brief`: SNS gets the title alone."""
-    integrations: dict[str, list[dict[str, Any]]] = {}
-    for receiver in receivers:
-        integrations.setdefault(f"{receiver.type}_configs", []).append({**_integration(receiver, brief), **options})
-    return integrations
-
-
-def _integration(receiver: Receiver, brief: bool) -> dict[str, Any]:
-    plain, body = title("plain"), text("plain")
-    match receiver:
-        case SlackReceiver():
-            channel = {"channel": receiver.channel} if receiver.channel else {}
-            color = '{{ template "crowsnest.color" . }}'
-            return {
-                "api_url_file": _secret_path(receiver, "webhook_url"),
-                **channel,
-                "username": receiver.username,
-                "send_resolved": True,
-                "color": color,
-                "title": title("slack"),
-                "title_link": '{{ template "crowsnest.link" . }}',
-                "text": text("slack"),
-                "fallback": title("slack"),
-            }
-        case DiscordReceiver():
-            webhook = _secret_path(receiver, "webhook_url")
-            texts = {"title": title("discord"), "message": text("discord")}
-            return {"webhook_url_file": webhook, "send_resolved": True, **texts}
-        case WebhookReceiver():
-            return {"url_file": _secret_path(receiver, "url"), "send_resolved": True}
-        case SnsReceiver():
-            region = receiver.topic_arn.split(":")[3]
-            profile = {"profile": receiver_name(receiver)} if receiver.access_key else {}
-            return {
-                "topic_arn": receiver.topic_arn,
-                "sigv4": {"region": region, **profile},
-                "subject": title("ascii"),
-                "message": plain if brief else f"{plain}\n{body}",
-            }
-        case EmailReceiver():
-            return _email(receiver, plain, body)
-
-
-def _email(receiver: EmailReceiver, subject: str, body: str) -> dict[str, Any]:
-    login: dict[str, Any] = {"auth_username": receiver.username} if receiver.username else {}
-    if receiver.password:
-        login["auth_password_file"] = _secret_path(receiver, "password")
-    return {
-        "to": ", ".join(receiver.to),
-        "from": receiver.sender,
-        "smarthost": receiver.smarthost,
-        **login,
-        "require_tls": receiver.require_tls,
-        "send_resolved": True,
-        "headers": {"Subject": subject},
-        "html": "",
-        "text": body,
-    }
-
-
-def _secret_file(receiver: Receiver, field: str) -> str:
-    return f"secrets/{receiver_name(receiver)}_{field}"
-
-
-def _secret_path(receiver: Receiver, field: str) -> str:
-    return f"{CONFIG_IN_CONTAINER}/{_secret_file(receiver, field)}"
-
-
-def _aws_profile(receiver: SnsReceiver) -> str:
-    """SNS takes no key files of its own, so AWS's shared credentials file has one profile per receiver."""
-    if not (receiver.access_key and receiver.secret_key):
-        return ""
-    key, secret = receiver.access_key, receiver.secret_key.get_secret_value()
-    return f"[{receiver_name(receiver)}]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+    return [item for item in at_once(declaration.receivers, "low") if item.read or isinstance(item, SnsReceiver)]

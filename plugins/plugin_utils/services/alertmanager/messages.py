@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES, later
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.words import MESSAGES, words_of
@@ -20,7 +20,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import JOB_ALERTS, jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.ranks import CAUSES
 
-Markup = Literal["slack", "discord", "plain", "ascii"]
+Markup = Literal["slack", "discord", "teams", "plain", "phone", "ascii"]
+# Words that begin a line. Teams makes one line of two, unless an empty one is between them.
+_BEGINNINGS = ("why", "where", "since", "deployed", "until", "value")
 # {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
 _PAGES_OF_RULES = {
     "stack": ("stack.yml", "metabase.yml"),
@@ -72,13 +74,13 @@ def words_of_report(language: str) -> dict[str, Any]:
 
 def _named(declaration: Declaration) -> str:
     """A template for each part of a message in each markup. The subject of SNS is ASCII, and so in English."""
-    own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "plain"), declaration.language)
+    own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "teams", "plain", "phone"), declaration.language)
     parts = [("title", markup, language) for markup, language in (own | {"ascii": "en"}).items()]
     parts += [("text", markup, language) for markup, language in own.items()]
-    words = {name: {**words_of(name)["message"], "timezone": declaration.timezone} for _, _, name in parts}
     return "".join(
         f'{{{{ define "crowsnest.{part}.{markup}" }}}}{_sorted()}{{{{ template "crowsnest.message.{part}" (dict '
-        f'"data" . "alerts" $alerts "markup" "{markup}" "words" {_mapping(words[language])}) }}}}{{{{ end }}}}\n'
+        f'"data" . "alerts" $alerts "markup" "{markup}" '
+        f'"words" {_mapping(_of_message(declaration, markup, language))}) }}}}{{{{ end }}}}\n'
         for part, markup, language in parts
     )
 
@@ -94,6 +96,14 @@ def _sorted() -> str:
         "{{ range $.Alerts.Firing }}{{ if .StartsAt.Before $over.EndsAt }}{{ $present = true }}{{ end }}{{ end }}"
         "{{ if $present }}{{ $alerts = append $alerts $over }}{{ end }}{{ end }}"
     )
+
+
+def _of_message(declaration: Declaration, markup: Markup, language: str) -> dict[str, Any]:
+    """The words, and what else depends on the declaration; `escalated`: severities that somebody gets later."""
+    words = words_of(language)["message"]
+    lines = {key: f"\n{words[key]}" for key in _BEGINNINGS} if markup == "teams" else {}
+    escalated = "|".join(severity for severity in SEVERITIES if later(declaration.receivers, severity))
+    return {**words, **lines, "timezone": declaration.timezone, **({"escalated": escalated} if escalated else {})}
 
 
 def _mapping(words: Mapping[str, Any]) -> str:

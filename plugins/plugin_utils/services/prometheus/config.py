@@ -15,6 +15,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.c
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import sentry_probes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import KEYS_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Scrape
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alertmanagers import alerting
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_pages import (
     AppPage,
     app_pages,
@@ -54,10 +55,11 @@ def prometheus_config(context: Context) -> dict[str, Any]:
             "evaluation_interval": interval,
             "external_labels": {"environment": environment},
         },
-        "alerting": {
-            "alert_relabel_configs": _marked(context.declaration.disabled_alerts),
-            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager.port}"]}]}],
-        },
+        "alerting": alerting(
+            context.declaration,
+            f"127.0.0.1:{alertmanager.port}",
+            _marked(context.declaration.disabled_alerts),
+        ),
         "rule_files": ["rules/*.yml"],
         "scrape_configs": [job for job in jobs if job["static_configs"]],
     }

@@ -14,9 +14,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receive
     SMTP_TLS_PORT,
     DiscordReceiver,
     EmailReceiver,
+    NtfyReceiver,
     Receiver,
     SlackReceiver,
+    TeamsReceiver,
+    TelegramReceiver,
     WebhookReceiver,
+    at_once,
     receiver_name,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
@@ -37,8 +41,11 @@ def able(receivers: Sequence[Receiver]) -> list[Receiver]:
 
 
 def names(declaration: Declaration) -> list[str]:
-    """Names of the receivers that are notified when the alerting path itself is broken: those of critical alerts."""
-    return [receiver_name(item) for item in able(declaration.receivers) if "critical" in item.severities]
+    """Names of the receivers that are notified when the alerting path itself is broken: those of critical alerts.
+
+    Not those with `after`: Kuma knows of no acknowledgement.
+    """
+    return [receiver_name(item) for item in able(at_once(declaration.receivers, "critical"))]
 
 
 def path_key(name: str) -> str:
@@ -138,6 +145,18 @@ def _options(receiver: Receiver) -> dict[str, Any]:
             return {"type": "slack", "slackwebhookURL": url, "slackusername": receiver.username, **channel}
         case DiscordReceiver():
             return {"type": "discord", "discordWebhookUrl": receiver.webhook_url.get_secret_value()}
+        case TeamsReceiver():
+            return {"type": "teams", "webhookUrl": receiver.webhook_url.get_secret_value()}
+        case TelegramReceiver():
+            token = receiver.bot_token.get_secret_value()
+            return {"type": "telegram", "telegramBotToken": token, "telegramChatID": str(receiver.chat_id)}
+        case NtfyReceiver():
+            server, _, topic = receiver.url.get_secret_value().rpartition("/")
+            options = {"type": "ntfy", "ntfyserverurl": server, "ntfytopic": topic, "ntfyPriority": 5}
+            if receiver.token:
+                options["ntfyAuthenticationMethod"] = "accessToken"
+                options["ntfyaccesstoken"] = receiver.token.get_secret_value()
+            return options
         case WebhookReceiver():
             return {"type": "webhook", "webhookURL": receiver.url.get_secret_value(), "webhookContentType": "json"}
         case EmailReceiver():

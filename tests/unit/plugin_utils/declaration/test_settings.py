@@ -155,7 +155,7 @@ REFUSED: list[dict[str, Any]] = [
     {"office_hours": {"start": "18:00", "end": "09:00"}},
     {"office_hours": {"start": "24:00", "end": "24:00"}},
     {"heartbeat_url": "hc-ping.com/uuid"},
-    receiver(type="teams", webhook_url=HOOK),
+    receiver(type="pager", webhook_url=HOOK),
     receiver(type="slack"),
     *(receiver(type="slack", webhook_url=HOOK, channel=text) for text in ("", "#", "two words", HOOK)),
     *(receiver(**MAIL | {"to": [text]}) for text in ("", "kim", "a@b.de, c@d.de", "a@b.de\nx", "@b.de")),

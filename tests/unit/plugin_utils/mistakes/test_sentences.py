@@ -30,7 +30,8 @@ def app(**keys: Any) -> dict[str, Any]:
     return {"apps": [{"name": "shop", **keys}]}
 
 
-RECEIVER_TYPES = "slack, discord, webhook, email, sns"
+HOOK = {"type": "webhook", "url": "https://example.com/"}
+RECEIVER_TYPES = "slack, discord, teams, telegram, ntfy, webhook, email, sns"
 HIDDEN = "the given value (not shown: it may hold a secret)"
 A_LIST, WHICH_ALERTS = "does not fit. Allowed: a list.", "Names of crowsnest's own alerts to leave out."
 URL = "a full URL such as https://shop.example.com/"
@@ -57,7 +58,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"receivers": [{**SLACK, "webhok": "x"}]},
         "crowsnest_receivers[0] (slack).webhok: unknown key. Did you mean `webhook_url`? "
-        "Allowed: channel, name, severities, type, username, webhook_url.",
+        "Allowed: after, channel, name, severities, type, username, webhook_url.",
     ),
     # values
     (
@@ -320,24 +321,46 @@ LINES: list[tuple[dict[str, Any], str]] = [
         {"receivers": [SLACK, SLACK]},
         "crowsnest_receivers: 2 receivers are called 'slack'. Give each a `name` of its own.",
     ),
+    (
+        {"receivers": [{**SLACK, "severities": ["high", "low"]}, {**HOOK, "after": "15m"}]},
+        "crowsnest_receivers[1] (webhook).after: nobody is told of critical and medium alerts at once. Allowed: with "
+        "another receiver that gets them and has no `after`.",
+    ),
+    (
+        {"receivers": [SLACK, {**HOOK, "name": "oncall", "severities": ["critical", "high"], "after": "1m"}]},
+        "crowsnest_receivers[1] (oncall).after: others get the first message after 1m only. Allowed: a duration longer "
+        "than that.",
+    ),
+    (
+        {"receivers": [SLACK, {**HOOK, "after": "a while"}]},
+        "crowsnest_receivers[1] (webhook).after: 'a while' does not fit. Allowed: a duration: whole numbers with y, w, "
+        "d, h, m, s in this order, such as 30s, 5m, 1h30m or 15d. It gets an alert only when it has fired for this "
+        "long, such as 15m, and nobody has acknowledged it. Another receiver must get the same severities at once.",
+    ),
+    (
+        {"receivers": [{"type": "ntfy", "url": "https://ntfy.sh/"}]},
+        "crowsnest_receivers[0] (ntfy).url: the given value (not shown: it may hold a secret) does not fit. Allowed: "
+        "a full URL with the topic as its last part. Address of the topic, such as https://ntfy.sh/my-alerts. On "
+        "ntfy.sh whoever knows it can read it.",
+    ),
     *(
         (
             {"weekly_report": {}, "receivers": told},
             "crowsnest_weekly_report: no receiver gets it. Allowed: with a receiver in crowsnest_receivers of type "
-            "slack, discord, email or sns whose `severities` have low among them.",
+            "slack, discord, teams, telegram, ntfy, email, sns whose `severities` have low among them, without "
+            "`after`.",
         )
-        for told in ([], [{**SLACK, "severities": ["critical"]}], [{"type": "webhook", "url": "https://example.com/"}])
+        for told in ([], [{**SLACK, "severities": ["critical"]}], [HOOK], [HOOK, {**SLACK, "after": "15m"}])
     ),
     (  # of the two, only the cause
         {"weekly_report": {}, "receivers": [{"type": "slak"}]},
-        "crowsnest_receivers[0] (slak).type: 'slak' is not known. Did you mean `slack`? "
-        "Allowed: slack, discord, webhook, email, sns.",
+        f"crowsnest_receivers[0] (slak).type: 'slak' is not known. Did you mean `slack`? Allowed: {RECEIVER_TYPES}.",
     ),
     (
         {"weekly_report": None, "receivers": [SLACK]},
         "crowsnest_weekly_report: an empty value does not fit. Allowed: a mapping, or `false` for no weekly message. A "
-        "message once a week to the receivers of type slack, discord, email and sns that get alerts of severity low: "
-        "availability, what fired, slow pages, KPIs, backups, disks, old images. Default: none.",
+        "message once a week to the receivers that get alerts of severity low, but for those of type webhook and those "
+        "with `after`: availability, what fired, slow pages, KPIs, backups, disks, old images. Default: none.",
     ),
     (
         {"weekly_report": {"weekday": "mon"}, "receivers": [SLACK]},

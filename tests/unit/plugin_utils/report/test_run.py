@@ -130,7 +130,7 @@ TOLD: list[tuple[list[dict[str, Any]], bool]] = [
 ]
 NOBODY = (
     "Uptime Kuma can notify nobody when the alerting path is broken: declare a receiver of critical alerts of "
-    "type slack, discord, email or webhook."
+    "type slack, discord, teams, telegram, ntfy, webhook, email."
 )
 
 

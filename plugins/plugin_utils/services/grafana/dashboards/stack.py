@@ -112,7 +112,8 @@ def _now(context: Context) -> Row:
                 "How many Alertmanagers Prometheus talks to; it must be 1. At 0 no alert gets out: docker ps -a on the "
                 "server; alert PrometheusNotConnectedToAlertmanager has the runbook.",
                 "stat",
-                (Query("prometheus_notifications_alertmanagers_discovered"),),
+                # The one is listed twice where a receiver has `after`.
+                (Query("clamp_max(prometheus_notifications_alertmanagers_discovered, 1)"),),
                 decimals=0,
                 base="red",
                 thresholds=(Threshold(1, "green"),),
@@ -373,8 +374,9 @@ def _alerting() -> Row:
             Panel(
                 "Alerts and silences",
                 "Alerts that Alertmanager holds (the dead man's switch is always one, a backup made just now "
-                "another), how many of them are suppressed, and the silences in force. A silence nobody remembers "
-                "hides alerts: expire it on the page Silences of Alertmanager.",
+                "another, and what a receiver with after may get counts twice), how many of them are suppressed, and "
+                "the silences in force. A silence nobody remembers hides alerts: expire it on the page Silences of "
+                "Alertmanager.",
                 "timeseries",
                 (
                     Query('sum(alertmanager_alerts{state="active"})', "active alerts"),

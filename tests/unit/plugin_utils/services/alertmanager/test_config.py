@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -24,6 +25,9 @@ SECRETS_MADE = {"uptime_kuma_push_key": "hush-push-key"}
 
 SLACK = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/hush-slack", "channel": "#alerts"}
 DISCORD = {"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/hush-discord"}
+TEAMS = {"type": "teams", "webhook_url": "https://prod-1.logic.azure.com/workflows/1?sig=hush-teams"}
+TELEGRAM = {"type": "telegram", "bot_token": "1:hush-telegram", "chat_id": -1001234567890}
+NTFY = {"type": "ntfy", "url": "https://ntfy.example.com/hush-topic", "token": "hush-token"}
 WEBHOOK = {"type": "webhook", "url": "https://example.com/hush-webhook"}
 EMAIL = {
     "type": "email",
@@ -39,7 +43,8 @@ SNS = {
     "access_key": "AKIA",
     "secret_key": "hush-sns",
 }
-ALL = {"receivers": [SLACK, DISCORD, WEBHOOK, EMAIL, SNS], "heartbeat_url": "https://hc-ping.com/hush-heartbeat"}
+KINDS = [SLACK, DISCORD, TEAMS, TELEGRAM, NTFY, WEBHOOK, EMAIL, SNS]
+ALL = {"receivers": KINDS, "heartbeat_url": "https://hc-ping.com/hush-heartbeat"}
 
 
 @pytest.fixture
@@ -101,22 +106,29 @@ def test_what_has_no_known_severity_goes_the_way_of_high(config: MakeConfig) -> 
 
 
 def test_a_success_is_told_where_people_read_never_where_a_phone_may_ring(config: MakeConfig) -> None:
-    every = [{**receiver, "severities": list(SEVERITIES)} for receiver in (SLACK, DISCORD, WEBHOOK, EMAIL, SNS)]
+    every = [{**receiver, "severities": list(SEVERITIES)} for receiver in KINDS]
     found = receivers(config(receivers=[*every, {**SLACK, "name": "night", "severities": ["critical"]}]))["notice"]
     assert {name: len(items) for name, items in found.items()} == dict.fromkeys(
-        ("slack_configs", "discord_configs", "email_configs"), 1
+        (
+            "slack_configs",
+            "discord_configs",
+            "msteamsv2_configs",
+            "telegram_configs",
+            "webhook_configs",
+            "email_configs",
+        ),
+        1,
     )
-    assert [item["send_resolved"] for items in found.values() for item in items] == [False] * 3
+    assert found["webhook_configs"][0]["url_file"] == f"{SECRETS}/ntfy_url"
+    assert [item["send_resolved"] for items in found.values() for item in items] == [False] * 6
 
 
 def test_the_weekly_message_goes_there_too_and_its_title_to_a_phone_that_gets_low_alerts(config: MakeConfig) -> None:
-    every = [{**receiver, "severities": list(SEVERITIES)} for receiver in (SLACK, DISCORD, WEBHOOK, EMAIL, SNS)]
+    every = [{**receiver, "severities": list(SEVERITIES)} for receiver in KINDS]
     found = receivers(config(receivers=[*every, {**SLACK, "name": "night", "severities": ["critical"]}]))
     report = found["report"]
-    assert {name: len(items) for name, items in report.items()} == dict.fromkeys(
-        ("slack_configs", "discord_configs", "email_configs", "sns_configs"), 1
-    )
-    assert [item["send_resolved"] for items in report.values() for item in items] == [False] * 4
+    assert {name: len(items) for name, items in report.items()} == dict.fromkeys((*found["notice"], "sns_configs"), 1)
+    assert [item["send_resolved"] for items in report.values() for item in items] == [False] * 7
     assert report["sns_configs"][0]["message"] == '{{ template "crowsnest.title.plain" . }}'
     assert found["low"]["sns_configs"][0]["message"] != report["sns_configs"][0]["message"]
 
@@ -195,13 +207,9 @@ def test_only_a_higher_severity_of_crowsnests_own_alerts_silences_lower_ones_of_
 
 # --- receivers and their secrets ---
 
-# Slack, Discord and webhooks get every severity unless declared otherwise, e-mail and SNS the critical one.
-WANTED = {
-    "critical": ["slack_configs", "discord_configs", "webhook_configs", "email_configs", "sns_configs"],
-    "high": ["slack_configs", "discord_configs", "webhook_configs"],
-    "medium": ["slack_configs", "discord_configs", "webhook_configs"],
-    "low": ["slack_configs", "discord_configs", "webhook_configs"],
-}
+# All get every severity unless declared otherwise, but e-mail and SNS the critical one. ntfy is a webhook, too.
+CHATS = ["slack_configs", "discord_configs", "msteamsv2_configs", "telegram_configs", "webhook_configs"]
+WANTED = {"critical": [*CHATS, "email_configs", "sns_configs"], "high": CHATS, "medium": CHATS, "low": CHATS}
 
 
 @pytest.mark.parametrize("severity", WANTED)
@@ -221,6 +229,7 @@ TITLE, TEXT = '{{ template "crowsnest.title.plain" . }}', '{{ template "crowsnes
 SLACK_TITLE, SLACK_TEXT = '{{ template "crowsnest.title.slack" . }}', '{{ template "crowsnest.text.slack" . }}'
 DISCORD_TITLE, DISCORD_TEXT = '{{ template "crowsnest.title.discord" . }}', '{{ template "crowsnest.text.discord" . }}'
 SUBJECT = '{{ template "crowsnest.title.ascii" . }}'
+PHONE_TITLE, PHONE_TEXT = '{{ template "crowsnest.title.phone" . }}', '{{ template "crowsnest.text.phone" . }}'
 INTEGRATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (
         SLACK,
@@ -243,6 +252,34 @@ INTEGRATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "send_resolved": True,
             "title": DISCORD_TITLE,
             "message": DISCORD_TEXT,
+        },
+    ),
+    (
+        TEAMS,
+        {
+            "webhook_url_file": f"{SECRETS}/teams_webhook_url",
+            "send_resolved": True,
+            "title": '{{ template "crowsnest.title.teams" . }}',
+            "text": '{{ template "crowsnest.text.teams" . }}',
+        },
+    ),
+    (
+        TELEGRAM,
+        {
+            "bot_token_file": f"{SECRETS}/telegram_bot_token",
+            "chat_id": -1001234567890,
+            "send_resolved": True,
+            "parse_mode": "",
+            "message": f"{PHONE_TITLE}\n{PHONE_TEXT}",
+        },
+    ),
+    (
+        NTFY,
+        {
+            "url_file": f"{SECRETS}/ntfy_url",
+            "http_config": {"authorization": {"credentials_file": f"{SECRETS}/ntfy_token"}},
+            "send_resolved": True,
+            "payload": {"title": PHONE_TITLE, "message": PHONE_TEXT},
         },
     ),
     (WEBHOOK, {"url_file": f"{SECRETS}/webhook_url", "send_resolved": True}),
@@ -286,7 +323,8 @@ INTEGRATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_a_receiver_becomes_an_integration(
     config: MakeConfig, declared: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    assert receivers(config(receivers=[declared]))["critical"] == {f"{declared['type']}_configs": [expected]}
+    kind = {"teams": "msteamsv2", "ntfy": "webhook"}.get(declared["type"], declared["type"])
+    assert receivers(config(receivers=[declared]))["critical"] == {f"{kind}_configs": [expected]}
 
 
 def test_a_relay_without_tls_is_used_only_where_that_was_declared(config: MakeConfig) -> None:
@@ -298,7 +336,12 @@ def test_a_relay_without_tls_is_used_only_where_that_was_declared(config: MakeCo
 
 def test_secrets_are_files_of_their_own_and_stand_nowhere_else(context: MakeContext) -> None:
     found = alertmanager_secrets(context(ALL, secrets=SECRETS_MADE))
+    topic, _, query = found.pop("secrets/ntfy_url").partition("?")
+    assert topic == NTFY["url"] and parse_qs(query)["message"][0].endswith("{{.message}}{{end}}")
     assert found == {
+        "secrets/teams_webhook_url": TEAMS["webhook_url"],
+        "secrets/telegram_bot_token": "1:hush-telegram",
+        "secrets/ntfy_token": "hush-token",
         "secrets/slack_webhook_url": SLACK["webhook_url"],
         "secrets/discord_webhook_url": DISCORD["webhook_url"],
         "secrets/webhook_url": WEBHOOK["url"],
@@ -323,7 +366,7 @@ def test_every_file_that_is_named_is_written_and_the_other_way_round(context: Ma
         for entry in entries
         for key, value in entry.items()
         if key.endswith("_file")
-    }
+    } | {"secrets/ntfy_token"}
     found = alertmanager_secrets(made)
     assert named | {"secrets/aws_credentials"} == set(found)
     assert found["secrets/heartbeat_url"] == WEBHOOK["url"]
@@ -341,3 +384,37 @@ def test_deliveries_count_the_receivers_of_each_severity() -> None:
         "medium": {"slack": 1},
         "low": {"slack": 1},
     }
+
+
+def test_those_with_after_are_receivers_of_their_own_and_are_tested_at_once() -> None:
+    late = {"after": "15m", "severities": ["critical", "high"]}
+    entries = [SLACK, {**NTFY, **late}, {**WEBHOOK, **late}, {**SNS, "after": "1h"}]
+    assert deliveries(Declaration.model_validate({"receivers": entries})) == {
+        "critical": {"slack": 1},
+        "critical_after_15m": {"webhook": 2},
+        "critical_after_1h": {"sns": 1},
+        "high": {"slack": 1},
+        "high_after_15m": {"webhook": 2},
+        "medium": {"slack": 1},
+        "low": {"slack": 1},
+    }
+
+
+NIGHT = {"title": "Night", "start": "02:00", "end": "03:00"}
+SHOP = {**NIGHT, "title": "Shop", "apps": ["shop"]}
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_the_way_to_those_with_after_is_the_usual_one_but_for_its_wait(config: MakeConfig, severity: str) -> None:
+    """Its grouping, its repeats, maintenance windows and, of low alerts, office hours."""
+    windows, apps = [NIGHT, SHOP], [{"name": "shop", "url": "https://shop.example.com/"}]
+    entries = [SLACK, {**WEBHOOK, "after": "15m"}]
+    made = config(receivers=entries, maintenance=windows, apps=apps)["route"]["routes"]
+    usual, later = (
+        next(route for route in made if route.get("receiver") == name) for name in (severity, f"{severity}_after_15m")
+    )
+    own = {"matchers", "receiver", "group_wait"}
+    assert {key: value for key, value in later.items() if key not in own} == {
+        key: value for key, value in usual.items() if key not in own
+    }
+    assert later["group_wait"] == "15m" and later["mute_time_intervals"] == ["maintenance: Night"]

@@ -52,6 +52,29 @@ RECEIVERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"type": "webhook", "url": "https://example.com/hush"},
         {"type": "webhook", "webhookURL": "https://example.com/hush", "webhookContentType": "json"},
     ),
+    (
+        {"type": "teams", "webhook_url": "https://prod-1.logic.azure.com/hush"},
+        {"type": "teams", "webhookUrl": "https://prod-1.logic.azure.com/hush"},
+    ),
+    (
+        {"type": "telegram", "bot_token": "1:hush", "chat_id": -1001},
+        {"type": "telegram", "telegramBotToken": "1:hush", "telegramChatID": "-1001"},
+    ),
+    (
+        {"type": "ntfy", "url": "https://ntfy.sh/hush"},
+        {"type": "ntfy", "ntfyserverurl": "https://ntfy.sh", "ntfytopic": "hush", "ntfyPriority": 5},
+    ),
+    (
+        {"type": "ntfy", "url": "https://example.com/ntfy/hush", "token": "tk_hush"},
+        {
+            "type": "ntfy",
+            "ntfyserverurl": "https://example.com/ntfy",
+            "ntfytopic": "hush",
+            "ntfyPriority": 5,
+            "ntfyAuthenticationMethod": "accessToken",
+            "ntfyaccesstoken": "tk_hush",
+        },
+    ),
     (MAIL, SMTP),
     # TLS from the first byte at this port only
     ({**MAIL, "smarthost": "smtp.example.com:465"}, {**SMTP, "smtpPort": 465, "smtpSecure": True}),
@@ -121,6 +144,7 @@ def test_the_alerting_path_is_told_to_receivers_of_critical_alerts() -> None:
     entries = [
         {**SLACK, "name": "loud", "severities": ["critical"]},
         {**SLACK, "name": "quiet", "severities": ["high"]},
+        {**SLACK, "name": "later", "severities": ["critical"], "after": "15m"},
     ]
     assert names(Declaration.model_validate({"receivers": [*entries, MAIL]})) == ["loud", "email"]
     assert names(Declaration()) == []
