@@ -119,7 +119,7 @@ ARGUMENT_SPEC: dict[str, Option] = {
     "state_directory": {"type": "path"},
 }
 # Of a notification, and not its key. The others, such as a host name, would mask ordinary words of a message.
-_SECRET_OPTION = re.compile("url|hook|token|pass|secret|auth|.key", re.IGNORECASE)
+_SECRET_OPTION = re.compile("url|hook(?!Content)|token|pass|secret|auth|.key", re.IGNORECASE)
 _LIMITS = {"interval": (20, 2073600), "retryInterval": (20, 2073600), "maxretries": (0, 10**9), "port": (1, 65535)}
 
 

@@ -120,6 +120,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "targets": [NODE],
         "rules": {"host.yml/cpu": 1},
         "receivers": {"slack": ["team"]},
+        "slack_bots": {},
         "heartbeat": True,
         "certificates": {},
         "hosts": ["web1"],

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.slack import POST_MESSAGE
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.alerts import (
     HEARTBEAT_ALERT,
     NOTICE_ALERT,
@@ -33,7 +34,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanag
     muted,
     time_intervals,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import text, title
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import buttons, text, title
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import (
@@ -62,7 +63,7 @@ def alertmanager_config(context: Context) -> dict[str, Any]:
     The server can never be down while it alerts, so HostDown of the server only means that its node exporter is down,
     and silences nothing.
     """
-    declaration = context.declaration
+    declaration, language = context.declaration, context.declaration.language
     return {
         "global": {"resolve_timeout": "5m"},
         "templates": [f"{CONFIG_IN_CONTAINER}/templates/*.tmpl"],
@@ -73,10 +74,13 @@ def alertmanager_config(context: Context) -> dict[str, Any]:
             *time_intervals(declaration.maintenance, declaration.timezone),
         ],
         "receivers": [
-            *({"name": severity, **_integrations(_wanting(declaration, severity))} for severity in SEVERITIES),
+            *(
+                {"name": severity, **_integrations(_wanting(declaration, severity), language)}
+                for severity in SEVERITIES
+            ),
             {"name": "heartbeat", **_heartbeat(context)},
-            {"name": "notice", **_integrations(_told_of_successes(declaration), send_resolved=False)},
-            {"name": "report", **_integrations(told_weekly(declaration), brief=True, send_resolved=False)},
+            {"name": "notice", **_integrations(_told_of_successes(declaration), language, ends=False)},
+            {"name": "report", **_integrations(told_weekly(declaration), language, brief=True, ends=False)},
         ],
     }
 
@@ -115,6 +119,12 @@ def receivers_by_integration(declaration: Declaration) -> dict[str, list[str]]:
     for receiver in declaration.receivers:
         names.setdefault(receiver.type, []).append(receiver_name(receiver))
     return names
+
+
+def slack_bots(declaration: Declaration) -> dict[str, str]:
+    """{receiver: file with the token of its bot}."""
+    bots = [item for item in declaration.receivers if isinstance(item, SlackReceiver) and item.bot_token]
+    return {receiver_name(bot): _secret_file(bot, "bot_token") for bot in bots}
 
 
 def _route(declaration: Declaration) -> dict[str, Any]:
@@ -301,32 +311,23 @@ def told_weekly(declaration: Declaration) -> list[Receiver]:
 
 
 def _integrations(
-    receivers: Iterable[Receiver], brief: bool = False, **options: Any
+    receivers: Iterable[Receiver], language: str, brief: bool = False, ends: bool = True
 ) -> dict[str, list[dict[str, Any]]]:
-    """{"slack_configs": […], …} of the receivers, each with these options. `brief`: SNS gets the title alone."""
+    """{"slack_configs": […], …} of the receivers. `brief`: SNS gets the title alone. Without `ends` it is news, each a
+    message of its own that is never over.
+    """
     integrations: dict[str, list[dict[str, Any]]] = {}
     for receiver in receivers:
-        integrations.setdefault(f"{receiver.type}_configs", []).append({**_integration(receiver, brief), **options})
+        integration = _integration(receiver, language, brief, ends) | ({} if ends else {"send_resolved": False})
+        integrations.setdefault(f"{receiver.type}_configs", []).append(integration)
     return integrations
 
 
-def _integration(receiver: Receiver, brief: bool) -> dict[str, Any]:
+def _integration(receiver: Receiver, language: str, brief: bool, ends: bool) -> dict[str, Any]:
     plain, body = title("plain"), text("plain")
     match receiver:
         case SlackReceiver():
-            channel = {"channel": receiver.channel} if receiver.channel else {}
-            color = '{{ template "crowsnest.color" . }}'
-            return {
-                "api_url_file": _secret_path(receiver, "webhook_url"),
-                **channel,
-                "username": receiver.username,
-                "send_resolved": True,
-                "color": color,
-                "title": title("slack"),
-                "title_link": '{{ template "crowsnest.link" . }}',
-                "text": text("slack"),
-                "fallback": title("slack"),
-            }
+            return _slack(receiver, language, ends)
         case DiscordReceiver():
             webhook = _secret_path(receiver, "webhook_url")
             texts = {"title": title("discord"), "message": text("discord")}
@@ -344,6 +345,28 @@ def _integration(receiver: Receiver, brief: bool) -> dict[str, Any]:
             }
         case EmailReceiver():
             return _email(receiver, plain, body)
+
+
+def _slack(receiver: SlackReceiver, language: str, ends: bool) -> dict[str, Any]:
+    """A bot's messages are edited. Alertmanager does that with this address alone, and panics over `app_token` or a
+    global `slack_api_url`: https://github.com/prometheus/alertmanager/issues/5164
+    """
+    if receiver.bot_token:
+        credentials = {"credentials_file": _secret_path(receiver, "bot_token")}
+        way = {"api_url": POST_MESSAGE, "http_config": {"authorization": credentials}, "update_message": ends}
+    else:
+        way = {"api_url_file": _secret_path(receiver, "webhook_url"), "username": receiver.username}
+    return {
+        **way,
+        **({"channel": receiver.channel} if receiver.channel else {}),
+        "send_resolved": True,
+        "color": '{{ template "crowsnest.color" . }}',
+        "title": title("slack"),
+        "title_link": '{{ template "crowsnest.link" . }}',
+        "text": text("buttons" if receiver.shows_buttons else "slack"),
+        "fallback": title("slack"),
+        **({"actions": buttons(language, ends)} if receiver.shows_buttons else {}),
+    }
 
 
 def _email(receiver: EmailReceiver, subject: str, body: str) -> dict[str, Any]:

@@ -37,9 +37,26 @@ def title(markup: Markup) -> str:
     return f'{{{{ template "crowsnest.title.{markup}" . }}}}'
 
 
-def text(markup: Markup) -> str:
-    """The template that gives a receiver everything below the title."""
+def text(markup: Markup | Literal["buttons"]) -> str:
+    """The template that gives a receiver everything below the title; `buttons` is that of Slack beside them."""
     return f'{{{{ template "crowsnest.text.{markup}" . }}}}'
+
+
+def buttons(language: str, of_fault: bool) -> list[dict[str, str]]:
+    """Buttons of Slack, which are links: opening one changes nothing. News has no runbook and nothing to acknowledge.
+
+    They are fields of attachments, which Slack calls legacy and shows all the same, those of incoming webhooks too:
+    https://github.com/prometheus/alertmanager/issues/2344. It has newer ones, but Alertmanager cannot send those.
+    """
+    words = _words(language)["message"]
+    return [
+        {
+            "type": "button",
+            "text": words[name],
+            "url": f'{{{{ template "crowsnest.button" (dict "of" "{name}" "data" .) }}}}',
+        }
+        for name in (("runbook", "dashboard", "acknowledge") if of_fault else ("dashboard",))
+    ]
 
 
 def message_templates(context: Context) -> dict[str, str]:
@@ -79,10 +96,15 @@ def _named(declaration: Declaration) -> str:
     parts = [("title", markup, language) for markup, language in (own | {"ascii": "en"}).items()]
     parts += [("text", markup, language) for markup, language in own.items()]
     return "".join(
-        f'{{{{ define "crowsnest.{part}.{markup}" }}}}{{{{ template "crowsnest.message.{part}" (dict "data" . '
-        f'"markup" "{markup}" "words" {_mapping(_words(language)["message"] | {"timezone": declaration.timezone})}) '
-        "}}{{ end }}\n"
-        for part, markup, language in parts
+        _part(part, markup, markup, language, declaration.timezone) for part, markup, language in parts
+    ) + _part("text", "buttons", "slack", declaration.language, declaration.timezone, '"buttons" true')
+
+
+def _part(part: str, name: str, markup: Markup, language: str, timezone: str, more: str = "") -> str:
+    words = _mapping(_words(language)["message"] | {"timezone": timezone})
+    return (
+        f'{{{{ define "crowsnest.{part}.{name}" }}}}{{{{ template "crowsnest.message.{part}" (dict "data" . '
+        f'"markup" "{markup}" "words" {words} {more}) }}}}{{{{ end }}}}\n'
     )
 
 
@@ -95,15 +117,15 @@ def _mapping(words: Mapping[str, Any]) -> str:
 
 
 def _dashboard(context: Context) -> str:
-    """The link from an alert to its dashboard; nothing without Grafana."""
-    link = ""
+    """The link from an alert to its dashboard; nothing without Grafana, which a button calls "-"."""
+    link = '{{ if eq .markup "button" }}-{{ end }}'
     if "grafana" in context.services:
         base = f"{context.services['grafana'].external_url.rstrip('/')}/d/"
         found = "{{ else ".join(f"if {holds} }}}}{{{{ $page = {page} }}}}" for holds, page in _pages(context).items())
         link = (
             f'{{{{ $page := "overview" }}}}{{{{ with .alert }}}}{{{{ {found}{{{{ end }}}}{{{{ end }}}}'
             f'{{{{ template "crowsnest.anchor" (dict "url" (printf "%s%s" {_quoted(base)} $page) '
-            '"word" .words.dashboard "markup" .markup) }}'
+            '"word" .words.dashboard "markup" .markup "button" .button) }}'
         )
     return f'{{{{ define "crowsnest.dashboard" }}}}{link}{{{{ end }}}}\n'
 

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import SecretStr
+
+from ansible_collections.crowsnest.core.plugins.module_utils.slack import POST_MESSAGE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SMTP_TLS_PORT,
     DiscordReceiver,
@@ -41,10 +45,12 @@ def notifications(declaration: Declaration) -> list[dict[str, Any]]:
 def _options(receiver: Receiver) -> dict[str, Any]:
     """Options of Kuma's providers: https://github.com/louislam/uptime-kuma/tree/master/server/notification-providers"""
     match receiver:
-        case SlackReceiver():
-            channel = {"slackchannel": receiver.channel} if receiver.channel else {}
-            url = receiver.webhook_url.get_secret_value()
-            return {"type": "slack", "slackwebhookURL": url, "slackusername": receiver.username, **channel}
+        case SlackReceiver(bot_token=SecretStr() as token, channel=str(channel)):
+            return _slack_bot(token, channel)
+        case SlackReceiver(webhook_url=SecretStr() as url):
+            where = {"slackchannel": receiver.channel} if receiver.channel else {}
+            sender = {"slackwebhookURL": url.get_secret_value(), "slackusername": receiver.username}
+            return {"type": "slack", **sender, **where}
         case DiscordReceiver():
             return {"type": "discord", "discordWebhookUrl": receiver.webhook_url.get_secret_value()}
         case WebhookReceiver():
@@ -65,3 +71,22 @@ def _options(receiver: Receiver) -> dict[str, Any]:
                 **login,
             }
     raise ValueError(f"Uptime Kuma cannot notify a receiver of type {receiver.type}")
+
+
+# Slack takes these three for markup: https://docs.slack.dev/messaging/formatting-message-text#escaping
+_SLACK_TEXT = '{{ msg | replace: "&", "&amp;" | replace: "<", "&lt;" | replace: ">", "&gt;" | json }}'
+
+
+def _slack_bot(token: SecretStr, channel: str) -> dict[str, Any]:
+    """Kuma's own Slack only knows webhooks; its webhook takes a header, and a body in LiquidJS."""
+    headers = {
+        "Authorization": f"Bearer {token.get_secret_value()}",
+        "Content-Type": "application/json; charset=utf-8",
+    }
+    return {
+        "type": "webhook",
+        "webhookURL": POST_MESSAGE,
+        "webhookContentType": "custom",
+        "webhookCustomBody": f'{{"channel": {json.dumps(channel)}, "text": {_SLACK_TEXT}}}',
+        "webhookAdditionalHeaders": json.dumps(headers),
+    }
