@@ -1,22 +1,16 @@
 """The Slack catcher over real HTTP: it takes what Slack takes, refuses what Slack refuses, and remembers."""
 
-import importlib.util
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-
-SOURCE = Path(__file__).parents[3] / "molecule/lab/slack_catcher/slack_catcher.py"
-_spec = importlib.util.spec_from_file_location("slack_catcher", SOURCE)
-assert _spec and _spec.loader
-catcher = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(catcher)
+from slack_com import serve
 
 HOOK = "/services/T0LAB/B0LAB/abcDEF123"
 # The form Alertmanager's slack_configs post (notify/slack in its source): one attachment, fields, colour by name.
@@ -43,19 +37,8 @@ Start = Callable[..., int]
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start catchers on free ports; stopped at the end. Each call returns the port."""
-    running: list[Any] = []
-
-    def run(*arguments: str) -> int:
-        settings = catcher.parse_arguments(["--listen", "127.0.0.1:0", "--store", str(tmp_path), *arguments])
-        server = catcher.Catcher(settings)
-        running.append(server)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return int(server.server_address[1])
-
-    yield run
-    for server in running:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as running:
+        yield lambda *arguments: running.enter_context(serve(tmp_path, *arguments)).server_port
 
 
 def call(port: int, method: str, path: str, body: Any = None, kind: str = "application/json") -> tuple[int, str]:
