@@ -19,7 +19,11 @@ from programs import tool, until
 from promised import own_alerts
 
 Alert = dict[str, Any]
-PARTS = ("title.plain", "title.slack", "title.discord", "title.ascii", "text.plain", "text.slack", "text.discord")
+PARTS = (
+    *("title.plain", "title.slack", "title.discord", "title.ascii"),
+    *("text.plain", "text.slack", "text.discord", "text.buttons"),
+    *("button.runbook", "button.dashboard", "button.acknowledge"),
+)
 NEXT = "\x1fnext\x1f"  # between two parts; nothing that is shown has a control character
 PAGE = "http://127.0.0.1:9093"
 APPS = [{"name": "shop", "framework": "django", "metrics": [":8000"], "url": "https://shop.example.com/"}]
@@ -45,6 +49,14 @@ def rendered(folder: Path, text: str, data: Mapping[str, Any]) -> str:
     return done.stdout
 
 
+def called(part: str, data: str) -> str:
+    """What shows a part of a message with this data."""
+    kind, _, name = part.partition(".")
+    if kind == "button":
+        return f'{{{{ template "crowsnest.button" (dict "of" "{name}" "data" {data}) }}}}'
+    return f'{{{{ template "crowsnest.{part}" {data} }}}}'
+
+
 def alert(annotations: Mapping[str, str] | None = None, status: str = "firing", **labels: str) -> Alert:
     return {
         "status": status,
@@ -61,7 +73,7 @@ def message(folder: Path, *alerts: Alert) -> dict[str, str]:
     common = dict(set.intersection(*(set(each["labels"].items()) for each in alerts)))
     status = "firing" if any(each["status"] == "firing" for each in alerts) else "resolved"
     data = {"status": status, "alerts": alerts, "commonLabels": common, "externalURL": PAGE}
-    text = NEXT.join(f'{{{{ template "crowsnest.{part}" . }}}}' for part in PARTS)
+    text = NEXT.join(called(part, ".") for part in PARTS)
     return dict(zip(PARTS, rendered(folder, text, data).split(NEXT), strict=True))
 
 
@@ -71,7 +83,7 @@ def messages(folder: Path, alerts: Sequence[Alert]) -> list[dict[str, str]]:
         '{{ $own := dict "Status" .Status "CommonLabels" .Labels "ExternalURL" $.ExternalURL "Alerts" '
         '(dict "Firing" (list .) "Resolved" list) }}'
     )
-    parts = NEXT.join(f'{{{{ template "crowsnest.{part}" $own }}}}' for part in PARTS)
+    parts = NEXT.join(called(part, "$own") for part in PARTS)
     text = f"{{{{ range .Alerts }}}}{own}{parts}{NEXT}{{{{ end }}}}"
     found = rendered(folder, text, {"alerts": list(alerts), "externalURL": PAGE}).split(NEXT)[:-1]
     size = len(PARTS)
@@ -283,6 +295,7 @@ def test_every_message_is_readable_safe_and_complete_whatever_the_labels_hold(
             _is_safe_in_slack(found)
             _is_safe_in_discord(found)
             _is_a_subject(found["title.ascii"])
+            _has_buttons(found)
 
     holds()
 
@@ -302,7 +315,7 @@ def _is_readable(each: Alert, found: Mapping[str, str]) -> None:
 
 def _is_safe_in_slack(found: Mapping[str, str]) -> None:
     """What is left beside our own links has nothing that Slack takes for markup of its own."""
-    for part in ("title.slack", "text.slack"):
+    for part in ("title.slack", "text.slack", "text.buttons"):
         rest = re.sub(LINK, "", found[part])
         assert not re.search("[<>]", rest), rest
         assert not re.search("&(?!amp;|lt;|gt;)", found[part])
@@ -315,6 +328,18 @@ def _is_safe_in_discord(found: Mapping[str, str]) -> None:
     assert all(link.startswith(OURS) for link in re.findall(r"\]\((\S*)\)", meant)), meant
     rest = re.sub(r"\[[^\[\]]*\]\(\S*\)", "", meant)
     assert not re.search(r"[<>`*~|#]|__|\]\(", rest), rest
+
+
+def _has_buttons(found: Mapping[str, str]) -> None:
+    """Slack leaves those out whose url is no address; a link is lost with none of them."""
+    urls = {part: url for part, url in found.items() if part.startswith("button")}
+    for url in urls.values():
+        assert url == "-" or re.fullmatch(r"https?://[^\s<>|\"`\\]{1,2990}", url), url
+    assert urls["button.dashboard"].startswith("https://watch.example.com/grafana/d/")
+    links = set(re.findall(r"<(http[^|]+)\|", found["text.slack"])) - set(
+        re.findall(r"<(http[^|]+)\|", found["text.buttons"])
+    )
+    assert {link.replace("&amp;", "&") for link in links} <= set(urls.values())
 
 
 def _is_a_subject(subject: str) -> None:
@@ -342,6 +367,35 @@ def test_the_links_arrive_however_long_everything_else_is(folders: dict[str, Pat
     for text in (found["text.discord"][:4096], found["text.slack"][:8000], found["text.plain"]):
         assert runbook in text and "https://watch.example.com/grafana/d/host?var-host=web1" in text
     assert len(found["title.plain"]) < 200
+
+
+# Address of a runbook: whether Slack surely shows its button, so that the text beside it has no link.
+SURE = {
+    "https://wiki.example.com/r": True,
+    "http://wiki.example.com:8080?a=1": True,
+    "https://a.b.한국/r": False,
+    "https://wiki/r": False,
+    "http://wiki:8080/a.b": False,
+    "http://127.0.0.1:9093/r": False,
+    "http://[::1]/a.b": False,
+    "https://kim@wiki/a.b.c": False,
+}
+
+
+@pytest.mark.parametrize("url", SURE)
+def test_a_link_is_in_the_text_unless_a_button_surely_shows_it(folders: dict[str, Path], url: str) -> None:
+    found = message(folders["en"], alert({"runbook_url": url}))
+    assert found["button.runbook"] == url
+    assert (f"<{url}|Runbook>" in found["text.buttons"]) is not SURE[url]
+    assert f"<{url}|Runbook>" in found["text.slack"]
+
+
+def test_a_button_without_an_address_is_left_out(folders: dict[str, Path]) -> None:
+    long = message(folders["en"], alert({"runbook_url": "see the wiki"}, note="x" * 3000))
+    assert [long[f"button.{name}"] for name in ("runbook", "acknowledge")] == ["-", "-"]
+    assert "Runbook: see the wiki" in long["text.buttons"] and "silences" not in long["text.buttons"]
+    assert message(folders["en"], alert(FULL, "resolved"))["button.acknowledge"] == "-"
+    assert message(folders["en"], alert())["button.acknowledge"].startswith(f"{PAGE}/#/silences/new?filter=")
 
 
 # --- the link to a silence ---

@@ -252,11 +252,12 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
         sent({"to": ["a@example.com"]}, receivers=[SLACK]),
         [f"{AT}.subscriptions[0].to: no mail server is known. Needs a receiver of type email, which names one."],
     ),
+    (sent({"channel": "#sales"}, receivers=[{"type": "slack", "bot_token": "xoxb-1-a", "channel": "#alerts"}]), []),
     (
         sent({"to": ["a@example.com"]}, {"channel": "#sales"}, receivers=[EMAIL, SLACK]),
         [
-            f"{AT}.subscriptions[1].channel: Metabase needs a token of its own for Slack, as a webhook cannot choose a "
-            "channel. Needs `crowsnest_metabase_slack_token`."
+            f"{AT}.subscriptions[1].channel: Metabase needs the token of a bot for Slack, as a webhook cannot choose a "
+            "channel. Needs `crowsnest_metabase_slack_token`, or a receiver with `bot_token`."
         ],
     ),
     (

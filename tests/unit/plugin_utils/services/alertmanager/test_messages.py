@@ -52,4 +52,4 @@ def test_without_grafana_there_is_no_link_to_it(context: Callable[..., Context])
     small = context(total_mib=700, used_mib=120)
     assert "grafana" not in small.services
     found = message_templates(small)["dashboard.tmpl"]
-    assert found == '{{ define "crowsnest.dashboard" }}{{ end }}\n'
+    assert found == '{{ define "crowsnest.dashboard" }}{{ if eq .markup "button" }}-{{ end }}{{ end }}\n'

@@ -40,6 +40,18 @@ RECEIVERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"type": "slack", "slackwebhookURL": HOOK, "slackusername": "watch", "slackchannel": "#alerts"},
     ),
     (
+        {"type": "slack", "bot_token": "xoxb-1-hush", "channel": "#alerts"},
+        {
+            "type": "webhook",
+            "webhookURL": "https://slack.com/api/chat.postMessage",
+            "webhookContentType": "custom",
+            "webhookCustomBody": '{"channel": "#alerts", "text": {{ msg | replace: "&", "&amp;" | replace: "<", "&lt;" '
+            '| replace: ">", "&gt;" | json }}}',
+            "webhookAdditionalHeaders": '{"Authorization": "Bearer xoxb-1-hush", '
+            '"Content-Type": "application/json; charset=utf-8"}',
+        },
+    ),
+    (
         {"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/hush"},
         {"type": "discord", "discordWebhookUrl": "https://discord.com/api/webhooks/1/hush"},
     ),
