@@ -172,7 +172,7 @@ def test_a_token_that_does_not_fit_is_refused(new, variables, told):
 
 
 def test_before_the_token_is_asked_for_its_app_is_shown_ready_to_paste(new):
-    done = new(stdin="\n".join(["a.test", *[""] * 8, "", "xoxb-1-hunter2", "#ops", ""]))
+    done = new(stdin="\n".join(["a.test", *[""] * 8, "xoxb-1-hunter2", "#ops", ""]))
     assert done.returncode == 0, done.stderr
     head, _, tail = done.stdout.partition("\ndisplay_information:")
     manifest = yaml.safe_load("display_information:" + tail.partition("\n\n")[0])

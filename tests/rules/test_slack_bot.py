@@ -204,8 +204,8 @@ def test_buttons_open_pages_and_the_text_does_not_repeat_them(tmp_path: Path) ->
             "%7Balertname%3D%22Own%22%2C%20app%3D%22shop%22%2C%20part%3D%22database%22%2C%20severity%3D%22critical%22%7D",
         }
         first, second = text.split("worker is down")
-        assert "|Runbook>" not in first and "|Dashboard>" not in first and "|Acknowledge>" not in first
-        assert "|Runbook>" in second and "|Dashboard>" in second and "|Acknowledge>" in second
+        assert "|Runbook>" not in first and "|Dashboard>" not in first and "|Silence>" not in first
+        assert "|Runbook>" in second and "|Dashboard>" in second and "|Silence>" in second
         running.post([alert("database", over=True), alert("worker", over=True)])
         assert buttons(said(slack, "Resolved"))["Acknowledge"] == "-", "Slack leaves a button out whose url is none"
 

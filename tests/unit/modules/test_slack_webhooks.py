@@ -108,8 +108,8 @@ def test_a_token_that_slack_refuses_for_good_fails_with_what_its_word_means(ask_
     assert result.get("failed", False) is bool(WORDS[word])
     if WORDS[word]:
         assert result["msg"] == (
-            f"Slack refuses the token of crowsnest_receivers {WORDS[word]}. Nothing was changed on any host. Copy the Bot "
-            "User OAuth Token at https://api.slack.com/apps (your app, OAuth & Permissions) into the inventory."
+            f"Slack refuses the token of crowsnest_receivers {WORDS[word]}. Nothing was changed on any host. Copy the "
+            "Bot User OAuth Token at https://api.slack.com/apps (your app, OAuth & Permissions) into the inventory."
         )
     else:
         (warning,) = result["warnings"]

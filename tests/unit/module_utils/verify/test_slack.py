@@ -11,6 +11,7 @@ from slack_com import SlackCom, slack_com
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import Check
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.slack import bot_checks
 
+TOKEN = "xoxb-1-hush"
 ADVICE = (
     "Copy the Bot User OAuth Token at https://api.slack.com/apps (your app, OAuth & Permissions) into the inventory. "
     "Run `./crowsnest site` with the same -i; it puts this right."
@@ -19,14 +20,15 @@ ADVICE = (
 
 @pytest.fixture
 def slack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackCom]:
-    with slack_com(tmp_path, "--token", "xoxb-1-hush") as running:
+    with slack_com(tmp_path, "--token", TOKEN) as running:
         monkeypatch.setenv("https_proxy", running.proxy)
         monkeypatch.setenv("no_proxy", "")
         monkeypatch.setenv("SSL_CERT_FILE", str(running.ca_file))
+        monkeypatch.setattr("urllib.request._opener", None)  # it keeps the environment of its first request
         yield running
 
 
-def checks(folder: Path, token: str = "xoxb-1-hush") -> list[Check]:
+def checks(folder: Path, token: str = TOKEN) -> list[Check]:
     (folder / "current/secrets").mkdir(parents=True, exist_ok=True)
     (folder / "current/secrets/slack_bot_token").write_text(token)
     return list(bot_checks(str(folder), {"slack": "secrets/slack_bot_token", "gone": "secrets/gone_bot_token"}))
@@ -61,5 +63,6 @@ def test_a_certificate_that_is_not_slack_s_is_no_answer(
     slack: SlackCom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setattr("urllib.request._opener", None)
     (check,) = checks(tmp_path)
     assert check.status == "WARN" and "CERTIFICATE_VERIFY_FAILED" in check.detail

@@ -38,14 +38,14 @@ TARGET = "host:port/path as the host itself reaches it, such as 127.0.0.1:8000/m
 WHERE_METRICS = "Where metrics are read: host:port/path as `curl` on that host reaches it. Default path: /metrics."
 
 NO_CHANNEL = (
-    "crowsnest_receivers[0] (slack).channel: an empty value does not fit. Allowed: with `bot_token`, where it posts, such "
-    "as \"#alerts\". Default: the webhook's own channel. Slack lets only old webhooks choose; for an app's webhook, choose "
-    "the channel in Slack."
+    "crowsnest_receivers[0] (slack).channel: an empty value does not fit. Allowed: with `bot_token`, where it posts, "
+    "such as \"#alerts\". Default: the webhook's own channel. Slack lets only old webhooks choose; for an app's "
+    "webhook, choose the channel in Slack."
 )
 NO_BOT = (
-    f"crowsnest_receivers[0] (slack).bot_token: {HIDDEN} does not fit. Allowed: a token that begins with xoxb-; not that "
-    "of a person (xoxp-) or of the app itself (xapp-). Or the Bot User OAuth Token of a Slack app: a message is then "
-    "edited as its fault goes on."
+    f"crowsnest_receivers[0] (slack).bot_token: {HIDDEN} does not fit. Allowed: a token that begins with xoxb-; not "
+    "that of a person (xoxp-) or of the app itself (xapp-). Or the Bot User OAuth Token of a Slack app: a message is "
+    "then edited as its fault goes on."
 )
 
 # The line that a declaration (names without crowsnest_) gives.

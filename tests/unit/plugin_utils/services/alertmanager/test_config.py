@@ -381,7 +381,7 @@ def test_every_file_that_is_named_is_written_and_the_other_way_round(context: Ma
 
 
 def test_the_token_of_a_bot_is_a_file_and_stands_nowhere_else(context: MakeContext) -> None:
-    made = context(receivers=[BOT, {**BOT, "name": "oncall"}])
+    made = context({"receivers": [BOT, {**BOT, "name": "oncall"}]})
     assert {path: text for path, text in alertmanager_secrets(made).items() if "token" in path} == {
         "secrets/slack_bot_token": "xoxb-1-hush",
         "secrets/oncall_bot_token": "xoxb-1-hush",
