@@ -85,7 +85,13 @@ def steps() -> list[Step]:
         Step("lint", "ruff", ["ruff", "check"], 15),
         Step("lint", "ruff-format", ["ruff", "format", "--check"], 15),
         Step("lint", "shellcheck", ["shellcheck", *shell_scripts()], 15),
-        Step("rules", "promtool", ["pytest", "-q", _durations("promtool"), "tests/rules", "tests/real"], 600),
+        # One file's tests stay together: what they install or start for it serves them all.
+        Step(
+            "rules",
+            "promtool",
+            ["pytest", "-q", "-n", "2", "--dist", "loadfile", _durations("promtool"), "tests/rules", "tests/real"],
+            600,
+        ),
         *(_scenario(name) for name in scenarios),
     ]
 

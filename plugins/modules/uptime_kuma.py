@@ -79,8 +79,8 @@ options:
           [dns, docker, gamedig, globalping, group, grpc-keyword, http, json-query, kafka-producer, keyword, manual,
            mongodb, mqtt, mysql, ntp, oracledb, ping, pm2, port, postgres, push, rabbitmq, radius, real-browser,
            redis, sip-options, smtp, snmp, sqlserver, steam, system-service, tailscale-ping, websocket-upgrade]
-      interval: {type: int, description: "Seconds between two checks, at least 20."}
-      retryInterval: {type: int, description: "Seconds until the next check after a failed one, at least 20."}
+      interval: {type: int, description: "Seconds between two checks; at least 20 before Uptime Kuma 2.1."}
+      retryInterval: {type: int, description: "Seconds until the next check after a failed one; as V(interval)."}
       resendInterval:
         description: After how many failed checks the notifications are sent again; V(0) means never.
         type: int

@@ -120,7 +120,7 @@ ARGUMENT_SPEC: dict[str, Option] = {
 }
 # Of a notification, and not its key. The others, such as a host name, would mask ordinary words of a message.
 _SECRET_OPTION = re.compile("url|hook(?!Content)|token|pass|secret|auth|.key", re.IGNORECASE)
-_LIMITS = {"interval": (20, 2073600), "retryInterval": (20, 2073600), "maxretries": (0, 10**9), "port": (1, 65535)}
+_LIMITS = {"interval": (1, 2073600), "retryInterval": (1, 2073600), "maxretries": (0, 10**9), "port": (1, 65535)}
 
 
 def secrets(declared: Row) -> set[str]:

@@ -23,10 +23,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import
     nearest,
     shown,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import (
-    ALERTING_PATH,
-    app_monitors,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.broken_path import ALERTING_PATH
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import app_monitors
 
 # The tag that marks Kuma's monitors as crowsnest's, and labels of their series: Kuma makes a label of each tag.
 _RESERVED_TAGS = ("crowsnest", "app", "probe", "window")

@@ -228,7 +228,7 @@ def test_uptime_kuma_gets_its_container_and_everything_else_through_its_api(plan
         *("settings", "notifications", "docker_hosts", "monitors", "maintenances", "status_pages"),
     }
     assert objects["settings"]["serverTimezone"] == "Asia/Seoul"
-    assert [each["key"] for each in objects["notifications"]] == ["slack"]
+    assert [each["key"] for each in objects["notifications"]] == ["slack", "crowsnest/alerting-path/slack"]
     # On a first run in check mode the key is not there yet.
     without = filters.service_objects(plan(secrets=False)["context"], "uptime_kuma")
     assert [each["key"] for each in without["monitors"]] == [each["key"] for each in objects["monitors"]]

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, Literal
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
-from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, static_rules, yaml_data
+from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import static_rules
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.words import MESSAGES, words_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import JOB_ALERTS, jobs
 
 Markup = Literal["slack", "discord", "plain", "ascii"]
-_MESSAGES = FILES / "messages"
 # {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
 _PAGES_OF_RULES = {
     "stack": ("stack.yml", "metabase.yml"),
@@ -48,7 +47,7 @@ def buttons(language: str, of_fault: bool) -> list[dict[str, str]]:
     They are fields of attachments, which Slack calls legacy and shows all the same, those of incoming webhooks too:
     https://github.com/prometheus/alertmanager/issues/2344. It has newer ones, but Alertmanager cannot send those.
     """
-    words = _words(language)["message"]
+    words = words_of(language)["message"]
     return [
         {
             "type": "button",
@@ -62,7 +61,7 @@ def buttons(language: str, of_fault: bool) -> list[dict[str, str]]:
 def message_templates(context: Context) -> dict[str, str]:
     """{file name: template}."""
     return {
-        "crowsnest.tmpl": (_MESSAGES / "crowsnest.tmpl").read_text(),
+        "crowsnest.tmpl": (MESSAGES / "crowsnest.tmpl").read_text(),
         "language.tmpl": _named(context.declaration),
         "dashboard.tmpl": _dashboard(context),
     }
@@ -70,24 +69,19 @@ def message_templates(context: Context) -> dict[str, str]:
 
 def texts_of_test_alerts(language: str) -> dict[str, dict[str, str]]:
     """{severity: annotations} of the alerts that the module `alertmanager_test_alerts` sends."""
-    texts = _words(language)["test_alert"]
+    texts = words_of(language)["test_alert"]
     return {severity: {**texts, "summary": texts["summary"][severity]} for severity in SEVERITIES}
 
 
 def units(language: str) -> Mapping[str, str]:
     """Words for the units of a duration: {"h": "시간", …}."""
-    return dict(_words(language)["message"]["units"])
+    return dict(words_of(language)["message"]["units"])
 
 
 def words_of_report(language: str) -> dict[str, Any]:
     """Those of the weekly message; its numbers go where {names} are."""
-    words = _words(language)
+    words = words_of(language)
     return {**words["weekly_report"], "severity": words["message"]["severity"]}
-
-
-@cache
-def _words(language: str) -> Mapping[str, Any]:
-    return dict(yaml_data((_MESSAGES / "words.yml").read_text())[language])
 
 
 def _named(declaration: Declaration) -> str:
@@ -101,7 +95,7 @@ def _named(declaration: Declaration) -> str:
 
 
 def _part(part: str, name: str, markup: Markup, language: str, timezone: str, more: str = "") -> str:
-    words = _mapping(_words(language)["message"] | {"timezone": timezone})
+    words = _mapping(words_of(language)["message"] | {"timezone": timezone})
     return (
         f'{{{{ define "crowsnest.{part}.{name}" }}}}{{{{ template "crowsnest.message.{part}" (dict "data" . '
         f'"markup" "{markup}" "words" {words} {more}) }}}}{{{{ end }}}}\n'

@@ -32,7 +32,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
     any_is_bad,
     runbook_link,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import ALERTING_PATH
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.broken_path import ALERTING_PATH
 
 # Monitors that check something themselves: groups only combine others, jobs report themselves.
 _LOOKING = 'monitor_type!~"push|group"'

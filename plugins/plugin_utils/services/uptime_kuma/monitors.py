@@ -34,6 +34,10 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import t
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import health
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.broken_path import (
+    ALERTING_KEY,
+    ALERTING_PATH,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.reporting import (
     HEARTBEAT_KEY,
     PUSH_KEY,
@@ -51,13 +55,10 @@ Fields = dict[str, Any]
 _PACE = {"interval": 60, "maxretries": 1, "retryInterval": 30}
 # Alertmanager reports every minute; two reports in a row may get lost.
 _HEARTBEAT_SECONDS = 150
-# A notification is repeated after so many checks: every ten minutes, as Alertmanager does for critical alerts.
-_RESEND_BEATS = 10
-# Names of what watches the path of all other alerts begin with this, in each language. What matches names knows all of
-# them: series keep the name of before for a while after the language was changed.
-ALERTING_PATH = {"en": "Alerting path", "ko": "알림 경로"}
+# Prometheus and Alertmanager are asked every 20 s, and every 5 s once one does not answer: what is away for 35 s, as
+# while a run makes its container again, is told to nobody, and what stays away is told within a minute.
+_PATH_PACE = {"interval": 20, "retryInterval": 5}
 _HEARTBEAT = {"en": "heartbeat", "ko": "하트비트"}
-ALERTING_KEY = "crowsnest/alerting-path"
 
 
 def monitors(context: Context) -> list[Fields]:
@@ -66,7 +67,7 @@ def monitors(context: Context) -> list[Fields]:
     watched = [
         *(monitor for app in declaration.apps for monitor in app_monitors(app)),
         *backup_monitors(context),
-        *alerting_path(context, notifications.names(declaration)),
+        *alerting_path(context, [notifications.path_key(name) for name in notifications.names(declaration)]),
         *(own_monitor(monitor, declaration) for monitor in declaration.monitors),
     ]
     return [_with_token(context, monitor) if monitor["type"] == "push" else monitor for monitor in watched]
@@ -203,8 +204,8 @@ def _backup_name(job: BackupJob) -> str:
 # --- the alerting path ----------------------------------------------------------------------------------------------
 
 
-def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
-    """Watches what sends all other alerts, so Kuma itself notifies the receivers of this one group, once for it all."""
+def alerting_path(context: Context, told: list[str]) -> list[Fields]:
+    """Watches what sends all other alerts, so Kuma itself notifies of this one group, once for it all."""
     language = context.declaration.language
     path = ALERTING_PATH[language]
     return [
@@ -213,9 +214,10 @@ def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
             "name": path,
             "type": "group",
             "description": f"Runbook: {context.declaration.runbook('AlertingPathAlive')}",
-            "notifications": receivers,
-            "resendInterval": _RESEND_BEATS,
-            **_PACE,
+            "notifications": told,
+            **_PATH_PACE,
+            # In checks. What is declared is never shorter than the ten minutes of critical alerts.
+            "resendInterval": duration_seconds(context.declaration.repeat_after) // _PATH_PACE["interval"],
         },
         {
             "key": HEARTBEAT_KEY,
@@ -229,6 +231,9 @@ def alerting_path(context: Context, receivers: list[str]) -> list[Fields]:
                 "name": f"{path}: {name.capitalize()}",
                 "group": ALERTING_KEY,
                 **_http(f"http://127.0.0.1:{context.services[name].port}/-/healthy"),
+                **_PATH_PACE,
+                "maxretries": 7,
+                "timeout": 5,
             }
             for name in ("prometheus", "alertmanager")
         ),

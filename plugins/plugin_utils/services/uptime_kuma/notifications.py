@@ -22,6 +22,16 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receive
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import host_and_port
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.broken_path import (
+    ALERTING_KEY,
+    ALERTING_PATH,
+    Message,
+    labels,
+    template,
+)
+
+_AS_BOT = SecretStr(POST_MESSAGE)
 
 
 def able(receivers: Sequence[Receiver]) -> list[Receiver]:
@@ -34,19 +44,106 @@ def names(declaration: Declaration) -> list[str]:
     return [receiver_name(item) for item in able(declaration.receivers) if "critical" in item.severities]
 
 
-def notifications(declaration: Declaration) -> list[dict[str, Any]]:
-    """One notification per receiver, as the module `uptime_kuma` takes it; `key` is its name, secrets are in it."""
-    return [
-        {"key": receiver_name(item), "name": receiver_name(item), "isDefault": False, **_options(item)}
-        for item in able(declaration.receivers)
+def path_key(name: str) -> str:
+    """Key of the notification in which the receiver of this name is told of the alerting path."""
+    return f"{ALERTING_KEY}/{name}"
+
+
+def notifications(context: Context) -> list[dict[str, Any]]:
+    """As the module `uptime_kuma` takes them; secrets are in them.
+
+    One per receiver in Kuma's own words, for the team's own monitors: `key` is its name. And one in crowsnest's words
+    for each receiver that is told of the alerting path.
+    """
+    receivers, told = able(context.declaration.receivers), names(context.declaration)
+    path = ALERTING_PATH[context.declaration.language]
+    own = [{"key": receiver_name(item), "name": receiver_name(item), **_options(item)} for item in receivers]
+    of_path = [
+        {"key": path_key(name), "name": f"{path}: {name}", **_path_options(context, item)}
+        for item in receivers
+        if (name := receiver_name(item)) in told
     ]
+    return [{**each, "isDefault": False} for each in own + of_path]
+
+
+# --- of the alerting path -------------------------------------------------------------------------------------------
+
+
+def _path_options(context: Context, receiver: Receiver) -> dict[str, Any]:
+    """In the form in which Alertmanager tells the same receiver."""
+    match receiver:
+        case SlackReceiver():
+            body = template(context, "slack", lambda message: _slack(receiver, message))
+            return _posted(receiver.webhook_url or _AS_BOT, body, receiver.bot_token)
+        case DiscordReceiver():
+            return _posted(receiver.webhook_url, template(context, "discord", _discord))
+        case WebhookReceiver():
+            name = receiver_name(receiver)
+            return _posted(receiver.url, template(context, "plain", lambda message: _webhook(context, name, message)))
+        case EmailReceiver():
+            subject = template(context, "plain", lambda message: message.title)
+            body = template(context, "plain", lambda message: message.text)
+            return {**_options(receiver), "customSubject": subject, "customBody": body}
+    raise ValueError(f"Uptime Kuma cannot notify a receiver of type {receiver.type}")
+
+
+def _posted(url: SecretStr, body: str, token: SecretStr | None = None) -> dict[str, Any]:
+    """Kuma's webhook, the one way to any program that takes JSON in a form of its own."""
+    login = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    return {
+        "type": "webhook",
+        "webhookURL": url.get_secret_value(),
+        "webhookContentType": "custom",
+        "webhookCustomBody": body,
+        "webhookAdditionalHeaders": json.dumps({"Content-Type": "application/json; charset=utf-8", **login}),
+    }
+
+
+def _slack(receiver: SlackReceiver, message: Message) -> str:
+    """https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments"""
+    card = {"title": message.title, "text": message.text, "fallback": message.title, "mrkdwn_in": ["text"]}
+    sender = {"username": receiver.username} if receiver.webhook_url else {}
+    channel = {"channel": receiver.channel} if receiver.channel else {}
+    return json.dumps({**sender, **channel, "attachments": [{"color": _color(message), **card}]})
+
+
+def _discord(message: Message) -> str:
+    """https://discord.com/developers/docs/resources/webhook#execute-webhook"""
+    color = int(_color(message).removeprefix("#"), 16)
+    return json.dumps({"embeds": [{"title": message.title, "description": message.text, "color": color}]})
+
+
+def _color(message: Message) -> str:
+    return "#d7263d" if message.firing else "#2eb67d"
+
+
+def _webhook(context: Context, name: str, message: Message) -> str:
+    """https://prometheus.io/docs/alerting/latest/configuration/#webhook_config"""
+    now, never = "{{ heartbeatJSON.time | replace: ' ', 'T' }}Z", "0001-01-01T00:00:00Z"
+    status, page = "firing" if message.firing else "resolved", context.services["uptime_kuma"].external_url
+    known = {"alertname": "AlertingPathBroken", "severity": "critical", **labels(context)}
+    runbook = context.declaration.runbook("AlertingPathAlive")
+    texts = {"summary": message.summary, "description": message.text, "runbook_url": runbook}
+    times = {"startsAt": now, "endsAt": never if message.firing else now}
+    alert = {"status": status, "labels": known, "annotations": texts, **times, "generatorURL": page}
+    group = {"version": "4", "groupKey": ALERTING_KEY, "truncatedAlerts": 0, "status": status, "receiver": name}
+    common = {"groupLabels": {}, "commonLabels": known, "commonAnnotations": texts, "externalURL": page}
+    return json.dumps({**group, **common, "alerts": [{**alert, "fingerprint": ALERTING_KEY}]})
+
+
+# --- in Kuma's own words --------------------------------------------------------------------------------------------
+
+# LiquidJS. Slack takes these three for markup: https://docs.slack.dev/messaging/formatting-message-text#escaping
+_MSG = '{{ msg | replace: "&", "&amp;" | replace: "<", "&lt;" | replace: ">", "&gt;" | json }}'
 
 
 def _options(receiver: Receiver) -> dict[str, Any]:
     """Options of Kuma's providers: https://github.com/louislam/uptime-kuma/tree/master/server/notification-providers"""
     match receiver:
-        case SlackReceiver(bot_token=SecretStr() as token, channel=str(channel)):
-            return _slack_bot(token, channel)
+        case SlackReceiver(bot_token=SecretStr()):  # Kuma's own Slack knows no bots
+            return _posted(
+                _AS_BOT, f'{{"channel": {json.dumps(receiver.channel)}, "text": {_MSG}}}', receiver.bot_token
+            )
         case SlackReceiver(webhook_url=SecretStr() as url):
             where = {"slackchannel": receiver.channel} if receiver.channel else {}
             sender = {"slackwebhookURL": url.get_secret_value(), "slackusername": receiver.username}
@@ -71,22 +168,3 @@ def _options(receiver: Receiver) -> dict[str, Any]:
                 **login,
             }
     raise ValueError(f"Uptime Kuma cannot notify a receiver of type {receiver.type}")
-
-
-# Slack takes these three for markup: https://docs.slack.dev/messaging/formatting-message-text#escaping
-_SLACK_TEXT = '{{ msg | replace: "&", "&amp;" | replace: "<", "&lt;" | replace: ">", "&gt;" | json }}'
-
-
-def _slack_bot(token: SecretStr, channel: str) -> dict[str, Any]:
-    """Kuma's own Slack only knows webhooks; its webhook takes a header, and a body in LiquidJS."""
-    headers = {
-        "Authorization": f"Bearer {token.get_secret_value()}",
-        "Content-Type": "application/json; charset=utf-8",
-    }
-    return {
-        "type": "webhook",
-        "webhookURL": POST_MESSAGE,
-        "webhookContentType": "custom",
-        "webhookCustomBody": f'{{"channel": {json.dumps(channel)}, "text": {_SLACK_TEXT}}}',
-        "webhookAdditionalHeaders": json.dumps(headers),
-    }

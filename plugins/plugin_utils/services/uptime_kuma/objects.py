@@ -16,7 +16,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.language import translated
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import monitors, notifications
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import ALERTING_KEY
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.broken_path import ALERTING_KEY
 
 Fields = dict[str, Any]
 
@@ -30,7 +30,7 @@ def objects(context: Context) -> dict[str, Any]:
     pages = status_pages(context, watched)
     return {
         "settings": settings(context),
-        "notifications": notifications.notifications(declaration),
+        "notifications": notifications.notifications(context),
         "docker_hosts": monitors.docker_hosts(declaration),
         "monitors": watched,
         "maintenances": [

@@ -81,10 +81,10 @@ MONITORS: dict[str, tuple[dict[str, Any], str]] = {
         {"key": "x)", "type": "push"},
         "monitors[4] (x)).key: x) is not a text without brackets and line breaks",
     ),
-    "interval 5": ({"type": "push", "interval": 5}, "monitors[4] (x).interval: 5 is not between 20 and 2073600"),
+    "interval 0": ({"type": "push", "interval": 0}, "monitors[4] (x).interval: 0 is not between 1 and 2073600"),
     "retry interval": (
-        {"type": "push", "retryInterval": "1"},
-        "monitors[4] (x).retryInterval: 1 is not between 20 and 2073600",
+        {"type": "push", "retryInterval": "0"},
+        "monitors[4] (x).retryInterval: 0 is not between 1 and 2073600",
     ),
     "a port": (
         {"type": "port", "hostname": "h", "port": 70000},
@@ -366,5 +366,5 @@ def test_a_domain_name_belongs_to_one_page() -> None:
 
 
 def test_all_mistakes_come_at_once() -> None:
-    wrong = {"key": "x", "name": "x", "type": "http", "interval": 5}
+    wrong = {"key": "x", "name": "x", "type": "http", "interval": 0}
     assert len(found(monitors=[wrong], tags=[{"name": "y", "color": ""}])) == 3

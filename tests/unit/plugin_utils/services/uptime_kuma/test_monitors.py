@@ -162,9 +162,9 @@ def test_the_alerting_path_names_the_runbook_in_the_declared_language(context: M
 
 
 def test_what_sends_alerts_is_watched_in_a_group_that_tells_for_all_of_it(context: MakeContext) -> None:
-    settings = {"ports": {"prometheus": 19090}, "runbook_url": "https://example.com/runbooks/"}
+    settings = {"ports": {"prometheus": 19090}, "runbook_url": "https://example.com/runbooks/", "repeat_after": "1h"}
     found = alerting_path(context(settings), ["slack", "oncall"])
-    group = {"group": "crowsnest/alerting-path"}
+    group, often = {"group": "crowsnest/alerting-path"}, {"interval": 20, "retryInterval": 5}
     assert found == [
         {
             "key": "crowsnest/alerting-path",
@@ -172,8 +172,8 @@ def test_what_sends_alerts_is_watched_in_a_group_that_tells_for_all_of_it(contex
             "type": "group",
             "description": "Runbook: https://example.com/runbooks/AlertingPathAlive.md",
             "notifications": ["slack", "oncall"],
-            "resendInterval": 10,
-            **PACE,
+            "resendInterval": 180,
+            **often,
         },
         {
             "key": "crowsnest/alerting-path/heartbeat",
@@ -189,12 +189,18 @@ def test_what_sends_alerts_is_watched_in_a_group_that_tells_for_all_of_it(contex
             "name": "Alerting path: Prometheus",
             **group,
             **asked("http://127.0.0.1:19090/-/healthy", False),
+            **often,
+            "maxretries": 7,
+            "timeout": 5,
         },
         {
             "key": "crowsnest/alerting-path/alertmanager",
             "name": "Alerting path: Alertmanager",
             **group,
             **asked("http://127.0.0.1:9093/-/healthy", False),
+            **often,
+            "maxretries": 7,
+            "timeout": 5,
         },
     ]
 
@@ -217,7 +223,7 @@ def test_only_the_receivers_of_critical_alerts_hear_that_alerting_is_broken(cont
     entries = [SLACK, {**SLACK, "name": "chatter", "severities": ["high", "low"]}, SNS]
     found = monitors(context({"apps": [SHOP], "receivers": entries}, secrets=SECRETS))
     assert {each["key"]: each["notifications"] for each in found if "notifications" in each} == {
-        "crowsnest/alerting-path": ["slack"]
+        "crowsnest/alerting-path": ["crowsnest/alerting-path/slack"]
     }
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.notifications import (
     able,
     names,
     notifications,
 )
 
+MakeContext = Callable[..., Context]
 HOOK = "https://hooks.slack.com/services/T/B/hush"
 SLACK = {"type": "slack", "webhook_url": HOOK}
 MAIL = {
@@ -47,8 +52,8 @@ RECEIVERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "webhookContentType": "custom",
             "webhookCustomBody": '{"channel": "#alerts", "text": {{ msg | replace: "&", "&amp;" | replace: "<", "&lt;" '
             '| replace: ">", "&gt;" | json }}}',
-            "webhookAdditionalHeaders": '{"Authorization": "Bearer xoxb-1-hush", '
-            '"Content-Type": "application/json; charset=utf-8"}',
+            "webhookAdditionalHeaders": '{"Content-Type": "application/json; charset=utf-8", '
+            '"Authorization": "Bearer xoxb-1-hush"}',
         },
     ),
     (
@@ -75,26 +80,54 @@ RECEIVERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("receiver", "options"), RECEIVERS, ids=lambda entry: entry.get("type", ""))
 def test_a_receiver_is_a_notification_that_no_new_monitor_uses_by_itself(
-    receiver: dict[str, Any], options: dict[str, Any]
+    context: MakeContext, receiver: dict[str, Any], options: dict[str, Any]
 ) -> None:
-    declared = Declaration.model_validate({"receivers": [receiver]})
     common = {"key": receiver["type"], "name": receiver["type"], "isDefault": False}
-    assert notifications(declared) == [{**common, **options}]
+    assert notifications(context({"receivers": [receiver]}))[0] == {**common, **options}
 
 
-def test_a_named_receiver_keeps_its_name() -> None:
-    declared = Declaration.model_validate({"receivers": [SLACK, {**SLACK, "name": "oncall"}]})
-    assert [(each["key"], each["name"]) for each in notifications(declared)] == [
-        ("slack", "slack"),
-        ("oncall", "oncall"),
-    ]
+def test_a_named_receiver_keeps_its_name(context: MakeContext) -> None:
+    found = notifications(context({"receivers": [SLACK, {**SLACK, "name": "oncall"}], "language": "ko"}))
+    assert {each["key"]: each["name"] for each in found} == {
+        "slack": "slack",
+        "oncall": "oncall",
+        "crowsnest/alerting-path/slack": "알림 경로: slack",
+        "crowsnest/alerting-path/oncall": "알림 경로: oncall",
+    }
 
 
-def test_sns_is_left_out_as_kuma_has_no_way_to_it() -> None:
-    declared = Declaration.model_validate({"receivers": [SNS, SLACK]})
-    assert [each.type for each in able(declared.receivers)] == ["slack"]
-    assert [each["key"] for each in notifications(declared)] == ["slack"]
-    assert names(declared) == ["slack"]
+def test_sns_is_left_out_as_kuma_has_no_way_to_it(context: MakeContext) -> None:
+    declared = context({"receivers": [SNS, SLACK]})
+    assert [each.type for each in able(declared.declaration.receivers)] == ["slack"]
+    assert [each["key"] for each in notifications(declared)] == ["slack", "crowsnest/alerting-path/slack"]
+    assert names(declared.declaration) == ["slack"]
+
+
+def test_only_receivers_of_critical_alerts_have_a_notification_of_the_alerting_path(context: MakeContext) -> None:
+    found = notifications(context({"receivers": [{**SLACK, "severities": ["high"]}, MAIL]}))
+    assert [each["key"] for each in found] == ["slack", "email", "crowsnest/alerting-path/email"]
+
+
+@pytest.mark.parametrize(("receiver", "options"), RECEIVERS, ids=lambda entry: entry.get("type", ""))
+def test_what_is_said_of_the_alerting_path_goes_where_alertmanager_tells_the_receiver(
+    context: MakeContext, receiver: dict[str, Any], options: dict[str, Any]
+) -> None:
+    found = notifications(context({"receivers": [{**receiver, "severities": ["critical"]}]}))[1]
+    if receiver["type"] == "email":
+        assert found.items() >= options.items()
+        return
+    assert found["webhookURL"] in options.values()
+    assert ("xoxb-1-hush" in found["webhookAdditionalHeaders"]) is ("bot_token" in receiver)
+    # Each branch of the template is JSON.
+    branches = re.split(r"{% (?:(?:els)?if [^%]*|endif) %}", found["webhookCustomBody"])
+    assert [branches[0], branches[-1], len(branches)] == ["", "", 7]
+    bodies = [json.loads(branch) for branch in branches[1:-1]]
+    if "slackusername" in options:
+        sent = {name.removeprefix("slack"): value for name, value in options.items() if name.startswith("slackc")}
+        assert {name: bodies[0].get(name) for name in ("username", *sent)} == {
+            "username": options["slackusername"],
+            **sent,
+        }
 
 
 def test_the_alerting_path_is_told_to_receivers_of_critical_alerts() -> None:
