@@ -4,6 +4,7 @@ import os
 import pty
 import stat
 import subprocess
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -179,6 +180,8 @@ def test_before_the_token_is_asked_for_its_app_is_shown_ready_to_paste(new):
     assert manifest["oauth_config"]["scopes"]["bot"] == ["chat:write", "chat:write.public"]
     assert manifest["settings"]["token_rotation_enabled"] is False
     assert "https://api.slack.com/apps" in head and "Bot User OAuth Token" in tail
+    shown = "display_information:" + tail.partition("\n\n")[0]
+    assert f"```yaml\n{shown}\n```" in (Path(__file__).resolve().parents[2] / "docs/operating.md").read_text()
     assert written(new.folder)["crowsnest_receivers"][0]["channel"] == "#ops"
 
 
