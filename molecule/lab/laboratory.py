@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docker.errors import NotFound
+from docker.errors import ImageNotFound, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from lab import (
@@ -29,6 +29,7 @@ from lab import (
     storage,
 )
 from lab.bugsink import BUGSINK
+from lab.catcher import POSTING
 from lab.engine import NAME_LABEL, Client
 from lab.host_container import Host
 from lab.progress import LabError, step, wait_until
@@ -112,8 +113,16 @@ def _prepare_images(client: Client, wish: Wish, hosts: Sequence[Host], bases: di
     """Build what is missing and publish it, several at once; returns the registry's address on loopback."""
     base, source = bases["trixie"]
     address = registry.ensure(client, image_build.build(client, "registry", image_build.IMAGES / "registry", base))
-    names = image_build.published_names(wish.app or wish.engine == "existing") if source == "packages" else {}
-    on = debian_versions.bases(client, set(names.values()), base)
+    names = image_build.published_names(wish.app or wish.engine == "existing")
+    images: dict[str, Callable[[], str]]
+    if source == "packages":
+        on = debian_versions.bases(client, set(names.values()), base)
+        images = {
+            published: partial(image_build.build, client, name, image_build.IMAGES / name, on[name])
+            for published, name in names.items()
+        }
+    else:  # the hosts take official images themselves, but for those to which the lab adds what they trust
+        images = {published: partial(_pull, client, published) for published in names if names[published] in POSTING}
 
     def provide(published: str, build: Callable[[], str]) -> None:
         registry.publish(client, address, published, build())
@@ -127,12 +136,21 @@ def _prepare_images(client: Client, wish: Wish, hosts: Sequence[Host], bases: di
             jobs.append(pool.submit(provide, image_build.SHOP, lambda: image_build.build_shop(client, base)))
         if wish.app:
             jobs += [pool.submit(outside.build, client, base) for outside in (STORAGE, BUGSINK)]
-        for published, name in names.items():
-            context = image_build.IMAGES / name
-            jobs.append(pool.submit(provide, published, partial(image_build.build, client, name, context, on[name])))
+        for published, image in images.items():
+            jobs.append(pool.submit(provide, published, partial(catcher.trusting, client, names[published], image)))
         for job in jobs:
             job.result()
     return address
+
+
+def _pull(client: Client, image: str) -> str:
+    """Name of an official image, which the engine of this machine now has."""
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        with step(f"Pulling {image}"):
+            client.images.pull(image)
+    return image
 
 
 def _ensure_network(client: Client, wish: Wish) -> Client:
@@ -279,7 +297,7 @@ def down_all() -> None:
             down(name)
         with state.alone():  # another checkout may be building what it has no container for yet
             _remove_shared(client)
-    state.tidy()
+    state.remove(catcher.SLACK)
 
 
 def _remove_shared(client: Client) -> None:

@@ -11,29 +11,9 @@ from pathlib import Path
 def self_signed(folder: Path, name: str = "IP:127.0.0.1") -> Path:
     """A file with a key and its certificate, which is for `name` and its own authority; it lies in public.pem, too."""
     path = folder / "certificate.pem"
-    words = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-noenc",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=loopback",
-    ]
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        *words,
-        "-addext",
-        f"subjectAltName={name}",
-        "-keyout",
-        str(path),
-        "-out",
-        str(folder / "public.pem"),
-    ]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", str(path)]
+    public = ["-days", "2", "-subj", "/CN=loopback", "-addext", f"subjectAltName={name}"]
+    command = ["openssl", "req", "-x509", *key, *public, "-out", str(folder / "public.pem")]
     subprocess.run(command, check=True, capture_output=True)
     path.write_text(path.read_text() + (folder / "public.pem").read_text())
     return path

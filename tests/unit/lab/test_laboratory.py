@@ -54,3 +54,33 @@ def test_images_stay_for_the_lab_of_another_checkout(monkeypatch: pytest.MonkeyP
     client(monkeypatch, "registry of another checkout")
     laboratory.down_all()
     assert removed == ["registry", "engine"]
+
+
+@pytest.mark.parametrize(
+    ("source", "published"),
+    [
+        ("packages", {"prometheus": "built", "alertmanager": "built and trusting"}),
+        ("hub", {"alertmanager": "official and trusting"}),
+    ],
+)
+def test_the_registry_serves_what_is_built_and_what_trusts_the_catcher(
+    monkeypatch: pytest.MonkeyPatch, source: str, published: dict[str, str]
+) -> None:
+    found: dict[str, str] = {}
+    images = {f"prom/{name}:1": name for name in ("prometheus", "alertmanager")}
+    client = MagicMock()
+    monkeypatch.setattr(image_build, "published_names", lambda app: images)
+    monkeypatch.setattr(image_build, "build", lambda *_: "built")
+    monkeypatch.setattr(laboratory.debian_versions, "bases", lambda client, names, base: dict.fromkeys(names, base))
+    monkeypatch.setattr(laboratory, "host_image", lambda *_: "host")
+    monkeypatch.setattr(registry, "ensure", lambda *_: "127.0.0.1:5000")
+    monkeypatch.setattr(registry, "publish", lambda client, address, name, local: found.update({name: local}))
+
+    def trusting(client: object, name: str, provide: Any) -> str:
+        image = provide().replace(f"prom/{name}:1", "official")
+        return f"{image} and trusting" if name in laboratory.POSTING else image
+
+    monkeypatch.setattr(laboratory.catcher, "trusting", trusting)
+    wish = laboratory.Wish("dev", ["trixie"], "none", 2048, app=False)
+    laboratory._prepare_images(client, wish, wish.hosts(40000), {"trixie": ("base", source)})
+    assert {images[name]: local for name, local in found.items()} == published
