@@ -50,6 +50,7 @@ answers:
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any
 
@@ -89,6 +90,13 @@ def ask_of_bot(token: str, timeout_seconds: float) -> dict[str, Any]:
         return {"status": 0, "words": str(error)}
 
 
+# {option: (what asks, what Slack says of a refused one, the way out)}
+WAYS: dict[str, tuple[Callable[[str, float], dict[str, Any]], str, str]] = {
+    "webhooks": (ask, "does not know the webhook", NEW_WEBHOOK),
+    "bot_tokens": (ask_of_bot, "refuses the token", COPY_AGAIN),
+}
+
+
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
@@ -99,24 +107,20 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params, seconds = module.params, module.params["timeout"]
-    answers = {name: ask(url, seconds) for name, url in params["webhooks"].items()}
-    answers |= {name: ask_of_bot(token, seconds) for name, token in params["bot_tokens"].items()}
+    answers: dict[str, dict[str, Any]] = {}
+    told, ways_out = [], []
+    for option, (asks, says, way_out) in WAYS.items():
+        found = {name: asks(secret, module.params["timeout"]) for name, secret in module.params[option].items()}
+        refused = [f"{name} ({answer['words']})" for name, answer in found.items() if answer["status"] in REFUSED]
+        if refused:
+            told.append(f"Slack {says} of crowsnest_receivers {', '.join(refused)}.")
+            ways_out.append(way_out)
+        answers |= found
     for name, answer in answers.items():
         if answer["status"] == 0:
             module.warn(f"Slack does not answer from this host, {name} is unchecked: {answer['words']}")
-    refused = {name: f"{name} ({answer['words']})" for name, answer in answers.items() if answer["status"] in REFUSED}
-    if refused:
-        of_bots = [text for name, text in refused.items() if name in params["bot_tokens"]]
-        of_webhooks = [text for name, text in refused.items() if name in params["webhooks"]]
-        told = (
-            [f"Slack does not know the webhook of crowsnest_receivers {', '.join(of_webhooks)}."] if of_webhooks else []
-        )
-        told += [f"Slack refuses the token of crowsnest_receivers {', '.join(of_bots)}."] if of_bots else []
-        told += ["Nothing was changed on any host."]
-        told += [NEW_WEBHOOK] if of_webhooks else []
-        told += [COPY_AGAIN] if of_bots else []
-        module.fail_json(msg=" ".join(told), answers=answers)
+    if told:
+        module.fail_json(msg=" ".join([*told, "Nothing was changed on any host.", *ways_out]), answers=answers)
     module.exit_json(changed=False, answers=answers)
 
 

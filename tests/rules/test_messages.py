@@ -49,14 +49,6 @@ def rendered(folder: Path, text: str, data: Mapping[str, Any]) -> str:
     return done.stdout
 
 
-def called(part: str, data: str) -> str:
-    """What shows a part of a message with this data."""
-    kind, _, name = part.partition(".")
-    if kind == "button":
-        return f'{{{{ template "crowsnest.button" (dict "of" "{name}" "data" {data}) }}}}'
-    return f'{{{{ template "crowsnest.{part}" {data} }}}}'
-
-
 def alert(annotations: Mapping[str, str] | None = None, status: str = "firing", **labels: str) -> Alert:
     return {
         "status": status,
@@ -73,7 +65,7 @@ def message(folder: Path, *alerts: Alert) -> dict[str, str]:
     common = dict(set.intersection(*(set(each["labels"].items()) for each in alerts)))
     status = "firing" if any(each["status"] == "firing" for each in alerts) else "resolved"
     data = {"status": status, "alerts": alerts, "commonLabels": common, "externalURL": PAGE}
-    text = NEXT.join(called(part, ".") for part in PARTS)
+    text = NEXT.join(f'{{{{ template "crowsnest.{part}" . }}}}' for part in PARTS)
     return dict(zip(PARTS, rendered(folder, text, data).split(NEXT), strict=True))
 
 
@@ -83,7 +75,7 @@ def messages(folder: Path, alerts: Sequence[Alert]) -> list[dict[str, str]]:
         '{{ $own := dict "Status" .Status "CommonLabels" .Labels "ExternalURL" $.ExternalURL "Alerts" '
         '(dict "Firing" (list .) "Resolved" list) }}'
     )
-    parts = NEXT.join(called(part, "$own") for part in PARTS)
+    parts = NEXT.join(f'{{{{ template "crowsnest.{part}" $own }}}}' for part in PARTS)
     text = f"{{{{ range .Alerts }}}}{own}{parts}{NEXT}{{{{ end }}}}"
     found = rendered(folder, text, {"alerts": list(alerts), "externalURL": PAGE}).split(NEXT)[:-1]
     size = len(PARTS)

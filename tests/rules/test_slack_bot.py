@@ -182,7 +182,7 @@ def test_a_test_alert_of_each_severity_is_posted_and_its_end_edits_it(tmp_path: 
 def test_a_refusal_of_a_test_alert_is_told_in_slack_s_word(tmp_path: Path) -> None:
     with team(tmp_path, receivers=[{**BOT, "channel": "#gone"}]) as (running, _slack):
         (row,) = sent(running, tmp_path, "critical")
-        assert row["failed"] == 1 and "channel_not_found" in row["words"]
+        assert row["failed"] >= 1 and "channel_not_found" in row["words"]
 
 
 # --- buttons ---

@@ -19,7 +19,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanag
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import JOB_ALERTS, jobs
 
-Markup = Literal["slack", "discord", "plain", "ascii"]
+Markup = Literal["slack", "discord", "plain", "ascii", "button"]
+_BUTTONS = ("runbook", "dashboard", "acknowledge")
 # {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
 _PAGES_OF_RULES = {
     "stack": ("stack.yml", "metabase.yml"),
@@ -52,9 +53,9 @@ def buttons(language: str, of_fault: bool) -> list[dict[str, str]]:
         {
             "type": "button",
             "text": words[name],
-            "url": f'{{{{ template "crowsnest.button" (dict "of" "{name}" "data" .) }}}}',
+            "url": f'{{{{ template "crowsnest.button.{name}" . }}}}',
         }
-        for name in (("runbook", "dashboard", "acknowledge") if of_fault else ("dashboard",))
+        for name in (_BUTTONS if of_fault else ("dashboard",))
     ]
 
 
@@ -87,18 +88,15 @@ def words_of_report(language: str) -> dict[str, Any]:
 def _named(declaration: Declaration) -> str:
     """A template for each part of a message in each markup. The subject of SNS is ASCII, and so in English."""
     own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "plain"), declaration.language)
-    parts = [("title", markup, language) for markup, language in (own | {"ascii": "en"}).items()]
-    parts += [("text", markup, language) for markup, language in own.items()]
+    parts = [("title", markup, markup, language) for markup, language in (own | {"ascii": "en"}).items()]
+    parts += [("text", markup, markup, language) for markup, language in own.items()]
+    parts += [("text", "buttons", "slack", declaration.language)]
+    parts += [("button", name, "button", declaration.language) for name in _BUTTONS]
     return "".join(
-        _part(part, markup, markup, language, declaration.timezone) for part, markup, language in parts
-    ) + _part("text", "buttons", "slack", declaration.language, declaration.timezone, '"buttons" true')
-
-
-def _part(part: str, name: str, markup: Markup, language: str, timezone: str, more: str = "") -> str:
-    words = _mapping(words_of(language)["message"] | {"timezone": timezone})
-    return (
         f'{{{{ define "crowsnest.{part}.{name}" }}}}{{{{ template "crowsnest.message.{part}" (dict "data" . '
-        f'"markup" "{markup}" "words" {words} {more}) }}}}{{{{ end }}}}\n'
+        f'"name" "{name}" "markup" "{markup}" "words" '
+        f"{_mapping(words_of(language)['message'] | {'timezone': declaration.timezone})}) }}}}{{{{ end }}}}\n"
+        for part, name, markup, language in parts
     )
 
 

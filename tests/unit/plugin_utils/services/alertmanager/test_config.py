@@ -233,7 +233,7 @@ BUTTONS = [
     {
         "type": "button",
         "text": word,
-        "url": f'{{{{ template "crowsnest.button" (dict "of" "{word.lower()}" "data" .) }}}}',
+        "url": f'{{{{ template "crowsnest.button.{word.lower()}" . }}}}',
     }
     for word in ("Runbook", "Dashboard", "Acknowledge")
 ]
