@@ -88,7 +88,8 @@ def words_of_report(language: str) -> dict[str, Any]:
 def _named(declaration: Declaration) -> str:
     """A template for each part of a message in each markup. The subject of SNS is ASCII, and so in English."""
     own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "plain"), declaration.language)
-    parts = [("title", markup, markup, language) for markup, language in (own | {"ascii": "en"}).items()]
+    parts: list[tuple[str, str, Markup, str]] = []
+    parts += [("title", markup, markup, language) for markup, language in (own | {"ascii": "en"}).items()]
     parts += [("text", markup, markup, language) for markup, language in own.items()]
     parts += [("text", "buttons", "slack", declaration.language)]
     parts += [("button", name, "button", declaration.language) for name in _BUTTONS]
