@@ -6,17 +6,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: slack_webhooks
-short_description: Check whether Slack knows incoming webhooks
+short_description: Check whether Slack knows incoming webhooks and tokens of bots
 description:
   - Posts an empty message to each webhook. Slack refuses it as empty, so nothing appears in the channel, but its answer
     shows whether it knows the webhook.
-  - A webhook that Slack does not know fails the task. No answer from Slack is only a warning, so an outage of Slack
-    never stops a run.
+  - Asks with each token whose it is (auth.test).
+  - A webhook or a token that Slack does not know fails the task. No answer from Slack is only a warning, so an outage
+    of Slack never stops a run.
 options:
   webhooks:
     description: Maps a name to the URL of each webhook.
     type: dict
-    required: true
+    default: {}
+  bot_tokens:
+    description: Maps a name to each token of a bot.
+    type: dict
+    default: {}
   timeout:
     description: How long to wait for each answer, in seconds.
     type: int
@@ -36,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answers:
-  description: What Slack answered for each webhook. Status 0 means that it did not answer.
+  description: What Slack answered for each of them. Status 0 means that it did not answer.
   type: dict
   returned: always
   sample: {slack: {status: 400, words: no_text}}
@@ -45,14 +50,21 @@ answers:
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.crowsnest.core.plugins.module_utils.http import NoAnswerError
+from ansible_collections.crowsnest.core.plugins.module_utils.slack import COPY_AGAIN, refusal
+
 # The statuses with which Slack refuses a webhook for good (unknown, revoked, or its channel archived):
 # https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
 REFUSED = (403, 404, 410)
+NEW_WEBHOOK = (
+    "Make a new webhook at https://api.slack.com/apps (your app, Incoming Webhooks) and put it into the inventory."
+)
 
 
 def ask(url: str, timeout_seconds: float) -> dict[str, Any]:
@@ -69,27 +81,46 @@ def ask(url: str, timeout_seconds: float) -> dict[str, Any]:
         return {"status": 0, "words": str(getattr(error, "reason", error))}
 
 
+def ask_of_bot(token: str, timeout_seconds: float) -> dict[str, Any]:
+    """The same of its token; status 403 and the reason where Slack refuses it."""
+    try:
+        why = refusal(token, timeout_seconds)
+        return {"status": 403 if why else 200, "words": why or "ok"}
+    except NoAnswerError as error:
+        return {"status": 0, "words": str(error)}
+
+
+# {option: (what asks, what Slack says of a refused one, the way out)}
+WAYS: dict[str, tuple[Callable[[str, float], dict[str, Any]], str, str]] = {
+    "webhooks": (ask, "does not know the webhook", NEW_WEBHOOK),
+    "bot_tokens": (ask_of_bot, "refuses the token", COPY_AGAIN),
+}
+
+
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
         argument_spec={
-            "webhooks": {"type": "dict", "required": True, "no_log": True},
+            "webhooks": {"type": "dict", "default": {}, "no_log": True},
+            "bot_tokens": {"type": "dict", "default": {}, "no_log": True},
             "timeout": {"type": "int", "default": 10},
         },
         supports_check_mode=True,
     )
-    answers = {name: ask(url, module.params["timeout"]) for name, url in module.params["webhooks"].items()}
+    answers: dict[str, dict[str, Any]] = {}
+    told, ways_out = [], []
+    for option, (asks, says, way_out) in WAYS.items():
+        found = {name: asks(secret, module.params["timeout"]) for name, secret in module.params[option].items()}
+        refused = [f"{name} ({answer['words']})" for name, answer in found.items() if answer["status"] in REFUSED]
+        if refused:
+            told.append(f"Slack {says} of crowsnest_receivers {', '.join(refused)}.")
+            ways_out.append(way_out)
+        answers |= found
     for name, answer in answers.items():
         if answer["status"] == 0:
             module.warn(f"Slack does not answer from this host, {name} is unchecked: {answer['words']}")
-    refused = [f"{name} ({answer['words']})" for name, answer in answers.items() if answer["status"] in REFUSED]
-    if refused:
-        module.fail_json(
-            msg=f"Slack does not know the webhook of crowsnest_receivers {', '.join(refused)}. "
-            "Nothing was changed on any host. Make a new webhook at https://api.slack.com/apps (your app, Incoming "
-            "Webhooks) and put it into the inventory.",
-            answers=answers,
-        )
+    if told:
+        module.fail_json(msg=" ".join([*told, "Nothing was changed on any host.", *ways_out]), answers=answers)
     module.exit_json(changed=False, answers=answers)
 
 

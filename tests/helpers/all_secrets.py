@@ -25,7 +25,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "BackupRemote": {"bucket": "backups", "region": "ap-northeast-2", "access_key": "kim"},
     "SentryAccount": {"organization": "acme"},
     "MetabaseDatabase": {"address": "10.0.0.9:5432"},
-    "SlackReceiver": {"type": "slack"},
+    # One of the two: test_config.py of Alertmanager has the token.
+    "SlackReceiver": {"type": "slack", "bot_token": None},
     "DiscordReceiver": {"type": "discord"},
     "TeamsReceiver": {"type": "teams"},
     "TelegramReceiver": {"type": "telegram", "chat_id": -100123},

@@ -59,10 +59,10 @@ class Alertmanager:
 
 
 @contextmanager
-def alertmanager(folder: Path, port: int = 0, **environment: str) -> Iterator[Alertmanager]:
+def alertmanager(folder: Path, port: int = 0, words: Sequence[str] = (), **environment: str) -> Iterator[Alertmanager]:
     """Alertmanager with the configuration in `folder`, on loopback; it ends with the block."""
-    words = ["--config.file=alertmanager.yml", f"--storage.path={folder}/data", "--cluster.listen-address="]
-    with running("alertmanager", folder, *words, port=port, **environment) as url:
+    own = ["--config.file=alertmanager.yml", f"--storage.path={folder}/data", "--cluster.listen-address="]
+    with running("alertmanager", folder, *own, *words, port=port, **environment) as url:
         yield Alertmanager(url)
 
 

@@ -4,6 +4,7 @@ import os
 import pty
 import stat
 import subprocess
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -135,6 +136,53 @@ def test_a_way_that_ssh_would_not_take_is_refused_with_the_flag_to_use(new, flag
     if flags[-2] == "--host":
         assert "a port to --port" in done.stderr
     assert not new.folder.exists()
+
+
+@pytest.mark.parametrize("way", ["file", "variable"])
+def test_the_token_of_a_bot_goes_into_a_private_file_only(new, way, tmp_path):
+    (tmp_path / "token").write_text("xoxb-1-hunter2\n")
+    flags = ("--slack-bot-token-file", str(tmp_path / "token")) if way == "file" else ()
+    more = {"CROWSNEST_SLACK_BOT_TOKEN": "xoxb-1-hunter2"} if way == "variable" else {}
+    done = new("--yes", "--host", "a.test", "--slack-channel", "#ops", *flags, **more)
+    assert done.returncode == 0, done.stderr
+    secret = new.folder / "secrets/slack_bot_token"
+    assert secret.read_text() == "xoxb-1-hunter2\n"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert not (new.folder / "secrets/slack_webhook_url").exists()
+    (receiver,) = written(new.folder)["crowsnest_receivers"]
+    assert set(receiver) == {"type", "bot_token", "channel"} and receiver["channel"] == "#ops"
+    assert "secrets/slack_bot_token" in receiver["bot_token"]
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "Alerts go nowhere" not in done.stdout
+
+
+WRONG_WAYS = [
+    ({"CROWSNEST_SLACK_BOT_TOKEN": "xoxp-1-hunter2"}, "--slack-bot-token-file or CROWSNEST_SLACK_BOT_TOKEN: "),
+    (
+        {"CROWSNEST_SLACK_BOT_TOKEN": "xoxb-1-hunter2", "CROWSNEST_SLACK_WEBHOOK": WEBHOOK},
+        "Set either `webhook_url`, or `bot_token` with `channel`.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("variables", "told"), WRONG_WAYS, ids=lambda each: "")
+def test_a_token_that_does_not_fit_is_refused(new, variables, told):
+    done = new("--yes", "--host", "a.test", **variables)
+    assert done.returncode == 2 and told in done.stderr
+    assert "hunter2" not in done.stderr and not new.folder.exists()
+
+
+def test_before_the_token_is_asked_for_its_app_is_shown_ready_to_paste(new):
+    done = new(stdin="\n".join(["a.test", *[""] * 8, "xoxb-1-hunter2", "#ops", ""]))
+    assert done.returncode == 0, done.stderr
+    head, _, tail = done.stdout.partition("\ndisplay_information:")
+    manifest = yaml.safe_load("display_information:" + tail.partition("\n\n")[0])
+    assert manifest["oauth_config"]["scopes"]["bot"] == ["chat:write", "chat:write.public"]
+    assert manifest["settings"]["token_rotation_enabled"] is False
+    assert "https://api.slack.com/apps" in head and "Bot User OAuth Token" in tail
+    shown = "display_information:" + tail.partition("\n\n")[0]
+    assert f"```yaml\n{shown}\n```" in (Path(__file__).resolve().parents[2] / "docs/operating.md").read_text()
+    assert written(new.folder)["crowsnest_receivers"][0]["channel"] == "#ops"
 
 
 @pytest.mark.parametrize("way", ["file", "variable"])
@@ -358,7 +406,7 @@ def test_questions_can_be_answered_from_a_pipe(new):
     answers = ["192.0.2.9", "", "2222", "", "Europe/Berlin", "", "shop", "https://shop.test/", "django", ":8000"]
     reports = ["shop", "shop-db-1", "", ""]  # no env file, no measurement id
     backup = ["our-backups", "", "", ""]  # no access key, no public key
-    done = new(stdin="\n".join([*answers, *reports, *backup, "", ""]))
+    done = new(stdin="\n".join([*answers, *reports, *backup, "", "", ""]))
     assert done.returncode == 0, done.stderr
     assert written(new.folder)["crowsnest_timezone"] == "Europe/Berlin"
     (shop,) = written(new.folder)["crowsnest_apps"]

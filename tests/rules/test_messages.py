@@ -21,7 +21,8 @@ from promised import own_alerts
 Alert = dict[str, Any]
 PARTS = (
     *("title.plain", "title.slack", "title.discord", "title.teams", "title.phone", "title.ascii"),
-    *("text.plain", "text.slack", "text.discord", "text.teams", "text.phone"),
+    *("text.plain", "text.slack", "text.discord", "text.teams", "text.phone", "text.buttons"),
+    *("button.runbook", "button.dashboard", "button.acknowledge"),
 )
 NEXT = "\x1fnext\x1f"  # between two parts; nothing that is shown has a control character
 PAGE = "http://127.0.0.1:9093"
@@ -333,6 +334,7 @@ def test_every_message_is_readable_safe_and_complete_whatever_the_labels_hold(
             _is_safe_in_discord(found)
             _is_safe_in_teams(found)
             _is_a_subject(found["title.ascii"])
+            _has_buttons(found)
 
     holds()
 
@@ -352,7 +354,7 @@ def _is_readable(each: Alert, found: Mapping[str, str]) -> None:
 
 def _is_safe_in_slack(found: Mapping[str, str]) -> None:
     """What is left beside our own links has nothing that Slack takes for markup of its own."""
-    for part in ("title.slack", "text.slack"):
+    for part in ("title.slack", "text.slack", "text.buttons"):
         rest = re.sub(LINK, "", found[part])
         assert not re.search("[<>]", rest), rest
         assert not re.search("&(?!amp;|lt;|gt;)", found[part])
@@ -371,6 +373,17 @@ def _is_safe_in_teams(found: Mapping[str, str]) -> None:
     links = re.findall(r"\]\((\S*)\)", f"{found['title.teams']}\n{found['text.teams']}")
     assert all(link.startswith(OURS) for link in links), links
     assert len(json.dumps(found["text.teams"])) < 28_000, "more than Teams takes"
+
+
+def _has_buttons(found: Mapping[str, str]) -> None:
+    """Slack leaves those out whose url is no address; a link is lost with none of them."""
+    urls = {part: url for part, url in found.items() if part.startswith("button")}
+    for url in urls.values():
+        assert url == "-" or re.fullmatch(r"https?://[^\s<>|\"`\\]{1,2990}", url), url
+    links = set(re.findall(r"<(http[^|]+)\|", found["text.slack"])) - set(
+        re.findall(r"<(http[^|]+)\|", found["text.buttons"])
+    )
+    assert {link.replace("&amp;", "&") for link in links} <= set(urls.values())
 
 
 def _is_a_subject(subject: str) -> None:
@@ -401,6 +414,35 @@ def test_the_links_arrive_however_long_everything_else_is(folders: dict[str, Pat
     ):
         assert runbook in text and "https://watch.example.com/grafana/d/host?var-host=web1" in text
     assert len(found["title.plain"]) < 200
+
+
+# Address of a runbook: whether Slack surely shows its button, so that the text beside it has no link.
+SURE = {
+    "https://wiki.example.com/r": True,
+    "http://wiki.example.com:8080?a=1": True,
+    "https://a.b.한국/r": False,
+    "https://wiki/r": False,
+    "http://wiki:8080/a.b": False,
+    "http://127.0.0.1:9093/r": False,
+    "http://[::1]/a.b": False,
+    "https://kim@wiki/a.b.c": False,
+}
+
+
+@pytest.mark.parametrize("url", SURE)
+def test_a_link_is_in_the_text_unless_a_button_surely_shows_it(folders: dict[str, Path], url: str) -> None:
+    found = message(folders["en"], alert({"runbook_url": url}))
+    assert found["button.runbook"] == url
+    assert (f"<{url}|Runbook>" in found["text.buttons"]) is not SURE[url]
+    assert f"<{url}|Runbook>" in found["text.slack"]
+
+
+def test_a_button_without_an_address_is_left_out(folders: dict[str, Path]) -> None:
+    long = message(folders["en"], alert({"runbook_url": "see the wiki"}, note="x" * 3000))
+    assert [long[f"button.{name}"] for name in ("runbook", "acknowledge")] == ["-", "-"]
+    assert "Runbook: see the wiki" in long["text.buttons"] and "silences" not in long["text.buttons"]
+    assert message(folders["en"], alert(FULL, "resolved"))["button.acknowledge"] == "-"
+    assert message(folders["en"], alert())["button.acknowledge"].startswith(f"{PAGE}/#/silences/new?filter=")
 
 
 # --- the link to a silence ---

@@ -43,7 +43,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append((self.command, self.path, body))
-        if login := self.headers.get("Authorization", "").removeprefix("Basic "):
+        scheme, _, login = self.headers.get("Authorization", "").partition(" ")
+        if scheme == "Basic":
             self.server.logins.append(b64decode(login).decode())
         status, text = self.server.answer(self.command, self.path, body)
         self.send_response(status)

@@ -15,7 +15,7 @@ ROWS = [
     if re.match(r"\| [A-Z]{2}\d+ ", line)
 ]
 IDS = ["ME1", "ME2", "ME3", "ME4", "ME5", "ME6", "ME7"]
-IDS += ["AL1", "AL2", "AL3", "AL4", "AL5", "AL6", "AL7", "AL8", "AL11"]
+IDS += ["AL1", "AL2", "AL3", "AL4", "AL5", "AL6", "AL7", "AL8", "AL10", "AL11"]
 IDS += ["DA1", "DA2", "DA3", "DA4", "DA5", "HE1"]
 
 

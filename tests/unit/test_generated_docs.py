@@ -74,7 +74,7 @@ def test_the_schema_takes_the_inventories_of_the_repository(inventory: str) -> N
         {"crowsnest_retenton": "15d"},
         {"crowsnest_apps": [{"name": "shop", "framwork": "django"}]},
         {"crowsnest_language": "de"},
-        {"crowsnest_receivers": [{"type": "slack"}]},
+        {"crowsnest_receivers": [{"type": "discord"}]},
     ],
 )
 def test_the_schema_refuses_what_the_model_refuses(wrong: dict[str, Any]) -> None:

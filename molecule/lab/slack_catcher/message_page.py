@@ -46,7 +46,8 @@ def render_attachment(part: dict[str, Any]) -> str:
         f"<dd>{mrkdwn(field.get('value'))}</dd></div>"
         for field in part.get("fields") or []
     )
-    actions = " · ".join(mrkdwn(f"<{action.get('url')}|{action.get('text')}>") for action in part.get("actions") or [])
+    buttons = [action for action in part.get("actions") or [] if str(action.get("url")).startswith("http")]
+    actions = " · ".join(mrkdwn(f"<{button['url']}|{button.get('text')}>") for button in buttons)  # others Slack omits
     return (
         f'<div>{mrkdwn(part.get("pretext"))}</div><div class="attachment" style="border-color:{html.escape(color)}">'
         f"<b>{mrkdwn(title)}</b><div>{mrkdwn(part.get('text'))}</div><dl>{fields}</dl><div>{actions}</div>"

@@ -154,7 +154,8 @@ class Line(TypedDict):
 class OfServices(TypedDict, total=False):
     """What individual services add to `Expected`.
 
-    `rules` is {file/group: number of its rules}, `receivers` {integration: names}, `certificates` {app: URL},
+    `rules` is {file/group: number of its rules}, `receivers` {integration: names}, `slack_bots`
+    {receiver: file of its token}, `certificates` {app: URL},
     `dashboards` {uid: title}. `monitors` are the names of those that probe by themselves, `status_pages` the last
     parts of their addresses.
     """
@@ -162,6 +163,7 @@ class OfServices(TypedDict, total=False):
     targets: list[Target]
     rules: dict[str, int]
     receivers: dict[str, list[str]]
+    slack_bots: dict[str, str]
     heartbeat: bool
     certificates: dict[str, str]
     dashboards: dict[str, str]

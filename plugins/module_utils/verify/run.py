@@ -50,6 +50,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.server impor
     read_metrics,
     seconds_of,
 )
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.slack import bot_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.state import (
     Now,
     questions,
@@ -85,11 +86,12 @@ def report(
         if not waits or time.monotonic() - started + _PAUSE_SECONDS > wait_seconds:
             break
         time.sleep(_PAUSE_SECONDS)
-    # Only once: these ask the app's own database, and the app itself.
+    # Only once: these ask the app's own database, the app itself, and Slack.
     if "metabase" in expected["services"]:
         url, business = expected["services"]["metabase"]["url"], expected["business"]
         checks += metabase_checks(url, business["key_file"], business["questions"], business["connections"])
     checks += page_checks(expected["analytics"], page_headers)
+    checks += bot_checks(expected["services"]["alertmanager"]["path"], expected["slack_bots"])
     checks.sort(key=lambda check: _ORDER[check.status])
     counts = {status: sum(check.status == status for check in checks) for status in _ORDER}
     return {

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     LOOPBACK,
@@ -43,15 +43,25 @@ class _Receiver(Strict):
     )
 
 
-class SlackReceiver(_Receiver):
-    """A Slack channel, through an incoming webhook."""
+def _bot_token(token: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"xoxb-[A-Za-z0-9-]+", token.get_secret_value()):
+        raise ValueError("a token that begins with xoxb-; not that of a person (xoxp-) or of the app itself (xapp-)")
+    return token
 
-    secrets = ("webhook_url",)
+
+class SlackReceiver(_Receiver):
+    """A Slack channel, through an incoming webhook or a bot: [which one](operating.md#two-ways-into-slack)."""
+
+    secrets = ("webhook_url", "bot_token")
     read = True
     type: Literal["slack"]
-    webhook_url: SecretUrl = Field(description="The incoming webhook, https://hooks.slack.com/services/….")
+    webhook_url: SecretUrl | None = Field(None, description="The incoming webhook, https://hooks.slack.com/services/….")
+    bot_token: Annotated[SecretStr, AfterValidator(_bot_token)] | None = Field(
+        None, description="Or the Bot User OAuth Token of a Slack app: a message is then edited as its fault goes on."
+    )
     channel: str | None = Field(
         None,
+        validate_default=True,
         pattern=r"^[#@]?[^\s/:#@]+$",  # also an id, and a name in programs compatible with Slack
         description="Default: the webhook's own channel. Slack lets only old webhooks choose; for an app's webhook, "
         "choose the channel in Slack.",
@@ -60,6 +70,26 @@ class SlackReceiver(_Receiver):
         "crowsnest", description="Sender's name; only old webhooks and programs compatible with Slack honour it."
     )
     severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
+
+    @field_validator("channel")
+    @classmethod
+    def _of_the_bot(cls, channel: str | None, declared: ValidationInfo) -> str | None:
+        """A refused token is not among `declared`, and was given all the same."""
+        if channel is None and declared.data.get("bot_token", "refused"):
+            raise ValueError('with `bot_token`, where it posts, such as "#alerts"')
+        return channel
+
+    @property
+    def shows_buttons(self) -> bool:
+        """Whether it is Slack itself; programs compatible with it leave such buttons out."""
+        url = self.webhook_url.get_secret_value() if self.webhook_url else ""
+        return not url or url.startswith(("https://hooks.slack.com/", "https://hooks.slack-gov.com/"))
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SlackReceiver:
+        if (self.webhook_url is None) == (self.bot_token is None):
+            raise ValueError("Set either `webhook_url`, or `bot_token` with `channel`")
+        return self
 
 
 class DiscordReceiver(_Receiver):
@@ -194,6 +224,11 @@ KINDS: dict[str, type[_Receiver]] = {
 def first_email_receiver(receivers: Sequence[Receiver]) -> EmailReceiver | None:
     """Its server also sends what Grafana and Metabase send."""
     return next((receiver for receiver in receivers if isinstance(receiver, EmailReceiver)), None)
+
+
+def first_slack_bot(receivers: Sequence[Receiver]) -> SecretStr | None:
+    """The token of its bot; Metabase sends to channels with it, too."""
+    return next((item.bot_token for item in receivers if isinstance(item, SlackReceiver) and item.bot_token), None)
 
 
 def receiver_name(receiver: _Receiver) -> str:

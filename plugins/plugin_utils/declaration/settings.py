@@ -254,7 +254,9 @@ class Declaration(Strict):
     metabase_site_name: str = Field("crowsnest", pattern=r"^[^\r\n]+$", description="Title of Metabase's pages.")
     metabase_users: list[MetabaseUser] = Field([], description="Further people who log in to Metabase.")
     metabase_slack_token: SecretStr | None = Field(
-        None, description="Token of a Slack app (xoxb-…), through which Metabase sends dashboards to channels."
+        None,
+        description="Token of a Slack app (xoxb-…), through which Metabase sends dashboards to channels. Default: "
+        "`bot_token` of the first receiver that has one.",
     )
     maintenance: list[Maintenance] = Field([], description="Windows of planned work.")
     monitors: list[Monitor] = Field([], description="Monitors of Uptime Kuma in addition to those of the apps.")

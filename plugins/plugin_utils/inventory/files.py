@@ -36,9 +36,9 @@ def declared(answers: Mapping[str, str]) -> dict[str, Any]:
         own = {key: value for key, value in app.items() if value} | {"metrics": metrics}
         variables["crowsnest_apps"] = [own | _database(answers) | _reports(answers)]
     variables["crowsnest_receivers"] = []
-    if answers["slack_webhook"]:
-        receiver = {"type": "slack", "webhook_url": answers["slack_webhook"], "channel": answers["slack_channel"]}
-        variables["crowsnest_receivers"] = [receiver]
+    keys = {"webhook_url": answers["slack_webhook"], "bot_token": answers["slack_bot_token"]}
+    if way := {key: secret for key, secret in keys.items() if secret}:
+        variables["crowsnest_receivers"] = [{"type": "slack", **way, "channel": answers["slack_channel"]}]
     if answers["backup_bucket"]:
         variables["crowsnest_backup_remotes"] = {REMOTE: _remote(answers)}
         variables["crowsnest_backup_stack"] = {"remote": REMOTE}
@@ -87,6 +87,8 @@ def write(folder: Path, name: str, answers: Mapping[str, str]) -> None:
         (partial / "secrets").mkdir(mode=0o700)
         if answers["slack_webhook"]:
             _write_secret(partial / "secrets/slack_webhook_url", answers["slack_webhook"])
+        if answers["slack_bot_token"]:
+            _write_secret(partial / "secrets/slack_bot_token", answers["slack_bot_token"])
         if answers["sentry_dsn"]:
             _write_secret(partial / "secrets/sentry_dsn", answers["sentry_dsn"])
         if answers["backup_secret_key"]:
@@ -158,7 +160,9 @@ def apps_text(text: str, answers: Mapping[str, str]) -> str:
 
 def alerting_text(text: str, answers: Mapping[str, str]) -> str:
     """alerting.yml with the channel, or with the receiver as a comment."""
-    if not answers["slack_webhook"]:
+    if answers["slack_bot_token"]:
+        text = re.sub(r"(?m)^( *)# (bot_token: .*)$", r"\1\2", _without(text, "webhook_url"))
+    elif not answers["slack_webhook"]:
         return _commented_out(text, "crowsnest_receivers")
     return _set(text, "channel", answers["slack_channel"])
 

@@ -132,6 +132,8 @@ def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
     for question in questions:
         if not _can_be_asked(question, result):
             continue
+        if question.before:
+            print(question.before)
         read: Callable[[str], str] = input
         if question.variable and sys.stdin.isatty():
             read = getpass.getpass
@@ -144,7 +146,11 @@ def _can_be_asked(question: Question, answers: Answers) -> bool:
     """Whether an answer would count, with the other answers as they are now."""
     if question.key in ("user", "port"):
         return not is_here(answers)
-    return not question.needs or bool(answers.get(question.needs))
+    return _applies(question, answers) and not answers.get(question.unless)
+
+
+def _applies(question: Question, answers: Mapping[str, str]) -> bool:
+    return not question.needs or any(answers.get(key) for key in question.needs.split())
 
 
 def _with_defaults(questions: Sequence[Question], answers: Answers) -> Answers:
@@ -156,15 +162,16 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
     """{question key: what is wrong and how to fix it} of all answers at once."""
     found = _connection_refusals(answers)
     for question in QUESTIONS:
-        if question.needs and answers[question.key] != question.default and not answers[question.needs]:
-            needed = next(other for other in QUESTIONS if other.key == question.needs)
-            found[question.key] = f"has nothing to apply to. Give {flag_of(needed)} too."
+        if answers[question.key] != question.default and not _applies(question, answers):
+            needed = [flag_of(other) for other in QUESTIONS if other.key in question.needs.split()]
+            found[question.key] = f"has nothing to apply to. Give {' or '.join(needed)} too."
     if answers["backup_access_key"] and not answers["backup_secret_key"]:
         found |= {"backup_secret_key": "is missing. Give the secret of the access key, or no access key."}
     if answers["measurement_id"] and not answers["analytics_template"]:
         found |= {"analytics_template": "is missing. Give a template that gets the tag, or no measurement id."}
     # Answers that have nothing to apply to are checked too, so that all mistakes come at once.
     complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
+    complete["slack_webhook"] = answers["slack_webhook"] if answers["slack_bot_token"] else complete["slack_webhook"]
     for sentence in declaration_mistakes(declared(complete), {"server": ["web1"], "monitored": ["web1"]}, ""):
         # The name in the path may have a colon in it.
         path, _, text = sentence.replace(f" ({complete['app_name']})", "", 1).partition(": ")
@@ -221,7 +228,7 @@ def _print_refusals(wrong: Mapping[str, str]) -> None:
 def farewell(name: str, answers: Mapping[str, str]) -> str:
     """What was made and the next commands."""
     lines = [f"inventories/{name} is ready: hosts.yml and group_vars/all/*.yml are yours to edit."]
-    if not answers["slack_webhook"]:
+    if not (answers["slack_webhook"] or answers["slack_bot_token"]):
         lines.append(f"Alerts go nowhere yet: add a receiver in inventories/{name}/group_vars/all/alerting.yml.")
     if not answers["backup_bucket"]:
         lines.append("Backups stay on the server and are lost with it, until you declare a remote: docs/backup.md.")

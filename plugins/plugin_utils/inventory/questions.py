@@ -20,7 +20,9 @@ class Question:
     text: str
     default: str = ""
     path: str = ""
-    needs: str = ""  # asked only when this one has an answer
+    needs: str = ""  # asked only when one of these, with a space between them, has an answer
+    unless: str = ""  # asked only when this one has none
+    before: str = ""  # what a person reads first
     asked: bool = True  # False: only a flag, for what few people need
     variable: str = ""  # of a secret: the environment variable that may hold it
 
@@ -43,6 +45,28 @@ class Question:
 # The remote that is made of the answers.
 REMOTE = "offsite"
 _REMOTE = f"crowsnest_backup_remotes.{REMOTE}"
+
+# https://docs.slack.dev/reference/app-manifest. With rotation the token would end every 12 hours.
+SLACK_MANIFEST = """\
+display_information:
+  name: crowsnest
+features:
+  bot_user:
+    display_name: crowsnest
+oauth_config:
+  scopes:
+    bot: [chat:write, chat:write.public]
+settings:
+  token_rotation_enabled: false
+"""
+_SLACK_APP = f"""
+The bot of a Slack app edits its message as the fault goes on, and when it is over. To make one:
+1. At https://api.slack.com/apps choose Create New App, From a manifest, and your workspace. Choose YAML and paste:
+
+{SLACK_MANIFEST}
+2. Choose Create, then Install to Workspace, and copy the Bot User OAuth Token (OAuth & Permissions).
+3. A private channel: invite the bot there, /invite @crowsnest.
+"""
 
 QUESTIONS = (
     Question("host", "Address of the server (name or IP; localhost: this machine)"),
@@ -142,10 +166,21 @@ QUESTIONS = (
     ),
     Question(
         "slack_webhook",
-        "Slack webhook (not shown; empty: no alerts yet)",
+        "Slack webhook (not shown; empty: the bot of a Slack app, or no alerts yet)",
         "",
         "crowsnest_receivers.webhook_url",
         variable="CROWSNEST_SLACK_WEBHOOK",
     ),
-    Question("slack_channel", "Slack channel", "#alerts", "crowsnest_receivers.channel", "slack_webhook"),
+    Question(
+        "slack_bot_token",
+        "Token of the bot, xoxb-… (not shown; empty: no alerts yet)",
+        "",
+        "crowsnest_receivers.bot_token",
+        variable="CROWSNEST_SLACK_BOT_TOKEN",
+        unless="slack_webhook",
+        before=_SLACK_APP,
+    ),
+    Question(
+        "slack_channel", "Slack channel", "#alerts", "crowsnest_receivers.channel", "slack_webhook slack_bot_token"
+    ),
 )

@@ -199,10 +199,12 @@ def _subscription_mistakes(path: str, business: Mapping[str, Any], variables: Ma
         where = f"{path}.subscriptions[{index}]"
         if subscription.get("to") and not _mails(variables):
             yield f"{where}.to: no mail server is known. Needs a receiver of type email, which names one."
-        if subscription.get("channel") and not variables.get("crowsnest_metabase_slack_token"):
+        slacks = [each for each in _mappings(variables.get("crowsnest_receivers")) if each.get("type") == "slack"]
+        known = variables.get("crowsnest_metabase_slack_token") or any(each.get("bot_token") for each in slacks)
+        if subscription.get("channel") and not known:
             yield (
-                f"{where}.channel: Metabase needs a token of its own for Slack, as a webhook cannot choose a channel. "
-                "Needs `crowsnest_metabase_slack_token`."
+                f"{where}.channel: Metabase needs the token of a bot for Slack, as a webhook cannot choose a channel. "
+                "Needs `crowsnest_metabase_slack_token`, or a receiver with `bot_token`."
             )
 
 

@@ -56,6 +56,7 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
         "targets": [],
         "rules": {},
         "receivers": {},
+        "slack_bots": {},
         "heartbeat": False,
         "certificates": {},
         "dashboards": {},

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.crowsnest.core.plugins.module_utils import slack
 from ansible_collections.crowsnest.core.plugins.modules import slack_webhooks
 
 Serve = Callable[..., Any]
@@ -75,3 +76,63 @@ def test_a_slack_that_is_slow_is_a_warning(serve: Serve, run_module: Run, hold: 
 
 def test_a_slack_that_speaks_no_http_is_a_warning(run_module: Run, no_http_url: str) -> None:
     assert_warned(run_module(slack_webhooks, webhooks={"slack": no_http_url + PATH}))
+
+
+# --- tokens of bots ---
+
+TOKEN = "xoxb-1-hush"
+# Slack's word for a token: what a person reads, or that the run goes on.
+WORDS = {
+    "invalid_auth": "slack (Slack does not know it: invalid_auth)",
+    "token_revoked": "slack (it was revoked: token_revoked)",
+    "account_inactive": "slack (its app or its workspace was removed: account_inactive)",
+    "missing_scope": "slack (missing_scope)",
+    "ratelimited": "",
+    "internal_error": "",
+}
+
+
+@pytest.fixture
+def ask_bot(serve: Serve, run_module: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    def ask(answer: tuple[int, str], **more: Any) -> dict[str, Any]:
+        server = serve(lambda *_: answer)
+        monkeypatch.setattr(slack, "AUTH_TEST", f"{server.url}/api/auth.test")
+        return run_module(slack_webhooks, bot_tokens={"slack": TOKEN}, **more) | {"asked": server.asked}
+
+    return ask
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_token_that_slack_refuses_for_good_fails_with_what_its_word_means(ask_bot: Run, word: str) -> None:
+    result = ask_bot((200, json.dumps({"ok": False, "error": word})))
+    assert result.get("failed", False) is bool(WORDS[word])
+    if WORDS[word]:
+        assert result["msg"] == (
+            f"Slack refuses the token of crowsnest_receivers {WORDS[word]}. Nothing was changed on any host. Copy the "
+            "Bot User OAuth Token at https://api.slack.com/apps (your app, OAuth & Permissions) into the inventory."
+        )
+    else:
+        (warning,) = result["warnings"]
+        assert warning["event"]["msg"] == f"Slack does not answer from this host, slack is unchecked: {word}"
+    assert "hush" not in json.dumps({**result, "asked": ""})
+
+
+def test_a_token_that_slack_takes_passes(ask_bot: Run) -> None:
+    result = ask_bot((200, json.dumps({"ok": True, "team": "acme"})))
+    assert (result["changed"], result["answers"]) == (False, {"slack": {"status": 200, "words": "ok"}})
+    assert [each[:2] for each in result["asked"]] == [("POST", "/api/auth.test")]
+
+
+@pytest.mark.parametrize("answer", [(502, "<html>"), (200, "<html>")], ids=str)
+def test_an_answer_that_is_not_slack_s_is_a_warning(ask_bot: Run, answer: tuple[int, str]) -> None:
+    (warning,) = ask_bot(answer)["warnings"]
+    assert f"HTTP {answer[0]} without JSON" in warning["event"]["msg"]
+
+
+def test_refused_webhooks_and_tokens_are_told_together(ask_bot: Run, serve: Serve) -> None:
+    bad = serve(lambda *_: (404, "no_service"))
+    told = ask_bot((200, '{"ok": false, "error": "invalid_auth"}'), webhooks={"oncall": bad.url + PATH})["msg"]
+    assert told.startswith(
+        "Slack does not know the webhook of crowsnest_receivers oncall (no_service). "
+        "Slack refuses the token of crowsnest_receivers slack (Slack does not know it: invalid_auth). Nothing was"
+    )

@@ -120,6 +120,7 @@ def expected(serve: Any, prometheus: Prometheus, tmp_path: Path, monkeypatch: py
         "targets": [NODE],
         "rules": {"host.yml/cpu": 1},
         "receivers": {"slack": ["team"]},
+        "slack_bots": {},
         "heartbeat": True,
         "certificates": {},
         "hosts": ["web1"],
@@ -335,6 +336,17 @@ def test_grafana_is_asked_when_it_is_planned(
         "or the user is locked"
     ]
     assert "of-the-user-admin" not in json.dumps(result["report"])
+
+
+def test_slack_is_asked_about_the_token_of_a_bot(
+    run_module: Run, expected: Expected, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack = serve(lambda *_: (200, '{"ok": false, "error": "token_revoked"}'))
+    monkeypatch.setattr("ansible_collections.crowsnest.core.plugins.module_utils.slack.AUTH_TEST", slack.url)
+    expected["slack_bots"] = {"team": "secrets/key"}
+    result = run_module(verify, expected=expected, secrets=secrets("prometheus", "alertmanager"))
+    assert lines(result, "FAIL") == ["delivery: Slack refuses the token of team (it was revoked: token_revoked)"]
+    assert "alertmanager-secret" not in json.dumps(result["report"])
 
 
 def test_uptime_kuma_is_asked_with_its_key_when_it_is_planned(

@@ -19,6 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receive
     SEVERITIES,
     Receiver,
     Severity,
+    SlackReceiver,
     SnsReceiver,
     at_once,
     later,
@@ -29,6 +30,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.integrations import (
     integration_name,
     integrations,
+    secret_file,
     secret_files,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.maintenance import (
@@ -60,7 +62,7 @@ PROMISES: dict[Severity, dict[str, str]] = {
 
 def alertmanager_config(context: Context) -> dict[str, Any]:
     """alertmanager.yml: https://prometheus.io/docs/alerting/latest/configuration/"""
-    declaration = context.declaration
+    declaration, language = context.declaration, context.declaration.language
     return {
         "global": {"resolve_timeout": "5m"},
         "templates": [f"{CONFIG_IN_CONTAINER}/templates/*.tmpl"],
@@ -71,10 +73,10 @@ def alertmanager_config(context: Context) -> dict[str, Any]:
             *time_intervals(declaration.maintenance, declaration.timezone),
         ],
         "receivers": [
-            *({"name": name, **integrations(told)} for name, told in _told(declaration).items()),
+            *({"name": name, **integrations(told, language)} for name, told in _told(declaration).items()),
             {"name": "heartbeat", **_heartbeat(context)},
-            {"name": "notice", **integrations(_told_of_successes(declaration), send_resolved=False)},
-            {"name": "report", **integrations(told_weekly(declaration), brief=True, send_resolved=False)},
+            {"name": "notice", **integrations(_told_of_successes(declaration), language, ends=False)},
+            {"name": "report", **integrations(told_weekly(declaration), language, brief=True, ends=False)},
         ],
     }
 
@@ -101,6 +103,12 @@ def receivers_by_integration(declaration: Declaration) -> dict[str, list[str]]:
     for receiver in declaration.receivers:
         names.setdefault(integration_name(receiver), []).append(receiver_name(receiver))
     return names
+
+
+def slack_bots(declaration: Declaration) -> dict[str, str]:
+    """{receiver: file with the token of its bot}."""
+    bots = [item for item in declaration.receivers if isinstance(item, SlackReceiver) and item.bot_token]
+    return {receiver_name(bot): secret_file(bot, "bot_token") for bot in bots}
 
 
 def _route(declaration: Declaration) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
+from ansible_collections.crowsnest.core.plugins.module_utils.slack import POST_MESSAGE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     DiscordReceiver,
     EmailReceiver,
@@ -23,7 +24,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receive
     WebhookReceiver,
     receiver_name,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import text, title
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import buttons, text, title
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER
 
 Entry = dict[str, Any]
@@ -42,14 +43,25 @@ def integration_name(receiver: Receiver) -> str:
     return _KINDS[type(receiver)][0]
 
 
-def integrations(receivers: Iterable[Receiver], brief: bool = False, **options: Any) -> dict[str, list[Entry]]:
-    """{"slack_configs": […], …} of the receivers, each with these options. `brief`: SNS gets the title alone."""
+def integrations(
+    receivers: Iterable[Receiver], language: str, brief: bool = False, ends: bool = True
+) -> dict[str, list[Entry]]:
+    """{"slack_configs": […], …} of the receivers. `brief`: SNS gets the title alone.
+
+    Without `ends` it is news, each a message of its own that is never over.
+    """
     made: dict[str, list[Entry]] = {}
     for receiver in receivers:
         entry = _KINDS[type(receiver)][1](receiver)
         if brief and isinstance(receiver, SnsReceiver):
             entry["message"] = title("plain")
-        made.setdefault(f"{integration_name(receiver)}_configs", []).append({**entry, **options})
+        if isinstance(receiver, SlackReceiver) and receiver.shows_buttons:
+            entry["actions"] = buttons(language, ends)
+        if "update_message" in entry:
+            entry["update_message"] = ends
+        if not ends:
+            entry["send_resolved"] = False
+        made.setdefault(f"{integration_name(receiver)}_configs", []).append(entry)
     return made
 
 
@@ -62,22 +74,29 @@ def secret_files(receivers: Iterable[Receiver]) -> dict[str, str]:
             continue
         for field in receiver.secrets:
             if (value := getattr(receiver, field)) is not None:
-                files[_secret_file(receiver, field)] = value.get_secret_value()
+                files[secret_file(receiver, field)] = value.get_secret_value()
         if isinstance(receiver, NtfyReceiver):
-            files[_secret_file(receiver, "url")] += f'?{_NTFY_TEXTS}&priority={{{{ template "crowsnest.priority" . }}}}'
+            files[secret_file(receiver, "url")] += f'?{_NTFY_TEXTS}&priority={{{{ template "crowsnest.priority" . }}}}'
     return files | ({"secrets/aws_credentials": profiles} if profiles else {})
 
 
 def _slack(receiver: SlackReceiver) -> Entry:
+    """A bot's messages are edited. Alertmanager does that with this address alone, and panics over `app_token` or a
+    global `slack_api_url`: https://github.com/prometheus/alertmanager/issues/5164
+    """
+    if receiver.bot_token:
+        credentials = {"credentials_file": _secret_path(receiver, "bot_token")}
+        way: Entry = {"api_url": POST_MESSAGE, "http_config": {"authorization": credentials}, "update_message": True}
+    else:
+        way = {"api_url_file": _secret_path(receiver, "webhook_url"), "username": receiver.username}
     return {
-        "api_url_file": _secret_path(receiver, "webhook_url"),
+        **way,
         **({"channel": receiver.channel} if receiver.channel else {}),
-        "username": receiver.username,
         "send_resolved": True,
         "color": '{{ template "crowsnest.color" . }}',
         "title": title("slack"),
         "title_link": '{{ template "crowsnest.link" . }}',
-        "text": text("slack"),
+        "text": text("buttons" if receiver.shows_buttons else "slack"),
         "fallback": title("slack"),
     }
 
@@ -158,12 +177,13 @@ _KINDS: dict[type[Receiver], tuple[str, Callable[[Any], Entry]]] = {
 }
 
 
-def _secret_file(receiver: Receiver, field: str) -> str:
+def secret_file(receiver: Receiver, field: str) -> str:
+    """Where this secret of the receiver lies, below the configuration."""
     return f"secrets/{receiver_name(receiver)}_{field}"
 
 
 def _secret_path(receiver: Receiver, field: str) -> str:
-    return f"{CONFIG_IN_CONTAINER}/{_secret_file(receiver, field)}"
+    return f"{CONFIG_IN_CONTAINER}/{secret_file(receiver, field)}"
 
 
 def _aws_profile(receiver: SnsReceiver) -> str:

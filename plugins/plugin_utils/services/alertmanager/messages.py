@@ -20,7 +20,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.jobs import JOB_ALERTS, jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.ranks import CAUSES
 
-Markup = Literal["slack", "discord", "teams", "plain", "phone", "ascii"]
+Markup = Literal["slack", "discord", "teams", "plain", "phone", "ascii", "button"]
+_BUTTONS = ("runbook", "dashboard", "acknowledge")
 # Words that begin a line. Teams makes one line of two, unless an empty one is between them.
 _BEGINNINGS = ("why", "where", "since", "deployed", "until", "value")
 # {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
@@ -41,9 +42,26 @@ def title(markup: Markup) -> str:
     return f'{{{{ template "crowsnest.title.{markup}" . }}}}'
 
 
-def text(markup: Markup) -> str:
-    """The template that gives a receiver everything below the title."""
+def text(markup: Markup | Literal["buttons"]) -> str:
+    """The template that gives a receiver everything below the title; `buttons` is that of Slack beside them."""
     return f'{{{{ template "crowsnest.text.{markup}" . }}}}'
+
+
+def buttons(language: str, of_fault: bool) -> list[dict[str, str]]:
+    """Buttons of Slack, which are links: opening one changes nothing. News has no runbook and nothing to acknowledge.
+
+    They are fields of attachments, which Slack calls legacy and shows all the same, those of incoming webhooks too:
+    https://github.com/prometheus/alertmanager/issues/2344. It has newer ones, but Alertmanager cannot send those.
+    """
+    words = words_of(language)["message"]
+    return [
+        {
+            "type": "button",
+            "text": words[name],
+            "url": f'{{{{ template "crowsnest.button.{name}" . }}}}',
+        }
+        for name in (_BUTTONS if of_fault else ("dashboard",))
+    ]
 
 
 def message_templates(context: Context) -> dict[str, str]:
@@ -75,13 +93,16 @@ def words_of_report(language: str) -> dict[str, Any]:
 def _named(declaration: Declaration) -> str:
     """A template for each part of a message in each markup. The subject of SNS is ASCII, and so in English."""
     own: dict[Markup, str] = dict.fromkeys(("slack", "discord", "teams", "plain", "phone"), declaration.language)
-    parts = [("title", markup, language) for markup, language in (own | {"ascii": "en"}).items()]
-    parts += [("text", markup, language) for markup, language in own.items()]
+    parts: list[tuple[str, str, Markup, str]] = []
+    parts += [("title", markup, markup, language) for markup, language in (own | {"ascii": "en"}).items()]
+    parts += [("text", markup, markup, language) for markup, language in own.items()]
+    parts += [("text", "buttons", "slack", declaration.language)]
+    parts += [("button", name, "button", declaration.language) for name in _BUTTONS]
     return "".join(
-        f'{{{{ define "crowsnest.{part}.{markup}" }}}}{_sorted()}{{{{ template "crowsnest.message.{part}" (dict '
-        f'"data" . "alerts" $alerts "markup" "{markup}" '
+        f'{{{{ define "crowsnest.{part}.{name}" }}}}{_sorted()}{{{{ template "crowsnest.message.{part}" (dict '
+        f'"data" . "alerts" $alerts "name" "{name}" "markup" "{markup}" '
         f'"words" {_mapping(_of_message(declaration, markup, language))}) }}}}{{{{ end }}}}\n'
-        for part, markup, language in parts
+        for part, name, markup, language in parts
     )
 
 
@@ -115,15 +136,15 @@ def _mapping(words: Mapping[str, Any]) -> str:
 
 
 def _dashboard(context: Context) -> str:
-    """The link from an alert to its dashboard; nothing without Grafana."""
-    link = ""
+    """The link from an alert to its dashboard; nothing without Grafana, which a button calls "-"."""
+    link = '{{ if eq .markup "button" }}-{{ end }}'
     if "grafana" in context.services:
         base = f"{context.services['grafana'].external_url.rstrip('/')}/d/"
         found = "{{ else ".join(f"if {holds} }}}}{{{{ $page = {page} }}}}" for holds, page in _pages(context).items())
         link = (
             f'{{{{ $page := "overview" }}}}{{{{ with .alert }}}}{{{{ {found}{{{{ end }}}}{{{{ end }}}}'
             f'{{{{ template "crowsnest.anchor" (dict "url" (printf "%s%s" {_quoted(base)} $page) '
-            '"word" .words.dashboard "markup" .markup) }}'
+            '"word" .words.dashboard "markup" .markup "button" .button) }}'
         )
     return f'{{{{ define "crowsnest.dashboard" }}}}{link}{{{{ end }}}}\n'
 

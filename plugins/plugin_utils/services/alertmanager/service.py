@@ -11,6 +11,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanag
     alertmanager_config,
     alertmanager_secrets,
     receivers_by_integration,
+    slack_bots,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.messages import message_templates
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
@@ -47,6 +48,7 @@ def _files(context: Context, _planned: Planned) -> Files:
 def _expected(context: Context) -> OfServices:
     return {
         "receivers": receivers_by_integration(context.declaration),
+        "slack_bots": slack_bots(context.declaration),
         "heartbeat": context.declaration.heartbeat_url is not None,
     }
 

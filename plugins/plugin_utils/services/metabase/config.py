@@ -14,6 +14,7 @@ from email.utils import parseaddr
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SMTP_TLS_PORT,
     first_email_receiver,
+    first_slack_bot,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import LOOPBACK, host_and_port
@@ -40,8 +41,8 @@ def metabase_secrets(context: Context) -> dict[str, str]:
     declared, key = context.declaration, context.secret("metabase_encryption_key")
     variables = {**_settings(context), **_database(context), **_mail(declared)}
     variables["MB_ENCRYPTION_SECRET_KEY"] = key
-    if declared.metabase_slack_token:
-        variables["MB_SLACK_APP_TOKEN"] = declared.metabase_slack_token.get_secret_value()
+    if token := declared.metabase_slack_token or first_slack_bot(declared.receivers):
+        variables["MB_SLACK_APP_TOKEN"] = token.get_secret_value()
     return {
         ENVIRONMENT_FILE: environment_text(variables),
         "secrets/admin_password": context.secret("metabase_admin_password"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from ansible_collections.crowsnest.core.plugins.module_utils.slack import POST_MESSAGE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import (
     SMTP_TLS_PORT,
     DiscordReceiver,
@@ -33,6 +34,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kum
     labels,
     template,
 )
+
+_AS_BOT = SecretStr(POST_MESSAGE)
 
 
 def able(receivers: Sequence[Receiver]) -> list[Receiver]:
@@ -78,9 +81,18 @@ def _path_options(context: Context, receiver: Receiver) -> dict[str, Any]:
     match receiver:
         case SlackReceiver():
             body = template(context, "slack", lambda message: _slack(receiver, message))
-            return _posted(receiver.webhook_url, body)
+            return _posted(receiver.webhook_url or _AS_BOT, body, receiver.bot_token)
         case DiscordReceiver():
             return _posted(receiver.webhook_url, template(context, "discord", _discord))
+        case TeamsReceiver():
+            return _posted(receiver.webhook_url, template(context, "discord", _teams))
+        case TelegramReceiver():
+            url = SecretStr(f"https://api.telegram.org/bot{receiver.bot_token.get_secret_value()}/sendMessage")
+            return _posted(url, template(context, "plain", lambda message: _telegram(receiver, message)))
+        case NtfyReceiver():
+            server, _, topic = receiver.url.get_secret_value().rpartition("/")
+            body = template(context, "plain", lambda message: _ntfy(topic, message))
+            return _posted(SecretStr(f"{server}/"), body, receiver.token)
         case WebhookReceiver():
             name = receiver_name(receiver)
             return _posted(receiver.url, template(context, "plain", lambda message: _webhook(context, name, message)))
@@ -91,28 +103,50 @@ def _path_options(context: Context, receiver: Receiver) -> dict[str, Any]:
     raise ValueError(f"Uptime Kuma cannot notify a receiver of type {receiver.type}")
 
 
-def _posted(url: SecretStr, body: str) -> dict[str, Any]:
+def _posted(url: SecretStr, body: str, token: SecretStr | None = None) -> dict[str, Any]:
     """Kuma's webhook, the one way to any program that takes JSON in a form of its own."""
+    login = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     return {
         "type": "webhook",
         "webhookURL": url.get_secret_value(),
         "webhookContentType": "custom",
         "webhookCustomBody": body,
-        "webhookAdditionalHeaders": json.dumps({"Content-Type": "application/json"}),
+        "webhookAdditionalHeaders": json.dumps({"Content-Type": "application/json; charset=utf-8", **login}),
     }
 
 
 def _slack(receiver: SlackReceiver, message: Message) -> str:
     """https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments"""
     card = {"title": message.title, "text": message.text, "fallback": message.title, "mrkdwn_in": ["text"]}
+    sender = {"username": receiver.username} if receiver.webhook_url else {}
     channel = {"channel": receiver.channel} if receiver.channel else {}
-    return json.dumps({"username": receiver.username, **channel, "attachments": [{"color": _color(message), **card}]})
+    return json.dumps({**sender, **channel, "attachments": [{"color": _color(message), **card}]})
 
 
 def _discord(message: Message) -> str:
     """https://discord.com/developers/docs/resources/webhook#execute-webhook"""
     color = int(_color(message).removeprefix("#"), 16)
     return json.dumps({"embeds": [{"title": message.title, "description": message.text, "color": color}]})
+
+
+def _teams(message: Message) -> str:
+    """https://learn.microsoft.com/en-us/connectors/teams/#request-body-schema"""
+    lines = [message.title, *message.text.splitlines()]
+    blocks = [{"type": "TextBlock", "text": line, "wrap": True} for line in lines]
+    card = {"type": "AdaptiveCard", "version": "1.4", "body": [{**blocks[0], "weight": "bolder"}, *blocks[1:]]}
+    kind = "application/vnd.microsoft.card.adaptive"
+    return json.dumps({"type": "message", "attachments": [{"contentType": kind, "content": card}]})
+
+
+def _telegram(receiver: TelegramReceiver, message: Message) -> str:
+    """https://core.telegram.org/bots/api#sendmessage"""
+    return json.dumps({"chat_id": receiver.chat_id, "text": f"{message.title}\n{message.text}"})
+
+
+def _ntfy(topic: str, message: Message) -> str:
+    """https://docs.ntfy.sh/publish/#publish-as-json"""
+    priority = 5 if message.firing else 3
+    return json.dumps({"topic": topic, "title": message.title, "message": message.text, "priority": priority})
 
 
 def _color(message: Message) -> str:
@@ -135,14 +169,21 @@ def _webhook(context: Context, name: str, message: Message) -> str:
 
 # --- in Kuma's own words --------------------------------------------------------------------------------------------
 
+# LiquidJS. Slack takes these three for markup: https://docs.slack.dev/messaging/formatting-message-text#escaping
+_MSG = '{{ msg | replace: "&", "&amp;" | replace: "<", "&lt;" | replace: ">", "&gt;" | json }}'
+
 
 def _options(receiver: Receiver) -> dict[str, Any]:
     """Options of Kuma's providers: https://github.com/louislam/uptime-kuma/tree/master/server/notification-providers"""
     match receiver:
-        case SlackReceiver():
-            channel = {"slackchannel": receiver.channel} if receiver.channel else {}
-            url = receiver.webhook_url.get_secret_value()
-            return {"type": "slack", "slackwebhookURL": url, "slackusername": receiver.username, **channel}
+        case SlackReceiver(bot_token=SecretStr()):  # Kuma's own Slack knows no bots
+            return _posted(
+                _AS_BOT, f'{{"channel": {json.dumps(receiver.channel)}, "text": {_MSG}}}', receiver.bot_token
+            )
+        case SlackReceiver(webhook_url=SecretStr() as url):
+            where = {"slackchannel": receiver.channel} if receiver.channel else {}
+            sender = {"slackwebhookURL": url.get_secret_value(), "slackusername": receiver.username}
+            return {"type": "slack", **sender, **where}
         case DiscordReceiver():
             return {"type": "discord", "discordWebhookUrl": receiver.webhook_url.get_secret_value()}
         case TeamsReceiver():

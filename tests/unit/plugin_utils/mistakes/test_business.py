@@ -101,6 +101,7 @@ RIGHT: list[dict[str, Any]] = [
     ),
     sent({"to": ["a@example.com"]}, receivers=[SLACK, EMAIL]),
     sent({"channel": "#sales"}, metabase_slack_token="xoxb-1"),
+    sent({"channel": "#sales"}, receivers=[{"type": "slack", "bot_token": "xoxb-1", "channel": "#alerts"}]),
     sent({"channel": "#sales"}, {"channel": "#sales"}, metabase_slack_token="xoxb-1"),
     {**users("a@example.com", "b@example.com"), "receivers": [EMAIL]},
     {"apps": [{"name": "idle"}], "receivers": [{**EMAIL, "password": "it's only Alertmanager's"}]},
@@ -255,8 +256,8 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         sent({"to": ["a@example.com"]}, {"channel": "#sales"}, receivers=[EMAIL, SLACK]),
         [
-            f"{AT}.subscriptions[1].channel: Metabase needs a token of its own for Slack, as a webhook cannot choose a "
-            "channel. Needs `crowsnest_metabase_slack_token`."
+            f"{AT}.subscriptions[1].channel: Metabase needs the token of a bot for Slack, as a webhook cannot choose a "
+            "channel. Needs `crowsnest_metabase_slack_token`, or a receiver with `bot_token`."
         ],
     ),
     (

@@ -38,6 +38,17 @@ URL = "a full URL such as https://shop.example.com/"
 TARGET = "host:port/path as the host itself reaches it, such as 127.0.0.1:8000/metrics or :8000"
 WHERE_METRICS = "Where metrics are read: host:port/path as `curl` on that host reaches it. Default path: /metrics."
 
+NO_CHANNEL = (
+    "crowsnest_receivers[0] (slack).channel: an empty value does not fit. Allowed: with `bot_token`, where it posts, "
+    "such as \"#alerts\". Default: the webhook's own channel. Slack lets only old webhooks choose; for an app's "
+    "webhook, choose the channel in Slack."
+)
+NO_BOT = (
+    f"crowsnest_receivers[0] (slack).bot_token: {HIDDEN} does not fit. Allowed: a token that begins with xoxb-; not "
+    "that of a person (xoxp-) or of the app itself (xapp-). Or the Bot User OAuth Token of a Slack app: a message is "
+    "then edited as its fault goes on."
+)
+
 # The line that a declaration (names without crowsnest_) gives.
 LINES: list[tuple[dict[str, Any], str]] = [
     # unknown keys
@@ -58,7 +69,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"receivers": [{**SLACK, "webhok": "x"}]},
         "crowsnest_receivers[0] (slack).webhok: unknown key. Did you mean `webhook_url`? "
-        "Allowed: after, channel, name, severities, type, username, webhook_url.",
+        "Allowed: after, bot_token, channel, name, severities, type, username, webhook_url.",
     ),
     # values
     (
@@ -307,10 +318,18 @@ LINES: list[tuple[dict[str, Any], str]] = [
         f"crowsnest_receivers[0] (slak).type: 'slak' is not known. Did you mean `slack`? Allowed: {RECEIVER_TYPES}.",
     ),
     ({"receivers": [{}]}, f"crowsnest_receivers[0]: `type` is missing. Allowed: {RECEIVER_TYPES}."),
-    (
-        {"receivers": [{"type": "slack"}]},
-        "crowsnest_receivers[0] (slack).webhook_url: is missing. "
-        "The incoming webhook, https://hooks.slack.com/services/….",
+    *(
+        (
+            {"receivers": [{"type": "slack", **ways}]},
+            "crowsnest_receivers[0] (slack): its keys do not fit together. "
+            "Set either `webhook_url`, or `bot_token` with `channel`.",
+        )
+        for ways in ({}, {"channel": "#alerts"}, {**SLACK, "bot_token": "xoxb-1-a", "channel": "#alerts"})
+    ),
+    ({"receivers": [{"type": "slack", "bot_token": "xoxb-1-a"}]}, NO_CHANNEL),
+    *(
+        ({"receivers": [{"type": "slack", "bot_token": token, "channel": "#alerts"}]}, NO_BOT)
+        for token in ("xoxp-1-a", "xapp-1-a", "xoxe.xoxb-1-a", "xoxb-", "xoxb-1 a", "")
     ),
     (
         {"receivers": [{**SLACK, "severities": []}]},
@@ -517,6 +536,8 @@ LEAKS: list[dict[str, Any]] = [
     {"receivers": [{**SLACK, "webhook_url": "hush"}]},
     {"receivers": [{**SLACK, "webhook_url": ["hush"]}]},
     {"receivers": [{**SLACK, "webhok_url": "hush"}]},
+    {"receivers": [{"type": "slack", "bot_token": "xoxp-hush"}]},
+    {"receivers": [{**SLACK, "bot_token": "xoxb-hush"}]},
     {"receivers": [{"type": "email", "to": ["a@b.c"], "sender": "a@b.c", "smarthost": "b.c:25", "password": ["hush"]}]},
     {"receivers": [SECRET]},
     {"receivers": SECRET},
@@ -647,3 +668,7 @@ def test_the_example_has_no_mistakes(name: str) -> None:
     variables = {key: value for path in folder.glob("*.yml") for key, value in yaml.safe_load(path.read_text()).items()}
     variables["crowsnest_receivers"][0]["webhook_url"] = SECRET  # a lookup in the file
     assert filters.declaration_mistakes(variables, GROUPS, str(folder)) == []
+
+
+def test_all_mistakes_of_a_bot_are_told_at_once() -> None:
+    assert mistakes(receivers=[{"type": "slack", "bot_token": "xoxp-1-a"}]) == [NO_BOT, NO_CHANNEL]

@@ -415,11 +415,13 @@ def test_what_is_expected_is_as_its_type_says(expect: Callable[..., dict[str, An
     kpis = [{"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}]
     app = {**SHOP, "database": database, "analytics": analytics, "custom_metrics": [CAMPAIGNS], "kpis": kpis}
     declared = {"apps": [app], "grafana_plugins": {"a-panel": "1.0.0"}, "weekly_report": {}}
-    told = {"receivers": [SLACK], "heartbeat_url": "https://hc.example.com/ping"}
+    bot = {"type": "slack", "bot_token": "xoxb-1-hush", "channel": "#alerts"}
+    told = {"receivers": [SLACK, bot], "heartbeat_url": "https://hc.example.com/ping"}
     host = {"registry": REGISTRY, "silent": ("web2",), "ports": {"5432": ["0.0.0.0"]}}
     found = expect(declared | told, hosts=("web1", "web2"), **host)
     assert misfits(found, Expected) == []
     assert all(found.values()) and all(found["business"].values())
+    assert found["slack_bots"] == {"slack": "secrets/slack_bot_token"}
 
 
 def test_files_of_apps_that_are_not_as_declared_are_told(expect: Callable[..., dict[str, Any]]) -> None:

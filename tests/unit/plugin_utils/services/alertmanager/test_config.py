@@ -14,6 +14,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanag
     alertmanager_config,
     alertmanager_secrets,
     deliveries,
+    slack_bots,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 
@@ -226,6 +227,16 @@ def test_a_receiver_can_choose_its_severities(config: MakeConfig) -> None:
 
 
 TITLE, TEXT = '{{ template "crowsnest.title.plain" . }}', '{{ template "crowsnest.text.plain" . }}'
+BUTTONS = [
+    {
+        "type": "button",
+        "text": word,
+        "url": f'{{{{ template "crowsnest.button.{word.lower()}" . }}}}',
+    }
+    for word in ("Runbook", "Dashboard", "Acknowledge")
+]
+BOT = {"type": "slack", "bot_token": "xoxb-1-hush", "channel": "#alerts"}
+MATTERMOST = {"type": "slack", "webhook_url": "https://chat.example.com/hooks/hush"}
 SLACK_TITLE, SLACK_TEXT = '{{ template "crowsnest.title.slack" . }}', '{{ template "crowsnest.text.slack" . }}'
 DISCORD_TITLE, DISCORD_TEXT = '{{ template "crowsnest.title.discord" . }}', '{{ template "crowsnest.text.discord" . }}'
 SUBJECT = '{{ template "crowsnest.title.ascii" . }}'
@@ -236,6 +247,36 @@ INTEGRATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {
             "api_url_file": f"{SECRETS}/slack_webhook_url",
             "channel": "#alerts",
+            "username": "crowsnest",
+            "send_resolved": True,
+            "color": '{{ template "crowsnest.color" . }}',
+            "title": SLACK_TITLE,
+            "title_link": '{{ template "crowsnest.link" . }}',
+            "text": '{{ template "crowsnest.text.buttons" . }}',
+            "fallback": SLACK_TITLE,
+            "actions": BUTTONS,
+        },
+    ),
+    (
+        BOT,
+        {
+            "api_url": "https://slack.com/api/chat.postMessage",
+            "http_config": {"authorization": {"credentials_file": f"{SECRETS}/slack_bot_token"}},
+            "update_message": True,
+            "channel": "#alerts",
+            "send_resolved": True,
+            "color": '{{ template "crowsnest.color" . }}',
+            "title": SLACK_TITLE,
+            "title_link": '{{ template "crowsnest.link" . }}',
+            "text": '{{ template "crowsnest.text.buttons" . }}',
+            "fallback": SLACK_TITLE,
+            "actions": BUTTONS,
+        },
+    ),
+    (  # it shows no such buttons
+        MATTERMOST,
+        {
+            "api_url_file": f"{SECRETS}/slack_webhook_url",
             "username": "crowsnest",
             "send_resolved": True,
             "color": '{{ template "crowsnest.color" . }}',
@@ -370,6 +411,24 @@ def test_every_file_that_is_named_is_written_and_the_other_way_round(context: Ma
     found = alertmanager_secrets(made)
     assert named | {"secrets/aws_credentials"} == set(found)
     assert found["secrets/heartbeat_url"] == WEBHOOK["url"]
+
+
+def test_the_token_of_a_bot_is_a_file_and_stands_nowhere_else(context: MakeContext) -> None:
+    made = context({"receivers": [BOT, {**BOT, "name": "oncall"}]})
+    assert {path: text for path, text in alertmanager_secrets(made).items() if "token" in path} == {
+        "secrets/slack_bot_token": "xoxb-1-hush",
+        "secrets/oncall_bot_token": "xoxb-1-hush",
+    }
+    assert slack_bots(made.declaration) == {"slack": "secrets/slack_bot_token", "oncall": "secrets/oncall_bot_token"}
+    assert "hush" not in str(alertmanager_config(made))
+
+
+def test_news_of_a_bot_is_posted_never_edited(config: MakeConfig) -> None:
+    found = receivers(config(receivers=[BOT], weekly_report={}))
+    for name in ("notice", "report"):
+        (news,) = found[name]["slack_configs"]
+        assert (news["update_message"], news["send_resolved"]) == (False, False)
+        assert [button["text"] for button in news["actions"]] == ["Dashboard"]
 
 
 def test_without_receivers_there_are_no_secrets(context: MakeContext) -> None:

@@ -35,7 +35,7 @@ def test_every_language_has_the_same_words_with_the_same_gaps() -> None:
 
 def test_the_template_uses_every_word_and_knows_no_other() -> None:
     used = set(re.findall(r"\.words\.(\w+)", (FILES / "messages/crowsnest.tmpl").read_text()))
-    assert used | {"dashboard"} == {*WORDS["en"]["message"], "timezone", "escalated"}
+    assert used | {"dashboard", "acknowledge"} == {*WORDS["en"]["message"], "timezone", "escalated"}
 
 
 @pytest.mark.parametrize("language", WORDS)
@@ -52,4 +52,4 @@ def test_without_grafana_there_is_no_link_to_it(context: Callable[..., Context])
     small = context(total_mib=700, used_mib=120)
     assert "grafana" not in small.services
     found = message_templates(small)["dashboard.tmpl"]
-    assert found == '{{ define "crowsnest.dashboard" }}{{ end }}\n'
+    assert found == '{{ define "crowsnest.dashboard" }}{{ if eq .markup "button" }}-{{ end }}{{ end }}\n'

@@ -121,6 +121,16 @@ def test_slack_has_its_token_when_one_is_declared(variables: MakeVariables) -> N
     assert "MB_SLACK_APP_TOKEN" not in variables()
 
 
+def test_slack_has_the_token_of_the_first_bot_that_gets_alerts_when_none_is_declared(variables: MakeVariables) -> None:
+    hook = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T/B/x"}
+    bots = [
+        {"type": "slack", "name": name, "bot_token": f"xoxb-{name}", "channel": "#a"} for name in ("first", "second")
+    ]
+    assert variables({"receivers": [hook, *bots]})["MB_SLACK_APP_TOKEN"] == "xoxb-first"
+    assert variables({"receivers": bots, "metabase_slack_token": "xoxb-1"})["MB_SLACK_APP_TOKEN"] == "xoxb-1"
+    assert "MB_SLACK_APP_TOKEN" not in variables({"receivers": [hook]})
+
+
 # A second address must not follow from who gets alerts: the account is made only once.
 def test_the_first_account_is_the_declared_address(variables: MakeVariables) -> None:
     assert variables({"receivers": [MAIL]})["MB_ADMIN_EMAIL"] == "admin@crowsnest.invalid"

@@ -45,6 +45,18 @@ RECEIVERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"type": "slack", "slackwebhookURL": HOOK, "slackusername": "watch", "slackchannel": "#alerts"},
     ),
     (
+        {"type": "slack", "bot_token": "xoxb-1-hush", "channel": "#alerts"},
+        {
+            "type": "webhook",
+            "webhookURL": "https://slack.com/api/chat.postMessage",
+            "webhookContentType": "custom",
+            "webhookCustomBody": '{"channel": "#alerts", "text": {{ msg | replace: "&", "&amp;" | replace: "<", "&lt;" '
+            '| replace: ">", "&gt;" | json }}}',
+            "webhookAdditionalHeaders": '{"Content-Type": "application/json; charset=utf-8", '
+            '"Authorization": "Bearer xoxb-1-hush"}',
+        },
+    ),
+    (
         {"type": "discord", "webhook_url": "https://discord.com/api/webhooks/1/hush"},
         {"type": "discord", "discordWebhookUrl": "https://discord.com/api/webhooks/1/hush"},
     ),
@@ -128,6 +140,7 @@ def test_what_is_said_of_the_alerting_path_goes_where_alertmanager_tells_the_rec
         assert found.items() >= options.items()
         return
     assert found["webhookURL"] in options.values()
+    assert ("xoxb-1-hush" in found["webhookAdditionalHeaders"]) is ("bot_token" in receiver)
     # Each branch of the template is JSON.
     branches = re.split(r"{% (?:(?:els)?if [^%]*|endif) %}", found["webhookCustomBody"])
     assert [branches[0], branches[-1], len(branches)] == ["", "", 7]
