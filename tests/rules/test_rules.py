@@ -179,7 +179,7 @@ def test_every_rule_file_has_a_test(rules: Path) -> None:
 
 # (alert, what it measures in English, in the first of its promtool tests that says so): its annotations in Korean.
 KOREAN: dict[tuple[str, str], dict[str, str]] = {
-    ("AppDown", "up = 0"): {"value": "up = 0", "threshold": "up = 0, 5분 지속"},
+    ("AppDown", "up = 0"): {"value": "up = 0", "threshold": "up = 0, 2분 지속"},
     ("HostMemoryLow", "90.8 %"): {"value": "90.8%", "threshold": "90% 초과, 10분 지속"},
     ("HostDiskFullSoon", "3h 44m 59s"): {"value": "소진까지 3시간 44분 59초", "threshold": "24시간 미만, 90분 지속"},
     ("HostClockSkewed", "10s"): {"value": "오차 10초", "threshold": "5초 초과, 5분 지속"},

@@ -21,8 +21,9 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import recorded
 
 EXPLAINS = "app:cause:explains"
-# What explains for an hour from its beginning on; what happens later is told all the same. Other causes do for ten
-# minutes, after which critical alerts are repeated anyway.
+# What explains for an hour from its beginning on, and while the app recovers from it; what happens later is told all
+# the same. Other causes do for ten minutes, after which critical alerts are repeated anyway: a part that nobody has
+# mended for days is not seen any more when the site goes down, and must not explain that.
 _STRONG = ("host", "database", "redis", "certificate", "app")
 _STRONG_SECONDS, _WEAK_SECONDS = 3600, 600
 # How long the alert of a cause goes on after its end: what goes and comes back twice within it is one fault.
@@ -42,6 +43,7 @@ _EFFECTS: Mapping[str, str | None] = {
 _OF_METRICS = "6m"
 # What other alerts of crowsnest wait for: (alert, its severity, labels that both have, PromQL of the cause).
 _OTHERS = (
+    ("AppMetricsUnreadable", "high", "app, host, environment", 'app:cause:active{cause="app"}'),
     ("HostOutOfMemoryKill", "high", "host, environment", 'ALERTS{alertname="ContainerOutOfMemory"}'),
     ("BackupLate", "high", "app, host, environment", 'ALERTS{alertname="BackupFailed"}'),
     ("BackupLate", "high", "host, environment", 'ALERTS{alertname="BackupNotRunning"}'),
@@ -84,34 +86,39 @@ def worker_missing(of: str = "") -> str:
     return f"{patterns} == 0 and on ({APP_LABELS}) app:queue:limit"
 
 
+def _failing(which: str) -> str:
+    """A probe that fails now and then, as a page with errors does, explains nothing: its own alert would not come."""
+    return f'min by ({APP_LABELS}) (max_over_time(probe_success{{job="probe", {which}}}[30s])) == 0'
+
+
 _SEEN: Mapping[str, str] = {
-    "host": f'max by ({APP_LABELS}) (up{{job=~"app|probe"}}) and on (host, environment) host:up:max == 0',
-    "database": f"{database_down()} or {connections_used_up()}",
-    "redis": redis_down(),
-    "certificate": "app:certificate_left:seconds <= 0",
-    "app": app_down(),
-    "worker": worker_missing(),
-    "component": f'min by ({APP_LABELS}) (probe_success{{job="probe", probe!~"url|health|answer"}}) == 0 '
-    f"and on ({APP_LABELS}) app:health_answer:readable == 1",
-    "probe": f'min by ({APP_LABELS}) (probe_success{{job="probe", probe=~"url|health"}}) == 0',
+    "HostDown": f'max by ({APP_LABELS}) (up{{app!=""}}) and on (host, environment) host:up:max == 0',
+    "PostgresDown": database_down(),
+    "PostgresConnectionsHigh": connections_used_up(),
+    "RedisDown": redis_down(),
+    "CertificateExpired": "app:certificate_left:seconds <= 0",
+    "AppDown": app_down(),
+    "CeleryWorkerMissing": worker_missing(),
+    "ProbeComponentFailed": _failing('probe!~"url|health|answer"')
+    + f" and on ({APP_LABELS}) app:health_answer:readable == 1",
+    "ProbeFailed": _failing('probe=~"url|health"'),
 }
 
 
 def cause_series(context: Context) -> list[dict[str, Any]]:
     """The group of rules that record what explains other faults now. A cause whose alerts are disabled does not."""
     disabled = context.declaration.disabled_alerts
-    told = [cause for cause, alerts in CAUSES.items() if {*alerts} - {*disabled}]
-    active = [recorded("app:cause:active", _SEEN[cause], cause=cause) for cause in told]
+    told = {cause: [_SEEN[alert] for alert in alerts if alert not in disabled] for cause, alerts in CAUSES.items()}
+    active = [recorded("app:cause:active", " or ".join(seen), cause=cause) for cause, seen in told.items() if seen]
     same = f"{APP_LABELS}, cause"
     began = (
         f"(last_over_time(app:cause:began_seconds[{_RECOVERY}]) or time() + 0 * app:cause:active) "
         f"and on ({same}) present_over_time(app:cause:active[{_RECOVERY}])"
     )
-    strong = f'cause=~"{"|".join(_STRONG)}"'
+    strong = f'app:cause:began_seconds{{cause=~"{"|".join(_STRONG)}"}}'
     explains = (
-        f"app:cause:began_seconds{{{strong}}} > time() - {_STRONG_SECONDS} "
-        f"or app:cause:began_seconds > time() - {_WEAK_SECONDS} "
-        f"or app:cause:began_seconds unless on ({same}) app:cause:active"
+        f"{strong} > time() - {_STRONG_SECONDS} or {strong} unless on ({same}) app:cause:active "
+        f"or app:cause:began_seconds > time() - {_WEAK_SECONDS}"
     )
     rules = [
         *active,
@@ -123,13 +130,16 @@ def cause_series(context: Context) -> list[dict[str, Any]]:
 
 
 def _deploy(app: App, context: Context) -> dict[str, Any]:
-    """Somebody, not a restart policy, has started one of its containers within the declared time."""
+    """Somebody, not a restart policy, has started one of its containers within the declared time.
+
+    Not what is started again and again, by a program that restarts what is not healthy.
+    """
     host = f'host="{context.plan.host_of(app)}"'
     own = f'{host}, container="{app.container}"'
     within = duration_seconds(app.thresholds.deploy_within)
     project = f'group by (project) (last_over_time(container_running{{{own}, project!=""}}[1h]))'
     started = "container_start_time_seconds"
-    restarted = f"increase(container_restarts_total{{{host}}}[{within}s]) > 0"
+    restarted = f"(increase(container_restarts_total{{{host}}}[{within}s]) > 0 or changes({started}{{{host}}}[1h]) > 3)"
     expr = (
         f"max by (host, environment) (({started}{{{host}}} and on (project) {project} or {started}{{{own}}}) "
         f"> time() - {within} unless on (container) {restarted})"
