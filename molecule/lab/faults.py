@@ -98,7 +98,7 @@ _DEPLOY = (
     f"| docker build --quiet --tag crowsnest/lab-shop:1 - 2>&1; {SHOP} up --detach web worker 2>&1"
 )
 _FLAP = "for _ in 1 2; do docker kill shop-web-1; sleep 40; docker start shop-web-1; sleep 15; done"
-_NO_DUMPS = "docker exec --user root shop-db-1 sh -c 'chmod {}x $(readlink -f $(which pg_dump))'"
+_DUMPS = "docker exec --user root shop-db-1 find /usr -type f -name pg_dump -exec chmod {}x {{}} +"
 _STOCK = "docker exec shop-db-1 psql -qU shop -c 'UPDATE shop_product SET stock = {} WHERE id <= 30'"
 # Its address, as Prometheus knows it.
 _LAB2 = (
@@ -107,7 +107,7 @@ _LAB2 = (
 )
 _DISK = "\n".join(
     f'node_filesystem_{what}_bytes{{device="/dev/sdz",fstype="ext4",mountpoint="/srv/full"}} {size}'
-    for what, size in (("size", "1e11"), ("free", "4e9"), ("avail", "4e9"))
+    for what, size in {"size": "1e11", "free": "4e9", "avail": "4e9"}.items()
 )
 _DOWN = "down|no metrics|not run"
 
@@ -133,7 +133,7 @@ FAULTS = (
           "ContainerRestarting", "high"),
     Fault("certificate-expires", _certificate(2), _certificate(90), ("secure", "certificate"), "CertificateExpiry",
           needs='probe_ssl_earliest_cert_expiry{app="secure"}'),
-    _stopped("exporter-gone", "crowsnest-query_exporter_shop-1", "query.exporter",
+    _stopped("exporter-gone", "crowsnest-query_exporter-1", "query.exporter",
              alert="PrometheusTargetMissing", severity="high"),
     Fault("node-exporter-gone", "systemctl stop prometheus-node-exporter", "systemctl start prometheus-node-exporter",
           ("node.exporter", "lab1"), "NodeExporterDown", "high"),
@@ -148,8 +148,8 @@ FAULTS = (
           ("lab2",), "HostDown", needs='up{job="node", host="lab2"}'),
     _pushed("clock-off", "node", "node_time_seconds $(($(date +%s) - 600))", "lab1", "clock",
             alert="HostClockSkewed", severity="medium"),
-    Fault("backup-failed", f"{_NO_DUMPS.format('-')}; crowsnest-backup backup shop || true",
-          f"{_NO_DUMPS.format('+')}; crowsnest-backup backup shop", ("shop", "backup"), "BackupFailed", "high"),
+    Fault("backup-failed", f"{_DUMPS.format('-')}; crowsnest-backup backup shop || true",
+          f"{_DUMPS.format('+')}; crowsnest-backup backup shop", ("shop", "backup"), "BackupFailed", "high"),
     Fault("deploy", _DEPLOY, "true", kind="none", lasts=200, most=0, note="a new image of the app: no message"),
     Fault("flap", _FLAP, "true", ("shop",), "AppDown", lasts=150, most=1, note="the app goes twice within 2 min"),
 )  # fmt: skip
