@@ -102,10 +102,9 @@ def document(results: Mapping[str, Any], machine: Mapping[str, str]) -> str:
     where = "".join(f"- {name}: {value}\n" for name, value in machine.items())
     rows = [HEADER, *(row(fault, results.get(fault.name)) for fault in FAULTS)]
     passed = sum(cells[-2] == "yes" for cells in rows)
-    return (
-        "<!-- Made by ./crowsnest bench faults. Do not edit: run it again. -->\n\n"
-        f"# Faults, and what is told of them\n\n{INTRODUCTION}\n{where}\n{passed} of {len(FAULTS)} are as they should be.\n\n{markdown(rows)}"
-    )
+    head = "<!-- Made by ./crowsnest bench faults. Do not edit: run it again. -->\n\n# Faults, and what is told of them"
+    result = f"{passed} of {len(FAULTS)} are as they should be."
+    return f"{head}\n\n{INTRODUCTION}\n{where}\n{result}\n\n{markdown(rows)}"
 
 
 def row(fault: Fault, result: Mapping[str, Any] | None) -> tuple[str, ...]:
