@@ -19,7 +19,7 @@ from lab.progress import LabError
 WATCH = 360.0  # seconds after the repair in which nothing may begin
 # For each severity: seconds a fault lasts beyond the wait of its rule, and seconds in which its end may be told later,
 # since Alertmanager gathers news of a group.
-BEYOND = {"critical": 200.0, "high": 240.0, "medium": 480.0}
+BEYOND = {"critical": 240.0, "high": 240.0, "medium": 480.0}
 GATHERS = {"critical": 15.0, "high": 300.0, "medium": 900.0}
 PROMISED = {"critical": 60.0, "high": 3600.0, "medium": 4 * 3600.0}
 EFFECT = 120.0
@@ -184,11 +184,15 @@ def course(
     on_host: OnHost,
     say: Say,
     watch: float = WATCH,
+    beyond: float = 0,
     mine: Callable[[Post], bool] = lambda _: True,
 ) -> Seen:
-    """Make a fault, watch, repair it, watch. LabError when it cannot be made or repaired; it is always repaired."""
+    """Make a fault, watch, repair it, watch. LabError when it cannot be made or repaired; it is always repaired.
+
+    `beyond` replaces BEYOND, and `watch` WATCH, where time is short. Messages that are not `mine` do not count.
+    """
     wait = declared_wait(lab, fault)
-    lasts = fault.lasts or wait + (EFFECT + 180 if fault.kind == "effect" else BEYOND[fault.severity])
+    lasts = fault.lasts or wait + (beyond or BEYOND[fault.severity])
     shown: list[Post] = []
 
     def look() -> list[Post]:

@@ -153,8 +153,6 @@ FAULTS = (
     Fault("deploy", _DEPLOY, "true", kind="none", lasts=200, most=0, note="a new image of the app: no message"),
     Fault("flap", _FLAP, "true", ("shop",), "AppDown", lasts=150, most=1, note="the app goes twice within 2 min"),
 )  # fmt: skip
-# What ./crowsnest test does of it.
-SIX = ("app-killed", "database-stopped", "redis-stopped", "worker-stopped", "exporter-gone", "alertmanager-killed")
 
 # What the laboratory lacks for some of them: an app in two instances, one with a certificate.
 TWIN_PORTS = (19301, 19302)

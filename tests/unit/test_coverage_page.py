@@ -14,7 +14,7 @@ ROWS = [
     for line in (ROOT / "docs/coverage.md").read_text().splitlines()
     if re.match(r"\| [A-Z]{2}\d+ ", line)
 ]
-IDS = ["ME1", "ME2", "ME3", "ME4", "ME5", "ME6", "ME7", "AL1", "AL2", "AL8"]
+IDS = ["ME1", "ME2", "ME3", "ME4", "ME5", "ME6", "ME7", "AL1", "AL2", "AL8", "AL11"]
 IDS += ["DA1", "DA2", "DA3", "DA4", "DA5", "HE1"]
 
 
