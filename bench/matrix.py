@@ -81,7 +81,7 @@ def measure(lab: Lab, faults: list[Fault], results: dict[str, Any]) -> None:
         try:
             if fault.needs and not lab.query(fault.needs):
                 raise BenchError(f"this laboratory has no {fault.needs}")
-            result["seen"] = asdict(course(lab, fault, lambda script: on_host(lab, script), say))
+            result["seen"] = asdict(course(lab, fault, lambda script: on_host(lab, script, seconds=300), say))
             say(f"{fault.name}: {verdict(fault, result)}")
         except (BenchError, LabError, requests.RequestException) as error:
             say(f"{fault.name} was not measured: {error}")

@@ -90,8 +90,8 @@ class Seen:
 
     @property
     def first(self) -> Post | None:
-        """The first message."""
-        return next((post for post in self.posts if not post.edit), None)
+        """The first message of something that is wrong."""
+        return next((post for post in self.posts if not post.edit and not post.ends), None)
 
     @property
     def before(self) -> list[Post]:
@@ -131,12 +131,13 @@ def complaints(fault: Fault, seen: Seen) -> list[str]:
     if not (first := seen.first):
         return ["nothing was told"]
     limit, late = allowed(fault, seen.wait), first.at - seen.made
+    begun_before = [post for post in seen.before if not post.ends]
     missing = [name for name in fault.names if not re.search(name, first.title, re.IGNORECASE)]
     return [
         *([f"first message after {late:.0f} s, allowed are {limit:.0f} s"] if late > limit else []),
         *(["told only after the repair"] if first in seen.after else []),
         *([f"the title does not name {' and '.join(missing)}: {first.title}"] if missing else []),
-        *([f"{len(seen.before)} messages before the repair"] if len(seen.before) > fault.most else []),
+        *([f"{len(begun_before)} messages before the repair"] if len(begun_before) > fault.most else []),
         *([f"{len(seen.ends)} ends"] if len(seen.ends) != 1 else []),
         *(f"began during recovery: {post.title}" for post in seen.begun_after),
     ]

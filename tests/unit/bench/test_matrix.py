@@ -70,6 +70,7 @@ def test_a_deploy_is_told_by_no_message_and_a_flap_by_one() -> None:
     assert complaints(by_name("deploy"), seen()) == []
     assert complaints(by_name("deploy"), seen(post(MADE + 50, "🟠"))) == ["told: 🟠"]
     assert complaints(by_name("flap"), seen(post(MADE + 50), post(MADE + 60), END)) == ["2 messages before the repair"]
+    assert complaints(by_name("flap"), seen(post(MADE + 50), replace(END, at=REPAIRED - 5))) == []
 
 
 def message(received: float, title: str, **rest: Any) -> dict[str, Any]:
