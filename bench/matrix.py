@@ -24,7 +24,6 @@ from lab.faults import APPS, FAULTS, TWIN_PORTS, Fault, by_name
 from lab.play import Lab
 from lab.progress import LabError
 
-from bench.delivery import ALWAYS
 from bench.host import ROOT, BenchError, apps, laboratory, make_sure_of_the_host, must, on_host, say
 from bench.machine import describe
 from bench.table import markdown
@@ -156,7 +155,7 @@ def laboratory_of_its_own(keep: bool) -> Iterator[Lab]:
         on_host(lab, by_name("certificate-expires").repair)
         say("first run of all, with downloads")
         hosts = ("-i", "molecule/fleet/inventory/hosts.yml")
-        must(lab.play(*hosts, crowsnest_apps=[*apps(), *APPS], crowsnest_office_hours=ALWAYS))
+        must(lab.play(*hosts, crowsnest_apps=[*apps(), *APPS]))
         laboratory("app", NAME, "up")
         yield lab
     finally:

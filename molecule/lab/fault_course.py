@@ -23,9 +23,9 @@ BEYOND = {"critical": 240.0, "high": 240.0, "medium": 480.0}
 GATHERS = {"critical": 15.0, "high": 300.0, "medium": 900.0}
 PROMISED = {"critical": 60.0, "high": 3600.0, "medium": 4 * 3600.0}
 EFFECT = 120.0
-NOTICES = ("💾", "📋")  # tell of a success, or of the week
+NOTICES = ("💾", "📋", "🔵")  # tell of a success, of the week, or of what waits for office hours
 PAUSE = 2.0
-FIRING = 'ALERTS{alertstate="firing", severity!="none"}'
+FIRING = 'ALERTS{alertstate="firing", severity!~"none|low"}'
 
 Say = Callable[[str], None]
 OnHost = Callable[[str], Any]

@@ -143,7 +143,7 @@ def test_a_container_that_does_not_run_is_left_alone(host: Path, serve: Serve, r
 def test_a_run_that_is_ended_starts_the_container_first(
     number: signal.Signals, host: Path, serve: Serve, run_module: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.time, "sleep", lambda _: os.kill(os.getpid(), number))
+    monkeypatch.setattr(module, "cut_off", lambda: os.kill(os.getpid(), number))
     row = drill(run_module, serve, Services(host, told=False), wait=60)["row"]
     assert row["problem"] == "The run was interrupted."
     assert done(host)[-2:] == ["docker start blackbox-1", "systemctl stop crowsnest-alert-drill.timer"]
