@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -36,12 +36,12 @@ SETTLE = 1200.0  # seconds until the alerts of the fault before must be over
 TARGET = "/run/crowsnest-bench-target.py"
 HEADER = (
     *("Fault", "Its rule waits", "First message", "Allowed", "Messages before and after the repair", "Edits"),
-    *("Ended after", "Title of the first message", "As it should be", "Measured"),
+    *("Over after", "Ends", "As it should be", "Measured"),
 )
 INTRODUCTION = """Each fault is made in the laboratory, alone, and repaired; everything that reaches the catcher that
 plays Slack is counted. [How each is made](../molecule/lab/faults.py) is one line for each.
 
-What must be so; where it is not, the last but one column says what is wrong:
+What must be so; where it is not, the list below the table says what is wrong:
 - A critical cause is told within 60 s plus the wait of its rule (10 s for an app that is down: the laboratory's
   inventory says so), an effect within 120 s, high within 1 h plus the wait, medium within 4 h plus the wait.
 - The title names the thing and the cause. At most one more message follows before the repair.
@@ -81,11 +81,10 @@ def measure(lab: Lab, faults: list[Fault], results: dict[str, Any]) -> None:
             if fault.needs and not lab.query(fault.needs):
                 raise BenchError(f"this laboratory has no {fault.needs}")
             result["seen"] = asdict(course(lab, fault, lambda script: on_host(lab, script, seconds=300), say))
-            say(f"{fault.name}: {verdict(fault, result)}")
         except (BenchError, LabError, requests.RequestException) as error:
-            say(f"{fault.name} was not measured: {error}")
             result["failed"] = " ".join(str(error).split())[:200]
         results[fault.name] = result
+        say(f"{fault.name}: {verdict(fault, results)}")
         save(results, describe(lab.facts, ROOT))
 
 
@@ -99,44 +98,55 @@ def save(results: dict[str, Any], machine: Mapping[str, str]) -> None:
 def document(results: Mapping[str, Any], machine: Mapping[str, str]) -> str:
     """docs/faults.md: a line for each fault, whether it was measured or not."""
     where = "".join(f"- {name}: {value}\n" for name, value in machine.items())
-    rows = [HEADER, *(row(fault, results.get(fault.name)) for fault in FAULTS)]
-    passed = sum(cells[-2] == "yes" for cells in rows)
+    told = "".join(f"- {fault.name}: {verdict(fault, results)}\n" for fault in FAULTS)
     head = "<!-- Made by ./crowsnest bench faults. Do not edit: run it again. -->\n\n# Faults, and what is told of them"
-    result = f"{passed} of {len(FAULTS)} are as they should be."
-    return f"{head}\n\n{INTRODUCTION}\n{where}\n{result}\n\n{markdown(rows)}"
+    passed = f"{sum(not wrong(fault, results) for fault in FAULTS)} of {len(FAULTS)} are as they should be."
+    return f"{head}\n\n{INTRODUCTION}\n{where}\n{passed}\n\n{table(FAULTS, results)}\n## What was told\n\n{told}"
 
 
-def row(fault: Fault, result: Mapping[str, Any] | None) -> tuple[str, ...]:
+def table(faults: Sequence[Fault], results: Mapping[str, Any]) -> str:
+    """A line for each fault."""
+    return markdown([HEADER, *(row(fault, results) for fault in faults)])
+
+
+def row(fault: Fault, results: Mapping[str, Any]) -> tuple[str, ...]:
     """A line of the table."""
-    name = f"{fault.name}: {fault.note}" if fault.note else fault.name
-    if not result or "seen" not in result:
-        why = result["failed"] if result else "not measured yet"
-        return (name, *["-"] * (len(HEADER) - 3), f"not measured: {why}" if result else why, "-")
-    seen = read(result["seen"])
-    first, end = seen.first, seen.ends[-1] if seen.ends else None
+    name = f"{fault.name} ({fault.note})" if fault.note else fault.name
+    if not (seen := seen_of(fault, results)):
+        return (name, *["-"] * (len(HEADER) - 3), "not measured", "-")
     return (
         name,
         f"{seen.wait:.0f} s",
-        f"{first.at - seen.made:.0f} s" if first else "none",
+        f"{seen.first.at - seen.made:.0f} s" if seen.first else "none",
         f"{allowed(fault, seen.wait):.0f} s" if fault.kind != "none" else "none",
         f"{len(seen.before)} and {len(seen.after)}",
         str(seen.edits),
-        f"{end.at - seen.repaired:.0f} s" if end else "-",
-        first.title if first else "-",
-        verdict(fault, result),
-        result["date"],
+        f"{seen.ends[-1].at - seen.repaired:.0f} s" if seen.ends else "-",
+        str(len(seen.ends)),
+        "no" if wrong(fault, results) else "yes",
+        results[fault.name]["date"],
     )
 
 
-def verdict(fault: Fault, result: Mapping[str, Any]) -> str:
-    """`yes`, or what is not as it should be."""
-    found = "; ".join(complaints(fault, read(result["seen"]))) or "yes"
-    return found + (f" (while these fired: {', '.join(result['despite'])})" if result["despite"] else "")
+def verdict(fault: Fault, results: Mapping[str, Any]) -> str:
+    """What was told first, and what is not as it should be."""
+    seen = seen_of(fault, results)
+    first = [f"“{seen.first.title}”"] if seen and seen.first else []
+    return "; ".join([*first, *wrong(fault, results)]) or "nothing"
 
 
-def read(plain: Mapping[str, Any]) -> Seen:
-    """What was seen, from JSON."""
-    return Seen(**{**plain, "posts": [Post(**post) for post in plain["posts"]]})
+def wrong(fault: Fault, results: Mapping[str, Any]) -> list[str]:
+    """What is not as it should be; empty when all is."""
+    result = results.get(fault.name, {"failed": "not yet"})
+    if not (seen := seen_of(fault, results)):
+        return [f"not measured: {result['failed']}"]
+    return [*complaints(fault, seen), *(f"while {each} fired" for each in result["despite"])]
+
+
+def seen_of(fault: Fault, results: Mapping[str, Any]) -> Seen | None:
+    """What was seen of a fault, None where it was not measured."""
+    plain = results.get(fault.name, {}).get("seen")
+    return plain and Seen(**{**plain, "posts": [Post(**post) for post in plain["posts"]]})
 
 
 @contextmanager
@@ -174,7 +184,7 @@ def main(words: list[str]) -> int:
         sys.stderr.write(f"crowsnest bench faults: {error}\n")
         return 2
     try:
-        left = [fault for fault in faults if options.again or "seen" not in results.get(fault.name, {})]
+        left = [fault for fault in faults if options.again or not seen_of(fault, results)]
         if options.lab:
             measure(Lab(options.lab, state.need(options.lab)), left, results)
         elif left:
@@ -183,6 +193,5 @@ def main(words: list[str]) -> int:
     except (BenchError, LabError) as error:
         sys.stderr.write(f"crowsnest bench faults: {error}\n")
         return 1
-    rows = [row(fault, results.get(fault.name)) for fault in faults]
-    sys.stdout.write(markdown([HEADER, *rows]))
-    return 0 if all(cells[-2] == "yes" for cells in rows) else 1
+    sys.stdout.write(table(faults, results))
+    return 1 if any(wrong(fault, results) for fault in faults) else 0

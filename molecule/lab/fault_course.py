@@ -104,11 +104,6 @@ class Seen:
         return [post for post in self.posts if not post.edit and post.at >= self.repaired]
 
     @property
-    def begun_after(self) -> list[Post]:
-        """Those of them that tell of something new."""
-        return [post for post in self.after if not post.ends]
-
-    @property
     def edits(self) -> int:
         """How often a message got a new content."""
         return sum(post.edit for post in self.posts)
@@ -139,7 +134,7 @@ def complaints(fault: Fault, seen: Seen) -> list[str]:
         *([f"the title does not name {' and '.join(missing)}: {first.title}"] if missing else []),
         *([f"{len(begun_before)} messages before the repair"] if len(begun_before) > fault.most else []),
         *([f"{len(seen.ends)} ends"] if len(seen.ends) != 1 else []),
-        *(f"began during recovery: {post.title}" for post in seen.begun_after),
+        *(f"began during recovery: {post.title}" for post in seen.after if not post.ends),
     ]
 
 

@@ -201,6 +201,9 @@ def test_every_rule_that_a_fault_names_is_one_of_ours() -> None:
 # --- the run, and its page --------------------------------------------------------------------------------------------
 
 
+TITLE = "🔴 CRITICAL: shop: no metrics, database"
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(matrix, "RESULTS", tmp_path / "cache/faults.json")
@@ -221,24 +224,24 @@ def test_a_run_that_was_cut_off_goes_on_where_it_ended(
         made.append(fault.name)
         if fault.name == "redis-stopped" and len(made) < 4:
             raise LabError("redis-stopped could not be repaired")
-        title = "🔴 CRITICAL: shop: no metrics, database"
-        return seen(post(MADE + 30, title), END)
+        return seen(post(MADE + 30, TITLE), END)
 
     monkeypatch.setattr(matrix, "course", measured)
     words = ["--lab", "demo", "--only", "app-killed,database-stopped,redis-stopped"]
     assert matrix.main(words) == 1
     assert made == ["app-killed", "database-stopped", "redis-stopped"]
     page = (files / "faults.md").read_text()
-    assert re.search(r"\| app-killed .*\| 60 s .*\| 30 s .*\| 120 s .*\| 1 and 1 .*\| yes ", page)
-    assert "not measured: redis-stopped could not be repaired" in page
+    assert re.search(r"\| app-killed .*\| 60 s .*\| 30 s .*\| 120 s .*\| 1 and 1 .*\| 1 .*\| yes ", page)
+    assert f"\n- app-killed: “{TITLE}”\n" in page
+    assert "\n- redis-stopped: not measured: redis-stopped could not be repaired\n" in page
     assert f"2 of {len(FAULTS)} are as they should be." in page
     assert matrix.main(words) == 1, "the title does not name Redis"
     assert made[3:] == ["redis-stopped"]
-    assert "the title does not name redis" in (files / "faults.md").read_text()
+    assert f"\n- redis-stopped: “{TITLE}”; the title does not name redis" in (files / "faults.md").read_text()
     assert matrix.main([*words[:3], "app-killed", "--again"]) == 0
     assert made[4:] == ["app-killed"]
     assert set(json.loads((files / "cache/faults.json").read_text())) == set(words[3].split(","))
-    assert "not measured yet" in (files / "faults.md").read_text()
+    assert "- flap: not measured: not yet\n" in (files / "faults.md").read_text()
     capsys.readouterr()
 
 
