@@ -54,12 +54,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-row:
-  description: Seconds, none where it did not happen, and in C(problem) what went wrong.
-  type: dict
+text:
+  description: What was measured, in a line. Times count from the stop, the end from the start.
+  type: str
   returned: when not in check mode
-  sample:
-    {name: Uptime Kuma, fired: 141, sent: 201, ended: 24, alerts: [high PrometheusTargetMissing], problem: ""}
+  sample: "Uptime Kuma         alert 141 s   sent 201 s   over  24 s   high PrometheusTargetMissing uptime_kuma"
+problem:
+  description: What is not as it should be; empty when all is.
+  type: str
+  returned: when not in check mode
 """
 
 import select
@@ -175,27 +178,27 @@ class Drill:
             time.sleep(PAUSE)
         return None
 
-    def run(self) -> dict[str, Any]:
-        """The row of the table. Raises DrillError, ServiceError, AlertmanagerError."""
-        name, container, by_kuma = (self.params[key] for key in ("name", "container", "by_kuma"))
-        row: dict[str, Any] = {"name": name, "fired": None, "sent": None, "ended": None, "alerts": [], "problem": ""}
+    def run(self) -> Iterator[tuple[str, str]]:
+        """(what, what was measured). Raises DrillError, ServiceError, AlertmanagerError for what is wrong."""
+        container, wait = self.params["container"], self.params["wait"]
         if command("docker", "inspect", "--format", "{{.State.Running}}", container) != "true":
             raise DrillError(f"{container} does not run, so nothing was stopped.")
         sent_before = self.delivered()
-        with stopped(container, 2 * self.params["wait"] + SPARE):
-            row["fired"] = self.until(self.new)
-            if row["fired"] is not None:
-                row["alerts"] = self.new()
-                waited = 0.0 if by_kuma else self.until(lambda: self.delivered() > sent_before)
-                row["sent"] = None if waited is None else row["fired"] + waited
-        if row["fired"] is None:
-            row["problem"] = f"no alert within {self.params['wait']} s"
-        elif row["sent"] is None:
-            row["problem"] = f"nothing was sent within {self.params['wait']} s: try ./crowsnest alert-test"
-        else:
-            row["ended"] = self.until(lambda: not self.new())
-            row["problem"] = "" if row["ended"] is not None else "its alert does not end"
-        return row
+        with stopped(container, 2 * wait + SPARE):
+            fired = self.until(self.new)
+            if fired is None:
+                raise DrillError(f"No alert within {wait} s.")
+            yield "alert", f"{fired:3.0f} s"
+            alerts = ", ".join(self.new())
+            sent = 0.0 if self.params["by_kuma"] else self.until(lambda: self.delivered() > sent_before)
+            if sent is None:
+                raise DrillError(f"Nothing was sent within {wait} s: try ./crowsnest alert-test.")
+            yield "sent", f"{fired + sent:3.0f} s"
+        over = self.until(lambda: not self.new())
+        if over is None:
+            raise DrillError("Its alert does not end.")
+        yield "over", f"{over:3.0f} s"
+        yield "", alerts
 
 
 def main() -> None:
@@ -213,12 +216,14 @@ def main() -> None:
     )
     if module.check_mode:
         module.exit_json(changed=True)
+    words, problem = [f"{module.params['name']:<18}"], ""
     try:
-        row = Drill(module.params).run()
+        for what, measured in Drill(module.params).run():
+            words.append(f"{what} {measured}".strip())
     except (DrillError, ServiceError, AlertmanagerError) as error:
-        row = {"name": module.params["name"], "fired": None, "sent": None, "ended": None, "alerts": []}
-        row["problem"] = str(error)
-    module.exit_json(changed=True, row=row)
+        problem = str(error)
+        words.append(problem)
+    module.exit_json(changed=True, text="   ".join(words), problem=problem)
 
 
 if __name__ == "__main__":

@@ -39,14 +39,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, in_force
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as verification
-from ansible_collections.crowsnest.core.plugins.plugin_utils.report.alert_drill import (
-    announcement,
-    drills,
-    refusal,
-)
-from ansible_collections.crowsnest.core.plugins.plugin_utils.report.alert_drill import (
-    drill_table as table_of_drills,
-)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.alert_drill import announcement, drills, refusal
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.found import found_lines
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import plan_table, report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report as verify_report
@@ -386,11 +379,6 @@ def alert_drill(variables: Mapping[str, Any], server: str, app: str = "", agreed
         "announcement": announcement(server, faults),
         **{service: _declared_url(declared, service) for service in ("prometheus", "alertmanager")},
     }
-
-
-def drill_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the module `alert_drill` measured, as lines of text."""
-    return table_of_drills(plain(rows))
 
 
 def found(

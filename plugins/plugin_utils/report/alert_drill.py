@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What `./crowsnest alert-drill` stops, why it refuses, and its table."""
+"""What `./crowsnest alert-drill` stops, and why it refuses."""
 
 from __future__ import annotations
 
@@ -69,17 +69,3 @@ def announcement(server: str, faults: Sequence[Mapping[str, Any]]) -> str:
         f"takes about 4 min; {minutes} min for all at most. Real messages go to your receivers. If the run is cut off, "
         "a timer on the host starts what was stopped."
     )
-
-
-def drill_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each fault, with what was told of it; times count from the stop, the end from the start."""
-    columns = ("stopped", "alert after", "sent after", "over after")
-    lines = [columns, *((row["name"], *(_time(row[each]) for each in ("fired", "sent", "ended"))) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    said = [f"{row['name']}: {row['problem'] or 'told: ' + ', '.join(row['alerts'])}" for row in rows]
-    return [*table, "", *said]
-
-
-def _time(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds:.0f} s"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -78,11 +79,10 @@ def done(host: Path) -> list[str]:
 
 
 def test_what_is_told_is_measured_and_the_container_runs_again(host: Path, serve: Serve, run_module: Run) -> None:
-    row = drill(run_module, serve, Services(host))["row"]
-    assert row["alerts"] == ["high PrometheusTargetMissing blackbox"], "and not the one that fired before"
-    assert 0 <= row["fired"] <= row["sent"] < 1
-    assert row["ended"] is not None
-    assert row["problem"] == ""
+    result = drill(run_module, serve, Services(host))
+    times = r"alert +\d s +sent +\d s +over +\d s"
+    assert re.fullmatch(rf"blackbox exporter +{times} +high PrometheusTargetMissing blackbox", result["text"])
+    assert result["problem"] == ""
     assert done(host) == [
         "docker inspect --format {{.State.Running}} blackbox-1",
         "systemd-run --quiet --collect --unit=crowsnest-alert-drill --on-active=122 docker start blackbox-1",
@@ -95,47 +95,48 @@ def test_what_is_told_is_measured_and_the_container_runs_again(host: Path, serve
 @pytest.mark.parametrize(
     ("broken", "problem"),
     [
-        ({"told": False}, "no alert within 1 s"),
-        ({"delivers": False}, "nothing was sent within 1 s"),
-        ({"ends": False}, "its alert does not end"),
+        ({"told": False}, "No alert within 1 s"),
+        ({"delivers": False}, "Nothing was sent within 1 s"),
+        ({"ends": False}, "Its alert does not end"),
     ],
     ids=str,
 )
 def test_what_is_not_told_is_said(
     broken: dict[str, bool], problem: str, host: Path, serve: Serve, run_module: Run
 ) -> None:
-    row = drill(run_module, serve, Services(host, **broken))["row"]
-    assert row["problem"].startswith(problem)
+    result = drill(run_module, serve, Services(host, **broken))
+    assert result["problem"].startswith(problem)
+    assert result["text"].endswith(result["problem"])
     assert done(host)[-1] == "systemctl stop crowsnest-alert-drill.timer"
     assert (host / "running").read_text() == "true\n"
 
 
 def test_what_uptime_kuma_tells_itself_is_seen_in_its_monitor(host: Path, serve: Serve, run_module: Run) -> None:
     services = Services(host, delivers=False)
-    row = drill(run_module, serve, services, by_kuma=True)["row"]
-    assert row["problem"] == ""
-    assert row["sent"] == row["fired"]
+    result = drill(run_module, serve, services, by_kuma=True)
+    assert result["problem"] == ""
+    assert re.search(r"alert +(\d) s +sent +\1 s", result["text"])
     assert 'monitor_status{monitor_type="group"' in services.asked[0]
 
 
 def test_without_a_timer_nothing_is_stopped(host: Path, serve: Serve, run_module: Run) -> None:
     (host / "systemd-run---quiet-fails").touch()
-    row = drill(run_module, serve, Services(host))["row"]
-    assert row["problem"].endswith("docker start blackbox-1`: it refuses")
+    result = drill(run_module, serve, Services(host))
+    assert result["problem"].endswith("docker start blackbox-1`: it refuses")
     assert not [line for line in done(host) if line.startswith("docker stop")]
 
 
 def test_a_container_that_does_not_start_again_is_left_to_the_timer(host: Path, serve: Serve, run_module: Run) -> None:
     (host / "docker-start-fails").touch()
-    row = drill(run_module, serve, Services(host))["row"]
-    assert row["problem"] == "`docker start blackbox-1`: it refuses"
+    result = drill(run_module, serve, Services(host))
+    assert result["problem"] == "`docker start blackbox-1`: it refuses"
     assert not [line for line in done(host) if line.startswith("systemctl")]
 
 
 def test_a_container_that_does_not_run_is_left_alone(host: Path, serve: Serve, run_module: Run) -> None:
     (host / "running").write_text("false\n")
-    row = drill(run_module, serve, Services(host))["row"]
-    assert row["problem"] == "blackbox-1 does not run, so nothing was stopped."
+    result = drill(run_module, serve, Services(host))
+    assert result["problem"] == "blackbox-1 does not run, so nothing was stopped."
     assert len(done(host)) == 1
 
 
@@ -144,8 +145,8 @@ def test_a_run_that_is_ended_starts_the_container_first(
     number: signal.Signals, host: Path, serve: Serve, run_module: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "cut_off", lambda: os.kill(os.getpid(), number))
-    row = drill(run_module, serve, Services(host, told=False), wait=60)["row"]
-    assert row["problem"] == "The run was interrupted."
+    result = drill(run_module, serve, Services(host, told=False), wait=60)
+    assert result["problem"] == "The run was interrupted."
     assert done(host)[-2:] == ["docker start blackbox-1", "systemctl stop crowsnest-alert-drill.timer"]
 
 
@@ -153,7 +154,7 @@ def test_a_run_whose_output_nobody_reads_is_over(
     host: Path, serve: Serve, run_module: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "cut_off", lambda: True)
-    assert drill(run_module, serve, Services(host, told=False), wait=60)["row"]["problem"] == "The run was interrupted."
+    assert drill(run_module, serve, Services(host, told=False), wait=60)["problem"] == "The run was interrupted."
     assert (host / "running").read_text() == "true\n"
 
 

@@ -74,16 +74,3 @@ def test_it_says_before_what_is_stopped_and_how_long_it_takes() -> None:
         "Stops on web1, one after the other: Uptime Kuma, blackbox exporter, Alertmanager, app shop."
     )
     assert " 54 min for all at most." in said
-
-
-def test_the_table_has_a_line_for_each_fault_and_what_was_told() -> None:
-    well = {"name": "Uptime Kuma", "fired": 141.4, "sent": 201.0, "ended": 24.6, "alerts": ["high X"], "problem": ""}
-    ill = {"name": "app shop", "fired": 9, "sent": None, "ended": None, "alerts": ["a"], "problem": "nothing was sent"}
-    assert filters.drill_table([well, ill]) == [
-        "stopped      alert after  sent after  over after",
-        "Uptime Kuma  141 s        201 s       25 s",
-        "app shop     9 s          -           -",
-        "",
-        "Uptime Kuma: told: high X",
-        "app shop: nothing was sent",
-    ]
