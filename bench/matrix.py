@@ -33,6 +33,7 @@ RESULTS = ROOT / ".cache/bench/faults.json"
 PAGE = ROOT / "docs/faults.md"
 NAMES = [fault.name for fault in FAULTS]
 SETTLE = 1200.0  # seconds until the alerts of the fault before must be over
+BEGINS = 180.0  # seconds in which all monitors judge what was just started
 TARGET = "/run/crowsnest-bench-target.py"
 HEADER = (
     *("Fault", "Its rule waits", "First message", "Allowed", "Messages before and after the repair", "Edits"),
@@ -167,6 +168,8 @@ def laboratory_of_its_own(keep: bool) -> Iterator[Lab]:
         hosts = ("-i", "molecule/fleet/inventory/hosts.yml")
         must(lab.play(*hosts, crowsnest_apps=[*apps(), *APPS]))
         laboratory("app", NAME, "up")
+        say(f"waiting {BEGINS:.0f} s, so that nothing of the start is told during a fault")
+        time.sleep(BEGINS)
         yield lab
     finally:
         if not keep:

@@ -47,13 +47,16 @@ class Courses:
         return seen
 
     def course(self, name: str, mine: str, others: str) -> Seen:
-        """What was told of a fault of the matrix, shorter than in the bench; `mine` and `others` tell whose it is."""
+        """What was told of a fault of the matrix, which lasts for a shorter time than in the bench.
+
+        Messages without `mine`, or with `others` in the title, belong to other courses.
+        """
 
         def belongs(post: Post) -> bool:
-            return bool(re.search(mine, post.text)) and not re.search(others, post.text)
+            return bool(re.search(mine, post.text)) and not re.search(others, post.title)
 
-        fault = by_name(name)
-        seen = course(self.lab, fault, self.server.check_output, print, watch=120, beyond=120, mine=belongs)
+        on_host = self.server.check_output
+        seen = course(self.lab, by_name(name), on_host, print, watch=120, beyond=120, mine=belongs)
         if seen.first:
             self.figure(f"{name} to Slack message", f"{seen.first.at - seen.made:.0f} s")
         return seen
