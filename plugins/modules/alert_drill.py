@@ -89,7 +89,6 @@ PAUSE = 1.0
 ALERTS = 'ALERTS{alertstate="firing", severity!="none"}'
 # The group that Uptime Kuma itself notifies people of.
 PATH = 'monitor_status{monitor_type="group", monitor_name=~"Alerting path|알림 경로"} == 0'
-HEARTBEAT = "heartbeat"
 
 
 class DrillError(Exception):
@@ -157,14 +156,14 @@ class Drill:
             frozenset(labels.items()): " ".join(labels[word] for word in words if word in labels) for labels, _ in found
         }
 
-    def new(self) -> list[str]:
+    def new(self) -> dict[frozenset[tuple[str, str]], str]:
         """Those that did not fire before the fault."""
-        return sorted(text for labels, text in self.firing().items() if labels not in self.known)
+        return {labels: text for labels, text in self.firing().items() if labels not in self.known}
 
-    def delivered(self) -> int:
-        """Notifications that receivers took, without heartbeats. Raises AlertmanagerError."""
+    def delivered(self, severities: tuple[str, ...]) -> int:
+        """Notifications that the receivers of these severities took. Raises AlertmanagerError."""
         counts = self.alertmanager.delivery_counts()
-        return sum(sent - failed for (receiver, _), (sent, failed) in counts.items() if receiver != HEARTBEAT)
+        return sum(sent - failed for (receiver, _), (sent, failed) in counts.items() if receiver.startswith(severities))
 
     def until(self, look: Callable[[], Any]) -> float | None:
         """Seconds until `look` is true, None when it is not in time. Raises DrillError when nobody waits any more."""
@@ -183,22 +182,28 @@ class Drill:
         container, wait = self.params["container"], self.params["wait"]
         if command("docker", "inspect", "--format", "{{.State.Running}}", container) != "true":
             raise DrillError(f"{container} does not run, so nothing was stopped.")
-        sent_before = self.delivered()
         with stopped(container, 2 * wait + SPARE):
             fired = self.until(self.new)
             if fired is None:
                 raise DrillError(f"No alert within {wait} s.")
             yield "alert", f"{fired:3.0f} s"
-            alerts = ", ".join(self.new())
-            sent = 0.0 if self.params["by_kuma"] else self.until(lambda: self.delivered() > sent_before)
-            if sent is None:
-                raise DrillError(f"Nothing was sent within {wait} s: try ./crowsnest alert-test.")
+            alerts, sent = self.new(), 0.0
+            if not self.params["by_kuma"]:
+                sent = self.sent(tuple(dict(labels).get("severity", "high") for labels in alerts))
             yield "sent", f"{fired + sent:3.0f} s"
         over = self.until(lambda: not self.new())
         if over is None:
             raise DrillError("Its alert does not end.")
         yield "over", f"{over:3.0f} s"
-        yield "", alerts
+        yield "", ", ".join(sorted(alerts.values()))
+
+    def sent(self, severities: tuple[str, ...]) -> float:
+        """Seconds until a receiver takes a further notification: Alertmanager first gathers the alerts of a group."""
+        before = self.delivered(severities)
+        seconds = self.until(lambda: self.delivered(severities) > before)
+        if seconds is None:
+            raise DrillError(f"Nothing was sent within {self.params['wait']} s: try ./crowsnest alert-test.")
+        return seconds
 
 
 def main() -> None:

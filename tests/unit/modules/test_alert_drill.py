@@ -51,16 +51,16 @@ class Services:
 
     def __init__(self, host: Path, told: bool = True, delivers: bool = True, ends: bool = True) -> None:
         self.host, self.told, self.delivers, self.ends = host, told, delivers, ends
-        self.asked, self.sent, self.was_stopped = list[str](), 3, False
+        self.asked, self.counted, self.sent, self.was_stopped = list[str](), 0, 3, False
 
     def __call__(self, method: str, path: str, body: bytes) -> tuple[int, str]:
         down = (self.host / "running").read_text() == "false\n"
         self.was_stopped |= down
         if path == "/metrics":
+            self.counted += 1
             self.sent += down and self.delivers
-            heartbeat = 'alertmanager_notification_requests_total{integration="webhook",receiver_name="heartbeat"} '
-            sent = 'alertmanager_notification_requests_total{integration="slack",receiver_name="high"} '
-            return 200, f"{heartbeat}{len(self.asked)}\n{sent}{self.sent}\n"
+            form = 'alertmanager_notification_requests_total{{integration="slack",receiver_name="{}"}} {}\n'
+            return 200, form.format("heartbeat", self.counted) + form.format("high", self.sent)
         self.asked.append(unquote_plus(path))
         fires = down if self.ends else self.was_stopped
         found = [OTHER, *([OURS] if fires and self.told else [])]
