@@ -14,7 +14,7 @@ SHOP = "docker compose --file /srv/shop/compose.yaml"
 MANAGE = "docker exec shop-web-1 python manage.py"
 ACCEPT = """curl -fsS -d '{"mode": "off"}' http://127.0.0.1:8065/fault"""
 REFUSE = """curl -fsS -d '{"mode": "refuse", "word": "no_service"}' http://127.0.0.1:8065/fault"""
-PUSH = "http://127.0.0.1:9091/metrics/job/{}/instance/made-up/host/lab1/environment/development"
+PUSH = "http://127.0.0.1:9091/metrics/job/node/instance/made-up/host/lab1/environment/development"
 _ACCEPT_LATER = f"systemd-run --quiet --collect --unit fault-slack --on-active=600 {ACCEPT}"
 _BY_KUMA = "told by Uptime Kuma"
 # What Uptime Kuma waits before it counts a monitor as down: its interval and one retry.
@@ -58,12 +58,13 @@ def _switch(name: str, words: str, *names: str, **rest: Any) -> Fault:
     return Fault(name, f"{MANAGE} fault {words}", f"{MANAGE} fault off", names, **rest)
 
 
-def _pushed(name: str, job: str, samples: str, *names: str, **rest: Any) -> Fault:
-    """Series like those of another job: for what cannot be broken without breaking this machine."""
-    url = PUSH.format(job)
-    make = f"curl -fsS --data-binary @- {url} <<END\n{samples}\nEND"
+def _pushed(name: str, samples: str, *names: str, **rest: Any) -> Fault:
+    """Series like those of node exporter: for what cannot be broken without breaking this machine."""
+    make = f"curl -fsS --data-binary @- {PUSH} <<END\n{samples}\nEND"
     note = "made with the series that Prometheus would read"
-    return Fault(name, make, f"curl -fsS -X DELETE {url}", names, needs='up{job="pushgateway"} == 1', note=note, **rest)
+    return Fault(
+        name, make, f"curl -fsS -X DELETE {PUSH}", names, needs='up{job="pushgateway"} == 1', note=note, **rest
+    )
 
 
 def _certificate(days: int) -> str:
@@ -97,7 +98,7 @@ _DEPLOY = (
     "printf 'FROM crowsnest/lab-shop:1\nLABEL release=%s\n' $(date +%s) "
     f"| docker build --quiet --tag crowsnest/lab-shop:1 - 2>&1; {SHOP} up --detach web worker 2>&1"
 )
-_FLAP = "for _ in 1 2; do docker kill shop-web-1; sleep 40; docker start shop-web-1; sleep 15; done"
+_FLAP = "for _ in 1 2; do docker kill shop-web-1; sleep 45; docker start shop-web-1; sleep 12; done"
 _DUMPS = "docker exec --user root shop-db-1 find /usr -type f -name pg_dump -exec chmod {}x {{}} +"
 _STOCK = "docker exec shop-db-1 psql -qU shop -c 'UPDATE shop_product SET stock = {} WHERE id <= 30'"
 # Its address, as Prometheus knows it.
@@ -126,7 +127,7 @@ FAULTS = (
           f"{MANAGE} shell -c '{_QUEUE.format('add')}'", ("shop", "queue|tasks"), "QueueLong", "medium"),
     _switch("payments-failed", "payments 1", "shop", "payment", alert="AppPaymentDown"),
     Fault("out-of-stock", _STOCK.format(0), _STOCK.format(99), ("shop", "stock"), "AppOutOfStock", "high"),
-    _pushed("disk-filling", "node", _DISK, "lab1", "disk|/srv/full", alert="HostDiskFilling"),
+    _pushed("disk-filling", _DISK, "lab1", "disk|/srv/full", alert="HostDiskFilling"),
     Fault("memory-used-up", 'docker exec shop-worker-1 python -c "x = bytearray(10**9)" || true', "true",
           ("shop-worker|lab1", "memory"), "ContainerOutOfMemory", "high", lingers=600),
     Fault("restart-loop", _LOOP, "docker rm --force fault-loop", ("fault-loop|lab1", "restart"),
@@ -146,7 +147,7 @@ FAULTS = (
           ("shop", _DOWN), wait=610, lasts=800, note="refused for 600 s while the app is stopped"),
     Fault("host-unreachable", f"ip route add blackhole $({_LAB2})", f"ip route del blackhole $({_LAB2})",
           ("lab2",), "HostDown", needs='up{job="node", host="lab2"}'),
-    _pushed("clock-off", "node", "node_time_seconds $(($(date +%s) - 600))", "lab1", "clock",
+    _pushed("clock-off", "node_time_seconds $(($(date +%s) - 600))", "lab1", "clock",
             alert="HostClockSkewed", severity="medium"),
     Fault("backup-failed", f"{_DUMPS.format('-')}; crowsnest-backup backup shop || true",
           f"{_DUMPS.format('+')}; crowsnest-backup backup shop", ("shop", "backup"), "BackupFailed", "high"),
