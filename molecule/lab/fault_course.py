@@ -73,10 +73,10 @@ def posts(messages: Sequence[Mapping[str, Any]]) -> list[Post]:
 
 
 def _post(at: float, payload: Mapping[str, Any], edit: bool) -> Post:
-    """Uptime Kuma's own messages have no title: all they say counts as one."""
-    text = " ".join(" ".join(strings(payload)).split())
-    titles = [str(part["title"]) for part in payload.get("attachments") or [] if part.get("title")]
-    return Post(at, titles[0] if titles else text[:200], text, edit)
+    """Where no attachment has a title, as in messages of Uptime Kuma's own, the message's text counts as one."""
+    titles = [part["title"] for part in payload.get("attachments") or [] if part.get("title")]
+    title = titles[0] if titles else payload.get("text", "")
+    return Post(at, " ".join(title.split())[:200], " ".join(" ".join(strings(payload)).split()), edit)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ REFUSE = """curl -fsS -d '{"mode": "refuse", "word": "no_service"}' http://127.0
 PUSH = "http://127.0.0.1:9091/metrics/job/node/instance/made-up/host/lab1/environment/development"
 _ACCEPT_LATER = f"systemd-run --quiet --collect --unit fault-slack --on-active=600 {ACCEPT}"
 _BY_KUMA = "told by Uptime Kuma"
-# What Uptime Kuma waits before it counts a monitor as down: its interval and one retry.
-KUMA_WAITS = 90.0
+# What Uptime Kuma waits before it counts a part of the alerting path as down: its retries.
+KUMA_WAITS = 35.0
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,14 @@ def test_messages_and_their_edits_are_read_in_order_and_notices_are_none() -> No
     assert found[2].ends
 
 
-def test_a_message_without_a_title_is_all_it_says() -> None:
+def test_the_text_of_a_message_without_a_title_counts_as_one() -> None:
     section = {"type": "section", "fields": [{"type": "mrkdwn", "text": "*Message*\n[Alerting path] [✅ Up] 200"}]}
-    payload = {"text": "Uptime Kuma Alert", "attachments": [{"color": "#2eb886", "blocks": [section]}]}
+    payload = {
+        "text": "Uptime Kuma Alert\n[Alerting path] [✅ Up] 200",
+        "attachments": [{"color": "#2eb886", "blocks": [section]}],
+    }
     (found,) = posts([{"received": 1, "payload": payload}])
-    assert found.title == "Uptime Kuma Alert *Message* [Alerting path] [✅ Up] 200"
+    assert found.title == "Uptime Kuma Alert [Alerting path] [✅ Up] 200"
     assert found.ends
 
 
