@@ -15,6 +15,7 @@ import requests
 from lab.play import Lab
 from lab.progress import LabError
 
+from bench import matrix
 from bench.host import NAME, ROOT, BenchError, laboratory, make_sure_of_the_host, must, say
 from bench.machine import describe
 from bench.parts import PARTS, WITHOUT_LAB
@@ -50,7 +51,11 @@ NOTES = (
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    top = argparse.ArgumentParser(prog="crowsnest bench", description="Measure crowsnest on a throw-away host.")
+    top = argparse.ArgumentParser(
+        prog="crowsnest bench",
+        description="Measure crowsnest on a throw-away host.",
+        epilog="What is told of which fault, for hours: ./crowsnest bench faults --help",
+    )
     top.add_argument("--runs", type=int, default=ENOUGH, help=f"how often each thing is measured (default {ENOUGH})")
     top.add_argument("--only", default="", metavar="PART,…", help=f"some parts only: {', '.join(PARTS)}")
     top.add_argument("--keep", action="store_true", help="leave the throw-away host running")
@@ -97,6 +102,8 @@ def laboratory_of_its_own(keep: bool) -> Iterator[Lab]:
 
 def main(words: list[str]) -> int:
     """Exit status 0, or 1 when a part could not be measured, 2 for wrong usage."""
+    if words[:1] == ["faults"]:
+        return matrix.main(words[1:])
     options = parser().parse_args(words)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit that still removes the lab
     try:

@@ -14,7 +14,7 @@ from lab.play import Lab, Run
 
 from bench import scaling
 from bench.backup import backup
-from bench.faults import faults
+from bench.delivery import delivery
 from bench.host import BenchError, apps, must, on_host, say, wait
 from bench.table import Figure, first_field, stats
 
@@ -145,7 +145,7 @@ PARTS: dict[str, Callable[[Any, int], list[Figure]]] = {
     "memory": memory,
     "series": series,
     "uptime": uptime,
-    "faults": faults,
+    "delivery": delivery,
     "first": first,
     "generate": generate,
     "backup": backup,

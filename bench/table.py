@@ -41,9 +41,14 @@ def number(value: float) -> str:
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table that can be read as text, too."""
-    rows = [HEADER, *(tuple(cell.replace("|", "/") for cell in row(figure)) for figure in figures)]
-    widths = [max(len(line[column]) for line in rows) for column in range(len(HEADER))]
-    right = [index in (2, 3, 4) for index in range(len(HEADER))]
+    return markdown([HEADER, *map(row, figures)], right=(2, 3, 4))
+
+
+def markdown(rows: Sequence[tuple[str, ...]], right: Sequence[int] = ()) -> str:
+    """A Markdown table whose first row is its head; the columns `right` are aligned to the right."""
+    rows = [tuple(cell.replace("|", "/") for cell in line) for line in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = [index in right for index in range(len(widths))]
     ruler = ["-" * (width - 1) + (":" if it else "-") for width, it in zip(widths, right, strict=True)]
     lines = [
         [cell.rjust(width) if it else cell.ljust(width) for cell, width, it in zip(line, widths, right, strict=True)]

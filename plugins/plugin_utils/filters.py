@@ -39,6 +39,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, in_force
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as verification
+from ansible_collections.crowsnest.core.plugins.plugin_utils.report.alert_drill import announcement, drills, refusal
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.found import found_lines
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.run import plan_table, report
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.verify import verify_report as verify_report
@@ -353,13 +354,30 @@ def run_report(context: str, server: Mapping[str, Any], sources: Sequence[str], 
 
 def test_alerts(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Options of the module `alertmanager_test_alerts`, from the variables `crowsnest_*` alone."""
-    declared, port = declaration.read(plain(variables)), REGISTRY["alertmanager"].port
+    declared = declaration.read(plain(variables))
     return {
-        "url": f"http://127.0.0.1:{declared.ports.get('alertmanager', port)}",
+        "url": _declared_url(declared, "alertmanager"),
         "deliveries": deliveries(declared),
         "texts": texts_of_test_alerts(declared.language),
         "environment": declared.environment,
         "container": container_name("alertmanager"),
+    }
+
+
+def _declared_url(declared: declaration.Declaration, service: str) -> str:
+    """Where a service of one container is, without a plan."""
+    return f"http://127.0.0.1:{declared.ports.get(service, REGISTRY[service].port)}"
+
+
+def alert_drill(variables: Mapping[str, Any], server: str, app: str = "", agreed: bool = False) -> dict[str, Any]:
+    """What `./crowsnest alert-drill` does, from the variables `crowsnest_*` alone, or why it refuses."""
+    declared = declaration.read(plain(variables))
+    faults = drills(declared, app)
+    return {
+        "refusal": refusal(declared, server, app, agreed),
+        "faults": faults,
+        "announcement": announcement(server, faults),
+        **{service: _declared_url(declared, service) for service in ("prometheus", "alertmanager")},
     }
 
 

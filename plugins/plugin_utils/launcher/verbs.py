@@ -113,6 +113,11 @@ VERBS = (
         options=(Option("--evidence", "drill_evidence", "write a page that proves it, on this machine", "FILE"),),
     ),
     Verb(
+        "alert-drill",
+        words=(Word("APP", "alert_drill_app", "name of an app whose container is stopped, too", required=False),),
+        options=(Option("--yes", "alert_drill_yes", "also where crowsnest_environment is production"),),
+    ),
+    Verb(
         "sentry-test",
         words=(Word("APP", "sentry_app", "name of an app (default: every app with `sentry`)", required=False),),
     ),

@@ -15,7 +15,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import H
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import SEVERITIES
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanager.config import alertmanager_config
-from bench import cli, faults, host, parts, scaling
+from bench import cli, delivery, host, parts, scaling
 from bench.host import BenchError, apps, must
 
 
@@ -105,10 +105,10 @@ def alerting(variables: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_severity_is_measured_and_none_is_silenced_by_a_higher_one() -> None:
-    (group,) = faults.rule_file()["groups"]
+    (group,) = delivery.rule_file()["groups"]
     assert [rule["labels"]["severity"] for rule in group["rules"]] == list(SEVERITIES)
     assert len({rule["alert"] for rule in group["rules"]}) == len(SEVERITIES)
-    declared = {"crowsnest_apps": faults.declared(["bench1"]), "crowsnest_office_hours": faults.ALWAYS}
+    declared = {"crowsnest_apps": delivery.declared(["bench1"]), "crowsnest_office_hours": delivery.ALWAYS}
     for rule in alerting(declared)["inhibit_rules"]:
         # A rule that names its source is not about the bench's alerts.
         by_name = any(matcher.startswith('alertname="') for matcher in rule["source_matchers"])
@@ -117,8 +117,8 @@ def test_every_severity_is_measured_and_none_is_silenced_by_a_higher_one() -> No
 
 def test_each_fault_has_a_group_and_a_message_of_its_own() -> None:
     assert "app" in alerting({})["route"]["group_by"]
-    assert all("by (app)" in rule["expr"] for rule in faults.rule_file()["groups"][0]["rules"])
-    texts = [faults.summary(name, severity) for name in ("bench1", "bench11") for severity in faults.SEVERITIES]
+    assert all("by (app)" in rule["expr"] for rule in delivery.rule_file()["groups"][0]["rules"])
+    texts = [delivery.summary(name, severity) for name in ("bench1", "bench11") for severity in delivery.SEVERITIES]
     assert not [(one, other) for one in texts for other in texts if one != other and one in other]
 
 
@@ -128,11 +128,11 @@ def without_lookups(app: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_targets_are_apps_that_may_be_declared() -> None:
-    declared = faults.declared([f"bench{number}" for number in range(1, 6)])
+    declared = delivery.declared([f"bench{number}" for number in range(1, 6)])
     groups = {"server": ["lab1"], "monitored": ["lab1"]}
     variables = {
         "crowsnest_apps": [*(without_lookups(app) for app in apps()), *declared],
-        "crowsnest_office_hours": faults.ALWAYS,
+        "crowsnest_office_hours": delivery.ALWAYS,
         "crowsnest_backup_remotes": {"offsite": {"bucket": "offsite", "region": "us-east-1"}},
     }
     assert filters.declaration_mistakes(variables, groups, "/nowhere") == []

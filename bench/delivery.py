@@ -29,7 +29,7 @@ LONGEST = 480.0  # seconds; low and medium alerts wait 5 minutes for others
 ALWAYS = {"weekdays": "monday:sunday", "start": "00:00", "end": "23:59"}
 
 
-def faults(lab: Lab, runs: int) -> list[Figure]:
+def delivery(lab: Lab, runs: int) -> list[Figure]:
     """Seconds from a kill to the message in the catcher, per severity; one fault per run."""
     names = [f"bench{number + 1}" for number in range(runs)]
     rules = ROOT / ".lab" / lab.name / "bench_rules.yml"

@@ -1,0 +1,200 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`./crowsnest bench faults`: every fault of molecule/lab/faults.py, one at a time, and what is told of it.
+
+Takes hours. What is measured stays in RESULTS, so a run that was cut off goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import requests
+from lab import state
+from lab.fault_course import Post, Seen, allowed, complaints, course, settle
+from lab.faults import APPS, FAULTS, TWIN_PORTS, Fault, by_name
+from lab.play import Lab
+from lab.progress import LabError
+
+from bench.host import ROOT, BenchError, apps, laboratory, make_sure_of_the_host, must, on_host, say
+from bench.machine import describe
+from bench.table import markdown
+
+NAME = "faults"
+RESULTS = ROOT / ".cache/bench/faults.json"
+PAGE = ROOT / "docs/faults.md"
+NAMES = [fault.name for fault in FAULTS]
+SETTLE = 1200.0  # seconds until the alerts of the fault before must be over
+BEGINS = 180.0  # seconds in which all monitors judge what was just started
+TARGET = "/run/crowsnest-bench-target.py"
+HEADER = (
+    *("Fault", "Its rule waits", "First message", "Allowed", "Messages before and after the repair", "Edits"),
+    *("Over after", "Ends", "As it should be", "Measured"),
+)
+INTRODUCTION = """Each fault is made in the laboratory, alone, and repaired; everything that reaches the catcher that
+plays Slack is counted. [How each is made](../molecule/lab/faults.py) is one line for each.
+
+What must be so; where it is not, the list below the table says what is wrong:
+- A critical cause is told within 60 s plus the wait of its rule (10 s for an app that is down: the laboratory's
+  inventory says so), an effect within 120 s, high within 1 h plus the wait, medium within 4 h plus the wait.
+- The title names the thing and the cause. At most one more message follows before the repair.
+- There is exactly one end, and nothing begins in the 6 minutes after the repair.
+- A deploy is told by no message, a flap by one.
+
+Edits of a message, which ring nowhere, count for themselves.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    top = argparse.ArgumentParser(prog="crowsnest bench faults", description="Measure what is told of each fault.")
+    top.add_argument("--only", default="", metavar="FAULT,…", help=", ".join(NAMES))
+    top.add_argument("--again", action="store_true", help="also those that were measured before")
+    top.add_argument("--lab", default="", metavar="NAME", help="a lab that runs, such as demo; it lacks some things")
+    top.add_argument("--keep", action="store_true", help="leave the throw-away host running")
+    return top
+
+
+def chosen(only: str) -> list[Fault]:
+    """The faults that are named, or all. BenchError for an unknown one."""
+    names = [name for name in only.split(",") if name] or NAMES
+    if unknown := [name for name in names if name not in NAMES]:
+        raise BenchError(f"--only {','.join(unknown)}: there are {', '.join(NAMES)}")
+    return [fault for fault in FAULTS if fault.name in names]
+
+
+def measure(lab: Lab, faults: list[Fault], results: dict[str, Any]) -> None:
+    """Put each fault into `results` and write them down; a fault that cannot be made or repaired stops no other."""
+    known: set[str] = set()
+    for number, fault in enumerate(faults, 1):
+        say(f"--- {fault.name} ({number} of {len(faults)})")
+        known |= settle(lab, say, SETTLE, known)
+        result: dict[str, Any] = {"date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "despite": sorted(known)}
+        try:
+            if fault.needs and not lab.query(fault.needs):
+                raise BenchError(f"this laboratory has no {fault.needs}")
+            result["seen"] = asdict(course(lab, fault, lambda script: on_host(lab, script, seconds=300), say))
+        except (BenchError, LabError, requests.RequestException) as error:
+            result["failed"] = " ".join(str(error).split())[:200]
+        results[fault.name] = result
+        say(f"{fault.name}: {verdict(fault, results)}")
+        save(results, describe(lab.facts, ROOT))
+
+
+def save(results: dict[str, Any], machine: Mapping[str, str]) -> None:
+    """The results, and the page that is made of them."""
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False))
+    PAGE.write_text(document(results, machine))
+
+
+def document(results: Mapping[str, Any], machine: Mapping[str, str]) -> str:
+    """docs/faults.md: a line for each fault, whether it was measured or not."""
+    where = "".join(f"- {name}: {value}\n" for name, value in machine.items())
+    told = "".join(f"- {fault.name}: {verdict(fault, results)}\n" for fault in FAULTS)
+    head = "<!-- Made by ./crowsnest bench faults. Do not edit: run it again. -->\n\n# Faults, and what is told of them"
+    passed = f"{sum(not wrong(fault, results) for fault in FAULTS)} of {len(FAULTS)} are as they should be."
+    return f"{head}\n\n{INTRODUCTION}\n{where}\n{passed}\n\n{table(FAULTS, results)}\n## What was told\n\n{told}"
+
+
+def table(faults: Sequence[Fault], results: Mapping[str, Any]) -> str:
+    """A line for each fault."""
+    return markdown([HEADER, *(row(fault, results) for fault in faults)])
+
+
+def row(fault: Fault, results: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line of the table."""
+    name = f"{fault.name} ({fault.note})" if fault.note else fault.name
+    if not (seen := seen_of(fault, results)):
+        return (name, *["-"] * (len(HEADER) - 3), "not measured", "-")
+    return (
+        name,
+        f"{seen.wait:.0f} s",
+        f"{seen.first.at - seen.made:.0f} s" if seen.first else "none",
+        f"{allowed(fault, seen.wait):.0f} s" if fault.kind != "none" else "none",
+        f"{len(seen.before)} and {len(seen.after)}",
+        str(seen.edits),
+        f"{seen.ends[-1].at - seen.repaired:.0f} s" if seen.ends else "-",
+        str(len(seen.ends)),
+        "no" if wrong(fault, results) else "yes",
+        results[fault.name]["date"],
+    )
+
+
+def verdict(fault: Fault, results: Mapping[str, Any]) -> str:
+    """What was told first, and what is not as it should be."""
+    seen = seen_of(fault, results)
+    first = [f"“{seen.first.title}”"] if seen and seen.first else []
+    return "; ".join([*first, *wrong(fault, results)]) or "nothing"
+
+
+def wrong(fault: Fault, results: Mapping[str, Any]) -> list[str]:
+    """What is not as it should be; empty when all is."""
+    result = results.get(fault.name, {"failed": "not yet"})
+    if not (seen := seen_of(fault, results)):
+        return [f"not measured: {result['failed']}"]
+    return [*complaints(fault, seen), *(f"while {each} fired" for each in result["despite"])]
+
+
+def seen_of(fault: Fault, results: Mapping[str, Any]) -> Seen | None:
+    """What was seen of a fault, None where it was not measured."""
+    plain = results.get(fault.name, {}).get("seen")
+    return plain and Seen(**{**plain, "posts": [Post(**post) for post in plain["posts"]]})
+
+
+@contextmanager
+def laboratory_of_its_own(keep: bool) -> Iterator[Lab]:
+    """Two hosts, the stack, the sample app, and the apps that only some faults need; removed at the end."""
+    try:
+        laboratory("up", NAME, "--memory", "4096", "--hosts", "2")
+        lab = Lab(NAME, state.need(NAME))
+        make_sure_of_the_host(lab)
+        on_host(lab, f"cat > {TARGET}", (ROOT / "bench/target.py").read_text())
+        for number, port in enumerate(TWIN_PORTS, 1):
+            # A unit with a file, so that it can be started again.
+            unit = f"[Service]\nExecStart=/usr/bin/python3 {TARGET} {port}\n"
+            on_host(lab, f"cat > /run/systemd/system/fault-twin{number}.service && systemctl daemon-reload", unit)
+            on_host(lab, f"systemctl start fault-twin{number}")
+        on_host(lab, by_name("certificate-expires").repair)
+        say("first run of all, with downloads")
+        hosts = ("-i", "molecule/fleet/inventory/hosts.yml")
+        must(lab.play(*hosts, crowsnest_apps=[*apps(), *APPS]))
+        laboratory("app", NAME, "up")
+        say(f"waiting {BEGINS:.0f} s, so that nothing of the start is told during a fault")
+        time.sleep(BEGINS)
+        yield lab
+    finally:
+        if not keep:
+            laboratory("down", NAME)
+
+
+def main(words: list[str]) -> int:
+    """Exit status 0, or 1 when a fault is not as it should be or was not measured, 2 for wrong usage."""
+    options = parser().parse_args(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit that still repairs, and removes the lab
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    try:
+        faults = chosen(options.only)
+    except BenchError as error:
+        sys.stderr.write(f"crowsnest bench faults: {error}\n")
+        return 2
+    try:
+        left = [fault for fault in faults if options.again or not seen_of(fault, results)]
+        if options.lab:
+            measure(Lab(options.lab, state.need(options.lab)), left, results)
+        elif left:
+            with laboratory_of_its_own(options.keep) as lab:
+                measure(lab, left, results)
+    except (BenchError, LabError) as error:
+        sys.stderr.write(f"crowsnest bench faults: {error}\n")
+        return 1
+    sys.stdout.write(table(faults, results))
+    return 1 if any(wrong(fault, results) for fault in faults) else 0
