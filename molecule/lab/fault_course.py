@@ -153,9 +153,10 @@ def declared_wait(lab: Lab, fault: Fault) -> float:
 
 
 def firing(lab: Lab) -> set[str]:
-    """What is told to people now, as `AppDown shop`."""
+    """What is told to people now, as `AppDown shop`, and what other alerts still wait for."""
     words = ("alertname", "app", "host", "severity")
     found = {" ".join(labels[word] for word in words if word in labels) for labels, _ in lab.query(FIRING)}
+    found |= {f"{labels['cause']} explains {labels['app']}" for labels, _ in lab.query("app:cause:explains")}
     down = lab.query('monitor_status{monitor_type!="group"} == 0')
     return found | {f"monitor {labels['monitor_name']}" for labels, _ in down}
 

