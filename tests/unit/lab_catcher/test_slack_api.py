@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,9 @@ def test_faults_hold_for_the_api(slack: SlackCom) -> None:
 def test_the_rate_limit_holds_for_new_messages(tmp_path: Path) -> None:
     with slack_com(tmp_path, "--rate-limit") as slack:
         post = {"channel": "alerts", "text": "x"}
-        assert [call(slack, "chat.postMessage", post).status_code for _ in range(13)][-1] == 429
+        with ThreadPoolExecutor(20) as pool:  # at once, as one a second is let through on a slow machine
+            codes = list(pool.map(lambda _: call(slack, "chat.postMessage", post).status_code, range(40)))
+        assert 429 in codes and codes.count(200) >= 10
         assert call(slack, "auth.test").json()["ok"]
 
 

@@ -28,8 +28,8 @@ _STRONG = ("host", "database", "redis", "certificate", "app")
 _STRONG_SECONDS, _WEAK_SECONDS = 3600, 600
 # How long the alert of a cause goes on after its end: what goes and comes back twice within it is one fault.
 FLAP = "2m"
-# An app, its workers and what asks them need so long to recover.
-_RECOVERY = "3m"
+# After the end of that alert, and so three minutes after the end of the cause, its app and its workers have recovered.
+_RECOVERY = "1m"
 # Alerts that tell only effects, and what they look back at: they wait for so much longer after a cause is gone.
 _EFFECTS: Mapping[str, str | None] = {
     "ProbeAnswerNotUnderstood": None,
@@ -52,19 +52,20 @@ _OTHERS = (
 )
 
 
-# --- what is seen, in PromQL; `of` are matchers of an app, such as `, app="shop"` ---
+# --- what is seen, in PromQL; `of` are matchers of an app, such as `, app="shop"`, `window` that of `_all` ---
 
 
-def app_down(of: str = "") -> str:
+def app_down(of: str = "", window: str = "") -> str:
     """Its metrics cannot be read, and it does not answer well from outside, or nobody asks there."""
     well = f'min by (app, environment) (probe_success{{job="probe", probe=~"url|health"{of}}}) == 1'
-    return f'max by ({APP_LABELS}) (up{{job="app"{of}}}) == 0 unless on (app, environment) {well}'
+    up = _all(f'up{{job="app"{of}}}', window)
+    return f"max by ({APP_LABELS}) ({up}) == 0 unless on (app, environment) {well}"
 
 
-def database_down(of: str = "") -> str:
+def database_down(of: str = "", window: str = "") -> str:
     """PostgreSQL does not let the exporter in, which it did before."""
-    exporter = f'pg_up{{job="postgres_exporter"{of}}}'
-    return f"max by ({APP_LABELS}) ({exporter}) == 0 and on ({APP_LABELS}) app:database:seen"
+    up = _all(f'pg_up{{job="postgres_exporter"{of}}}', window)
+    return f"max by ({APP_LABELS}) ({up}) == 0 and on ({APP_LABELS}) app:database:seen"
 
 
 def connections_used_up(of: str = "") -> str:
@@ -75,58 +76,81 @@ def connections_used_up(of: str = "") -> str:
     return f"100 * {used} / max by ({APP_LABELS}) ({free}) >= 100"
 
 
-def redis_down(of: str = "") -> str:
+def redis_down(of: str = "", window: str = "") -> str:
     """Redis does not let the exporter in."""
-    return f'max by ({APP_LABELS}) (redis_up{{job="redis_exporter"{of}}}) == 0'
+    up = _all(f'redis_up{{job="redis_exporter"{of}}}', window)
+    return f"max by ({APP_LABELS}) ({up}) == 0"
 
 
-def worker_missing(of: str = "") -> str:
+def worker_missing(of: str = "", window: str = "") -> str:
     """Each worker subscribes to one pattern, which all of them share. None at all: no worker, whatever waits."""
-    patterns = f'max by ({APP_LABELS}) (redis_pubsub_patterns{{job="redis_exporter"{of}}})'
-    return f"{patterns} == 0 and on ({APP_LABELS}) app:queue:limit"
+    patterns = _all(f'redis_pubsub_patterns{{job="redis_exporter"{of}}}', window)
+    return f"max by ({APP_LABELS}) ({patterns}) == 0 and on ({APP_LABELS}) app:queue:limit"
 
 
-def _failing(which: str) -> str:
-    """A probe that fails now and then, as a page with errors does, explains nothing: its own alert would not come."""
-    return f'min by ({APP_LABELS}) (max_over_time(probe_success{{job="probe", {which}}}[30s])) == 0'
+def _all(series: str, window: str) -> str:
+    """What is 0 in all of the window, if there is one."""
+    return f"max_over_time({series}[{window}])" if window else series
 
 
-_SEEN: Mapping[str, str] = {
-    "HostDown": f'max by ({APP_LABELS}) (up{{app!=""}}) and on (host, environment) host:up:max == 0',
-    "PostgresDown": database_down(),
-    "PostgresConnectionsHigh": connections_used_up(),
-    "RedisDown": redis_down(),
-    "CertificateExpired": "app:certificate_left:seconds <= 0",
-    "AppDown": app_down(),
-    "CeleryWorkerMissing": worker_missing(),
-    "ProbeComponentFailed": _failing('probe!~"url|health|answer"')
-    + f" and on ({APP_LABELS}) app:health_answer:readable == 1",
-    "ProbeFailed": _failing('probe=~"url|health"'),
-}
+def _probes_fail(which: str, window: str) -> str:
+    probes = _all(f'probe_success{{job="probe", {which}}}', window)
+    return f"min by ({APP_LABELS}) ({probes}) == 0"
+
+
+def _seen(window: str) -> dict[str, str]:
+    """{alert: its cause}, once it is so in all of the window: what fails now and then explains nothing, as its own
+    alert does not come, and what it explains would never be told.
+    """
+    return {
+        "HostDown": f'max by ({APP_LABELS}) (up{{app!=""}}) and on (host, environment) host:up:max == 0',
+        "PostgresDown": database_down(window=window),
+        "PostgresConnectionsHigh": connections_used_up(),
+        "RedisDown": redis_down(window=window),
+        "CertificateExpired": "app:certificate_left:seconds <= 0",
+        "AppDown": app_down(window=window),
+        "CeleryWorkerMissing": worker_missing(window=window),
+        "ProbeComponentFailed": _probes_fail('probe!~"url|health|answer"', window)
+        + f" and on ({APP_LABELS}) app:health_answer:readable == 1",
+        "ProbeFailed": _probes_fail('probe=~"url|health"', window),
+    }
 
 
 def cause_series(context: Context) -> list[dict[str, Any]]:
-    """The group of rules that record what explains other faults now. A cause whose alerts are disabled does not."""
-    disabled = context.declaration.disabled_alerts
-    told = {cause: [_SEEN[alert] for alert in alerts if alert not in disabled] for cause, alerts in CAUSES.items()}
-    active = [recorded("app:cause:active", " or ".join(seen), cause=cause) for cause, seen in told.items() if seen]
+    """The group of rules that record what explains other faults now: what is seen, and what was told and is just gone.
+
+    A cause whose alerts are disabled explains nothing.
+    """
+    window = f"{2 * duration_seconds(context.declaration.scrape_interval)}s"
+    seen, disabled = _seen(window), context.declaration.disabled_alerts
+    causes = {cause: left for cause, alerts in CAUSES.items() if (left := [it for it in alerts if it not in disabled])}
     same = f"{APP_LABELS}, cause"
+    rules = []
+    for cause, alerts in causes.items():
+        firing = f'ALERTS{{alertname=~"{"|".join(alerts)}", severity="critical", alertstate="firing"}}'
+        rules += [
+            recorded("app:cause:active", " or ".join(seen[alert] for alert in alerts), cause=cause),
+            recorded("app:cause:told", _of_apps(cause, firing), cause=cause),
+        ]
+    present = f"app:cause:active or present_over_time(app:cause:told[{_RECOVERY}])"
     began = (
-        f"(last_over_time(app:cause:began_seconds[{_RECOVERY}]) or time() + 0 * app:cause:active) "
-        f"and on ({same}) present_over_time(app:cause:active[{_RECOVERY}])"
+        f"(last_over_time(app:cause:began_seconds[5m]) or time() + 0 * app:cause:active) and on ({same}) ({present})"
     )
     strong = f'app:cause:began_seconds{{cause=~"{"|".join(_STRONG)}"}}'
     explains = (
         f"{strong} > time() - {_STRONG_SECONDS} or {strong} unless on ({same}) app:cause:active "
         f"or app:cause:began_seconds > time() - {_WEAK_SECONDS}"
     )
-    rules = [
-        *active,
-        {"record": "app:cause:began_seconds", "expr": began},
-        {"record": EXPLAINS, "expr": explains},
-        *(_deploy(app, context) for app in context.declaration.apps if has_deploys(context, app)),
-    ]
-    return [{"name": "causes", "rules": rules}]
+    deploys = [_deploy(app, context) for app in context.declaration.apps if has_deploys(context, app)]
+    recorded_of_all = [{"record": "app:cause:began_seconds", "expr": began}, {"record": EXPLAINS, "expr": explains}]
+    return [{"name": "causes", "rules": [*rules, *recorded_of_all, *deploys]}]
+
+
+def _of_apps(cause: str, firing: str) -> str:
+    """The alert on a host is about all apps on it."""
+    if cause == "host":
+        return f'max by ({APP_LABELS}) (up{{app!=""}}) and on (host, environment) {firing}'
+    return f"max by ({APP_LABELS}) ({firing})"
 
 
 def _deploy(app: App, context: Context) -> dict[str, Any]:

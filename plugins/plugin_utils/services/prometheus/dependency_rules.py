@@ -88,6 +88,7 @@ def _rules(app: App) -> Iterator[Rule]:
             {"en": '{{ printf "%.0f" $value }} %', "ko": '{{ printf "%.0f" $value }}%'},
             {"en": "100 %", "ko": "100%"},
             wait,
+            keep=keep,
         )
     if app.redis:
         yield Rule("RedisDown", "critical", causes.redis_down(of), "redis_up = 0", "redis_up = 0", wait, keep=keep)

@@ -139,8 +139,12 @@ def test_what_is_said_of_the_alerting_path_goes_where_alertmanager_tells_the_rec
     if receiver["type"] == "email":
         assert found.items() >= options.items()
         return
-    assert found["webhookURL"] in options.values()
-    assert ("xoxb-1-hush" in found["webhookAdditionalHeaders"]) is ("bot_token" in receiver)
+    telegram = f"https://api.telegram.org/bot{options.get('telegramBotToken')}/sendMessage"
+    assert found["webhookURL"] in (*options.values(), telegram, f"{options.get('ntfyserverurl')}/")
+    bot = "xoxb-1-hush" if receiver["type"] == "slack" and "bot_token" in receiver else None
+    token = options.get("ntfyaccesstoken", bot)
+    login = json.loads(found["webhookAdditionalHeaders"]).get("Authorization")
+    assert login == (f"Bearer {token}" if token else None)
     # Each branch of the template is JSON.
     branches = re.split(r"{% (?:(?:els)?if [^%]*|endif) %}", found["webhookCustomBody"])
     assert [branches[0], branches[-1], len(branches)] == ["", "", 7]
