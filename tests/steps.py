@@ -90,7 +90,7 @@ def steps() -> list[Step]:
             "rules",
             "promtool",
             ["pytest", "-q", "-n", "2", "--dist", "loadfile", _durations("promtool"), "tests/rules", "tests/real"],
-            600,
+            700,
         ),
         *(_scenario(name) for name in scenarios),
     ]

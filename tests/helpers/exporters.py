@@ -49,16 +49,20 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
 
 @contextmanager
 def read(context: Context, service: str, folder: Path, hurried: Mapping[str, str] | None = None) -> Iterator[Ask]:
-    """Prometheus, running, with the job and the rules of a service; `hurried` replaces parts of the rules."""
+    """Prometheus, running, with the job and the rules of a service, and those of apps that depend on it.
+
+    `hurried` replaces parts of the service's rules.
+    """
     config = prometheus_config(context)
     config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == service]
-    config["rule_files"] = [f"rules/{service}.yml"]
+    own = f"rules/{service}.yml"
+    rules = {name: text for name, text in rule_files(context).items() if name in (own, "rules/dependency.yml")}
+    config["rule_files"] = list(rules)
     del config["alerting"]
-    rules = rule_files(context)[f"rules/{service}.yml"]
     for part, other in (hurried or {}).items():
-        assert part in rules
-        rules = rules.replace(part, other)
-    write(folder, {f"rules/{service}.yml": rules, "prometheus.yml": yaml.safe_dump(config)})
+        assert part in rules[own]
+        rules[own] = rules[own].replace(part, other)
+    write(folder, {**rules, "prometheus.yml": yaml.safe_dump(config)})
     storage = f"--storage.tsdb.path={folder}/data"
     with running("prometheus", folder, "--config.file=prometheus.yml", storage) as url:
 

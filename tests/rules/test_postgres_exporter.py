@@ -63,7 +63,7 @@ def context(server: Server) -> Context:
     declared = {
         "scrape_interval": "4s",  # it tries twice, so it takes two seconds to say that PostgreSQL is gone
         "ports": {"postgres_exporter": free_port()},
-        "apps": [{"name": "shop", "database": database}],
+        "apps": [{"name": "shop", "database": database, "thresholds": {"dependency_down_for": "1h"}}],
     }
     secrets = {"database_monitor_password": PASSWORD}
     return context_of(declared, registry=REGISTRY, secrets=secrets, total_mib=16_000)
@@ -97,7 +97,9 @@ def test_it_logs_in_and_its_series_belong_to_the_app(ask: Ask) -> None:
 
 def test_it_sees_sizes_and_settings_but_cannot_read_a_table(ask: Ask, server: Server) -> None:
     until(lambda: ask("pg_stat_user_tables_table_size_bytes").get(("shop", "web1", "orders"), 0) > 0, 30)
-    assert set(ask('{__name__=~"pg_settings_.+"}').values()) == {100}
+    limits = ("max", "superuser_reserved")
+    assert [{*ask(f"pg_settings_{name}_connections").values()} for name in limits] == [{100}, {3}]
+    assert ask('count({__name__=~"pg_settings_.+"})') == {(): 2}
     with (
         server.connect("shop", MONITOR, host="127.0.0.1", password=PASSWORD) as session,
         pytest.raises(psycopg.errors.InsufficientPrivilege),

@@ -72,7 +72,7 @@ def declared(folder: Path, port: int, **options: Any) -> Context:
     settings = {
         "scrape_interval": "1s",
         "ports": {"redis_exporter": free_port()},
-        "apps": [{"name": "shop", "redis": redis}],
+        "apps": [{"name": "shop", "redis": redis, "thresholds": {"dependency_down_for": "1h"}}],
     }
     return context_of(settings, folder=folder, registry=REGISTRY, total_mib=8000)
 
