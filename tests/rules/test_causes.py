@@ -168,7 +168,7 @@ def test_an_effect_begins_only_when_it_goes_on_after_its_cause(promtool: Tool, r
     until = 19 + FAULTS[cause].keep / 60 if cause in STRONG else 20
     cases = []
     for effect in explained(cause):
-        begins = until + wait_of(effect)
+        begins = until + wait_of(effect) + (1 if FAULTS[effect].window and cause not in STRONG else 0)
         silent = [(minute, effect, False) for minute in (11.5, 12, 15, 18, 19.5, begins - 0.75)]
         asked = [(15, cause, True), *silent, (begins + 0.75, effect, True)]
         cases.append(case(effect, [("shop", cause, 10, 18), ("shop", effect, begin_of(effect), 60)], asked))
@@ -198,7 +198,7 @@ def test_a_cause_that_lasts_explains_for_an_hour_or_ten_minutes(promtool: Tool, 
     until = 70 if cause in STRONG else 20
     cases = []
     for effect in [each for each in explained(cause) if each in FEW]:
-        begins = until + wait_of(effect)
+        begins = until + FAULTS[effect].wait / 60
         asked = [(begins - 0.75, effect, False), (begins + 1, effect, True), (begins + 1, cause, True)]
         cases.append(case(effect, [("shop", cause, 10, 200), ("shop", effect, begin_of(effect), 200)], asked))
     play(promtool, rules, cases)

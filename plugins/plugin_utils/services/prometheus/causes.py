@@ -30,17 +30,17 @@ _STRONG_SECONDS, _WEAK_SECONDS = 3600, 600
 FLAP = "2m"
 # After the end of that alert, and so three minutes after the end of the cause, its app and its workers have recovered.
 _RECOVERY = "1m"
-# Alerts that tell only effects, and what they look back at: they wait for so much longer after a cause is gone.
+# Alerts that tell only effects, and what they look back at: they wait for so long after the alert of a cause is over.
 _EFFECTS: Mapping[str, str | None] = {
     "ProbeAnswerNotUnderstood": None,
-    "ProbeSlow": "6m",
+    "ProbeSlow": "7m",
     "MonitorDown": None,
-    "QueueLong": "6m",
+    "QueueLong": "7m",
     "QueueUnreadable": None,
     "KpiUnreadable": "1h",  # a KPI is asked for again only when it is due
 }
 # So do all alerts on an app's own metrics, App….
-_OF_METRICS = "6m"
+_OF_METRICS = "7m"
 # What other alerts of crowsnest wait for: (alert, its severity, labels that both have, PromQL of the cause).
 _OTHERS = (
     ("AppMetricsUnreadable", "high", "app, host, environment", 'app:cause:active{cause="app"}'),
@@ -217,4 +217,4 @@ def _waits_for(alert: str, severity: str) -> Iterator[tuple[str, str]]:
         if causes:
             yield "app, environment", explains
         if window:
-            yield "app, environment", f'last_over_time({EXPLAINS}{{cause!="deploy"}}[{window}])'
+            yield "app, environment", f"present_over_time(app:cause:told[{window}]) unless app:cause:active"
