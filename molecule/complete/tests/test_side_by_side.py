@@ -73,7 +73,7 @@ class Courses:
             return bool(re.search(mine, post.text)) and not re.search(others, post.title)
 
         on_host = self.server.check_output
-        seen = course(self.lab, by_name(name), on_host, print, watch=120, beyond=90, mine=belongs)
+        seen = course(self.lab, by_name(name), on_host, print, watch=210, beyond=90, mine=belongs)
         if seen.first:
             self.figure(f"{name} to Slack message", f"{seen.first.at - seen.made:.0f} s")
         return seen
