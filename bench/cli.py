@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="crowsnest bench",
         description="Measure crowsnest on a throw-away host.",
-        epilog="What is told of which fault, for hours: ./crowsnest bench faults --help",
+        epilog="To see which messages each fault sends (this takes hours): ./crowsnest bench faults --help",
     )
     top.add_argument("--runs", type=int, default=ENOUGH, help=f"how often each thing is measured (default {ENOUGH})")
     top.add_argument("--only", default="", metavar="PART,…", help=f"some parts only: {', '.join(PARTS)}")

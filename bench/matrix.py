@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`./crowsnest bench faults`: every fault of molecule/lab/faults.py, one at a time, and what is told of it.
+"""`./crowsnest bench faults`: makes the faults of molecule/lab/faults.py one at a time and records their messages.
 
 Takes hours. What is measured stays in RESULTS, so a run that was cut off goes on where it ended.
 """
@@ -39,23 +39,23 @@ HEADER = (
     *("Fault", "Its rule waits", "First message", "Allowed", "Messages before and after the repair", "Edits"),
     *("Over after", "Ends", "As it should be", "Measured"),
 )
-INTRODUCTION = """Each fault is made in the laboratory, alone, and repaired; everything that reaches the catcher that
-plays Slack is counted. [How each is made](../molecule/lab/faults.py) is one line for each.
+INTRODUCTION = """Each fault is made in the laboratory on its own, and repaired. Every message that reaches the stand-in
+for Slack is counted. [The script for each fault](../molecule/lab/faults.py) is one line.
 
-What must be so; where it is not, the list below the table says what is wrong:
-- A critical cause is told within 60 s plus the wait of its rule (10 s for an app that is down: the laboratory's
-  inventory says so), an effect within 120 s, high within 1 h plus the wait, medium within 4 h plus the wait.
-- The title names the thing and the cause. At most one more message follows before the repair.
-- There is exactly one end, and nothing begins in the 6 minutes after the repair.
-- A deploy is told by no message, a flap by one.
+A fault passes when all of this holds; the list below the table says what does not:
+- The first message arrives in time: within 60 s plus the wait of its rule for a critical cause (the laboratory waits
+  10 s for an app that is down), 120 s for an effect, and 1 h or 4 h plus the wait for severity high or medium.
+- Its title names what is affected and the cause. At most one more message follows before the repair.
+- Exactly one message says that it is over, and no alert begins in the 6 minutes after the repair.
+- A deploy sends no message, and a flap sends one.
 
-Edits of a message, which ring nowhere, count for themselves.
+Edits of a message notify nobody, so they are counted separately.
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    top = argparse.ArgumentParser(prog="crowsnest bench faults", description="Measure what is told of each fault.")
+    top = argparse.ArgumentParser(prog="crowsnest bench faults", description="Measure which messages each fault sends.")
     top.add_argument("--only", default="", metavar="FAULT,…", help=", ".join(NAMES))
     top.add_argument("--again", action="store_true", help="also those that were measured before")
     top.add_argument("--lab", default="", metavar="NAME", help="a lab that runs, such as demo; it lacks some things")
@@ -100,9 +100,9 @@ def document(results: Mapping[str, Any], machine: Mapping[str, str]) -> str:
     """docs/faults.md: a line for each fault, whether it was measured or not."""
     where = "".join(f"- {name}: {value}\n" for name, value in machine.items())
     told = "".join(f"- {fault.name}: {verdict(fault, results)}\n" for fault in FAULTS)
-    head = "<!-- Made by ./crowsnest bench faults. Do not edit: run it again. -->\n\n# Faults, and what is told of them"
+    head = "<!-- Made by ./crowsnest bench faults. Do not edit: run it again. -->\n\n# Faults and their messages"
     passed = f"{sum(not wrong(fault, results) for fault in FAULTS)} of {len(FAULTS)} are as they should be."
-    return f"{head}\n\n{INTRODUCTION}\n{where}\n{passed}\n\n{table(FAULTS, results)}\n## What was told\n\n{told}"
+    return f"{head}\n\n{INTRODUCTION}\n{where}\n{passed}\n\n{table(FAULTS, results)}\n## The messages\n\n{told}"
 
 
 def table(faults: Sequence[Fault], results: Mapping[str, Any]) -> str:

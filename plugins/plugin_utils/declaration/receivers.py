@@ -26,14 +26,13 @@ SMTP_TLS_PORT = 465
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
 
-class _Receiver(Strict):
-    """What all receivers share. `secrets` names the fields whose value is written to a file of its own.
+class AnyReceiver(Strict):
+    """What all receivers share."""
 
-    `read`: people read it when they like, so it also gets what is no fault: not a phone that rings at night, nor a
-    webhook, behind which a pager may open an incident.
-    """
-
+    # Names of the fields whose value is written to a file of its own.
     secrets: ClassVar[tuple[str, ...]] = ()
+    # People read it when they like, so it also gets what is no fault: not a phone that rings at night, nor a webhook,
+    # behind which a pager may open an incident.
     read: ClassVar[bool] = False
     name: Name | None = Field(None, description="Name in reports. Default: the type.")
     after: Duration | None = Field(
@@ -41,6 +40,7 @@ class _Receiver(Strict):
         description="It gets an alert only when it has fired for this long, such as 15m, and nobody has acknowledged "
         "it. Another receiver must get the same severities at once.",
     )
+    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
 
 def _bot_token(token: SecretStr) -> SecretStr:
@@ -49,7 +49,7 @@ def _bot_token(token: SecretStr) -> SecretStr:
     return token
 
 
-class SlackReceiver(_Receiver):
+class SlackReceiver(AnyReceiver):
     """A Slack channel, through an incoming webhook or a bot: [which one](operating.md#two-ways-into-slack)."""
 
     secrets = ("webhook_url", "bot_token")
@@ -69,7 +69,6 @@ class SlackReceiver(_Receiver):
     username: str = Field(
         "crowsnest", description="Sender's name; only old webhooks and programs compatible with Slack honour it."
     )
-    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
     @field_validator("channel")
     @classmethod
@@ -92,27 +91,25 @@ class SlackReceiver(_Receiver):
         return self
 
 
-class DiscordReceiver(_Receiver):
+class DiscordReceiver(AnyReceiver):
     """A Discord channel, through a webhook."""
 
     secrets = ("webhook_url",)
     read = True
     type: Literal["discord"]
     webhook_url: SecretUrl = Field(description="The channel's webhook.")
-    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
 
-class TeamsReceiver(_Receiver):
+class TeamsReceiver(AnyReceiver):
     """A channel or chat of Microsoft Teams, through a workflow that starts with a webhook."""
 
     secrets = ("webhook_url",)
     read = True
     type: Literal["teams"]
     webhook_url: SecretUrl = Field(description="The address that the workflow shows, https://….logic.azure.com/….")
-    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
 
-class TelegramReceiver(_Receiver):
+class TelegramReceiver(AnyReceiver):
     """A chat, group or channel of Telegram, through a bot that is a member of it."""
 
     secrets = ("bot_token",)
@@ -120,7 +117,6 @@ class TelegramReceiver(_Receiver):
     type: Literal["telegram"]
     bot_token: SecretStr = Field(description="The bot's token, from @BotFather.")
     chat_id: int = Field(description="The chat's number; those of groups and channels begin with a minus sign.")
-    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
 
 def _topic(url: SecretStr) -> SecretStr:
@@ -129,7 +125,7 @@ def _topic(url: SecretStr) -> SecretStr:
     return url
 
 
-class NtfyReceiver(_Receiver):
+class NtfyReceiver(AnyReceiver):
     """A topic of ntfy 2.10 or later, on ntfy.sh or a server of your own. The priority follows from the severity."""
 
     secrets = ("url", "token")
@@ -139,19 +135,17 @@ class NtfyReceiver(_Receiver):
         description="Address of the topic, such as https://ntfy.sh/my-alerts. On ntfy.sh whoever knows it can read it."
     )
     token: SecretStr | None = Field(None, description="Access token, where the topic needs one.")
-    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
 
-class WebhookReceiver(_Receiver):
+class WebhookReceiver(AnyReceiver):
     """Any program that takes Alertmanager's JSON."""
 
     secrets = ("url",)
     type: Literal["webhook"]
     url: SecretUrl = Field(description="Where Alertmanager posts.")
-    severities: list[Severity] = Field(list(SEVERITIES), min_length=1, description="Which alerts it gets.")
 
 
-class EmailReceiver(_Receiver):
+class EmailReceiver(AnyReceiver):
     """E-mail through an SMTP server: with TLS from the first byte on port 465, with STARTTLS on any other."""
 
     secrets = ("password",)
@@ -187,7 +181,7 @@ class EmailReceiver(_Receiver):
         return self
 
 
-class SnsReceiver(_Receiver):
+class SnsReceiver(AnyReceiver):
     """SMS, or anything else that subscribes to a topic of Amazon SNS."""
 
     secrets = ("secret_key",)
@@ -216,7 +210,7 @@ _Kinds = (
 )
 Receiver = Annotated[_Kinds, Field(discriminator="type")]
 # {type: its model}
-KINDS: dict[str, type[_Receiver]] = {
+KINDS: dict[str, type[AnyReceiver]] = {
     get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(_Kinds)
 }
 
@@ -231,7 +225,7 @@ def first_slack_bot(receivers: Sequence[Receiver]) -> SecretStr | None:
     return next((item.bot_token for item in receivers if isinstance(item, SlackReceiver) and item.bot_token), None)
 
 
-def receiver_name(receiver: _Receiver) -> str:
+def receiver_name(receiver: AnyReceiver) -> str:
     """The name a report uses: the declared one, else the type."""
     return receiver.name or str(getattr(receiver, "type"))  # noqa: B009 - every subclass has it
 

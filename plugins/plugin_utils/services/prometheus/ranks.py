@@ -20,9 +20,9 @@ LEVELS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {"probe": ("ProbeFailed",)},
 )
 CAUSES: Mapping[str, tuple[str, ...]] = {cause: alerts for level in LEVELS for cause, alerts in level.items()}
+_LEVEL_OF = {name: number for number, level in enumerate(LEVELS) for alerts in level.values() for name in alerts}
 
 
 def level_of(alert: str) -> int:
     """Its level; one that tells an effect only is below them all."""
-    levels = {name: number for number, level in enumerate(LEVELS) for alerts in level.values() for name in alerts}
-    return levels.get(alert, len(LEVELS))
+    return _LEVEL_OF.get(alert, len(LEVELS))
