@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs of this machine, always with a time limit."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from lab.progress import LabError
+
+INSTALLING = Path("/run/lock/crowsnest-lab")
 
 
 def run(command: Sequence[str], seconds: float = 60, stdin: str | None = None) -> str:
@@ -31,12 +35,16 @@ def as_root(command: Sequence[str]) -> list[str]:
 
 
 def install(packages: Sequence[str], purpose: str) -> None:
-    """Install packages of the distribution. LabError where there is no apt-get or no right to use it."""
+    """Install packages of the distribution, after another process that does. LabError without apt-get or its rights."""
     if shutil.which("apt-get") is None:
         raise LabError(f"{purpose} is missing, and this machine has no apt-get: install it yourself and try again.")
     quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
-    try:
-        run(as_root([*quiet, "update"]), 300)
-        run(as_root([*quiet, "install", "--no-install-recommends", *packages]), 600)
-    except LabError as error:
-        raise LabError(f"{purpose} is missing and could not be installed ({', '.join(packages)}): {error}") from None
+    with INSTALLING.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            run(as_root([*quiet, "update"]), 300)
+            run(as_root([*quiet, "install", "--no-install-recommends", *packages]), 600)
+        except LabError as error:
+            raise LabError(
+                f"{purpose} is missing and could not be installed ({', '.join(packages)}): {error}"
+            ) from None

@@ -10,9 +10,9 @@ import sys
 import pytest
 from programs import REPOSITORY
 
-sys.path[0:0] = [str(REPOSITORY), str(REPOSITORY / "molecule")]  # where the packages `bench` and `lab` are
+sys.path.insert(0, str(REPOSITORY))  # where the package `bench` is
 
-from bench import backup  # noqa: E402
+from bench import backup
 
 MB = 10**6 / 2**20  # in MiB
 # With --long so much that what is the same for each backup, half a second, no longer counts.

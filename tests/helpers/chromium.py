@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's chromium, which nothing but a test tells what to load."""
+"""Debian's chromium, which nothing but a test tells what to load; it is installed when it is first asked for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab import shell
 from playwright.sync_api import Browser, sync_playwright
 
 PROGRAM = Path("/usr/bin/chromium")
@@ -19,6 +20,8 @@ NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
 @contextmanager
 def running(*flags: str) -> Iterator[Browser]:
     """One that ends with the block."""
+    if not PROGRAM.exists():
+        shell.install(["chromium"], "Debian's chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=[*FLAGS, *flags])
         yield browser

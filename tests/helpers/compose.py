@@ -7,9 +7,10 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
+
+from lab import tools
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / ".cache/compose"
@@ -25,7 +26,7 @@ def variables() -> dict[str, str]:
 @cache
 def image() -> str:
     """Name of an image with a shell."""
-    return str(_tools().base())
+    return str(tools.base())
 
 
 def _with_plugin() -> Path:
@@ -34,12 +35,5 @@ def _with_plugin() -> Path:
     with (FOLDER / "lock").open("w") as lock:  # tests may run in several processes
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not plugin.exists():
-            _tools().copy_compose(plugin)
+            tools.copy_compose(plugin)
     return FOLDER
-
-
-def _tools():
-    sys.path.insert(0, str(REPOSITORY / "molecule"))
-    from lab import tools
-
-    return tools

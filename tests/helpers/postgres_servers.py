@@ -7,7 +7,6 @@ from __future__ import annotations
 import fcntl
 import shutil
 import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,7 +18,8 @@ import psycopg
 from crowsnest_backup import postgres, scratch
 from crowsnest_backup.errors import BackupError
 from crowsnest_backup.settings import Database
-from programs import REPOSITORY, free_port, until
+from lab import shell, tools
+from programs import free_port, until
 
 MakeDatabase = Callable[..., Database]
 PASSWORD = r"pa:\@%*s' s"
@@ -67,21 +67,13 @@ def installed() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         scratch.make_user()
         if not list(postgres.PROGRAMS.glob("*/bin/initdb")):
-            subprocess.run(
-                ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "postgresql"],
-                check=True,
-                capture_output=True,
-                timeout=600,
-            )
+            shell.install(["postgresql"], "PostgreSQL")
     return max(postgres.PROGRAMS.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])).parent
 
 
 @contextmanager
 def in_a_container(published: bool = True) -> Iterator[Database]:
     """PostgreSQL 17 in a container whose administrator is `shop`; its port is on this host's loopback."""
-    sys.path.insert(0, str(REPOSITORY / "molecule"))
-    from lab import tools
-
     name, port = f"crowsnest-test-{uuid.uuid4().hex[:8]}", free_port()
     variables = {"POSTGRES_USER": "shop", "POSTGRES_DB": "shop", "POSTGRES_PASSWORD": PASSWORD}
     passed = [word for key, value in variables.items() for word in ("--env", f"{key}={value}")]

@@ -10,7 +10,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -21,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
+
+from lab import tools
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = REPOSITORY / ".cache/programs"
@@ -139,9 +140,6 @@ def _contained(program: str, folder: Path, *options: str, rights: str = "rw") ->
 
 @cache
 def _image(program: str) -> str:
-    sys.path.insert(0, str(REPOSITORY / "molecule"))
-    from lab import tools
-
     return tools.image(program)
 
 

@@ -13,7 +13,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import uptime_kuma_api
-from programs import REPOSITORY, free_port, until
+from lab import tools
+from programs import free_port, until
 
 PASSWORD = "a-Long-Secret-1"
 CLIENT = uptime_kuma_api.UptimeKumaApi
@@ -135,7 +135,7 @@ def running(folder: Path) -> Iterator[Kuma]:
         "--network=host",
         "--stop-timeout=1",
     ]
-    _docker("run", "--detach", "--name", name, *options, _image())
+    _docker("run", "--detach", "--name", name, *options, tools.service_image("uptime_kuma"))
 
     def answers() -> bool:
         with urllib.request.urlopen(url, timeout=5) as answer:
@@ -152,10 +152,3 @@ def running(folder: Path) -> Iterator[Kuma]:
 
 def _docker(*arguments: str) -> None:
     subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120, check=True)
-
-
-def _image() -> str:
-    sys.path.insert(0, str(REPOSITORY / "molecule"))
-    from lab import tools
-
-    return tools.service_image("uptime_kuma")

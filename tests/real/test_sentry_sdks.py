@@ -29,7 +29,6 @@ ENVIRONMENT, RELEASE, RATE = "staging", "shop@1.2.3", "0.25"
 # Seconds until an error can be seen in the server.
 ARRIVES = 3
 BUTTONS = ("click", "render")
-needs_chromium = pytest.mark.skipif(not chromium.PROGRAM.exists(), reason="needs Debian's chromium")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +107,6 @@ def test_python_s_sdk_does_not_read_the_rate_itself() -> None:
     assert subprocess.check_output([python, "-c", code], env=keys, text=True, timeout=60) == "None\n"
 
 
-@needs_chromium
 def test_errors_of_a_frontend_that_a_dockerfile_builds_arrive(
     server: Bugsink, browser: Browser, tmp_path: Path
 ) -> None:
@@ -136,7 +134,6 @@ def build_arguments(folder: Path) -> dict[str, str]:
     return arguments
 
 
-@needs_chromium
 def test_a_frontend_reads_its_env_file_only_when_it_is_built(server: Bugsink, browser: Browser, tmp_path: Path) -> None:
     own = sentry_apps.snippets("React")["ini"]
     old, new = server.new_project("old"), server.new_project("new")

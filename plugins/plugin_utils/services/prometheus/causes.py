@@ -43,6 +43,13 @@ _EFFECTS: Mapping[str, str | None] = {
 _OF_METRICS = "7m"
 # What other alerts of crowsnest wait for: (alert, its severity, labels that both have, PromQL of the cause).
 _OTHERS = (
+    (
+        "AppExceptions",
+        "high",
+        "app, host, environment",
+        'ALERTS{alertname="AppErrorRatioHigh"} '
+        'or present_over_time(ALERTS{alertname="AppErrorRatioHigh", alertstate="firing"}[7m])',
+    ),
     ("AppMetricsUnreadable", "high", "app, host, environment", 'app:cause:active{cause="app"}'),
     ("HostOutOfMemoryKill", "high", "host, environment", 'ALERTS{alertname="ContainerOutOfMemory"}'),
     ("BackupLate", "high", "app, host, environment", 'ALERTS{alertname="BackupFailed"}'),

@@ -29,8 +29,6 @@ WATCH = """
   document.addEventListener("securitypolicyviolation", (event) => violations.push(event.effectiveDirective));
 """
 
-pytestmark = pytest.mark.skipif(not chromium.PROGRAM.exists(), reason="needs Debian's chromium")
-
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:

@@ -1,8 +1,0 @@
-# Copyright: crowsnest contributors
-# SPDX-License-Identifier: Apache-2.0
-"""The laboratory is a program in a folder; its modules are the package `lab`."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "molecule"))
