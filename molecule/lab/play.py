@@ -69,10 +69,10 @@ class Lab:
         series = [labels for labels, _ in self.query('{__name__=~".+_build_info"}')]
         return {labels["job"]: labels["version"].partition("+")[0] for labels in series if labels.get("version")}
 
-    def messages(self, since: float, contains: str = "") -> list[dict[str, Any]]:
-        """What the Slack catcher received since a time, oldest first."""
+    def messages(self, since: float, contains: str = "", by: str = "webhook") -> list[dict[str, Any]]:
+        """What the Slack catcher received since a time by a webhook, or by the bot (`by="bot"`), oldest first."""
         found = self.get("slack_catcher", "/messages", since=str(since), contains=contains)["messages"]
-        return sorted(found, key=lambda message: message["received"])
+        return sorted((message for message in found if by in message), key=lambda message: message["received"])
 
     def play(self, *words: str, playbook: str = "site.yml", **variables: Any) -> Run:
         """Run a playbook with extra variables, as a user would after a change of the inventory."""
