@@ -25,6 +25,7 @@ PROMISED = {"critical": 60.0, "high": 3600.0, "medium": 4 * 3600.0}
 EFFECT = 120.0
 NOTICES = ("💾", "📋", "🔵")  # tell of a success, of the week, or of what waits for office hours
 PAUSE = 2.0
+WRITTEN = 75.0  # seconds until Alertmanager has written down what it told
 FIRING = 'ALERTS{alertstate="firing", severity!~"none|low"}'
 
 Say = Callable[[str], None]
@@ -152,25 +153,37 @@ def declared_wait(lab: Lab, fault: Fault) -> float:
     return max(waits)
 
 
+def without_end(told: Sequence[Post]) -> set[str]:
+    """What was told and is not over yet, by its title without state and severity."""
+    begun: set[str] = set()
+    for post in told:
+        what = post.title.partition(": ")[2].partition(";")[0]
+        begun = {each for each in begun if not each.startswith(what)} if post.ends else {*begun, what}
+    return begun
+
+
 def firing(lab: Lab) -> set[str]:
-    """What is told to people now, as `AppDown shop`, and what other alerts still wait for."""
+    """What is told to people now, as `AppDown shop`, what has no end yet, and what other alerts still wait for."""
     words = ("alertname", "app", "host", "severity")
     found = {" ".join(labels[word] for word in words if word in labels) for labels, _ in lab.query(FIRING)}
     found |= {f"{labels['cause']} explains {labels['app']}" for labels, _ in lab.query("app:cause:explains")}
     down = lab.query('monitor_status{monitor_type!="group"} == 0')
+    found |= {f"told: {title}" for title in without_end(posts(lab.messages(0)))}
     return found | {f"monitor {labels['monitor_name']}" for labels, _ in down}
 
 
 def settle(lab: Lab, say: Say, seconds: float, known: set[str]) -> set[str]:
-    """Wait until nothing fires but what is known; what still does after the time is returned."""
-    end, shown = time.monotonic() + seconds, set[str]()
-    while found := _answer(lambda: firing(lab), {"Prometheus does not answer"}) - known:
-        if time.monotonic() > end:
-            say(f"still firing after {seconds:.0f} s: {', '.join(sorted(found))}")
-            return set(found)
-        if found != shown:
-            say(f"waiting for the end of: {', '.join(sorted(found))}")
-            shown = found
+    """Wait until nothing but what is known fires, and that is written down; what fires after the time is returned."""
+    end, shown, well = time.monotonic() + seconds, set[str](), time.monotonic()
+    while time.monotonic() < well + WRITTEN:
+        if found := _answer(lambda: firing(lab), {"Prometheus does not answer"}) - known:
+            well = time.monotonic()
+            if well > end:
+                say(f"still firing after {seconds:.0f} s: {', '.join(sorted(found))}")
+                return set(found)
+            if found != shown:
+                say(f"waiting for the end of: {', '.join(sorted(found))}")
+                shown = found
         time.sleep(PAUSE)
     return set()
 

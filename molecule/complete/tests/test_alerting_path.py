@@ -28,7 +28,7 @@ def test_kuma_itself_tells_when_the_alerting_path_is_broken(
     lab: Any, server: Any, eventually: Any, figure: Any
 ) -> None:
     eventually(lambda: len(lab.query('monitor_status{monitor_name=~"Alerting path.*"} == 1')) == 4, 240)
-    settle(lab, print, 900, set())  # what a refusing Slack brought goes on for some minutes
+    settle(lab, print, 1200, set())  # what a refusing Slack brought goes on for some minutes
     fault = by_name("alertmanager-killed")
     seen = course(lab, fault, server.check_output, print, watch=180, beyond=120)
     assert complaints(fault, seen) == []

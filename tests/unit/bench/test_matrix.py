@@ -171,6 +171,20 @@ def test_the_next_fault_waits_until_nothing_fires_and_says_what_does(monkeypatch
     assert settle(lab, said.append, 60, {"A"}) == set()  # type: ignore[arg-type]
 
 
+def test_the_next_fault_waits_for_the_ends_of_what_was_told_and_until_they_are_written_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = [
+        message(MADE - 50, "🟠 HIGH: shop is slow; also failing: url"),
+        message(MADE + 90, "✅ Resolved: shop is slow"),
+    ]
+    lab, said = Pages(monkeypatch, told), list[str]()
+    lab.firing = []
+    assert settle(lab, said.append, 300, set()) == set()  # type: ignore[arg-type]
+    assert said == ["waiting for the end of: told: shop is slow"]
+    assert lab.now == pytest.approx(MADE + 90 + 75, abs=5)
+
+
 # --- what is declared -------------------------------------------------------------------------------------------------
 
 
