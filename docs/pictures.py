@@ -3,8 +3,11 @@
 """Takes the pictures in docs/pictures/ from a running demo, with Debian's chromium.
 
     ./crowsnest demo
-    apt-get install chromium fonts-noto-cjk fonts-noto-color-emoji
+    apt-get install fonts-noto-cjk fonts-noto-color-emoji
     . .venv/bin/activate && python docs/pictures.py [NAME …]      (without names: all)
+
+Messages have to be there: stop the shop's database for two minutes, in English, and for those that end with -ko once
+more after `./crowsnest site -e crowsnest_language=ko`.
 
 Every picture is what a browser or a terminal showed, of real programs with the sample shop's data. Where the demo has
 no access to Docker Hub, Grafana and Metabase are doubles (molecule/lab/images) that draw a preview of each
@@ -21,20 +24,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "molecule"))  # where the package `lab` is
+sys.path[0:0] = [str(ROOT / "molecule"), str(ROOT / "tests/helpers")]  # where `lab` and `chromium` are
 
+import chromium  # noqa: E402
 from lab.play import Lab  # noqa: E402
 
 PICTURES = ROOT / "docs/pictures"
 LAB = ROOT / ".lab/demo"
 TOUR = ROOT / "docs/tour.md"
 VERSIONS = re.compile(r"Prometheus [\d.]+, Alertmanager [\d.]+ and blackbox exporter [\d.]+\d")
-CHROMIUM = "/usr/bin/chromium"
-# A container has no sandbox to offer, and nothing but the demo is to be reached.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 WIDTH = 1600
 TERMINAL = """<body style="margin:0;background:#0d1117"><pre style="color:#e6edf3;margin:0;padding:18px 22px;
 font:15px/1.5 'DejaVu Sans Mono',monospace;display:inline-block">
@@ -134,13 +135,17 @@ def exception(browser: Browser, path: Path) -> None:
     page.close()
 
 
-def message(words: str) -> Callable[[Browser, Path], None]:
-    """The newest message with these words as it was received."""
+def message(*words: str) -> Callable[[Browser, Path], None]:
+    """The newest message with all of these words as it was received, and what it said before it was edited."""
 
     def take(browser: Browser, path: Path) -> None:
         page = browser.new_page(viewport={"width": 1000, "height": 900})
         page.goto(url("slack_catcher"), wait_until="load")
-        page.locator("article", has_text=words).first.screenshot(path=path)
+        found = page.locator("article")
+        for each in words:
+            found = found.filter(has_text=each)
+        found.first.evaluate("it => it.querySelectorAll('details').forEach(each => each.open = true)")
+        found.first.screenshot(path=path)
         page.close()
 
     return take
@@ -181,7 +186,10 @@ TAKERS: dict[str, Callable[[Browser, Path], None]] = {
     "business": business,
     "monitors": kuma("/dashboard", 1000),
     "status-page": web("uptime_kuma", "/status/status", 900),
-    "slack-message": message("Runbook"),
+    "slack-message": message("#alerts", "CRITICAL"),
+    "slack-message-ko": message("#alerts", "심각"),
+    "slack-incident": message("#incidents", "CRITICAL"),
+    "slack-incident-ko": message("#incidents", "심각"),
     "weekly-message": message("Week of"),
     "exception": exception,
     "pages": terminal("./crowsnest", "demo", "--status"),
@@ -199,12 +207,10 @@ def versions() -> str:
 def main(names: list[str]) -> None:
     """Takes the named pictures, or all; the page then names the versions they were taken of."""
     PICTURES.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium.running() as browser:
         for name in names or list(TAKERS):
             TAKERS[name](browser, PICTURES / f"{name}.png")
             print(f"docs/pictures/{name}.png")
-        browser.close()
     if not names:
         TOUR.write_text(VERSIONS.sub(versions(), TOUR.read_text()))
 
