@@ -179,7 +179,7 @@ def ticks() -> tuple[int, int]:
 
 
 def report(results: Sequence[Result]) -> Iterator[str]:
-    """Lines of the report: what failed, the output of failed steps, the slowest tests, a table, the sum."""
+    """Lines of the report: what failed, the output of failed steps, the slowest tests, a table, failed tests, sum."""
     failed = [result for result in results if result.status]
     for result in failed:
         yield f"\n===== {result.step.name} failed, in short:"
@@ -193,6 +193,7 @@ def report(results: Sequence[Result]) -> Iterator[str]:
             yield "Find what became slower, or declare another budget in tests/steps.py. On a slower or busy machine:"
             yield f"CROWSNEST_TEST_FACTOR={result.seconds / result.limit * factor() + 0.5:.0f} ./crowsnest test"
     yield from _tables(results)
+    yield from (f"FAILED {name}" for result in failed for name in failures(result.step.name))
     if any(not result.passed for result in results):
         yield f"Logs: {LOGS}/"
     passed = sum(result.passed for result in results)
@@ -215,11 +216,22 @@ def _tables(results: Sequence[Result]) -> Iterator[str]:
 
 def durations(step: str) -> list[tuple[float, str]]:
     """(seconds, name) of every test of a step, fixtures included; empty where pytest wrote nothing down."""
+    return [(float(case.get("time", 0)), _name(case)) for case in _cases(step)]
+
+
+def failures(step: str) -> list[str]:
+    """Name and reason in a line of each failed test of a step; in the log of a scenario Ansible folds such lines."""
+    found = [(case, why) for case in _cases(step) for why in (*case.iter("failure"), *case.iter("error"))]
+    return [f"{_name(case)}: {(why.get('message') or '').partition(chr(10))[0]}"[:CAUSE_WIDTH] for case, why in found]
+
+
+def _cases(step: str) -> list[ElementTree.Element]:
     path = LOGS / f"{step}.xml"
-    if not path.exists():
-        return []
-    cases = ElementTree.parse(path).iter("testcase")  # noqa: S314 - written by our own pytest
-    return [(float(case.get("time", 0)), f"{case.get('classname')}::{case.get('name')}") for case in cases]
+    return list(ElementTree.parse(path).iter("testcase")) if path.exists() else []  # noqa: S314 - of our own pytest
+
+
+def _name(case: ElementTree.Element) -> str:
+    return f"{case.get('classname')}::{case.get('name')}"
 
 
 def causes(log: str) -> list[str]:

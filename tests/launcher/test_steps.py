@@ -46,6 +46,14 @@ def test_a_failure_shows_its_output_and_fails_the_whole(runner, monkeypatch, cap
     assert screen.splitlines()[-1] == "1 passed, 1 failed"
 
 
+def test_failed_tests_are_named_at_the_end(runner, monkeypatch, capfd):
+    cases = '<testcase classname="one" name="good"/><testcase classname="one" name="bad"><failure message="so&#10;x"/>'
+    suite = f"<testsuites>{cases}</testcase></testsuites>"
+    use(runner, monkeypatch, one=["sh", "-c", f"echo '{suite}' >{runner.LOGS}/one.xml; exit 1"])
+    assert runner.main([]) == 1
+    assert capfd.readouterr().out.splitlines()[-3:-1] == ["FAILED one::bad: so", f"Logs: {runner.LOGS}/"]
+
+
 def test_a_program_that_is_missing_is_a_failure(runner, monkeypatch, capfd):
     use(runner, monkeypatch, missing=["no-such-program"])
     assert runner.main([]) == 1

@@ -83,8 +83,12 @@ def promtool() -> Tool:
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("causes"), APPS)
+
+
+def written(folder: Path, apps: Sequence[Mapping[str, Any]]) -> Path:
     """Without what takes time and changes nothing here: other alerts, those of blog, and all texts."""
-    folder = write(tmp_path_factory.mktemp("causes"), {"apps": APPS}) / "rules"
+    folder = write(folder, {"apps": apps}) / "rules"
     for name in FILES:
         groups = yaml_data((folder / f"{name}.yml").read_text())["groups"]
         for group in groups:
@@ -219,6 +223,23 @@ def test_a_cause_explains_neither_another_app_nor_what_does_not_depend_on_it(
         if level_of(cause) >= level_of(effect) and effect != cause:
             cases.append(case(effect, [("shop", cause, 8, 60), ("shop", effect, 10, 60)], asked[-1:]))
     play(promtool, rules, cases)
+
+
+@pytest.mark.parametrize(("cause", "fires"), [("", 12.75), ("CeleryWorkerMissing", 22.75), ("RedisDown", 72.75)])
+def test_a_part_that_is_down_waits_for_what_is_wrong_with_its_app(
+    promtool: Tool, tmp_path: Path, cause: str, fires: float
+) -> None:
+    """For ten minutes where its workers are missing, for an hour where its Redis is down."""
+    rules = written(tmp_path, [*APPS, {"name": "crew", "part_of": "shop", "metrics": ["127.0.0.1:8002"]}])
+    played = case("part", [("shop", cause, 9.75, 90)] * bool(cause), [(80, "ProbeFailed", False)])
+    crew = labelled("shop", UP).replace('app="shop"', 'app="crew"')
+    played["input_series"].append({"series": crew, "values": "1x39 0x320"})
+    down = 'max(ALERTS{alertname="AppDown", app="crew", alertstate="firing"})'
+    played["promql_expr_test"] += [
+        {"expr": down, "eval_time": f"{int(60 * minute)}s", "exp_samples": [{"value": 1}] * fired}
+        for minute, fired in ((fires - 1.25, False), (fires, True))
+    ]
+    play(promtool, rules, [played])
 
 
 STARTED = 'container_start_time_seconds{{container="{}", project="{}"}}'

@@ -43,9 +43,7 @@ class Courses:
         seen = self.two_of_shop({"database-stopped": "PostgreSQL of shop", "redis-stopped": "Redis of shop"})
         self.deploy()
         self.wait_for_well_shop()
-        return seen | self.two_of_shop(
-            {"worker-stopped": "shop-worker|Celery worker", "app-killed": "shop on lab1 is down"}
-        )
+        return seen | self.two_of_shop({"worker-stopped": "Celery worker", "app-killed": "shop on lab1 is down"})
 
     def two_of_shop(self, titles: dict[str, str]) -> dict[str, Seen]:
         """{fault: what was told of it}; `titles` are patterns of what is told of each."""

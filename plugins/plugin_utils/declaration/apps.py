@@ -129,6 +129,11 @@ class App(HttpOptions):
         description="Name of its main container, for alert messages. If the app is on the server, they and the "
         "dashboard also tell when its image or another one of its compose project changed.",
     )
+    part_of: str | None = Field(
+        None,
+        description="Name of the app that it is a part of, such as that of its Celery workers: a fault of that app's "
+        "database, Redis or workers is told once, not of both.",
+    )
     metrics: list[MetricsItem] = Field(
         [],
         description="Pages on which it shows its metrics: each is text, its `address`, or a mapping where it wants "

@@ -54,6 +54,11 @@ def app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str
         if (count := counts.get(str(app.get("name")), 0)) > 1:
             yield f"{path}.name: {shown(app['name'])} is declared {count} times. Allowed: each name once."
         yield from _header_mistakes(path, mapping(app.get("headers")))
+        if (whole := app.get("part_of")) is not None and whole not in (allowed := _wholes(apps, app)):
+            yield (
+                f"{path}.part_of: {shown(whole)} is not allowed.{nearest(str(whole), allowed)} "
+                f"Allowed: another app that is part of none: {', '.join(allowed) or 'there is none'}."
+            )
         host = app.get("host")
         if host is not None and host not in hosts:
             yield (
@@ -63,6 +68,11 @@ def app_mistakes(apps: Any, groups: Mapping[str, Sequence[str]]) -> Iterator[str
         elif host is not None and host not in servers:
             yield from _loopback_mistakes(path, str(host), app)
     yield from _read_twice(apps, servers)
+
+
+def _wholes(apps: Sequence[Mapping[str, Any]], part: Mapping[str, Any]) -> list[str]:
+    """Names of the other apps that are part of none."""
+    return [str(app.get("name")) for app in apps if app is not part and app.get("part_of") is None]
 
 
 def _read_twice(apps: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> Iterator[str]:

@@ -41,15 +41,14 @@ _EFFECTS: Mapping[str, str | None] = {
 }
 # So do all alerts on an app's own metrics, App….
 _OF_METRICS = "7m"
+_ERRORS = (
+    'ALERTS{alertname="AppErrorRatioHigh"} '
+    f'or present_over_time(ALERTS{{alertname="AppErrorRatioHigh", alertstate="firing"}}[{_OF_METRICS}])'
+)
 # What other alerts of crowsnest wait for: (alert, its severity, labels that both have, PromQL of the cause).
 _OTHERS = (
-    (
-        "AppExceptions",
-        "high",
-        "app, host, environment",
-        'ALERTS{alertname="AppErrorRatioHigh"} '
-        'or present_over_time(ALERTS{alertname="AppErrorRatioHigh", alertstate="firing"}[7m])',
-    ),
+    ("AppExceptions", "high", "app, host, environment", _ERRORS),
+    ("AppErrorBudgetBurning", "critical", "app, host, environment", _ERRORS),
     ("AppMetricsUnreadable", "high", "app, host, environment", 'app:cause:active{cause="app"}'),
     ("HostOutOfMemoryKill", "high", "host, environment", 'ALERTS{alertname="ContainerOutOfMemory"}'),
     ("BackupLate", "high", "app, host, environment", 'ALERTS{alertname="BackupFailed"}'),
@@ -149,8 +148,9 @@ def cause_series(context: Context) -> list[dict[str, Any]]:
         f"or app:cause:began_seconds > time() - {_WEAK_SECONDS}"
     )
     deploys = [_deploy(app, context) for app in context.declaration.apps if has_deploys(context, app)]
+    parts = [_whole(app, app.part_of) for app in context.declaration.apps if app.part_of]
     recorded_of_all = [{"record": "app:cause:began_seconds", "expr": began}, {"record": EXPLAINS, "expr": explains}]
-    return [{"name": "causes", "rules": [*rules, *recorded_of_all, *deploys]}]
+    return [{"name": "causes", "rules": [*rules, *recorded_of_all, *deploys, *parts]}]
 
 
 def _of_apps(cause: str, firing: str) -> str:
@@ -158,6 +158,12 @@ def _of_apps(cause: str, firing: str) -> str:
     if cause == "host":
         return f'max by ({APP_LABELS}) (up{{app!=""}}) and on (host, environment) {firing}'
     return f"max by ({APP_LABELS}) ({firing})"
+
+
+def _whole(part: App, whole: str) -> dict[str, Any]:
+    """A database, a Redis or missing workers of an app explain that its worker is down."""
+    causes = f'{EXPLAINS}{{app="{whole}", cause=~"database|redis|worker"}}'
+    return recorded(EXPLAINS, f"max by (environment) ({causes})", app=part.name, cause="whole")
 
 
 def _deploy(app: App, context: Context) -> dict[str, Any]:

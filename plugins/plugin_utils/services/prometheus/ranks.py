@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# {cause: the alerts that tell it}; each level is explained by those before it. A deploy is told by no alert.
+# {cause: the alerts that tell it}; each level is explained by those before it. A deploy is told by no alert, and what
+# is wrong with the app that another one is a part of is told of that app.
 LEVELS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {"host": ("HostDown",)},
     {
@@ -14,7 +15,7 @@ LEVELS: tuple[Mapping[str, tuple[str, ...]], ...] = (
         "redis": ("RedisDown",),
         "certificate": ("CertificateExpired",),
     },
-    {"deploy": ()},
+    {"deploy": (), "whole": ()},
     {"app": ("AppDown",), "worker": ("CeleryWorkerMissing",)},
     {"component": ("ProbeComponentFailed",)},
     {"probe": ("ProbeFailed",)},

@@ -56,8 +56,8 @@ LINES: list[tuple[dict[str, Any], str]] = [
         app(framwork="django"),
         "crowsnest_apps[0] (shop).framwork: unknown key. Did you mean `framework`? "
         "Allowed: accepted_status, analytics, anomaly, backup, business, compose, container, custom_metrics, database, "
-        "env_file, framework, headers, health, host, jobs, kpis, metrics, metrics_prefix, name, password, redis, "
-        "sentry, signals, slo, tcp, thresholds, url, username, verify_tls.",
+        "env_file, framework, headers, health, host, jobs, kpis, metrics, metrics_prefix, name, part_of, password, "
+        "redis, sentry, signals, slo, tcp, thresholds, url, username, verify_tls.",
     ),
     (
         app(thresholds={"zzz": 1}),
@@ -252,6 +252,16 @@ LINES: list[tuple[dict[str, Any], str]] = [
         app(host="web3"),
         "crowsnest_apps[0] (shop).host: 'web3' is not a host in group `monitored`. Did you mean `web2`? "
         "Allowed: web1, web2. Or add the host to the inventory.",
+    ),
+    (
+        app(part_of="shop"),
+        "crowsnest_apps[0] (shop).part_of: 'shop' is not allowed. Allowed: another app that is part of none: there is "
+        "none.",
+    ),
+    (
+        {"apps": [{"name": "shop"}, {"name": "crew", "part_of": "shp"}]},
+        "crowsnest_apps[1] (crew).part_of: 'shp' is not allowed. Did you mean `shop`? Allowed: another app that is "
+        "part of none: shop.",
     ),
     (
         app(host="web2", metrics=["127.0.0.1:8000/metrics"]),

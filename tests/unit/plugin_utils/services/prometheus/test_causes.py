@@ -19,8 +19,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
 )
 
 MakeContext = Callable[..., Context]
-# What is seen by itself; a deploy is told by the containers of those apps that have some.
-SEEN = {*ranks.CAUSES} - {"deploy"}
+# What is seen by itself; a deploy is told by the containers of those apps that have some, `whole` is of those in parts.
+SEEN = {*ranks.CAUSES} - {"deploy", "whole"}
 # Alerts on an app that no other fault of it explains, so that they wait for nobody.
 WAIT_FOR_NOBODY = {
     *("BackupCorrupt", "BackupDone", "BackupFailed", "BackupNotPruned", "BackupNotUploaded", "BackupShrunk"),
