@@ -41,10 +41,10 @@ def markers(page: str) -> list[str]:
 
 
 def links(page: str) -> list[str]:
-    """Where links lead, without those to the other language and those to headings of the page itself."""
+    """Where links lead, the same in either language, without those to the page's own headings."""
     targets = re.findall(r"\]\(([^)#\s][^)\s]*)\)|<(https?:[^>]+)>", CODE.sub("", prose(page)))
     found = [target or address for target, address in targets]
-    return sorted(target.replace("/ko/", "/") for target in found if not target.startswith("README"))
+    return sorted(target.replace("/ko/", "/").replace("-ko.png", ".png") for target in found if not target.startswith("README"))
 
 
 def differences(english: str, korean: str) -> list[str]:

@@ -88,9 +88,10 @@ def _slack(receiver: SlackReceiver) -> Entry:
         credentials = {"credentials_file": _secret_path(receiver, "bot_token")}
         way: Entry = {"api_url": POST_MESSAGE, "http_config": {"authorization": credentials}, "update_message": True}
     else:
-        way = {"api_url_file": _secret_path(receiver, "webhook_url"), "username": receiver.username}
+        way = {"api_url_file": _secret_path(receiver, "webhook_url")}
     return {
         **way,
+        "username": receiver.username,
         **({"channel": receiver.channel} if receiver.channel else {}),
         "send_resolved": True,
         "color": '{{ template "crowsnest.color" . }}',

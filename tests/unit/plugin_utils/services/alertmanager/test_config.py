@@ -263,6 +263,7 @@ INTEGRATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "api_url": "https://slack.com/api/chat.postMessage",
             "http_config": {"authorization": {"credentials_file": f"{SECRETS}/slack_bot_token"}},
             "update_message": True,
+            "username": "crowsnest",
             "channel": "#alerts",
             "send_resolved": True,
             "color": '{{ template "crowsnest.color" . }}',
