@@ -44,7 +44,9 @@ def links(page: str) -> list[str]:
     """Where links lead, the same in either language, without those to the page's own headings."""
     targets = re.findall(r"\]\(([^)#\s][^)\s]*)\)|<(https?:[^>]+)>", CODE.sub("", prose(page)))
     found = [target or address for target, address in targets]
-    return sorted(target.replace("/ko/", "/").replace("-ko.png", ".png") for target in found if not target.startswith("README"))
+    return sorted(
+        target.replace("/ko/", "/").replace("-ko.png", ".png") for target in found if not target.startswith("README")
+    )
 
 
 def differences(english: str, korean: str) -> list[str]:
