@@ -20,7 +20,7 @@ OF_ANOTHER_NAME = {"metabase_database": "postgres"}
 SHOP = "crowsnest/lab-shop:1"
 SHOP_FOLDER = state.LAB_FILES / "shop"
 # Images whose build fetches packages from PyPI or npm, by a script that knows this machine's way there.
-FROM_REGISTRIES = {"bugsink", "query_exporter", "shop", "storage", "uptime_kuma"}
+FROM_REGISTRIES = {"bugsink", "proxy", "query_exporter", "shop", "storage", "uptime_kuma"}
 BUILD_SECONDS = 600
 
 

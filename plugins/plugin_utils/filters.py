@@ -136,8 +136,9 @@ def context_of(text: str) -> Context:
 def generated_secrets(directory: Path, declared: declaration.Declaration) -> dict[str, str]:
     """{name: value} of all generated secrets: the declared one, else the one in the folder. Some may not exist yet."""
     secrets = {}
-    for name in (secret.name for service in REGISTRY.values() for secret in service.generated_secrets):
-        own, path = getattr(declared, name, None), directory / name
+    people = {f"proxy_password_{user.name}": user.password for user in declared.users}
+    for name in (secret.name for service in REGISTRY.values() for secret in service.secrets(declared)):
+        own, path = people.get(name) or getattr(declared, name, None), directory / name
         if own is not None:
             secrets[name] = own.get_secret_value()
         elif path.is_file():
@@ -154,7 +155,7 @@ def missing_secrets(context: str) -> list[dict[str, str]]:
     return [
         {"name": secret.name, "service": name, "data": "" if secret.replaceable else planned.data_directory}
         for name, planned in held.services.items()
-        for secret in held.definition(name).generated_secrets
+        for secret in held.definition(name).secrets(held.declaration)
         if secret.name not in held.secrets
     ]
 

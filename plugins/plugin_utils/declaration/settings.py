@@ -25,9 +25,15 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.busines
     Identifier,
     MetabaseUser,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.door import Certificates, ProxyMode, User
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Receiver
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import SentryAccount
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import Maintenance, Monitor, StatusPage
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import (
+    Domain,
+    Maintenance,
+    Monitor,
+    StatusPage,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import (
     Clock,
     DatabaseAddress,
@@ -178,6 +184,25 @@ class Declaration(Strict):
     external_urls: dict[str, HttpUrl] = Field(
         {}, description="Where people open a service's page, for links in messages. Default: its port on 127.0.0.1."
     )
+    domain: Domain | None = Field(
+        None,
+        description="Domain of the pages, such as watch.example.com: its own page shows all others, which are below "
+        "it: grafana., metabase., uptime., status., prometheus., alerts.",
+    )
+    proxy: ProxyMode | None = Field(
+        None,
+        description="Who serves them. `own`: crowsnest, on ports 80 and 443. `behind`: a proxy of yours that has these "
+        "ports hands on to crowsnest's. `none`: nobody; pages are reached through SSH. Default: `own` with "
+        "`crowsnest_domain`, else `none`.",
+    )
+    certificates: Certificates = Field(
+        "letsencrypt",
+        description="Whose certificates proxy `own` shows: those of Let's Encrypt, or of an authority that it makes "
+        "itself (`internal`) and that browsers do not know.",
+    )
+    users: list[User] = Field(
+        [User(name="admin")], description="Who may open the pages that have no login of their own."
+    )
     open_ports: list[Annotated[int, Field(ge=1, le=65535)]] = Field(
         [22, 80, 443], description="TCP ports of your hosts that may be reached from outside; verify reports any other."
     )
@@ -274,6 +299,11 @@ class Declaration(Strict):
     uptime_kuma_keep_days: int = Field(
         180, ge=1, le=3650, description="How many days Uptime Kuma keeps its measurements."
     )
+
+    @property
+    def proxy_mode(self) -> ProxyMode:
+        """The declared one, or what a domain stands for."""
+        return self.proxy or ("own" if self.domain else "none")
 
     @field_validator("runbook_url")
     @classmethod

@@ -38,6 +38,7 @@ class Needs:
     `heap`: for a Java program, returns the declared size of its heap, None for the default. `need_mib` and `limit_mib`
     are what it takes on top of its heap.
     `data`: it has a folder for data.
+    `subdomain`: where its page is below `crowsnest_domain`.
     `part_of`: the service without which it has no use; the two run together or not at all.
     """
 
@@ -53,6 +54,7 @@ class Needs:
     heap: Callable[[Declaration], int | None] | None = None
     data: bool = False
     part_of: str = ""
+    subdomain: str = ""
 
     @property
     def user(self) -> int:

@@ -151,12 +151,19 @@ def _planned(
             service=service.name,
             image=declaration.images.get(service.name, images[service.name]),
             port=ports[name],
-            external_url=declaration.external_urls.get(name, f"http://127.0.0.1:{ports[name]}"),
+            external_url=declaration.external_urls.get(name) or _address(service, declaration, ports[name]),
             user=service.user,
             need_mib=service.need_mib + heap + watched,
             limit_mib=math.ceil((service.limit_mib + heap + 2 * watched) / LIMIT_STEP_MIB) * LIMIT_STEP_MIB,
             heap_mib=heap,
         )
+
+
+def _address(service: Needs, declaration: Declaration, port: int) -> str:
+    """Where people open its page: below the domain, else through a tunnel."""
+    if service.subdomain and declaration.proxy_mode != "none":
+        return f"https://{service.subdomain}.{declaration.domain}/"
+    return f"http://127.0.0.1:{port}"
 
 
 def _retention_size(disk: Disk, in_force_mib: int, backups_mib: int) -> int:

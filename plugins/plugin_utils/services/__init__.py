@@ -18,6 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_e
     POSTGRES_EXPORTER,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.service import PROMETHEUS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.service import PROXY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.pushgateway.service import PUSHGATEWAY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.query_exporter.service import QUERY_EXPORTER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.redis_exporter.service import REDIS_EXPORTER
@@ -30,6 +31,7 @@ REGISTRY: Mapping[str, Service] = {
         PROMETHEUS,
         ALERTMANAGER,
         BLACKBOX,
+        PROXY,
         GRAFANA,
         UPTIME_KUMA,
         POSTGRES_EXPORTER,

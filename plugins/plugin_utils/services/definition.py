@@ -129,6 +129,10 @@ def _no_dashboards(_context: Context) -> Sequence[Dashboard]:
     return ()
 
 
+def _nobody(_declaration: Declaration) -> Sequence[GeneratedSecret]:
+    return ()
+
+
 def _nothing_more(_context: Context) -> OfServices:
     return {}
 
@@ -143,6 +147,7 @@ class Service(Needs):
     configuration before it comes into force, the program first (empty: the image's entry point).
     `sqlite` and `folders` are what a backup of the stack holds of it, below its folder for data: a database of SQLite,
     and folders with files of people.
+    `secrets_of_people`: the generated secrets of people that the declaration names.
     `objects`: options of the module that speaks to its API, where it has one.
     `scrape`: how Prometheus reads it; None when it exports nothing. `health_path`: where blackbox exporter probes
     it then; empty when it speaks no HTTP.
@@ -159,6 +164,7 @@ class Service(Needs):
     stable: str = ""
     validate: Sequence[str] = ()
     generated_secrets: Sequence[GeneratedSecret] = ()
+    secrets_of_people: Callable[[Declaration], Sequence[GeneratedSecret]] = _nobody
     sqlite: str = ""
     folders: Sequence[str] = ()
     objects: Callable[[Context], dict[str, Any]] | None = None
@@ -171,6 +177,10 @@ class Service(Needs):
     page: Page | None = None
     login: Login | None = None
     without: str = ""
+
+    def secrets(self, declaration: Declaration) -> Sequence[GeneratedSecret]:
+        """All that are generated for it."""
+        return (*self.generated_secrets, *self.secrets_of_people(declaration))
 
     @property
     def answers(self) -> str:

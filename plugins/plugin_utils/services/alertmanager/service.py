@@ -72,5 +72,6 @@ ALERTMANAGER = Service(
     validate=("amtool", "check-config", f"{CONFIG_IN_CONTAINER}/alertmanager.yml"),
     reload_metric="alertmanager_config_last_reload_successful",
     expected=_expected,
+    subdomain="alerts",
     page=Page(5, "silence an alert during planned work"),
 )

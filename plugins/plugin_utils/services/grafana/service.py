@@ -130,6 +130,7 @@ GRAFANA = Service(
     ),
     expected=_expected,
     unasked="login, data sources, dashboards",
+    subdomain="grafana",
     page=Page(1, "these dashboards"),
     login=Login("Grafana", lambda _declaration: grafana.USER),
 )

@@ -137,6 +137,7 @@ METABASE = Service(
     health_path="/api/health",
     expected=_expected,
     unasked="questions",
+    subdomain="metabase",
     page=Page(2, "what the business earns, in numbers that anybody can query"),
     login=Login("Metabase", lambda declaration: declaration.metabase_admin_email),
     without="; there are no numbers of the business (with 4 GB of memory it fits next to an app)",

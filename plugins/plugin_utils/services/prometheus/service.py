@@ -80,5 +80,6 @@ PROMETHEUS = Service(
     reload_metric="prometheus_config_last_reload_successful",
     expected=_expected,
     unasked="targets, rules, alerts, delivery, panels, certificates, hosts",
+    subdomain="prometheus",
     page=Page(4, "try queries, see which target is silent (Status, Target health)"),
 )

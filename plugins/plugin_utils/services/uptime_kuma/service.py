@@ -112,6 +112,7 @@ UPTIME_KUMA = Service(
     dashboards=_dashboards,
     expected=_expected,
     unasked="monitors, status pages",
+    subdomain="uptime",
     page=Page(3, "see what answers from outside; the status page is for everybody"),
     login=Login("Uptime Kuma", lambda _declaration: "admin"),
     without="; jobs, ports and monitors of your own are not watched, and there is no status page",

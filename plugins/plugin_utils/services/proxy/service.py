@@ -1,0 +1,57 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Caddy as a service of the stack."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER, Container
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import (
+    Context,
+    Files,
+    GeneratedSecret,
+    Service,
+)
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import caddy_config, password_files
+
+_CONFIG = "caddy.json"
+
+
+def _container(_context: Context, _planned: Planned) -> Container:
+    return Container(
+        go=True,
+        command=["caddy", "run", "--config", f"{CONFIG_IN_CONTAINER}/{_CONFIG}"],
+        capabilities={"NET_BIND_SERVICE": "to listen on 80 and 443"},
+    )
+
+
+def _files(context: Context, planned: Planned) -> Files:
+    return {_CONFIG: json.dumps(caddy_config(context, planned), indent=1, ensure_ascii=False) + "\n"}
+
+
+def _secret_files(context: Context, _planned: Planned) -> Files:
+    return password_files(context)
+
+
+def _of_people(declaration: Declaration) -> list[GeneratedSecret]:
+    return [GeneratedSecret(f"proxy_password_{user.name}", replaceable=True) for user in declaration.users]
+
+
+PROXY = Service(
+    name="proxy",
+    port=8088,
+    need_mib=40,
+    limit_mib=96,
+    wanted=lambda declaration: declaration.proxy_mode != "none",
+    data=True,
+    container=_container,
+    files=_files,
+    secret_files=_secret_files,
+    validate=("caddy", f"validate --config {CONFIG_IN_CONTAINER}/{_CONFIG}"),
+    generated_secrets=(GeneratedSecret("proxy_key", replaceable=True),),
+    secrets_of_people=_of_people,
+    without="; pages are reached through SSH only",
+)
