@@ -15,9 +15,12 @@ description:
     a reload.
   - Works for Prometheus, Alertmanager and the blackbox exporter, which reload on C(POST /-/reload), answer with an
     error when they cannot use the configuration, and then keep the one they have.
+  - Caddy tells the configuration with which it runs on the socket of its admin API, and takes another one there.
 options:
   services:
-    description: Maps a service's name to its C(url) and the C(path) of its configuration directory.
+    description:
+      - Maps a service's name to its C(url) and the C(path) of its configuration directory.
+      - For Caddy to the C(socket) of its admin API and the C(file) of its configuration below C(path).
     type: dict
     required: true
   timeout:
@@ -36,6 +39,7 @@ EXAMPLES = r"""
   crowsnest.core.service_reload:
     services:
       prometheus: {url: "http://127.0.0.1:9090", path: /opt/crowsnest/prometheus}
+      proxy: {socket: /var/lib/crowsnest/proxy/admin.sock, path: /opt/crowsnest/proxy, file: caddy.json}
 """
 
 RETURN = r"""
@@ -46,35 +50,47 @@ reloaded:
   returned: always
 """
 
+import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
+from pathlib import Path
+from typing import TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.crowsnest.core.plugins.module_utils import caddy
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.loaded import in_force_since, needs_reload
 from ansible_collections.crowsnest.core.plugins.module_utils.loopback import DIRECT
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import logs_command
+
+T = TypeVar("T")
 
 
 class ServiceError(Exception):
     """A service does not answer or refuses its configuration; the text says what to do."""
 
 
-def read_metrics(name: str, url: str, timeout_seconds: float) -> str:
-    """The metrics of a service, once it answers. Raises ServiceError when it does not in time."""
+def answered(name: str, where: str, ask: Callable[[], T], timeout_seconds: float) -> T:
+    """What a service answers, once it does. Raises ServiceError when it does not in time."""
     end = time.monotonic() + timeout_seconds
     while True:
         try:
-            with DIRECT.open(f"{url}/metrics", timeout=10) as answer:
-                return str(answer.read().decode(errors="replace"))
+            return ask()
         except (OSError, HTTPException) as error:
             if time.monotonic() >= end:
                 raise ServiceError(
-                    f"{name} does not answer at {url} ({error}). See `{logs_command(name)}` on the host."
+                    f"{name} does not answer at {where} ({error}). See `{logs_command(name)}` on the host."
                 ) from None
         time.sleep(0.5)
+
+
+def read_metrics(url: str) -> str:
+    """Raises OSError or HTTPException."""
+    with DIRECT.open(f"{url}/metrics", timeout=10) as answer:
+        return str(answer.read().decode(errors="replace"))
 
 
 def reload(name: str, url: str) -> None:
@@ -86,7 +102,41 @@ def reload(name: str, url: str) -> None:
         reason = error.read().decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
         reason = str(error)
-    raise ServiceError(f"{name} keeps its old configuration because it refuses the new one: {reason}")
+    raise refused(name, reason)
+
+
+def load(name: str, socket: str, text: str) -> None:
+    """As `reload`, for Caddy."""
+    try:
+        caddy.load(socket, text)
+    except (OSError, caddy.RefusedError) as error:
+        raise refused(name, str(error)) from None
+
+
+def refused(name: str, reason: str) -> ServiceError:
+    """What a service says that keeps the configuration it has."""
+    return ServiceError(f"{name} keeps its old configuration because it refuses the new one: {reason}")
+
+
+def make_current(name: str, service: Mapping[str, str], timeout_seconds: float, predict: bool) -> bool:
+    """Whether the service runs with another configuration than the one in force; it then reloads, but to predict.
+
+    Raises ServiceError.
+    """
+    if "socket" in service:
+        text = Path(service["path"], "current", service["file"]).read_text(encoding="utf-8")
+        running = answered(name, service["socket"], lambda: caddy.running(service["socket"]), timeout_seconds)
+        if running == json.loads(text):
+            return False
+        if not predict:
+            load(name, service["socket"], text)
+    else:
+        metrics = answered(name, service["url"], lambda: read_metrics(service["url"]), timeout_seconds)
+        if not needs_reload(metrics, in_force_since(service["path"])):
+            return False
+        if not predict:
+            reload(name, service["url"])
+    return True
 
 
 def main() -> None:
@@ -101,10 +151,8 @@ def main() -> None:
     reloaded, failures = [], []
     for name, service in module.params["services"].items():
         try:
-            metrics = read_metrics(name, service["url"], 0 if module.check_mode else module.params["timeout"])
-            if needs_reload(metrics, in_force_since(service["path"])):
-                if not module.check_mode:
-                    reload(name, service["url"])
+            timeout = 0 if module.check_mode else module.params["timeout"]
+            if make_current(name, service, timeout, module.check_mode):
                 reloaded.append(name)
         except ServiceError as error:
             failures.append(str(error))

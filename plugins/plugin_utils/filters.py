@@ -311,11 +311,20 @@ def compose_project(context: str, found: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "data_directories": _data_directories(held, plain(found["data"])),
         "reload": {
-            name: {"url": service.url, "path": service.config_directory}
+            name: {**how, "path": service.config_directory}
             for name, service in held.services.items()
-            if held.definition(name).reload_metric
+            if (how := _how_it_reloads(held, name))
         },
     }
+
+
+def _how_it_reloads(held: Context, name: str) -> dict[str, str]:
+    """Where it takes a new configuration while it runs; empty for a container that is recreated."""
+    service, planned = held.definition(name), held.services[name]
+    if service.admin_socket:
+        socket, file = service.admin_socket
+        return {"socket": f"{planned.data_directory}/{socket}", "file": file}
+    return {"url": planned.url} if service.reload_metric else {}
 
 
 def _data_directories(held: Context, found: Mapping[str, str]) -> list[dict[str, str]]:

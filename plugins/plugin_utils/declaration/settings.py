@@ -305,6 +305,11 @@ class Declaration(Strict):
         """The declared one, or what a domain stands for."""
         return self.proxy or ("own" if self.domain else "none")
 
+    @property
+    def public_ports(self) -> tuple[int, ...]:
+        """The ports at which the pages are served to everybody."""
+        return (80, 443) if self.proxy_mode == "own" else ()
+
     @field_validator("runbook_url")
     @classmethod
     def _in_the_language(cls, url: str, declared: ValidationInfo) -> str:

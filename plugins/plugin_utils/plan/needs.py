@@ -37,6 +37,7 @@ class Needs:
     container, named as the service. Each listens on a port of its own: the lowest free one from `port` on.
     `heap`: for a Java program, returns the declared size of its heap, None for the default. `need_mib` and `limit_mib`
     are what it takes on top of its heap.
+    `root`: why its container runs as root; empty for all others.
     `data`: it has a folder for data.
     `subdomain`: where its page is below `crowsnest_domain`.
     `part_of`: the service without which it has no use; the two run together or not at all.
@@ -52,6 +53,7 @@ class Needs:
     wanted: Callable[[Declaration], bool] = always
     instances: Callable[[Declaration], Sequence[str]] | None = None
     heap: Callable[[Declaration], int | None] | None = None
+    root: str = ""
     data: bool = False
     part_of: str = ""
     subdomain: str = ""
@@ -59,4 +61,4 @@ class Needs:
     @property
     def user(self) -> int:
         """Numeric user and group of its containers."""
-        return 12000 + self.port
+        return 0 if self.root else 12000 + self.port

@@ -98,7 +98,7 @@ def make_plan(
             *heap_refusals(services, available, running, before.heaps_mib),
             *server_refusals(here, size),
             *clashes(services, base_ports),
-            *port_refusals(facts, server, services, hosts, base_ports),
+            *port_refusals(facts, server, services, hosts, base_ports, declaration.public_ports),
             *host_refusals(facts, {name: address for name, address in hosts.items() if name != server}),
         ],
     )

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import PurePosixPath
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts, Listener
@@ -19,8 +19,9 @@ def port_refusals(
     services: Mapping[str, Planned],
     watched: Mapping[str, str],
     base_ports: Mapping[str, int],
+    public: Sequence[int] = (),
 ) -> list[str]:
-    """One sentence for each port that another program holds.
+    """One sentence for each port that another program holds; `public`: those of the pages on the server.
 
     `services` are the server's containers, on its loopback; node exporter listens on its port of every host, at the
     address `watched` of that host. `base_ports` is {service: the port that a declaration may change}. `facts` lacks
@@ -40,7 +41,19 @@ def port_refusals(
                 refusals.append(
                     f"{host}, port {number}: {who} listens on it, and crowsnest's {name} needs it. {stop}, or {move}."
                 )
-    return refusals
+    return [*refusals, *_public_refusals(facts.get(server), server, public)]
+
+
+def _public_refusals(fact: HostFacts | None, server: str, ports: Sequence[int]) -> Iterator[str]:
+    """A web server of the team keeps its ports: crowsnest never takes them, and never goes behind it by itself."""
+    for port in ports if fact else ():
+        if fact and (stranger := next(_strangers(fact, "proxy", "0.0.0.0", port), None)):  # noqa: S104 - all addresses
+            who, stop = _who(stranger, fact, port)
+            yield (
+                f"{server}, port {port}: {who} listens on it, and the pages of crowsnest_domain need it. Let it hand on "
+                f"to crowsnest's proxy: crowsnest_proxy: behind (docs/pages.md has what to paste). Or: {stop[0].lower()}"
+                f"{stop[1:]}, for crowsnest_proxy: own."
+            )
 
 
 def _move(name: str, services: Mapping[str, Planned], base_ports: Mapping[str, int], busy: Set[int]) -> str:

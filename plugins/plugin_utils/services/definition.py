@@ -153,6 +153,7 @@ class Service(Needs):
     it then; empty when it speaks no HTTP.
     `reload_metric`: it takes a new configuration on `POST /-/reload` and this series reports whether that worked.
     Without one it is recreated.
+    `admin_socket`: Caddy's way instead: (the socket in its folder for data, the file with its configuration).
     `dashboards` are Grafana's dashboards about it. `expected` is what `verify` compares with on top of containers and
     files; `unasked` names what verify cannot check while it does not answer.
     `without`: what is missing when it is switched off, where its name does not tell.
@@ -171,6 +172,7 @@ class Service(Needs):
     scrape: Scrape | None = Scrape()
     health_path: str = ""
     reload_metric: str = ""
+    admin_socket: tuple[str, str] | None = None
     dashboards: Callable[[Context], Sequence[Dashboard]] = _no_dashboards
     expected: Callable[[Context], OfServices] = _nothing_more
     unasked: str = ""

@@ -15,7 +15,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
     GeneratedSecret,
     Service,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import caddy_config, password_files
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import (
+    SOCKET,
+    caddy_config,
+    password_files,
+)
 
 _CONFIG = "caddy.json"
 
@@ -46,10 +50,14 @@ PROXY = Service(
     need_mib=40,
     limit_mib=96,
     wanted=lambda declaration: declaration.proxy_mode != "none",
+    # As another user it needs a file capability of the image that upstream means to drop, and has to do without
+    # no-new-privileges: https://github.com/caddyserver/caddy-docker/issues/466
+    root="to listen on 80 and 443 with no-new-privileges; all capabilities but that are dropped",
     data=True,
     container=_container,
     files=_files,
     secret_files=_secret_files,
+    admin_socket=(SOCKET, _CONFIG),
     validate=("caddy", f"validate --config {CONFIG_IN_CONTAINER}/{_CONFIG}"),
     generated_secrets=(GeneratedSecret("proxy_key", replaceable=True),),
     secrets_of_people=_of_people,
