@@ -47,12 +47,12 @@ def port_refusals(
 def _public_refusals(fact: HostFacts | None, server: str, ports: Sequence[int]) -> Iterator[str]:
     """A web server of the team keeps its ports: crowsnest never takes them, and never goes behind it by itself."""
     for port in ports if fact else ():
-        if fact and (stranger := next(_strangers(fact, "proxy", "0.0.0.0", port), None)):  # noqa: S104 - all addresses
+        if fact and (stranger := next(_strangers(fact, "proxy", "", port), None)):
             who, stop = _who(stranger, fact, port)
             yield (
-                f"{server}, port {port}: {who} listens on it, and the pages of crowsnest_domain need it. Let it hand on "
-                f"to crowsnest's proxy: crowsnest_proxy: behind (docs/pages.md has what to paste). Or: {stop[0].lower()}"
-                f"{stop[1:]}, for crowsnest_proxy: own."
+                f"{server}, port {port}: {who} listens on it, and the pages of crowsnest_domain need it. Let it hand "
+                "on to crowsnest's proxy: crowsnest_proxy: behind (docs/pages.md has what to paste). For "
+                f"crowsnest_proxy: own {stop[0].lower()}{stop[1:]}."
             )
 
 
@@ -66,7 +66,7 @@ def _move(name: str, services: Mapping[str, Planned], base_ports: Mapping[str, i
 
 
 def _strangers(fact: HostFacts, name: str, address: str, port: int) -> Iterator[Listener]:
-    """Who keeps a service from listening there. crowsnest's own services move to their new ports in the same run.
+    """Who keeps a service from listening there, on all addresses where none is named. crowsnest's own services move to their new ports in the same run.
 
     A process that cannot be seen is taken for the service itself if that runs. Containers may live on while the engine
     does not answer. Their owner is unknown then, and the run starts the engine, so they are not refused.
@@ -75,7 +75,7 @@ def _strangers(fact: HostFacts, name: str, address: str, port: int) -> Iterator[
     runs = fact["node_exporter"]["flags"] is not None if name == NODE_EXPORTER else name in fact["docker"]["own"]
     for row in fact["listeners"].get(str(port), []):
         own = bool(row["service"]) or (not row["pid"] and runs) or (silent and row["contained"])
-        if not own and _in_the_way(row["address"], address):
+        if not own and (not address or _in_the_way(row["address"], address)):
             yield row
 
 
