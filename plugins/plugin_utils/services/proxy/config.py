@@ -77,6 +77,13 @@ def names(context: Context) -> dict[str, str]:
     return {context.definition(name).subdomain: name for name in context.services if context.definition(name).subdomain}
 
 
+def host_names(context: Context) -> list[str]:
+    """All names at which it answers, the portal's first."""
+    below = [*names(context), *([STATUS] if "uptime_kuma" in context.services else [])]
+    domain = context.declaration.domain or ""
+    return [domain, *(f"{name}.{domain}" for name in below)]
+
+
 def _routes(context: Context, headers: Mapping[str, Sequence[str]]) -> Iterator[Json]:
     domain = context.declaration.domain
     for subdomain, name in names(context).items():

@@ -1,0 +1,106 @@
+# Copyright: crowsnest contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a team pastes into the proxy that has 443, so that it hands on to ours. Pure.
+
+All of them keep the name that was asked for, by which ours finds the page, and let a web socket through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import host_names
+
+# Where a container finds the host: the gateway of Docker's default bridge, unless the engine has another one.
+_FROM_A_CONTAINER = "172.17.0.1"
+
+
+def blocks(context: Context) -> dict[str, str]:
+    """{proxy: what to paste}."""
+    hosts, port = host_names(context), context.services["proxy"].port
+    return {title: make(hosts, port) for title, make in _PROXIES.items()}
+
+
+def _nginx(hosts: Sequence[str], port: int) -> str:
+    # https://nginx.org/en/docs/http/websocket.html
+    return f"""\
+# /etc/nginx/conf.d/crowsnest.conf; then: sudo nginx -t && sudo systemctl reload nginx
+map $http_upgrade $crowsnest_connection {{
+    default upgrade;
+    ''      close;
+}}
+server {{
+    listen 443 ssl;
+    listen [::]:443 ssl;
+    server_name {" ".join(hosts)};
+    ssl_certificate     /etc/letsencrypt/live/{hosts[0]}/fullchain.pem;  # yours
+    ssl_certificate_key /etc/letsencrypt/live/{hosts[0]}/privkey.pem;
+    location / {{
+        proxy_pass http://127.0.0.1:{port};
+        proxy_http_version 1.1;
+        proxy_set_header Host $host;
+        proxy_set_header X-Forwarded-For $remote_addr;
+        proxy_set_header X-Forwarded-Proto https;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $crowsnest_connection;
+        proxy_read_timeout 1h;
+    }}
+}}
+"""
+
+
+def _caddy(hosts: Sequence[str], port: int) -> str:
+    # https://caddyserver.com/docs/caddyfile/directives/reverse_proxy
+    return f"""\
+# Into /etc/caddy/Caddyfile; then: sudo systemctl reload caddy
+{", ".join(hosts)} {{
+    reverse_proxy 127.0.0.1:{port}
+}}
+"""
+
+
+def _traefik(hosts: Sequence[str], port: int) -> str:
+    # https://doc.traefik.io/traefik/providers/file/
+    rule = " || ".join(f"Host(`{host}`)" for host in hosts)
+    return f"""\
+# A file in the folder of Traefik's file provider, such as Coolify's /data/coolify/proxy/dynamic/crowsnest.yaml
+http:
+  routers:
+    crowsnest:
+      rule: "{rule}"
+      entryPoints: [https]  # yours
+      service: crowsnest
+      tls: {{certResolver: letsencrypt}}  # yours
+  services:
+    crowsnest:
+      loadBalancer:
+        servers: [{{url: "http://{_FROM_A_CONTAINER}:{port}"}}]
+"""
+
+
+def _apache(hosts: Sequence[str], port: int) -> str:
+    # https://httpd.apache.org/docs/2.4/mod/mod_proxy.html#proxypass: `upgrade` from 2.4.47 on
+    return f"""\
+# /etc/apache2/sites-available/crowsnest.conf; then:
+# sudo a2enmod ssl proxy proxy_http headers && sudo a2ensite crowsnest && sudo systemctl reload apache2
+<VirtualHost *:443>
+    ServerName {hosts[0]}
+    ServerAlias {" ".join(hosts[1:])}
+    SSLEngine on
+    SSLCertificateFile /etc/letsencrypt/live/{hosts[0]}/fullchain.pem
+    SSLCertificateKeyFile /etc/letsencrypt/live/{hosts[0]}/privkey.pem
+    ProxyPreserveHost On
+    RequestHeader set X-Forwarded-Proto https
+    ProxyPass / http://127.0.0.1:{port}/ upgrade=websocket timeout=3600
+    ProxyPassReverse / http://127.0.0.1:{port}/
+</VirtualHost>
+"""
+
+
+_PROXIES: dict[str, Callable[[Sequence[str], int], str]] = {
+    "nginx": _nginx,
+    "Caddy": _caddy,
+    "Traefik, Coolify, Dokploy": _traefik,
+    "Apache": _apache,
+}
