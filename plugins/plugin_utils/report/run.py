@@ -181,14 +181,26 @@ def _logins(context: Context, secrets: str) -> list[str]:
             declared = getattr(context.declaration, password)
             where = f"the declared crowsnest_{password}" if declared else f"in {secrets}/{password}"
             lines.append(f"{login.title}'s user is {login.user(context.declaration)}, the password is {where}.")
-    return lines
+    return [*lines, *_at_the_door(context, secrets)]
+
+
+def _at_the_door(context: Context, secrets: str) -> list[str]:
+    """Who may open the pages that have no login of their own, once strangers could reach them."""
+    if "proxy" not in context.services:
+        return []
+    guarded = [name for name in context.services if context.definition(name).page and not context.definition(name).login]
+    who = [
+        f"{user.name} ({'declared' if user.password else f'{secrets}/proxy_password_{user.name}'})"
+        for user in context.declaration.users
+    ]
+    return [f"Users of the other pages ({', '.join(guarded)}), and where their passwords are: {', '.join(who)}."]
 
 
 def _status_pages(context: Context) -> list[str]:
     """Pages that anybody who reaches them may read."""
     if "uptime_kuma" not in context.services:
         return []
-    url = context.services["uptime_kuma"].external_url.rstrip("/")
+    url = status_url(context)
     pages = status_pages(context, monitors(context))
     return [f"Status page without a login: {url}/status/{page['slug']}" for page in pages]
 

@@ -49,6 +49,7 @@ PROXY = Service(
     port=8088,
     need_mib=40,
     limit_mib=96,
+    needed=True,
     wanted=lambda declaration: declaration.proxy_mode != "none",
     # As another user it needs a file capability of the image that upstream means to drop, and has to do without
     # no-new-privileges: https://github.com/caddyserver/caddy-docker/issues/466
@@ -61,5 +62,4 @@ PROXY = Service(
     validate=("caddy", f"validate --config {CONFIG_IN_CONTAINER}/{_CONFIG}"),
     generated_secrets=(GeneratedSecret("proxy_key", replaceable=True),),
     secrets_of_people=_of_people,
-    without="; pages are reached through SSH only",
 )

@@ -47,6 +47,8 @@ def settings(context: Context) -> Fields:
         "serverTimezone": context.declaration.timezone,
         "keepDataPeriodDays": context.declaration.uptime_kuma_keep_days,
         "primaryBaseURL": context.services["uptime_kuma"].external_url.rstrip("/"),
+        # The status page has a name of its own; only our proxy and its own host reach Kuma's port.
+        "trustProxy": context.declaration.proxy_mode != "none",
         "checkUpdate": False,
         "searchEngineIndex": False,
     }
