@@ -66,8 +66,9 @@ def _move(name: str, services: Mapping[str, Planned], base_ports: Mapping[str, i
 
 
 def _strangers(fact: HostFacts, name: str, address: str, port: int) -> Iterator[Listener]:
-    """Who keeps a service from listening there, on all addresses where none is named. crowsnest's own services move to their new ports in the same run.
+    """Who keeps a service from listening there; without an address, from listening on all.
 
+    crowsnest's own services move to their new ports in the same run.
     A process that cannot be seen is taken for the service itself if that runs. Containers may live on while the engine
     does not answer. Their owner is unknown then, and the run starts the engine, so they are not refused.
     """

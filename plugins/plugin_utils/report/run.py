@@ -38,6 +38,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanag
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import counts_exceptions
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import STATUS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.objects import status_pages
@@ -188,7 +189,7 @@ def _at_the_door(context: Context, secrets: str) -> list[str]:
     """Who may open the pages that have no login of their own, once strangers could reach them."""
     if "proxy" not in context.services:
         return []
-    guarded = [name for name in context.services if context.definition(name).page and not context.definition(name).login]
+    guarded = [page.name for page in _with_page(context) if not context.definition(page.name).login]
     who = [
         f"{user.name} ({'declared' if user.password else f'{secrets}/proxy_password_{user.name}'})"
         for user in context.declaration.users
@@ -200,7 +201,9 @@ def _status_pages(context: Context) -> list[str]:
     """Pages that anybody who reaches them may read."""
     if "uptime_kuma" not in context.services:
         return []
-    url = status_url(context)
+    url = context.services["uptime_kuma"].external_url.rstrip("/")
+    if "proxy" in context.services:
+        url = f"https://{STATUS}.{context.declaration.domain}"
     pages = status_pages(context, monitors(context))
     return [f"Status page without a login: {url}/status/{page['slug']}" for page in pages]
 
