@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./crowsnest bench faults`: makes the faults of molecule/lab/faults.py one at a time and records their messages.
 
-Takes hours. What is measured stays in RESULTS, so a run that was cut off goes on where it ended.
+Takes hours, in several labs at once (`--labs`) fewer. What is measured stays in RESULTS, so a run that was cut off goes
+on where it ended.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +62,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--only", default="", metavar="FAULT,…", help=", ".join(NAMES))
     top.add_argument("--again", action="store_true", help="also those that were measured before")
     top.add_argument("--lab", default="", metavar="NAME", help="a lab that runs, such as demo; it lacks some things")
-    top.add_argument("--keep", action="store_true", help="leave the throw-away host running")
+    top.add_argument("--labs", type=int, default=1, metavar="N", help="share the faults among so many labs at once")
+    top.add_argument("--name", default=NAME, help="of the throw-away lab (default: %(default)s)")
+    top.add_argument("--keep", action="store_true", help="leave the throw-away hosts running")
     return top
 
 
@@ -71,8 +76,8 @@ def chosen(only: str) -> list[Fault]:
     return [fault for fault in FAULTS if fault.name in names]
 
 
-def measure(lab: Lab, faults: list[Fault], results: dict[str, Any]) -> None:
-    """Put each fault into `results` and write them down; a fault that cannot be made or repaired stops no other."""
+def measure(lab: Lab, faults: list[Fault]) -> None:
+    """Write down what each fault brought; a fault that cannot be made or repaired stops no other."""
     known: set[str] = set()
     for number, fault in enumerate(faults, 1):
         say(f"--- {fault.name} ({number} of {len(faults)})")
@@ -84,16 +89,23 @@ def measure(lab: Lab, faults: list[Fault], results: dict[str, Any]) -> None:
             result["seen"] = asdict(course(lab, fault, lambda script: on_host(lab, script, seconds=300), say))
         except (BenchError, LabError, requests.RequestException) as error:
             result["failed"] = " ".join(str(error).split())[:200]
-        results[fault.name] = result
-        say(f"{fault.name}: {verdict(fault, results)}")
-        save(results, describe(lab.facts, ROOT))
+        say(f"{fault.name}: {verdict(fault, {fault.name: result})}")
+        record(fault, result, describe(lab.facts, ROOT))
 
 
-def save(results: dict[str, Any], machine: Mapping[str, str]) -> None:
-    """The results, and the page that is made of them."""
+def recorded() -> dict[str, Any]:
+    """{fault: its result} of this run and of those before it."""
+    return dict(json.loads(RESULTS.read_text())) if RESULTS.exists() else {}
+
+
+def record(fault: Fault, result: Mapping[str, Any], machine: Mapping[str, str]) -> None:
+    """Add a result to the others, and make the page of them; other labs do so as well."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False))
-    PAGE.write_text(document(results, machine))
+    with RESULTS.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        results = {**recorded(), fault.name: result}
+        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False))
+        PAGE.write_text(document(results, machine))
 
 
 def document(results: Mapping[str, Any], machine: Mapping[str, str]) -> str:
@@ -151,11 +163,11 @@ def seen_of(fault: Fault, results: Mapping[str, Any]) -> Seen | None:
 
 
 @contextmanager
-def laboratory_of_its_own(keep: bool) -> Iterator[Lab]:
+def laboratory_of_its_own(name: str, keep: bool) -> Iterator[Lab]:
     """Two hosts, the stack, the sample app, and the apps that only some faults need; removed at the end."""
     try:
-        laboratory("up", NAME, "--memory", "4096", "--hosts", "2")
-        lab = Lab(NAME, state.need(NAME))
+        laboratory("up", name, "--memory", "4096", "--hosts", "2")
+        lab = Lab(name, state.need(name))
         make_sure_of_the_host(lab)
         on_host(lab, f"cat > {TARGET}", (ROOT / "bench/target.py").read_text())
         for number, port in enumerate(TWIN_PORTS, 1):
@@ -167,34 +179,59 @@ def laboratory_of_its_own(keep: bool) -> Iterator[Lab]:
         say("first run of all, with downloads")
         hosts = ("-i", "molecule/fleet/inventory/hosts.yml")
         must(lab.play(*hosts, crowsnest_apps=[*apps(), *APPS]))
-        laboratory("app", NAME, "up")
+        laboratory("app", name, "up")
         say(f"waiting {BEGINS:.0f} s, so that nothing of the start is told during a fault")
         time.sleep(BEGINS)
         yield lab
     finally:
         if not keep:
-            laboratory("down", NAME)
+            laboratory("down", name)
+
+
+def side_by_side(faults: Sequence[Fault], options: argparse.Namespace) -> None:
+    """A run of this program for each lab, with its share of the faults; all end with this one."""
+    shares = [share for number in range(options.labs) if (share := faults[number :: options.labs])]
+    running = [
+        subprocess.Popen(
+            [
+                *(sys.executable, str(ROOT / "bench"), "faults", "--again", "--name", f"{options.name}{number}"),
+                *("--only", ",".join(fault.name for fault in share), *["--keep"] * options.keep),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        for number, share in enumerate(shares, 1)
+    ]
+    try:
+        for run in running:
+            run.wait()
+    finally:
+        for run in running:
+            run.terminate()
+        for run in running:
+            run.wait()
 
 
 def main(words: list[str]) -> int:
     """Exit status 0, or 1 when a fault is not as it should be or was not measured, 2 for wrong usage."""
     options = parser().parse_args(words)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit that still repairs, and removes the lab
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     try:
         faults = chosen(options.only)
     except BenchError as error:
         sys.stderr.write(f"crowsnest bench faults: {error}\n")
         return 2
     try:
-        left = [fault for fault in faults if options.again or not seen_of(fault, results)]
+        left = [fault for fault in faults if options.again or not seen_of(fault, recorded())]
         if options.lab:
-            measure(Lab(options.lab, state.need(options.lab)), left, results)
+            measure(Lab(options.lab, state.need(options.lab)), left)
+        elif options.labs > 1:
+            side_by_side(left, options)
         elif left:
-            with laboratory_of_its_own(options.keep) as lab:
-                measure(lab, left, results)
+            with laboratory_of_its_own(options.name, options.keep) as lab:
+                measure(lab, left)
     except (BenchError, LabError) as error:
         sys.stderr.write(f"crowsnest bench faults: {error}\n")
         return 1
+    results = recorded()
     sys.stdout.write(table(faults, results))
     return 1 if any(wrong(fault, results) for fault in faults) else 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +255,30 @@ def test_a_run_that_was_cut_off_goes_on_where_it_ended(
     assert made[4:] == ["app-killed"]
     assert set(json.loads((files / "cache/faults.json").read_text())) == set(words[3].split(","))
     assert "- flap: not measured: not yet\n" in (files / "faults.md").read_text()
+    capsys.readouterr()
+
+
+def test_several_labs_share_the_faults_that_are_left(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended: list[list[str]] = []
+
+    class Run:
+        def __init__(self, command: list[str], **_: Any) -> None:
+            self.words = command[command.index("--name") :]
+
+        def wait(self) -> None:
+            pass
+
+        def terminate(self) -> None:
+            ended.append(self.words)
+
+    monkeypatch.setattr(matrix.subprocess, "Popen", Run)
+    record = {"date": "2026-01-01", "despite": [], "seen": asdict(seen(post(MADE + 30, TITLE), END))}
+    matrix.record(by_name("redis-stopped"), record, {})
+    assert matrix.main(["--labs", "2", "--only", "app-killed,database-stopped,redis-stopped,flap"]) == 1
+    shares = [["--name", "faults1", "--only", "app-killed,flap"], ["--name", "faults2", "--only", "database-stopped"]]
+    assert ended == shares
     capsys.readouterr()
 
 
