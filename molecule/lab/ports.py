@@ -25,15 +25,16 @@ ERRORS_PAGE = 8066
 MAX_HOSTS = 50
 # The offset is added to every port of a lab. Each has a network of its own, too.
 OFFSETS = range(10000, 57000, 1000)
-# Where a lab begins to look for a free one: those that run at the same time lie apart, page by page.
+# Where a lab begins to look for a free one: those that run at the same time lie apart, page by page, and below the
+# ports that Linux gives to outgoing connections (from 32768 on), one of which may be in the way at any moment.
 PREFERRED = {
     "demo": 10000,
-    "default": 20000,
-    "fleet": 30000,
-    "bench": 40000,
-    "complete": 50000,
-    "role": 51000,
     "rescue": 12000,
+    "complete": 14000,
+    "fleet": 16000,
+    "bench": 18000,
+    "default": 20000,
+    "role": 22000,
 }
 
 

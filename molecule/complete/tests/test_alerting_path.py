@@ -7,8 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 import requests
-from lab.fault_course import complaints, course, settle
-from lab.faults import by_name
 
 
 def test_a_refusing_slack_is_reported_in_its_own_words(lab: Any) -> None:
@@ -22,15 +20,3 @@ def test_a_refusing_slack_is_reported_in_its_own_words(lab: Any) -> None:
     assert "critical  slack    refused" in run.output
     assert "invalid_token" in run.output
     assert "Traceback" not in run.output
-
-
-def test_kuma_itself_tells_when_the_alerting_path_is_broken(
-    lab: Any, server: Any, eventually: Any, figure: Any
-) -> None:
-    eventually(lambda: len(lab.query('monitor_status{monitor_name=~"Alerting path.*"} == 1')) == 4, 240)
-    settle(lab, print, 1200, set())  # what a refusing Slack brought goes on for some minutes
-    fault = by_name("alertmanager-killed")
-    seen = course(lab, fault, server.check_output, print, watch=180, beyond=120)
-    assert complaints(fault, seen) == []
-    assert seen.first
-    figure("broken alerting path to Slack message", f"{seen.first.at - seen.made:.0f} s")

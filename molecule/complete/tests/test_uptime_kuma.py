@@ -13,7 +13,12 @@ from typing import Any
 
 import requests
 from complete.declared import MONITORS
+from lab.fault_course import complaints, course, settle
+from lab.faults import by_name
 from uptime_kuma_api import UptimeKumaApi
+
+# Other tests that run on this machine.
+BUSY = {"HostCpuHigh lab1 medium", "told: CPU of lab1 is busy"}
 
 
 def test_every_part_of_the_app_and_of_the_alerting_path_has_a_monitor(kuma: UptimeKumaApi) -> None:
@@ -57,3 +62,17 @@ def test_secrets_are_in_no_list_of_processes_and_for_root_only(server: Any, secr
     assert password not in server.check_output("ps axeww -o args")
     assert password not in server.check_output("docker inspect crowsnest-uptime_kuma-1")
     assert key.content_string.strip() not in server.check_output("docker inspect crowsnest-prometheus-1")
+
+
+def test_kuma_itself_tells_when_the_alerting_path_is_broken(
+    lab: Any, server: Any, eventually: Any, figure: Any
+) -> None:
+    eventually(lambda: len(lab.query('monitor_status{monitor_name=~"Alerting path.*"} == 1')) == 4, 240)
+    settle(lab, print, 600, BUSY)
+    fault = by_name("alertmanager-killed")
+    seen = course(
+        lab, fault, server.check_output, print, watch=180, beyond=120, mine=lambda post: "CPU of lab1" not in post.title
+    )
+    assert complaints(fault, seen) == []
+    assert seen.first
+    figure("broken alerting path to Slack message", f"{seen.first.at - seen.made:.0f} s")
