@@ -138,9 +138,7 @@ def _contained(program: str, folder: Path, *options: str, rights: str = "rw") ->
     return ["docker", "run", "--rm", *own, *options, "--entrypoint", program, _image(program)]
 
 
-@cache
-def _image(program: str) -> str:
-    return tools.image(program)
+_image = cache(tools.image)
 
 
 @contextmanager
