@@ -440,3 +440,10 @@ REPORTS = [
 @pytest.mark.parametrize(("delivery", "line"), REPORTS)
 def test_a_delivery_is_reported_on_one_line(delivery: dict[str, Any], line: str) -> None:
     assert filters.delivery_report([delivery]) == [line]
+
+
+def test_deliveries_stand_in_columns() -> None:
+    assert filters.delivery_report([row(severity="critical_after_15m"), row(severity="low")]) == [
+        "critical after 15m  slack    delivered to 1 of 1",
+        "low                 slack    delivered to 1 of 1",
+    ]
