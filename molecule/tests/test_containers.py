@@ -86,8 +86,8 @@ def test_a_container_stays_below_half_of_its_limits(
 ) -> None:
     """Of the programs that really run here: what a double takes says nothing of what it stands for.
 
-    Files that the kernel keeps in memory count for whoever read them first, and go when memory is needed. `docker stats`
-    takes off only those that were read once.
+    Files that the kernel keeps in memory count for whoever read them first, and go when memory is needed; of them,
+    `docker stats` takes off only those that were read once.
     """
     for service, container in containers.items():
         if service in lab.facts["doubles"]:

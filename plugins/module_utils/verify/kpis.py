@@ -24,8 +24,8 @@ _REASONS = f"{COMPOSE_COMMAND} logs --no-log-prefix query_exporter | grep -E '^s
 # PromQL: a series for each KPI whose last answer still counts. How long one counts is known after a minute.
 _ANSWER = 'query_timestamp{job="query_exporter"}'
 ANSWERED_KPIS = f"{_ANSWER} unless (time() - {_ANSWER} > app_kpi:patience:seconds)"
-# The exporter asks for each KPI when it starts; what fails then is asked again after the KPI's own interval, which may be
-# days: waiting longer than this is of no use.
+# The exporter asks for each KPI when it starts; what fails then is asked again after the KPI's own interval, which may
+# be days: waiting longer than this is of no use.
 _FIRST_ANSWER_SECONDS = 60
 
 
