@@ -426,7 +426,7 @@ def row(**values: Any) -> dict[str, Any]:
 
 REPORTS = [
     (row(), "critical  slack    delivered to 1 of 1"),
-    (row(severity="low", integration="discord", delivered=3), "low       discord  delivered to 1 of 1"),
+    (row(severity="low", integration="discord", delivered=3), "low  discord  delivered to 1 of 1"),
     (
         row(delivered=0, failed=1, words="403: invalid_token"),
         "critical  slack    refused, delivered to 0 of 1 - 403: invalid_token",
