@@ -221,7 +221,8 @@ def main(words: list[str]) -> int:
         sys.stderr.write(f"crowsnest bench faults: {error}\n")
         return 2
     try:
-        left = [fault for fault in faults if options.again or not seen_of(fault, recorded())]
+        before = recorded()
+        left = [fault for fault in faults if options.again or not seen_of(fault, before)]
         if options.lab:
             measure(Lab(options.lab, state.need(options.lab)), left)
         elif options.labs > 1:

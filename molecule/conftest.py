@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,13 +14,11 @@ from typing import Any
 
 import pytest
 import testinfra
+from lab.metabase_client import Metabase
+from lab.play import Lab
 from uptime_kuma_api import UptimeKumaApi
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "molecule"))  # where the package `lab` is
-
-from lab.metabase_client import Metabase  # noqa: E402
-from lab.play import Lab  # noqa: E402
 
 FIGURES = ROOT / ".cache/test/figures.txt"
 

@@ -163,7 +163,7 @@ def without_end(told: Sequence[Post]) -> set[str]:
 
 
 def firing(lab: Lab) -> set[str]:
-    """What is told to people now, as `AppDown shop`, what has no end yet, and what other alerts still wait for."""
+    """Alerts that fire, as `AppDown shop`; messages whose end is missing; causes that still hold other alerts back."""
     words = ("alertname", "app", "host", "severity")
     found = {" ".join(labels[word] for word in words if word in labels) for labels, _ in lab.query(FIRING)}
     found |= {f"{labels['cause']} explains {labels['app']}" for labels, _ in lab.query("app:cause:explains")}

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from lab.progress import LabError
 
-INSTALLING = Path("/run/lock/crowsnest-lab")
-
 
 def run(command: Sequence[str], seconds: float = 60, stdin: str | None = None) -> str:
     """Output of a program. LabError with the last lines it wrote when it fails, is missing or takes too long."""
@@ -36,10 +34,11 @@ def as_root(command: Sequence[str]) -> list[str]:
 
 def install(packages: Sequence[str], purpose: str) -> None:
     """Install packages of the distribution, after another process that does. LabError without apt-get or its rights."""
-    if shutil.which("apt-get") is None:
+    program = shutil.which("apt-get")
+    if program is None:
         raise LabError(f"{purpose} is missing, and this machine has no apt-get: install it yourself and try again.")
     quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
-    with INSTALLING.open("w") as lock:
+    with Path(program).open("rb") as lock:  # every user may read it: a file of our own would belong to the first one
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             run(as_root([*quiet, "update"]), 300)

@@ -410,11 +410,12 @@ def found(
 
 
 def delivery_report(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The deliveries of `alertmanager_test_alerts` as lines of text, one per severity and integration."""
+    """The deliveries of `alertmanager_test_alerts` as a table, one line per severity and integration."""
+    named = [(row["severity"].replace("_", " "), row) for row in plain(rows)]
+    width = max((len(name) for name, _ in named), default=0)
     return [
-        f"{row['severity'].replace('_', ' '):<9} {row['integration']:<8} {_verdict(row)}"
-        + (f" - {row['words']}" if row["words"] else "")
-        for row in plain(rows)
+        f"{name:<{width}}  {row['integration']:<8} {_verdict(row)}" + (f" - {row['words']}" if row["words"] else "")
+        for name, row in named
     ]
 
 

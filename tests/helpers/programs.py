@@ -57,7 +57,7 @@ def tool(program: str) -> Tool:
     def run(folder: Path, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         called = _found(program) or _contained(program, folder, "--network", "none", "--interactive", rights="ro")
         return subprocess.run(
-            [*called, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False, input=stdin or ""
+            [*called, *words], cwd=folder, capture_output=True, text=True, timeout=600, check=False, input=stdin or ""
         )
 
     return run
@@ -138,9 +138,7 @@ def _contained(program: str, folder: Path, *options: str, rights: str = "rw") ->
     return ["docker", "run", "--rm", *own, *options, "--entrypoint", program, _image(program)]
 
 
-@cache
-def _image(program: str) -> str:
-    return tools.image(program)
+_image = cache(tools.image)
 
 
 @contextmanager

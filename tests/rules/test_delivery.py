@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import boto3
 from certificates import self_signed
-from generated import alertmanager, write
+from generated import alertmanager, hurry, write
 from object_storage import ministack
 from posted import posted
 from programs import until
@@ -68,8 +68,8 @@ def test_a_success_is_told_once_without_a_state_and_never_that_it_is_over(tmp_pa
     own = {"labels": {"alertname": "Own", "severity": "high"}}
     with posted() as discord:
         receiver = {"type": "discord", "webhook_url": f"{discord.url}/api/webhooks/1/x"}
-        config = write(tmp_path, {"receivers": [receiver]}) / "alertmanager.yml"
-        config.write_text(re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", config.read_text()))
+        write(tmp_path, {"receivers": [receiver]})
+        hurry(tmp_path)
         with alertmanager(tmp_path) as running:
             running.post([NOTICE, own])
             until(lambda: len(discord.bodies) == 2, 30)

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from generated import alertmanager, prometheus, write
+from generated import alertmanager, hurry, prometheus, write
 from programs import REPOSITORY, Tool, answering, free_port, tool, until
 from smtp_catcher import relay
 
@@ -276,8 +276,8 @@ def test_the_message_and_the_one_that_it_is_over_tell_the_same_deploy(tmp_path: 
             "scrape_interval": "1s",
             "ports": {"alertmanager": alerts, "node_exporter": port},
         }
-        config = write(tmp_path, declared) / "alertmanager.yml"
-        config.write_text(re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", config.read_text()))
+        write(tmp_path, declared)
+        hurry(tmp_path)
         rules = tmp_path / "rules/app.yml"
         rules.write_text(rules.read_text().replace("keep_firing_for: 2m", "keep_firing_for: 1s"))
         server.container(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from generated import Alertmanager, alertmanager, write
+from generated import Alertmanager, alertmanager, hurry, write
 from posted import Posted, posted
 from programs import until
 from promised import own_alerts
@@ -52,8 +51,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     folder = tmp_path_factory.mktemp("grouping")
     with posted() as discord:
         receiver = {"type": "discord", "webhook_url": f"{discord.url}/api/webhooks/1/x"}
-        config = write(folder, {"receivers": [receiver]}) / "alertmanager.yml"
-        config.write_text(re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", config.read_text()))
+        write(folder, {"receivers": [receiver]})
+        hurry(folder)
         with alertmanager(folder) as running:
             yield Told(running, discord)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from generated import alertmanager, write
+from generated import alertmanager, hurry, write
 from posted import posted
 from programs import until
 
@@ -28,8 +27,7 @@ def test_an_end_is_told_again_only_where_it_was_not_written_down(tmp_path: Path,
     with posted() as discord:
         receiver = {"type": "discord", "webhook_url": f"{discord.url}/api/webhooks/1/x"}
         folder = write(tmp_path, {"receivers": [receiver]})
-        config = folder / "alertmanager.yml"
-        config.write_text(re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", config.read_text()))
+        hurry(folder)
         words = ["--data.maintenance-interval=1s"]
         with alertmanager(folder, words=words) as running:
             running.post([ALERT])

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def test_the_diagnosis_has_a_command_to_paste(alert: str) -> None:
     assert "TODO" not in diagnosis
 
 
+@cache
 def promtool_cases() -> list[dict[str, Any]]:
     files = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "tests/rules").glob("*.yml"))]
     return [case for file in files for test in file["tests"] for case in test.get("alert_rule_test", [])]

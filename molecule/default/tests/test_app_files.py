@@ -8,22 +8,19 @@ One story from its beginning to its end: each fixture does something, on top of 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import chromium
 import pytest
 import requests
+from certificates import self_signed
 from complete.declared import ROOT, SHOP, SHOP_COMPOSE, WORKER, one_line, shop
+from google_analytics import serving
 from lab import engine
 from lab.bugsink import BUGSINK
 from lab.fault_course import posts
-
-sys.path.insert(0, str(ROOT / "tests/helpers"))
-import chromium
-from certificates import self_signed
-from google_analytics import serving
 
 ENV_FILE, TEMPLATE = SHOP["env_file"], SHOP["analytics"]["templates"][0]
 # As the app's team wrote it, before the first run that finds it.

@@ -24,10 +24,13 @@ _REASONS = f"{COMPOSE_COMMAND} logs --no-log-prefix query_exporter | grep -E '^s
 # PromQL: a series for each KPI whose last answer still counts. How long one counts is known after a minute.
 _ANSWER = 'query_timestamp{job="query_exporter"}'
 ANSWERED_KPIS = f"{_ANSWER} unless (time() - {_ANSWER} > app_kpi:patience:seconds)"
+# The exporter asks for each KPI when it starts; what fails then is asked again after the KPI's own interval, which may
+# be days: waiting longer than this is of no use.
+_FIRST_ANSWER_SECONDS = 60
 
 
-def kpi_checks(wanted: Sequence[Kpi], answer: Answer) -> list[Check]:
-    """One line per KPI that cannot be read."""
+def kpi_checks(wanted: Sequence[Kpi], answer: Answer, age_seconds: float) -> list[Check]:
+    """One line per KPI that cannot be read. `age_seconds` of the configuration of Prometheus: KPIs are part of it."""
     if not wanted:
         return []
     if isinstance(answer, ServiceError):
@@ -35,18 +38,18 @@ def kpi_checks(wanted: Sequence[Kpi], answer: Answer) -> list[Check]:
     found = {(sample.labels["app"], sample.labels["kpi"]) for sample in answer}
     unread = [kpi for kpi in wanted if (kpi["app"], kpi["kpi"]) not in found]
     read = len(wanted) - len(unread)
-    checks = [_unread(kpi) for kpi in unread]
+    checks = [_unread(kpi, soon=age_seconds < _FIRST_ANSWER_SECONDS) for kpi in unread]
     return [*checks, Check(PASS, AREA, f"{read} of {len(wanted)} can be read")] if read else checks
 
 
-def _unread(kpi: Kpi) -> Check:
+def _unread(kpi: Kpi, *, soon: bool) -> Check:
     name = f"{kpi['app']}: {kpi['kpi']}"
     return Check(
         WARN,
         AREA,
         f"{name} cannot be read",
         f"PostgreSQL's answer, on the server: `{_REASONS}`. {runbook('KpiUnreadable')}",
-        soon=True,
+        soon=soon,
         kind="KPIs cannot be read",
         name=name,
     )

@@ -230,7 +230,7 @@ def prometheus_checks(expected: Expected, now: float) -> list[Check]:
         *panel_checks(expected["queries"], answers, age, apps),
         *app_metrics_checks(expected["app_metrics"], answers),
         *custom_checks(expected["custom_metrics"], answers[exported], apps),
-        *kpi_checks(expected["kpis"], answers[ANSWERED_KPIS]),
+        *kpi_checks(expected["kpis"], answers[ANSWERED_KPIS], age),
     ]
 
 

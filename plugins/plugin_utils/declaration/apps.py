@@ -131,8 +131,8 @@ class App(HttpOptions):
     )
     part_of: str | None = Field(
         None,
-        description="Name of the app that it is a part of, such as that of its Celery workers: a fault of that app's "
-        "database, Redis or workers is told once, not of both.",
+        description="Name of the app that this one is part of, such as the app whose Celery tasks it runs. When that "
+        "app's database, Redis or workers fail, you get one alert instead of two.",
     )
     metrics: list[MetricsItem] = Field(
         [],

@@ -426,7 +426,7 @@ def row(**values: Any) -> dict[str, Any]:
 
 REPORTS = [
     (row(), "critical  slack    delivered to 1 of 1"),
-    (row(severity="low", integration="discord", delivered=3), "low       discord  delivered to 1 of 1"),
+    (row(severity="low", integration="discord", delivered=3), "low  discord  delivered to 1 of 1"),
     (
         row(delivered=0, failed=1, words="403: invalid_token"),
         "critical  slack    refused, delivered to 0 of 1 - 403: invalid_token",
@@ -440,3 +440,10 @@ REPORTS = [
 @pytest.mark.parametrize(("delivery", "line"), REPORTS)
 def test_a_delivery_is_reported_on_one_line(delivery: dict[str, Any], line: str) -> None:
     assert filters.delivery_report([delivery]) == [line]
+
+
+def test_deliveries_stand_in_columns() -> None:
+    assert filters.delivery_report([row(severity="critical_after_15m"), row(severity="low")]) == [
+        "critical after 15m  slack    delivered to 1 of 1",
+        "low                 slack    delivered to 1 of 1",
+    ]

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# {cause: the alerts that tell it}; each level is explained by those before it. A deploy is told by no alert, and what
-# is wrong with the app that another one is a part of is told of that app.
+# {cause: the alerts that tell it}; each level is explained by those before it. A deploy has no alert. `whole` stands
+# for the causes of the app that another one is part of; their alerts are about that app.
 LEVELS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {"host": ("HostDown",)},
     {
