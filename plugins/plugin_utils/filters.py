@@ -9,7 +9,7 @@ declared travels as one text (`plan` makes it), which Ansible passes on without 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -36,6 +36,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaratio
     declaration_mistakes as found_mistakes,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_hosts, jobs_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.names import addresses as looked_up
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.names import name_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, in_force
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as verification
@@ -56,6 +58,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase.database_reader import READERS, databases
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.config import gives_key
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import host_names
 
 
 def declaration_mistakes(variables: Mapping[str, Any], groups: Mapping[str, Any], inventory_dir: str) -> list[str]:
@@ -89,6 +92,7 @@ def plan(
         addresses[name] = str(hostvars[name].get("private_address") or own or hostvars[name].get("ansible_host", name))
     declared = declaration.read(raw)
     decided = make_plan(declared, server, addresses, facts, REGISTRY, images())
+    held = Context(decided, declared, REGISTRY)
     context = {
         "plan": decided.model_dump(mode="json"),
         "variables": raw,
@@ -107,9 +111,19 @@ def plan(
             "replaced_flags": decided.replaced_flags,
             "textfile_directory": declared.textfile_directory,
         },
-        "refusals": decided.refusals,
-        "table": plan_table(Context(decided, declared, REGISTRY), facts[server]["traffic"]),
+        "refusals": [*decided.refusals, *_names(held, facts[server], str(hostvars[server].get("ansible_host", server)))],
+        "table": plan_table(held, facts[server]["traffic"]),
     }
+
+
+def _names(held: Context, found: HostFacts, server: str) -> Iterator[str]:
+    """Names of the pages that do not lead to the server, before Let's Encrypt is asked for the first time."""
+    first = "proxy" in held.services and "proxy" not in found["docker"]["own"]
+    if first and held.declaration.proxy_mode == "own" and held.declaration.certificates == "letsencrypt":
+        names = host_names(held)
+        there = looked_up([*names, server])
+        own = there.pop(server) if server not in names else there[server]
+        yield from name_refusals(names[0], there, held.server, own)
 
 
 def _with_modules(plan: Plan) -> list[str]:

@@ -201,7 +201,7 @@ class Declaration(Strict):
         "itself (`internal`) and that browsers do not know.",
     )
     users: list[User] = Field(
-        [User(name="admin")], description="Who may open the pages that have no login of their own."
+        [User(name="admin")], min_length=1, description="Who may open the pages that have no login of their own."
     )
     open_ports: list[Annotated[int, Field(ge=1, le=65535)]] = Field(
         [22, 80, 443], description="TCP ports of your hosts that may be reached from outside; verify reports any other."

@@ -11,6 +11,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.app_files 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.authorities import authority_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.backup import backup_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.business import business_mistakes
+from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.door import door_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.references import (
     alert_mistakes,
@@ -50,5 +51,6 @@ def declaration_mistakes(
         *app_file_mistakes(variables, groups),
         *sentry_mistakes(variables),
         *check_in_mistakes(variables),
+        *door_mistakes(variables),
     ]
     return [" ".join(line.splitlines()) for line in lines]
