@@ -111,19 +111,18 @@ def plan(
             "replaced_flags": decided.replaced_flags,
             "textfile_directory": declared.textfile_directory,
         },
-        "refusals": [*decided.refusals, *_names(held, facts[server], str(hostvars[server].get("ansible_host", server)))],
+        "refusals": [*decided.refusals, *_names(held, facts[server], hostvars[server])],
         "table": plan_table(held, facts[server]["traffic"]),
     }
 
 
-def _names(held: Context, found: HostFacts, server: str) -> Iterator[str]:
+def _names(held: Context, found: HostFacts, variables: Mapping[str, Any]) -> Iterator[str]:
     """Names of the pages that do not lead to the server, before Let's Encrypt is asked for the first time."""
     first = "proxy" in held.services and "proxy" not in found["docker"]["own"]
     if first and held.declaration.proxy_mode == "own" and held.declaration.certificates == "letsencrypt":
-        names = host_names(held)
+        names, server = host_names(held), str(variables.get("ansible_host", held.server))
         there = looked_up([*names, server])
-        own = there.pop(server) if server not in names else there[server]
-        yield from name_refusals(names[0], there, held.server, own)
+        yield from name_refusals(names[0], {name: there[name] for name in names}, held.server, there[server])
 
 
 def _with_modules(plan: Plan) -> list[str]:

@@ -29,7 +29,7 @@ SHOP = {"name": "shop", "url": "https://shop.example.com/"}
         {"domain": "watch.localhost", "certificates": "internal"},
         {"domain": "watch.localhost", "proxy": "behind"},
         {"domain": "shop.example.com", "proxy": "none", "apps": [SHOP]},
-        {"domain": "watch.example.com", "users": [{"name": "kim"}, {"name": "lee", "password": "correct horse staple"}]},
+        {"domain": "watch.example.com", "users": [{"name": "kim"}, {"name": "lee", "password": "correct horse"}]},
     ],
 )
 def test_what_is_right(declared: dict[str, Any]) -> None:
@@ -50,13 +50,13 @@ def test_what_is_right(declared: dict[str, Any]) -> None:
         ),
         (
             {"domain": "shop.example.com", "apps": [SHOP]},
-            "crowsnest_domain: crowsnest_apps[0] (shop).url has a name that the pages would take. Use a domain of their "
-            "own, such as watch.shop.example.com.",
+            "crowsnest_domain: crowsnest_apps[0] (shop).url has a name that the pages would take. Use a domain of "
+            "their own, such as watch.shop.example.com.",
         ),
         (
             {"domain": "example.com", "apps": [{"name": "shop", "url": "https://status.example.com/"}]},
-            "crowsnest_domain: crowsnest_apps[0] (shop).url has a name that the pages would take. Use a domain of their "
-            "own, such as watch.example.com.",
+            "crowsnest_domain: crowsnest_apps[0] (shop).url has a name that the pages would take. Use a domain of "
+            "their own, such as watch.example.com.",
         ),
         (
             {"domain": "watch.example.com", "users": [{"name": "kim"}, {"name": "kim"}]},

@@ -24,7 +24,7 @@ def test_names_that_lead_to_the_server_are_right() -> None:
 
 def test_a_name_without_an_address_is_refused_with_the_records_to_make() -> None:
     (line,) = refused(SERVER, [])
-    assert line.startswith(f"crowsnest_domain: the DNS has no address for {PAGE}, so Let's Encrypt gives no certificate.")
+    assert line.startswith(f"crowsnest_domain: the DNS has no address for {PAGE}, so Let's Encrypt gives no certific")
     assert f"{DOMAIN} and *.{DOMAIN}, that lead to 203.0.114.5 and 2a01:4f8::5." in line
 
 
