@@ -19,26 +19,33 @@ KPIS = [{"name": "orders", "sql": "SELECT 1 AS value", "description": "Orders"}]
 EVERYTHING: dict[str, Any] = {
     "apps": [{"name": "shop", "database": {"name": "shop"}, "redis": {}, "kpis": KPIS}],
     "pushgateway": {},
+    "domain": "watch.example.com",
 }
 Exceptions = set[tuple[str, str, str]]
 
 
 def declared(registry: Mapping[str, Service]) -> Exceptions:
-    """(capability, service, reason) of all containers."""
+    """(capability or user, service, reason) of all containers."""
     context = context_of(EVERYTHING, total_mib=64_000, registry=registry)
     assert {planned.service for planned in context.services.values()} == set(registry)
     return {
-        (capability, planned.service, reason)
+        (what, planned.service, reason)
         for name, planned in context.services.items()
-        for capability, reason in context.definition(name).container(context, planned).capabilities.items()
+        for what, reason in _exceptions(context, name, planned).items()
+        if reason
     }
+
+
+def _exceptions(context: Context, name: str, planned: Planned) -> dict[str, str]:
+    service = context.definition(name)
+    return {"root": service.root, **service.container(context, planned).capabilities}
 
 
 def listed(page: str) -> Exceptions:
     """What stands under the heading of the exceptions as "- **`CAPABILITY` of `service`.** reason"."""
     section = page.partition("\n## Exceptions and their reasons\n")[2].partition("\n## ")[0]
     entries = [" ".join(entry.split()) for entry in re.split(r"(?m)^- ", section)]
-    found = [re.fullmatch(r"\*\*`([A-Z_]+)` of `(\w+)`\.\*\* (.+)", entry) for entry in entries]
+    found = [re.fullmatch(r"\*\*`([A-Z_]+|root)` of `(\w+)`\.\*\* (.+)", entry) for entry in entries]
     return {(entry[1], entry[2], entry[3]) for entry in found if entry and entry[1] != "CAPABILITY"}
 
 

@@ -40,7 +40,8 @@ def name_refusals(domain: str, found: Mapping[str, Sequence[str]], server: str, 
         where = " and ".join(public) or f"the public address of {server}"
         yield (
             f"crowsnest_domain: the DNS has no address for {', '.join(missing)}, so Let's Encrypt gives no "
-            f"certificate. Make two records, {domain} and *.{domain}, that lead to {where}. New records may take an hour to be seen."
+            f"certificate. Make two records, {domain} and *.{domain}, that lead to {where}. New records may take an "
+            "hour to be seen."
         )
     strange = {name: [each for each in there if each not in own] for name, there in found.items()} if public else {}
     elsewhere = [f"{name} to {', '.join(there)}" for name, there in strange.items() if there]

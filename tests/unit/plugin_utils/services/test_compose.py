@@ -37,7 +37,8 @@ def container(plan: Context, service: str) -> dict[str, Any]:
 
 def whole(context: MakeContext, **declared: Any) -> Context:
     """A plan with every service there is."""
-    return context({"apps": [SHOP], "pushgateway": {}, **declared}, registry=REGISTRY, total_mib=7800)
+    everything = {"apps": [SHOP], "pushgateway": {}, "domain": "watch.example.com"}
+    return context({**everything, **declared}, registry=REGISTRY, total_mib=7800)
 
 
 def test_the_project_includes_the_fragment_in_force_of_each_service(context: MakeContext) -> None:
