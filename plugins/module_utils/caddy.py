@@ -9,6 +9,9 @@ import socket
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+# At each name of a page, without a login: so whoever asks from outside knows that our Caddy answers.
+MARK_PATH, MARK = "/.well-known/crowsnest", "crowsnest"
+
 
 class RefusedError(Exception):
     """Caddy refuses a configuration; the text has its own words."""

@@ -120,7 +120,7 @@ def _names(held: Context, found: HostFacts, variables: Mapping[str, Any]) -> Ite
     """Names of the pages that do not lead to the server, before Let's Encrypt is asked for the first time."""
     first = "proxy" in held.services and "proxy" not in found["docker"]["own"]
     if first and held.declaration.proxy_mode == "own" and held.declaration.certificates == "letsencrypt":
-        names, server = host_names(held), str(variables.get("ansible_host", held.server))
+        names, server = list(host_names(held)), str(variables.get("ansible_host", held.server))
         there = looked_up([*names, server])
         yield from name_refusals(names[0], {name: there[name] for name in names}, held.server, there[server])
 

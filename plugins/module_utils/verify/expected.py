@@ -140,6 +140,18 @@ class Kpi(TypedDict):
     kpi: str
 
 
+class Door(TypedDict):
+    """Public names of the pages, the first one above all others: {name: whether our proxy asks for a login}.
+
+    `behind`: a proxy of the team hands on to ours. `authority` is the file of the authority that made the certificates
+    where browsers do not know it, else empty.
+    """
+
+    names: dict[str, bool]
+    behind: bool
+    authority: str
+
+
 class Line(TypedDict):
     """A `Check` as it is passed between the controller and the host, and in the report."""
 
@@ -172,6 +184,7 @@ class OfServices(TypedDict, total=False):
     business: Business
     queries: list[Query]
     kpis: list[Kpi]
+    door: Door
 
 
 class Expected(OfServices):

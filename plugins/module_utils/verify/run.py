@@ -29,6 +29,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import
     logs_of,
 )
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.custom import custom_checks, exported_question
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.door import door_checks
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import (
     ComposeProject,
     Expected,
@@ -146,6 +147,8 @@ def all_checks(expected: Expected, secrets: SecretDigests, password: str, now: f
     if "uptime_kuma" in metrics:
         kuma = services["uptime_kuma"]["url"]
         parts.append(lambda: kuma_checks(kuma, metrics["uptime_kuma"], expected["monitors"], expected["status_pages"]))
+    if "proxy" in services:
+        parts.append(lambda: door_checks(expected["door"], now - in_force_since(services["proxy"]["path"])))
     with ThreadPoolExecutor(len(parts)) as pool:
         return [check for checks in pool.map(lambda part: part(), parts) for check in checks]
 

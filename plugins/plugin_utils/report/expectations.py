@@ -65,6 +65,7 @@ def expectations(context: Context, facts: Mapping[str, HostFacts | str], kept: K
         "business": {"key_file": "", "connections": 0, "questions": []},
         "queries": [],
         "kpis": [],
+        "door": {"names": {}, "behind": False, "authority": ""},
     }
     for name in context.services:
         of_services.update(context.definition(name).expected(context))

@@ -38,7 +38,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.alertmanag
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.sentry import told_by_sentry
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import counts_exceptions
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import STATUS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import STATUS, guarded
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.objects import status_pages
@@ -189,12 +189,12 @@ def _at_the_door(context: Context, secrets: str) -> list[str]:
     """Who may open the pages that have no login of their own, once strangers could reach them."""
     if "proxy" not in context.services:
         return []
-    guarded = [page.name for page in _with_page(context) if not context.definition(page.name).login]
+    others = [page.name for page in _with_page(context) if guarded(context, page.name)]
     who = [
         f"{user.name} ({'declared' if user.password else f'{secrets}/proxy_password_{user.name}'})"
         for user in context.declaration.users
     ]
-    return [f"Users of the other pages ({', '.join(guarded)}), and where their passwords are: {', '.join(who)}."]
+    return [f"Users of the other pages ({', '.join(others)}), and where their passwords are: {', '.join(who)}."]
 
 
 def _status_pages(context: Context) -> list[str]:

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.crowsnest.core.plugins.module_utils.caddy import MARK, MARK_PATH
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
     CONFIG_IN_CONTAINER,
@@ -77,19 +78,23 @@ def names(context: Context) -> dict[str, str]:
     return {context.definition(name).subdomain: name for name in context.services if context.definition(name).subdomain}
 
 
-def host_names(context: Context) -> list[str]:
-    """All names at which it answers, the portal's first."""
-    below = [*names(context), *([STATUS] if "uptime_kuma" in context.services else [])]
+def host_names(context: Context) -> dict[str, bool]:
+    """{name at which it answers: whether it asks for a login}, the portal's first."""
     domain = context.declaration.domain or ""
-    return [domain, *(f"{name}.{domain}" for name in below)]
+    pages = {f"{below}.{domain}": guarded(context, name) for below, name in names(context).items()}
+    status = {f"{STATUS}.{domain}": False} if "uptime_kuma" in context.services else {}
+    return {domain: True, **pages, **status}
+
+
+def guarded(context: Context, name: str) -> bool:
+    """Whether the page of a container has no login of its own."""
+    return context.definition(name).login is None
 
 
 def _routes(context: Context, headers: Mapping[str, Sequence[str]]) -> Iterator[Json]:
     domain = context.declaration.domain
     for subdomain, name in names(context).items():
-        upstream = context.services[name]
-        guarded = context.definition(name).login is None
-        handle = [*(_guarded(context) if guarded else []), _hand_on(upstream)]
+        handle = [*(_guarded(context) if guarded(context, name) else []), _hand_on(context.services[name])]
         yield _route(f"{subdomain}.{domain}", headers, handle)
     if "uptime_kuma" in context.services:
         yield _route(f"{STATUS}.{domain}", headers, _status(context, context.services["uptime_kuma"]))
@@ -99,7 +104,12 @@ def _route(host: str, headers: Mapping[str, Sequence[str]], handle: Sequence[Jso
     """Headers are set at once, for answers of our own such as 401, and in place of what a service says of them."""
     response = {"set": dict(headers), "delete": ["Server"]}
     first = [{"handler": "headers", "response": response | {"deferred": later}} for later in (False, True)]
-    routes = [{"handle": [each]} for each in (*first, *handle)]
+    mark = {
+        "match": [{"path": [MARK_PATH]}],
+        "handle": [{"handler": "static_response", "status_code": 200, "body": f"{MARK}\n"}],
+        "terminal": True,
+    }
+    routes = [mark, *({"handle": [each]} for each in (*first, *handle))]
     return {"match": [{"host": [host]}], "handle": [{"handler": "subroute", "routes": routes}], "terminal": True}
 
 

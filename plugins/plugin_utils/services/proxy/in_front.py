@@ -18,7 +18,7 @@ _FROM_A_CONTAINER = "172.17.0.1"
 
 def blocks(context: Context) -> dict[str, str]:
     """{proxy: what to paste}."""
-    hosts, port = host_names(context), context.services["proxy"].port
+    hosts, port = list(host_names(context)), context.services["proxy"].port
     return {title: make(hosts, port) for title, make in _PROXIES.items()}
 
 

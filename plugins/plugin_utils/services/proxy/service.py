@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 
+from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import OfServices
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER, Container
@@ -18,10 +19,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import (
     SOCKET,
     caddy_config,
+    host_names,
     password_files,
 )
 
 _CONFIG = "caddy.json"
+# Where Caddy keeps the certificate of its own authority: https://caddyserver.com/docs/automatic-https#local-https
+AUTHORITY = "pki/authorities/local/root.crt"
 
 
 def _container(_context: Context, _planned: Planned) -> Container:
@@ -38,6 +42,18 @@ def _files(context: Context, planned: Planned) -> Files:
 
 def _secret_files(context: Context, _planned: Planned) -> Files:
     return password_files(context)
+
+
+def _expected(context: Context) -> OfServices:
+    internal = context.declaration.proxy_mode == "own" and context.declaration.certificates == "internal"
+    data = context.services["proxy"].data_directory
+    return {
+        "door": {
+            "names": host_names(context),
+            "behind": context.declaration.proxy_mode == "behind",
+            "authority": f"{data}/{AUTHORITY}" if internal else "",
+        }
+    }
 
 
 def _of_people(declaration: Declaration) -> list[GeneratedSecret]:
@@ -62,4 +78,5 @@ PROXY = Service(
     validate=("caddy", f"validate --config {CONFIG_IN_CONTAINER}/{_CONFIG}"),
     generated_secrets=(GeneratedSecret("proxy_key", replaceable=True),),
     secrets_of_people=_of_people,
+    expected=_expected,
 )
