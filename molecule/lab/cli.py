@@ -5,6 +5,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -16,6 +17,7 @@ from lab.progress import LabError
 
 # Debian's packages of them bring the API alone.
 WITHOUT_PAGES = ("prometheus", "alertmanager")
+DOMAIN = "watch.localhost"  # as inventories/lab declares it
 
 
 def parser() -> argparse.ArgumentParser:
@@ -113,7 +115,7 @@ def _urls(options: argparse.Namespace) -> None:
     lab = state.need(options.name)
     remarks = _remarks(lab)
     for service, port in lab["hosts"][0]["ports"].items():
-        if service != "ssh" and _answers(f"http://127.0.0.1:{port}"):
+        if service not in ("ssh", "https") and _answers(f"http://127.0.0.1:{port}"):
             print(f"{service:14} http://127.0.0.1:{port}/  {remarks.get(service, '')}".rstrip())
         if service == "uptime_kuma":
             print(f"{'status page':14} http://127.0.0.1:{port}/status/status  for everybody")
@@ -121,10 +123,23 @@ def _urls(options: argparse.Namespace) -> None:
     if _answers(tracker["url"]):
         print(f"{'errors':14} {tracker['url']}/  Bugsink")
         print(f"Bugsink: the user is {tracker['user']}, the password is {tracker['password']}")
+    for line in _door(options.name, lab["hosts"][0]["ports"]["https"]):
+        print(line)
     for title, user in (("Grafana", "admin"), ("Uptime Kuma", "admin"), ("Metabase", "admin@crowsnest.invalid")):
         password = state.directory(options.name) / "secrets" / f"{title.lower().replace(' ', '_')}_admin_password"
         if password.is_file():
             print(f"{title}: the user is {user}, the password is in {password.relative_to(state.REPOSITORY)}")
+
+
+def _door(name: str, port: int) -> Iterator[str]:
+    """The pages at one address, where the inventory has a domain: browsers find names below localhost by themselves."""
+    password = state.directory(name) / "secrets/proxy_password_admin"
+    if password.is_file():
+        yield (
+            f"{'all pages':14} https://{DOMAIN}:{port}/  and https://grafana.{DOMAIN}:{port}/ and so on. The browser "
+            "warns: the certificates are of an authority of this lab"
+        )
+        yield f"All pages: the user is admin, the password is in {password.relative_to(state.REPOSITORY)}"
 
 
 def _remarks(lab: dict[str, Any]) -> dict[str, str]:

@@ -18,6 +18,7 @@ PAGES = {
     "metabase": 3002,
     "shop": 8000,
     "slack_catcher": 8065,
+    "https": 443,
 }
 SSH_PORT = 22
 # The error tracker's, which is outside the hosts.

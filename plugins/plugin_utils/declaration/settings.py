@@ -58,7 +58,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 
 # A container's name, with the wildcards of fnmatch.
 NamePattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.*?\[\]!-]+$")]
-_OWN_RUNBOOKS = "https://github.com/crowsnest-ops/crowsnest/blob/main/docs/runbooks"
+DOCS = "https://github.com/crowsnest-ops/crowsnest/blob/main/docs"
+_OWN_RUNBOOKS = f"{DOCS}/runbooks"
 
 
 class OfficeHours(Strict):
@@ -246,7 +247,7 @@ class Declaration(Strict):
         _OWN_RUNBOOKS,
         validate_default=True,
         description="Where the runbooks are; the alert's name and .md are appended. With language `ko`, the default "
-        "continues with /ko; a folder of your own is taken as it is.",
+        "continues with /ko; with `crowsnest_domain`, they are on its page. A folder of your own is taken as it is.",
     )
     receivers: list[Receiver] = Field([], description="Where alerts go.")
     heartbeat_url: SecretUrl | None = Field(
@@ -313,9 +314,16 @@ class Declaration(Strict):
     @field_validator("runbook_url")
     @classmethod
     def _in_the_language(cls, url: str, declared: ValidationInfo) -> str:
-        """Korean pages of crowsnest's own are in ko/; a team may have none."""
-        own = url.rstrip("/") == _OWN_RUNBOOKS
-        return f"{_OWN_RUNBOOKS}/ko" if own and declared.data.get("language") == "ko" else url
+        """The portal has them in the declared language; else Korean ones of our own are in ko/.
+
+        A team may have none.
+        """
+        if url.rstrip("/") != _OWN_RUNBOOKS:
+            return url
+        domain, proxy = declared.data.get("domain"), declared.data.get("proxy")
+        if domain and proxy != "none":
+            return f"https://{domain}/runbooks"
+        return f"{_OWN_RUNBOOKS}/ko" if declared.data.get("language") == "ko" else url
 
     def runbook(self, alert: str) -> str:
         """Address of the runbook of an alert."""

@@ -131,6 +131,6 @@ GRAFANA = Service(
     expected=_expected,
     unasked="login, data sources, dashboards",
     subdomain="grafana",
-    page=Page(1, "these dashboards"),
+    page=Page(1, "dashboards: is anything wrong, and where"),
     login=Login("Grafana", lambda _declaration: grafana.USER),
 )

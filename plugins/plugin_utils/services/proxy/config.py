@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.caddy import MARK, MARK_PATH
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import DOCS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Planned
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import (
     CONFIG_IN_CONTAINER,
@@ -20,6 +21,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container 
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.passwords import hashed
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.portal import FOLDER
 
 Json = dict[str, Any]
 SOCKET = "admin.sock"
@@ -37,6 +39,11 @@ _HEADERS = {
     "X-Frame-Options": ["SAMEORIGIN"],
     "Referrer-Policy": ["same-origin"],
 }
+# The portal has no script but its own, and nobody frames it.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _HSTS = {"Strict-Transport-Security": ["max-age=31536000"]}
 
 
@@ -92,12 +99,64 @@ def guarded(context: Context, name: str) -> bool:
 
 
 def _routes(context: Context, headers: Mapping[str, Sequence[str]]) -> Iterator[Json]:
-    domain = context.declaration.domain
+    domain = context.declaration.domain or ""
+    yield _route(domain, headers, _portal(context))
     for subdomain, name in names(context).items():
         handle = [*(_guarded(context) if guarded(context, name) else []), _hand_on(context.services[name])]
         yield _route(f"{subdomain}.{domain}", headers, handle)
     if "uptime_kuma" in context.services:
         yield _route(f"{STATUS}.{domain}", headers, _status(context, context.services["uptime_kuma"]))
+
+
+def _portal(context: Context) -> list[Json]:
+    """Its pages, and what they ask Prometheus and Alertmanager; what these do not answer is `null`."""
+    prometheus, alertmanager = context.services["prometheus"], context.services["alertmanager"]
+    root = f"{CONFIG_IN_CONTAINER}/{FOLDER}"
+    routes = [
+        _live("/live/query", "/api/v1/query", prometheus),
+        _live("/live/alerts", "/api/v2/alerts", alertmanager),
+        _live("/live/silences", "/api/v2/silences", alertmanager),
+        _handed_on("/live/silences", "POST", "/api/v2/silences", alertmanager),
+        _page("^/runbooks/$", "/runbooks.html"),
+        _page(r"^/runbooks/(\w+)\.md$", "/runbook.html?name={http.regexp.page.1}"),
+        {
+            "match": [{"path_regexp": {"name": "page", "pattern": r"^/([\w-]+\.md)$"}}],
+            "handle": [_moved(f"{DOCS}/{{http.regexp.page.1}}")],
+            "terminal": True,
+        },
+        {"handle": [{"handler": "templates", "file_root": root}, {"handler": "file_server", "root": root}]},
+    ]
+    policy = {"handler": "headers", "response": {"set": {"Content-Security-Policy": [_POLICY]}}}
+    return [authentication(context), policy, {"handler": "subroute", "routes": routes}]
+
+
+def _live(path: str, api: str, upstream: Planned) -> Json:
+    """To be shown in a page, which would fail with it."""
+    nothing = [{"handle": [{"handler": "static_response", "status_code": 200, "body": "null"}]}]
+    route = _handed_on(path, "GET", api, upstream)
+    rewrite, hand_on = route["handle"]
+    hand_on |= {"handle_response": [{"match": {"status_code": [4, 5]}, "routes": nothing}]}
+    asked = {"handle": [rewrite, hand_on]}
+    return route | {"handle": [{"handler": "subroute", "routes": [asked], "errors": {"routes": nothing}}]}
+
+
+def _handed_on(path: str, method: str, api: str, upstream: Planned) -> Json:
+    return {
+        "match": [{"path": [path], "method": [method]}],
+        "handle": [{"handler": "rewrite", "uri": f"{api}?{{http.request.uri.query}}"}, _hand_on(upstream)],
+        "terminal": True,
+    }
+
+
+def _page(pattern: str, file: str) -> Json:
+    return {
+        "match": [{"path_regexp": {"name": "page", "pattern": pattern}}],
+        "handle": [{"handler": "rewrite", "uri": file}],
+    }
+
+
+def _moved(address: str) -> Json:
+    return {"handler": "static_response", "status_code": 302, "headers": {"Location": [address]}}
 
 
 def _route(host: str, headers: Mapping[str, Sequence[str]], handle: Sequence[Json]) -> Json:
@@ -155,7 +214,7 @@ def _status(context: Context, upstream: Planned) -> list[Json]:
     first = next((page.slug for page in context.declaration.status_pages), "")
     root: Json = {
         "match": [{"path": ["/"]}],
-        "handle": [{"handler": "static_response", "status_code": 302, "headers": {"Location": [f"/status/{first}"]}}],
+        "handle": [_moved(f"/status/{first}")],
         "terminal": True,
     }
     page = {"match": [{"path": list(_OF_STATUS)}], "handle": [_hand_on(upstream)], "terminal": True}

@@ -22,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.conf
     host_names,
     password_files,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.portal import portal_files
 
 _CONFIG = "caddy.json"
 # Where Caddy keeps the certificate of its own authority: https://caddyserver.com/docs/automatic-https#local-https
@@ -37,7 +38,8 @@ def _container(_context: Context, _planned: Planned) -> Container:
 
 
 def _files(context: Context, planned: Planned) -> Files:
-    return {_CONFIG: json.dumps(caddy_config(context, planned), indent=1, ensure_ascii=False) + "\n"}
+    config = json.dumps(caddy_config(context, planned), indent=1, ensure_ascii=False)
+    return {_CONFIG: f"{config}\n", **portal_files(context)}
 
 
 def _secret_files(context: Context, _planned: Planned) -> Files:
