@@ -19,6 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.s
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.container import CONFIG_IN_CONTAINER, Container
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Files, Service
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.probes import page_probes
 
 
 def _container(_context: Context, planned: Planned) -> Container:
@@ -32,8 +33,8 @@ def _container(_context: Context, planned: Planned) -> Container:
 
 
 def _files(context: Context, _planned: Planned) -> Files:
-    of_sentry = [probe for _, probe in sentry_probes(context)]
-    return {"blackbox.yml": yaml_text(blackbox_config(context.declaration.apps, of_sentry))}
+    further = [*(probe for _, probe in sentry_probes(context)), *page_probes(context)]
+    return {"blackbox.yml": yaml_text(blackbox_config(context.declaration.apps, further))}
 
 
 def _secret_files(context: Context, _planned: Planned) -> Files:

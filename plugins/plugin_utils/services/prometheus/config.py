@@ -26,6 +26,8 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     OWN_VALUE,
     alert_names,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import is_internal
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.probes import PAGES, page_probes
 
 # An app with more series than this is cut off instead of filling the server's memory (about 4 KiB a series).
 APP_SAMPLE_LIMIT = 20_000
@@ -47,6 +49,7 @@ def prometheus_config(context: Context) -> dict[str, Any]:
             _probe_job(context, port, "probe", ((app, each) for app in apps for each in probes(app))),
             _probe_job(context, port, "sentry", sentry_probes(context), scrape_interval=SENTRY_INTERVAL),
             _service_probe_job(context, port),
+            _page_job(context, port),
         ]
     return {
         "global": {
@@ -200,6 +203,20 @@ def _service_probe_job(context: Context, port: int) -> dict[str, Any]:
             for name, path in paths.items()
         ],
         "relabel_configs": _through_blackbox(port),
+    }
+
+
+def _page_job(context: Context, port: int) -> dict[str, Any]:
+    """The pages at their public names. Certificates of our own authority last for hours, and Caddy renews them."""
+    of_certificates = {"source_labels": ["__name__"], "regex": "probe_ssl_.+", "action": "drop"}
+    return {
+        "job_name": PAGES,
+        "metrics_path": "/probe",
+        "scrape_interval": "60s",
+        "params": {"module": [PAGES]},
+        "static_configs": [_targets(context, probe.url, host=context.server) for probe in page_probes(context)],
+        "relabel_configs": _through_blackbox(port),
+        **({"metric_relabel_configs": [of_certificates]} if is_internal(context) else {}),
     }
 
 

@@ -58,7 +58,7 @@ def caddy_config(context: Context, planned: Planned) -> Json:
         front = {"source": "static", "ranges": list(_IN_FRONT)}
         servers["inside"]["routes"] += _routes(context, _HEADERS)
         servers["inside"] |= {"trusted_proxies": front, **_SERVER}
-    issuer: Json = {"module": "internal"} if context.declaration.certificates == "internal" else {"module": "acme"}
+    issuer: Json = {"module": "internal"} if is_internal(context) else {"module": "acme"}
     tls = {"automation": {"policies": [{"issuers": [issuer]}]}}
     authority = {"certificate_authorities": {"local": {"install_trust": False}}}
     return {
@@ -91,6 +91,11 @@ def host_names(context: Context) -> dict[str, bool]:
     pages = {f"{below}.{domain}": guarded(context, name) for below, name in names(context).items()}
     status = {f"{STATUS}.{domain}": False} if "uptime_kuma" in context.services else {}
     return {domain: True, **pages, **status}
+
+
+def is_internal(context: Context) -> bool:
+    """Whether the certificates are of an authority of Caddy's own."""
+    return context.declaration.proxy_mode == "own" and context.declaration.certificates == "internal"
 
 
 def guarded(context: Context, name: str) -> bool:

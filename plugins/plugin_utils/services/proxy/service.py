@@ -20,6 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.conf
     SOCKET,
     caddy_config,
     host_names,
+    is_internal,
     password_files,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.portal import portal_files
@@ -47,13 +48,12 @@ def _secret_files(context: Context, _planned: Planned) -> Files:
 
 
 def _expected(context: Context) -> OfServices:
-    internal = context.declaration.proxy_mode == "own" and context.declaration.certificates == "internal"
     data = context.services["proxy"].data_directory
     return {
         "door": {
             "names": host_names(context),
             "behind": context.declaration.proxy_mode == "behind",
-            "authority": f"{data}/{AUTHORITY}" if internal else "",
+            "authority": f"{data}/{AUTHORITY}" if is_internal(context) else "",
         }
     }
 
