@@ -36,6 +36,29 @@ DECLARED = {
 }
 
 
+class Echo(BaseHTTPRequestHandler):
+    """Every service: says what reached it; upgrades to whatever is asked for."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = json.dumps({"path": self.path, "method": self.command, "headers": dict(self.headers)}).encode()
+        upgrade = self.headers.get("Upgrade")
+        self.send_response(101 if upgrade else 200)
+        for name, value in ({"Upgrade": upgrade, "Connection": "Upgrade"} if upgrade else {}).items():
+            self.send_header(name, value)
+        self.send_header("Server", "secret-version")
+        self.send_header("Content-Length", str(0 if upgrade else len(body)))
+        self.end_headers()
+        if not upgrade:
+            self.wfile.write(body)
+
+    do_POST = do_DELETE = do_PUT = do_GET  # noqa: N815 - the server's own names
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the terminal."""
+
+
 class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
-from typing import Any
 
 import pytest
-from door import KIM, Door, caddy
+from door import KIM, Door, Echo, caddy
 
 GUARDED, OPEN = ("prometheus", "alerts"), ("grafana", "uptime", "metabase")
-
-
-class Echo(BaseHTTPRequestHandler):
-    """Every service: says what reached it; upgrades to whatever is asked for."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        body = json.dumps({"path": self.path, "method": self.command, "headers": dict(self.headers)}).encode()
-        upgrade = self.headers.get("Upgrade")
-        self.send_response(101 if upgrade else 200)
-        for name, value in ({"Upgrade": upgrade, "Connection": "Upgrade"} if upgrade else {}).items():
-            self.send_header(name, value)
-        self.send_header("Server", "secret-version")
-        self.send_header("Content-Length", str(0 if upgrade else len(body)))
-        self.end_headers()
-        if not upgrade:
-            self.wfile.write(body)
-
-    do_POST = do_DELETE = do_PUT = do_GET  # noqa: N815 - the server's own names
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing on the terminal."""
 
 
 @pytest.fixture(scope="module", params=["own", "behind"])

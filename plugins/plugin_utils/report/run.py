@@ -39,6 +39,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.s
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.app_rules import counts_exceptions
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import STATUS, guarded
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.in_front import FOLDER
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import notifications
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.monitors import monitors
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma.objects import status_pages
@@ -194,7 +195,13 @@ def _at_the_door(context: Context, secrets: str) -> list[str]:
         f"{user.name} ({'declared' if user.password else f'{secrets}/proxy_password_{user.name}'})"
         for user in context.declaration.users
     ]
-    return [f"Users of the other pages ({', '.join(others)}), and where their passwords are: {', '.join(who)}."]
+    lines = [f"Users of the other pages ({', '.join(others)}), and where their passwords are: {', '.join(who)}."]
+    if context.declaration.proxy_mode == "behind":
+        folder = f"{context.services['proxy'].config_directory}/current/{FOLDER}"
+        lines.append(
+            f"What to paste into your own proxy, for nginx, Caddy, Traefik and Apache: {folder} on {context.server}."
+        )
+    return lines
 
 
 def _status_pages(context: Context) -> list[str]:

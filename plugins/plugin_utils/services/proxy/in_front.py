@@ -16,10 +16,13 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.conf
 _FROM_A_CONTAINER = "172.17.0.1"
 
 
+FOLDER = "behind"  # of its files, below the configuration of our proxy
+
+
 def blocks(context: Context) -> dict[str, str]:
-    """{proxy: what to paste}."""
+    """{file: what to paste}, a file for each proxy."""
     hosts, port = list(host_names(context)), context.services["proxy"].port
-    return {title: make(hosts, port) for title, make in _PROXIES.items()}
+    return {file: make(hosts, port) for file, make in _PROXIES.items()}
 
 
 def _nginx(hosts: Sequence[str], port: int) -> str:
@@ -99,8 +102,8 @@ def _apache(hosts: Sequence[str], port: int) -> str:
 
 
 _PROXIES: dict[str, Callable[[Sequence[str], int], str]] = {
-    "nginx": _nginx,
-    "Caddy": _caddy,
-    "Traefik, Coolify, Dokploy": _traefik,
-    "Apache": _apache,
+    "nginx.conf": _nginx,
+    "Caddyfile": _caddy,
+    "traefik.yaml": _traefik,
+    "apache.conf": _apache,
 }

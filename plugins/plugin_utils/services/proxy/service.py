@@ -23,6 +23,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.conf
     is_internal,
     password_files,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.in_front import FOLDER, blocks
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.portal import portal_files
 
 _CONFIG = "caddy.json"
@@ -40,7 +41,12 @@ def _container(_context: Context, _planned: Planned) -> Container:
 
 def _files(context: Context, planned: Planned) -> Files:
     config = json.dumps(caddy_config(context, planned), indent=1, ensure_ascii=False)
-    return {_CONFIG: f"{config}\n", **portal_files(context)}
+    behind = blocks(context) if context.declaration.proxy_mode == "behind" else {}
+    return {
+        _CONFIG: f"{config}\n",
+        **portal_files(context),
+        **{f"{FOLDER}/{file}": block for file, block in behind.items()},
+    }
 
 
 def _secret_files(context: Context, _planned: Planned) -> Files:
