@@ -63,6 +63,7 @@ def host_facts(
             "own": sorted(own),
             "images": [],
             "daemon": {},
+            "bridge": "172.17.0.1" if docker else "",
             "python_client": True,
             "from_docker": False,
             "running": [],

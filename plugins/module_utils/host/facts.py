@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -11,6 +12,7 @@ import platform
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -250,6 +252,14 @@ def default_address() -> str:
     return "127.0.0.1"
 
 
+def bridge_address(name: str = "docker0") -> str:
+    """The address of this host for the containers of a bridge, empty if there is none: SIOCGIFADDR of netdevice(7)."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        request = struct.pack("256s", name.encode())
+        return socket.inet_ntoa(fcntl.ioctl(asked.fileno(), 0x8915, request)[20:24])
+    return ""
+
+
 def node_exporter(folder: str = "/proc") -> NodeExporterProcess:
     """Whether the package's program is installed, and the flags with which it runs."""
     for pid in (int(process.name) for process in Path(folder).glob("[0-9]*")):
@@ -353,6 +363,7 @@ def _without_engine() -> Engine:
         "folder": str(daemon.get("data-root", "/var/lib/docker")),
         "images": [],
         "daemon": daemon,
+        "bridge": bridge_address(),
         "from_docker": _output("dpkg-query", "-W", "-f", "${db:Status-Status}", "docker-ce") == "installed",
         "python_client": importlib.util.find_spec("requests") is not None,
         "running": [],

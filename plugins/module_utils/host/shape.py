@@ -68,7 +68,7 @@ class Docker(TypedDict):
     `masked`: systemd may not start it. `own` are the running services of crowsnest's compose project, `images`
     what the engine has, with and without digest, `daemon` is /etc/docker/daemon.json. `python_client`: this Python has
     the library that Ansible's Docker modules need. `from_docker`: it is Docker's own package, not the distribution's.
-    `running` are the team's containers.
+    `running` are the team's containers, `bridge` is the host's address for those of the default bridge.
     """
 
     version: str | None
@@ -79,6 +79,7 @@ class Docker(TypedDict):
     own: list[str]
     images: list[str]
     daemon: dict[str, object]
+    bridge: str
     python_client: bool
     from_docker: bool
     running: list[RunningContainer]

@@ -38,6 +38,9 @@ LIMIT_STEP_MIB = 64
 SIZE_STEPS_MIB = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 # Share of the whole disk, and of what is free now, that metrics may take at most.
 DISK_SHARE_OF_TOTAL, DISK_SHARE_OF_FREE = 0.2, 0.5
+# The address that an engine gives itself which is still to be installed.
+# https://docs.docker.com/engine/network/drivers/bridge/#configure-the-default-bridge-network
+USUAL_BRIDGE = "172.17.0.1"
 # Share of what is free that a size in force may take before it is made smaller.
 DISK_SHARE_IN_FORCE = 0.65
 
@@ -84,6 +87,7 @@ def make_plan(
     size = declaration.retention_size_mib or _retention_size(here["disk"], before.retention_size_mib, to_come)
     return Plan(
         server=server,
+        bridge=here["docker"]["bridge"] or ("" if here["docker"]["version"] else USUAL_BRIDGE),
         hosts=hosts,
         base_ports=base_ports,
         replaced_flags={name: flags for name, fact in facts.items() if (flags := team_flags(fact["files"]))},

@@ -80,11 +80,13 @@ class Plan(BaseModel):
     `base_ports` a service, or node exporter, to the declared or usual port from which its containers are numbered,
     `switched_off` a service to the reason; `memory_rows` explain the sum. `replaced_flags` maps a host to the flags
     that the team gave its node exporter, which the run replaces. `backups` maps a backup that exists to its sizes,
-    `not_exported` an app to declared series that it lacks.
+    `not_exported` an app to declared series that it lacks. `bridge` is where containers find the server, empty where
+    Docker has no default bridge.
     """
 
     model_config = ConfigDict(frozen=True)
     server: str
+    bridge: str = ""
     hosts: dict[str, str]
     base_ports: dict[str, int]
     replaced_flags: dict[str, str]

@@ -50,12 +50,13 @@ _HSTS = {"Strict-Transport-Security": ["max-age=31536000"]}
 def caddy_config(context: Context, planned: Planned) -> Json:
     """The whole configuration. Without passwords: it names the files of their hashes."""
     own = context.declaration.proxy_mode == "own"
-    local = f"127.0.0.1:{planned.port}"
-    servers = {"inside": _inside(local)}
+    servers = {"inside": _inside(f"127.0.0.1:{planned.port}")}
     if own:
         servers["pages"] = {"listen": [":443"], "routes": list(_routes(context, {**_HEADERS, **_HSTS})), **_SERVER}
     else:
         front = {"source": "static", "ranges": list(_IN_FRONT)}
+        # A proxy in a container finds the host there.
+        servers["inside"]["listen"] += [f"{context.plan.bridge}:{planned.port}"] if context.plan.bridge else []
         servers["inside"]["routes"] += _routes(context, _HEADERS)
         servers["inside"] |= {"trusted_proxies": front, **_SERVER}
     issuer: Json = {"module": "internal"} if is_internal(context) else {"module": "acme"}

@@ -12,20 +12,17 @@ from collections.abc import Callable, Sequence
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import host_names
 
-# Where a container finds the host: the gateway of Docker's default bridge, unless the engine has another one.
-_FROM_A_CONTAINER = "172.17.0.1"
-
-
 FOLDER = "behind"  # of its files, below the configuration of our proxy
 
 
 def blocks(context: Context) -> dict[str, str]:
     """{file: what to paste}, a file for each proxy."""
     hosts, port = list(host_names(context)), context.services["proxy"].port
-    return {file: make(hosts, port) for file, make in _PROXIES.items()}
+    own, contained = f"127.0.0.1:{port}", f"{context.plan.bridge or '127.0.0.1'}:{port}"
+    return {file: make(hosts, contained if make is _traefik else own) for file, make in _PROXIES.items()}
 
 
-def _nginx(hosts: Sequence[str], port: int) -> str:
+def _nginx(hosts: Sequence[str], ours: str) -> str:
     # https://nginx.org/en/docs/http/websocket.html
     return f"""\
 # /etc/nginx/conf.d/crowsnest.conf; then: sudo nginx -t && sudo systemctl reload nginx
@@ -40,7 +37,7 @@ server {{
     ssl_certificate     /etc/letsencrypt/live/{hosts[0]}/fullchain.pem;  # yours
     ssl_certificate_key /etc/letsencrypt/live/{hosts[0]}/privkey.pem;
     location / {{
-        proxy_pass http://127.0.0.1:{port};
+        proxy_pass http://{ours};
         proxy_http_version 1.1;
         proxy_set_header Host $host;
         proxy_set_header X-Forwarded-For $remote_addr;
@@ -53,17 +50,17 @@ server {{
 """
 
 
-def _caddy(hosts: Sequence[str], port: int) -> str:
+def _caddy(hosts: Sequence[str], ours: str) -> str:
     # https://caddyserver.com/docs/caddyfile/directives/reverse_proxy
     return f"""\
 # Into /etc/caddy/Caddyfile; then: sudo systemctl reload caddy
 {", ".join(hosts)} {{
-    reverse_proxy 127.0.0.1:{port}
+    reverse_proxy {ours}
 }}
 """
 
 
-def _traefik(hosts: Sequence[str], port: int) -> str:
+def _traefik(hosts: Sequence[str], ours: str) -> str:
     # https://doc.traefik.io/traefik/providers/file/
     rule = " || ".join(f"Host(`{host}`)" for host in hosts)
     return f"""\
@@ -78,11 +75,11 @@ http:
   services:
     crowsnest:
       loadBalancer:
-        servers: [{{url: "http://{_FROM_A_CONTAINER}:{port}"}}]
+        servers: [{{url: "http://{ours}"}}]
 """
 
 
-def _apache(hosts: Sequence[str], port: int) -> str:
+def _apache(hosts: Sequence[str], ours: str) -> str:
     # https://httpd.apache.org/docs/2.4/mod/mod_proxy.html#proxypass: `upgrade` from 2.4.47 on
     return f"""\
 # /etc/apache2/sites-available/crowsnest.conf; then:
@@ -95,13 +92,13 @@ def _apache(hosts: Sequence[str], port: int) -> str:
     SSLCertificateKeyFile /etc/letsencrypt/live/{hosts[0]}/privkey.pem
     ProxyPreserveHost On
     RequestHeader set X-Forwarded-Proto https
-    ProxyPass / http://127.0.0.1:{port}/ upgrade=websocket timeout=3600
-    ProxyPassReverse / http://127.0.0.1:{port}/
+    ProxyPass / http://{ours}/ upgrade=websocket timeout=3600
+    ProxyPassReverse / http://{ours}/
 </VirtualHost>
 """
 
 
-_PROXIES: dict[str, Callable[[Sequence[str], int], str]] = {
+_PROXIES: dict[str, Callable[[Sequence[str], str], str]] = {
     "nginx.conf": _nginx,
     "Caddyfile": _caddy,
     "traefik.yaml": _traefik,
