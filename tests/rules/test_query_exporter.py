@@ -239,7 +239,7 @@ def test_what_fails_is_told_once_and_the_others_stay_right(ask: Ask, shop: Shop,
     until(lambda: not any(ask(f"kpi_{name}") for name in FAULTS), 30)
     assert ask("kpi_orders") == {SHOP: 3, ("till", "web2", "x"): 5}
     samples = [Sample({"app": app, "kpi": kpi}, 1) for app, _, kpi in ask(ANSWERED_KPIS)]
-    checks = [check for check in kpi_checks(wanted, samples) if check.status == "WARN"]
+    checks = [check for check in kpi_checks(wanted, samples, 3600) if check.status == "WARN"]
     assert sorted(check.name for check in checks) == [f"shop: {name}" for name in sorted(FAULTS)]
     shop.run(*(mended for _, mended in FAULTS.values()))
     until(lambda: not firing(ask) and all(ask(f"kpi_{name}") == {SHOP: 1} for name in FAULTS), 60)

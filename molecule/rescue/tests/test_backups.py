@@ -123,11 +123,13 @@ def _as_before(lab: Any, server: Any, away: Any) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def begun(lab: Any, server: Any) -> tuple[float, Any]:
+def begun(lab: Any, server: Any, eventually: Callable[..., Any]) -> tuple[float, Any]:
     """(when, the run that declares it): the next minute is the night, and two databases cannot be had.
 
-    Cron looks each minute and not each quarter of an hour; nothing else of its line is changed.
+    Cron looks each minute and not each quarter of an hour; nothing else of its line is changed. What it started while
+    the host was being set up waits five minutes between two tries, and would make the drill of this night.
     """
+    eventually(lambda: server.run("pgrep -f crowsnest_[b]ackup").rc == 1, 900, 5)
     assert server.file(CRON_FILE).contains(r"^\*/15 \* \* \* \* root .*/crowsnest-backup run")
     at = datetime.now(ZONE) + timedelta(minutes=1)
     backup = {**SHOP["backup"], "at": f"{at:%H:%M}"}
@@ -173,8 +175,8 @@ def test_cron_makes_the_backup_when_it_is_due(night: dict[str, Any], server: Any
     )
 
 
-def test_what_was_made_is_on_the_remote_and_proven(night: dict[str, Any]) -> None:
-    assert night["drilled"]
+def test_what_was_made_is_on_the_remote_and_proven(night: dict[str, Any], server: Any) -> None:
+    assert night["drilled"], server.check_output("journalctl --no-pager -t crowsnest-backup -n 20")
     assert night["remote"]["offsite"]["key"] == f"development/shop/{night['file']}.age"
 
 
