@@ -65,6 +65,7 @@ EVERYTHING: dict[str, Any] = {
     "environment": "staging",
     "backup_remotes": {"offsite": {"bucket": "shop-backups", "region": "ap-northeast-2"}},
     "pushgateway": {"report": "1d"},
+    "domain": "watch.example.com",
 }
 SMALL = {"total_mib": 945, "used_mib": 520}
 
@@ -117,6 +118,10 @@ def reports(**more: Any) -> Iterator[list[str]]:
     for weekday in WEEKDAYS:
         weekly = {"weekly_report": {"weekday": weekday}, "receivers": [_SLACK], **more}
         yield report(made(weekly), {"ansible_connection": "local"}, "", "secrets")
+    for user in ({"name": "kim"}, {"name": "kim", "password": "correct-horse-1"}):
+        yield report(
+            made({"domain": "example.com", "proxy": "behind", "users": [user], **more}), _SERVER, "", "secrets"
+        )
     flags = {"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'}
     left = made({"backup_stack": False, **more}, own={"pushgateway": 20, "grafana": 90}, files=flags)
     yield plan_table(left)

@@ -23,6 +23,7 @@ CHECKS = {
     "metabase": ("curl -fsS http://127.0.0.1:3002/api/health", '"ok"'),
     "node_exporter": ("curl -fsS http://127.0.0.1:9100/metrics", "node_uname_info"),
     "prometheus": ("curl -fsS http://127.0.0.1:9090/-/ready", "Ready"),
+    "proxy": ("curl -fsSk https://watch.localhost/.well-known/crowsnest", "crowsnest"),
     "pushgateway": ("curl -fsS http://127.0.0.1:9091/-/ready", "OK"),
     "toolbox": ("ls /opt/crowsnest/toolbox/current/bin", "python"),
     "uptime_kuma": ("curl -fsSL http://127.0.0.1:3001/", "Uptime Kuma"),

@@ -192,15 +192,13 @@ def _at_the_door(context: Context, secrets: str) -> list[str]:
         return []
     others = [page.name for page in _with_page(context) if guarded(context, page.name)]
     who = [
-        f"{user.name} ({'declared' if user.password else f'{secrets}/proxy_password_{user.name}'})"
+        f"{user.name}: {'crowsnest_users' if user.password else f'{secrets}/proxy_password_{user.name}'}"
         for user in context.declaration.users
     ]
-    lines = [f"Users of the other pages ({', '.join(others)}), and where their passwords are: {', '.join(who)}."]
+    lines = [f"{', '.join(others)} and the portal ask for one of crowsnest_users. Passwords: {', '.join(who)}."]
     if context.declaration.proxy_mode == "behind":
         folder = f"{context.services['proxy'].config_directory}/current/{FOLDER}"
-        lines.append(
-            f"What to paste into your own proxy, for nginx, Caddy, Traefik and Apache: {folder} on {context.server}."
-        )
+        lines.append(f"What to paste into your own nginx, Caddy, Traefik or Apache: {folder} on {context.server}.")
     return lines
 
 

@@ -20,6 +20,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.da
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import Dashboard
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.texts import with_texts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.metabase import objects as metabase
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy import portal
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.uptime_kuma import objects as uptime_kuma
 
 Text = tuple[str, str]  # (part of files/words, English)
@@ -51,7 +52,7 @@ def of_dashboards() -> Iterator[Text]:
 
 
 def of_reports_and_services() -> set[Text]:
-    """All lines of reports, cells of their tables that are in a language, texts in Metabase and Uptime Kuma."""
+    """All lines of reports, cells of their tables that are in a language, texts in Metabase, Uptime Kuma and the portal."""
     found: set[Text] = set()
 
     def spy(text: str, _language: str, part: str) -> str:
@@ -59,9 +60,9 @@ def of_reports_and_services() -> set[Text]:
         return text
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (run, metabase, uptime_kuma):
+        for module in (run, metabase, uptime_kuma, portal):
             patch.setattr(module, "translated", spy)
-        assert [*reports()] and [*held_by_services()]
+        assert [*reports()] and [*held_by_services()] and [portal.portal_files(context) for context in contexts()]
     return found
 
 

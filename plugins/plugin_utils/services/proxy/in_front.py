@@ -26,7 +26,7 @@ def _nginx(hosts: Sequence[str], ours: str) -> str:
     # https://nginx.org/en/docs/http/websocket.html
     return f"""\
 # /etc/nginx/conf.d/crowsnest.conf; then: sudo nginx -t && sudo systemctl reload nginx
-map $http_upgrade $crowsnest_connection {{
+map $http_upgrade $watch_connection {{
     default upgrade;
     ''      close;
 }}
@@ -43,7 +43,7 @@ server {{
         proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Proto https;
         proxy_set_header Upgrade $http_upgrade;
-        proxy_set_header Connection $crowsnest_connection;
+        proxy_set_header Connection $watch_connection;
         proxy_read_timeout 1h;
     }}
 }}

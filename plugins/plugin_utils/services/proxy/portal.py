@@ -48,7 +48,7 @@ TABLES: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
         "host",
         (
             ("Answers", "up", f"max by (host) (up{{{_NODE}}})"),
-            ("CPU", "share", f"{cpu_percent(_NODE)} / 100"),
+            ("CPU busy", "share", f"{cpu_percent(_NODE)} / 100"),
             ("Memory", "share", "max by (host) (host:memory_used:percent) / 100"),
             ("Fullest disk", "share", "max by (host) (host:filesystem_used:percent) / 100"),
         ),

@@ -331,6 +331,7 @@ def test_what_runs_in_docker_is_read(programs: Callable[..., None]) -> None:
         ],
         "images": ["prom/prometheus:v3.14.0", "prom/prometheus@sha256:aa", "shop:1", "shop@<none>"],
         "daemon": {},
+        "bridge": host_facts.bridge_address(),
         "from_docker": False,
     }
 
@@ -504,3 +505,8 @@ def test_settings_of_the_engine_are_read_or_refused(tmp_path: Path, text: str) -
 def test_memory_of_a_process_counts_with_its_children_and_a_gone_one_has_none() -> None:
     assert 5 < host_facts.resident_mib(os.getpid()) < 4000
     assert host_facts.resident_mib(2**22 + 1) == 0
+
+
+def test_the_address_of_a_bridge_is_that_of_its_interface() -> None:
+    assert host_facts.bridge_address("lo") == "127.0.0.1"
+    assert host_facts.bridge_address("no-such-bridge") == ""

@@ -446,19 +446,20 @@ LINES: list[tuple[dict[str, Any], str]] = [
     (
         {"ports": {"promethus": 9091}},
         "crowsnest_ports.promethus: no such service. Did you mean `prometheus`? "
-        "Allowed: prometheus, alertmanager, blackbox, grafana, uptime_kuma, postgres_exporter, "
+        "Allowed: prometheus, alertmanager, blackbox, proxy, grafana, uptime_kuma, postgres_exporter, "
         "redis_exporter, query_exporter, pushgateway, metabase, metabase_database, "
         "node_exporter.",
     ),
     (
         {"images": {"node_exporter": "prom/node-exporter:v1"}},
         "crowsnest_images.node_exporter: no such service. Did you mean `redis_exporter`? Allowed: prometheus, "
-        "alertmanager, blackbox, grafana, uptime_kuma, postgres_exporter, redis_exporter, query_exporter, pushgateway, "
+        "alertmanager, blackbox, proxy, grafana, uptime_kuma, postgres_exporter, redis_exporter, query_exporter, "
+        "pushgateway, "
         "metabase, metabase_database.",
     ),
     (
         {"images": {"zabbix": "zabbix:1"}},
-        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, grafana, "
+        "crowsnest_images.zabbix: no such service. Allowed: prometheus, alertmanager, blackbox, proxy, grafana, "
         "uptime_kuma, postgres_exporter, redis_exporter, query_exporter, pushgateway, metabase, metabase_database.",
     ),
     (

@@ -43,15 +43,19 @@ def made(context: MakeContext) -> MakeObjects:
 
 def test_settings_are_the_declared_ones_in_kumas_words(made: MakeObjects) -> None:
     urls = {"uptime_kuma": "https://status.example.com/"}
-    assert made(timezone="Europe/Berlin", uptime_kuma_keep_days=30, external_urls=urls)["settings"] == {
+    assert made(timezone="Europe/Berlin", domain="example.com", uptime_kuma_keep_days=30, external_urls=urls)[
+        "settings"
+    ] == {
         "serverTimezone": "Europe/Berlin",
         "keepDataPeriodDays": 30,
         "primaryBaseURL": "https://status.example.com",
+        "trustProxy": True,
         "checkUpdate": False,
         "searchEngineIndex": False,
     }
     default = made()["settings"]
     assert (default["primaryBaseURL"], default["keepDataPeriodDays"]) == ("http://127.0.0.1:3001", 180)
+    assert default["trustProxy"] is False
 
 
 def test_the_key_for_metrics_lies_where_prometheus_may_read_it(made: MakeObjects) -> None:
