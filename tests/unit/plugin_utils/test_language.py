@@ -52,7 +52,7 @@ def of_dashboards() -> Iterator[Text]:
 
 
 def of_reports_and_services() -> set[Text]:
-    """All lines of reports, cells of their tables that are in a language, texts in Metabase, Uptime Kuma and the portal."""
+    """Lines of reports, cells of their tables that are in a language, texts in Metabase, Uptime Kuma and the portal."""
     found: set[Text] = set()
 
     def spy(text: str, _language: str, part: str) -> str:
