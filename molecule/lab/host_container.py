@@ -74,7 +74,7 @@ def host_config(host: Host, cgroups: str) -> dict[str, Any]:
     return special | {
         "Binds": binds, "PortBindings": bindings, "Memory": limit, "MemorySwap": limit,
         "Tmpfs": {"/run": "", "/run/lock": ""}, "RestartPolicy": {"Name": "unless-stopped"},
-        "ExtraHosts": ["slack.com:127.0.0.1"] if host.index == 0 else [],  # the catcher; containers inside copy it
+        "ExtraHosts": ["slack.com:127.0.0.3"] if host.index == 0 else [],  # the catcher; containers inside copy it
     }  # fmt: skip
 
 

@@ -79,5 +79,5 @@ def test_only_images_that_post_get_the_certificate(monkeypatch: pytest.MonkeyPat
 
 
 def test_only_the_host_with_the_catcher_takes_itself_for_slack() -> None:
-    assert host_container.host_config(HOST, "v2")["ExtraHosts"] == ["slack.com:127.0.0.1"]
+    assert host_container.host_config(HOST, "v2")["ExtraHosts"] == ["slack.com:127.0.0.3"]
     assert host_container.host_config(replace(HOST, index=1), "v2")["ExtraHosts"] == []
