@@ -24,6 +24,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REG
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.catalogue import dashboards
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import queries
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rules import EVERY_KIND, rule_files
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.portal import TABLES
 
 Ask = Callable[..., dict[str, Any]]
 HEALTH = {"basic": "/health/", "detailed": "/detailed/", "components": ["database", "redis"]}
@@ -90,6 +91,9 @@ def everything() -> dict[str, tuple[str, str]]:
         for mark in dashboard.marks:
             expr = mark.expr.replace("$host", ".+").replace("$environment", DECLARED["environment"])
             found[f"{dashboard.uid}: {mark.name}"] = (expr, f"{mark.title} {mark.text}")
+    for _, label, columns in TABLES.values():
+        for title, _, expr in columns:
+            found[f"portal: {title}"] = (expr, f"{{{{{label}}}}}")
     for name, text in rule_files(context).items():
         for group in yaml.safe_load(text)["groups"]:
             for number, rule in enumerate(group["rules"]):

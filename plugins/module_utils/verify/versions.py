@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.check import PASS, WARN, Check
 from ansible_collections.crowsnest.core.plugins.module_utils.verify.expected import Service
 
-# Programs in Go report it by Prometheus' conventions, Uptime Kuma by its library for Express.
-_VERSION = re.compile(r'^(?:\w+_build_info|app_version)\{(?:[^}]*,)?version="([^"]+)"', re.MULTILINE)
+# Programs in Go report it by Prometheus' conventions, Uptime Kuma by its library for Express. What Go itself reports of
+# Caddy is no version of a release.
+_VERSION = re.compile(r'^(?:(?!go_)\w+_build_info|app_version)\{(?:[^}]*,)?version="([^"]+)"', re.MULTILINE)
 _BEFORE_RELEASE = r"(?:[-.]?(?P<stage>alpha|beta|rc)[-.]?(?P<count>\d+))?"
 # 3.14.0-rc.1, or 3.14.0rc1.
 _RUNS = re.compile(rf"v?(?P<numbers>\d+(?:\.\d+)*){_BEFORE_RELEASE}")

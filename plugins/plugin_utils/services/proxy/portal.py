@@ -22,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import FILES, ROOT
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context, Files
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.host import cpu_percent
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.grafana.dashboards.panel import RATE
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.alertmanagers import ESCALATION_LABEL
 
 FOLDER = "portal"
@@ -48,7 +49,7 @@ TABLES: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
         "host",
         (
             ("Answers", "up", f"max by (host) (up{{{_NODE}}})"),
-            ("CPU busy", "share", f"{cpu_percent(_NODE)} / 100"),
+            ("CPU busy", "share", f"{cpu_percent(_NODE).replace(RATE, '5m')} / 100"),
             ("Memory", "share", "max by (host) (host:memory_used:percent) / 100"),
             ("Fullest disk", "share", "max by (host) (host:filesystem_used:percent) / 100"),
         ),
