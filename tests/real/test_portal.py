@@ -11,15 +11,17 @@ from datetime import datetime, timedelta
 from html import unescape
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
+import locked_packages
 import pytest
 from chromium import running
 from door import DOMAIN, KIM, Answer, Door, caddy
 from playwright.sync_api import Browser
 from programs import until
 
+ROOT = Path(__file__).resolve().parents[2]
 EVIL = "<script>alert(1)</script>\"'&"
 STARTED = "2026-11-29T15:04:05.123Z"
 
@@ -192,6 +194,13 @@ def test_no_text_of_it_is_left_in_english(door: Door, services: type[Services]) 
 
 
 @pytest.fixture(scope="module")
+def open_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """Without a certificate that a browser would not know."""
+    with caddy(tmp_path_factory.mktemp("open"), Services, crowsnest_proxy="behind") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with running(f"--host-resolver-rules=MAP {DOMAIN} 127.0.0.1") as found:
         yield found
@@ -221,3 +230,30 @@ def test_the_form_makes_a_silence_of_this_alert(
     assert (silence["createdBy"], silence["comment"]) == ("kim", "Looking at it")
     begin, end = (datetime.fromisoformat(silence[name]) for name in ("startsAt", "endsAt"))
     assert end - begin == timedelta(hours=4)
+
+
+@pytest.mark.parametrize("path", ["/", "/runbooks/", "/runbooks/AppDown.md"])
+@pytest.mark.parametrize("width", [1600, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(
+    browser: Browser, open_door: Door, services: type[Services], path: str, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    """No finding of axe-core, nothing wider than the window, and no word of the browser's console."""
+    services.alerts = [alert(severity, "shop on web1 is down") for severity in ("critical", "high", "medium", "low")]
+    services.samples = [{"metric": {"app": "shop", "host": "web1"}, "value": [0, "0"]}]
+    page = browser.new_page(
+        base_url=f"http://{DOMAIN}:{open_door.port}",
+        http_credentials={"username": "kim", "password": KIM},
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        bypass_csp=True,  # for axe-core itself
+    )
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(path)
+    page.add_script_tag(path=locked_packages.of_npm(ROOT / "tests/accessibility") / "axe-core/axe.min.js")
+    found = page.evaluate("axe.run()")["violations"]
+    assert [(each["id"], each["impact"], each["nodes"][0]["html"]) for each in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert said == []
