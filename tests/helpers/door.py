@@ -76,19 +76,21 @@ class Door(NamedTuple):
 
     port: int
     ca: Path | None
-    socket: Path
+    domain: str = DOMAIN
+    user: str = "kim"
 
     def ask(self, name: str, path: str = "/", method: str = "GET", login: str = "", **headers: str) -> Answer:
-        """An answer of `<name>.DOMAIN`."""
+        """An answer of `<name>.<domain>`, or of the domain itself; `login` is the user's password."""
+        host = f"{name}.{self.domain}".removeprefix(".")
         with socket.create_connection(("127.0.0.1", self.port), 10) as plain:
             connection = HTTPConnection(name)
             connection.sock = plain
             if self.ca:
                 trust = ssl.create_default_context(cafile=str(self.ca))
-                connection.sock = trust.wrap_socket(plain, server_hostname=f"{name}.{DOMAIN}".removeprefix("."))
-            given = {"Host": f"{name}.{DOMAIN}".removeprefix("."), **headers}
+                connection.sock = trust.wrap_socket(plain, server_hostname=host)
+            given = {"Host": host, **headers}
             if login:
-                given["Authorization"] = "Basic " + base64.b64encode(f"kim:{login}".encode()).decode()
+                given["Authorization"] = "Basic " + base64.b64encode(f"{self.user}:{login}".encode()).decode()
             connection.request(method, path, headers=given)
             answer: HTTPResponse = connection.getresponse()
             return Answer(answer.status, dict(answer.headers), answer.read().decode())
@@ -120,7 +122,7 @@ def caddy(folder: Path, service: type[BaseHTTPRequestHandler], **declared: Any) 
         log = (folder / "log").open("wb")
         process = Popen([*command("caddy", folder), "run", "--config", f"{folder}/caddy.json"], stdout=log, stderr=log)
         ca = folder / "pki/authorities/local/root.crt" if "pages" in servers else None
-        door = Door(port, ca, folder / "admin.sock")
+        door = Door(port, ca)
         try:
             until(lambda: door.ask("grafana").status, 20)
             yield door

@@ -101,7 +101,7 @@ def in_front(folder: Path, file: str, behind: int) -> Iterator[Door]:
     command = STARTED[file](folder, block)
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
-    door = Door(port, folder / "public.pem", folder / "none")
+    door = Door(port, folder / "public.pem")
     try:
 
         def answers() -> bool:

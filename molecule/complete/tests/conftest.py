@@ -18,6 +18,7 @@ ORDER = (
     "test_containers",
     "test_stack",
     "test_verify",
+    "test_pages",
     "test_grafana",
     "test_metabase",
     "test_uptime_kuma",
