@@ -100,8 +100,12 @@ def test_the_served_page_reports_to_analytics_without_a_cookie(lab: Any, tmp_pat
 
 
 @pytest.fixture(scope="module")
-def broken(arrived: tuple[dict[str, str], Any], server: Any) -> float:
-    """When the shop began to answer each page with 500; a restart of it ends that."""
+def broken(arrived: tuple[dict[str, str], Any], lab: Any, server: Any, eventually: Callable[..., Any]) -> float:
+    """When the shop began to answer each page with 500; a restart of it ends that.
+
+    What the shop lacked before it arrived, and that it was deployed, explains no fault any more.
+    """
+    eventually(lambda: not lab.query('app:cause:explains{app="shop"}'), 600, 5)
     since = time.time()
     server.check_output(f"{SHOP_COMPOSE} exec -T web python manage.py fault errors 1")
     return since
