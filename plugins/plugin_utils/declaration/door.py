@@ -4,15 +4,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import ipaddress
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values import Password, Strict
 
 # own: Caddy serves 80 and 443. behind: the team's proxy does, and hands on. none: pages through SSH tunnels.
 ProxyMode = Literal["own", "behind", "none"]
 Certificates = Literal["letsencrypt", "internal"]
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError("an address or a network, such as 203.0.113.4 or 203.0.113.0/24") from None
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
+class OpenPort(Strict):
+    """A TCP port of your hosts that may be reached from outside. A number in its place is its `port`."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="Its number.")
+    sources: list[Network] = Field(
+        [], alias="from", description="Addresses and networks that may; all others find it closed. Default: everybody."
+    )
+
+
+def _as_port(value: Any) -> Any:
+    return {"port": value} if isinstance(value, int | str) and not isinstance(value, bool) else value
+
+
+OpenPortItem = Annotated[OpenPort, BeforeValidator(_as_port, json_schema_input_type=int | OpenPort)]
 
 
 class User(Strict):

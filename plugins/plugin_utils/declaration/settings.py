@@ -25,7 +25,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.busines
     Identifier,
     MetabaseUser,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.door import Certificates, ProxyMode, User
+from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.door import (
+    Certificates,
+    OpenPortItem,
+    ProxyMode,
+    User,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.receivers import Receiver
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.sentry import SentryAccount
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.uptime import (
@@ -204,8 +209,16 @@ class Declaration(Strict):
     users: list[User] = Field(
         [User(name="admin")], min_length=1, description="Who may open the pages that have no login of their own."
     )
-    open_ports: list[Annotated[int, Field(ge=1, le=65535)]] = Field(
-        [22, 80, 443], description="TCP ports of your hosts that may be reached from outside; verify reports any other."
+    open_ports: list[OpenPortItem] = Field(
+        [22, 80, 443],
+        validate_default=True,
+        description="TCP ports of your hosts that may be reached from outside, each a number, or a mapping with those "
+        "who may. `crowsnest_firewall` closes all others, and verify reports them.",
+    )
+    firewall: bool = Field(
+        False,
+        description="Whether crowsnest closes all other ports of your hosts, those that Docker publishes too. A rule "
+        "that would lock you out is taken back by itself.",
     )
     metabase: bool | None = Field(
         None,

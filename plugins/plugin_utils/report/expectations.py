@@ -294,9 +294,10 @@ def _odd_ports(context: Context, host: str, facts: HostFacts) -> list[Line]:
         for source in app.metrics
     }
     published = {row["port"]: row["container"] for row in facts["published"] if _from_outside(row["address"], facts)}
+    declared = {each.port for each in context.declaration.open_ports}
     checks = []
     for port, addresses in sorted(open_ports(facts).items()):
-        if port in context.declaration.open_ports or (port in watched and addresses <= wanted):
+        if port in declared or (port in watched and addresses <= wanted):
             continue
         who = own.get(port) or (f"container {published[port]}" if port in published else "a program")
         addressed = ", ".join(sorted(addresses))
