@@ -128,7 +128,8 @@ def listing(*what: str) -> str:
 def _write(path: Path, content: bytes, mode: int) -> None:
     """By one rename, so that a power cut leaves the old file or the new one."""
     beside = path.with_name(f".{path.name}.crowsnest")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
