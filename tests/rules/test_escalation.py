@@ -92,15 +92,18 @@ def quick(folder: Path, port: int) -> None:
         path.unlink()
 
 
-def reloadable_prometheus(folder: Path) -> AbstractContextManager[str]:
+def reloadable_prometheus(folder: Path, *more: str) -> AbstractContextManager[str]:
     words = ("--config.file=prometheus.yml", f"--storage.tsdb.path={folder}/series", "--web.enable-lifecycle")
-    return running("prometheus", folder, *words, "--rules.alert.resend-delay=5s")
+    return running("prometheus", folder, *words, *more)
 
 
 def test_others_are_told_only_of_what_goes_on_and_nobody_acknowledged(tmp_path: Path) -> None:
     with posted() as slack, posted() as oncall, posted() as boss:
         quick(write(tmp_path, declared(slack, oncall, boss)), port := free_port())
-        with alertmanager(tmp_path, port=port) as hub, reloadable_prometheus(tmp_path) as url:
+        with (
+            alertmanager(tmp_path, port=port) as hub,
+            reloadable_prometheus(tmp_path, "--rules.alert.resend-delay=5s") as url,
+        ):
             fire(tmp_path, url, *FAULTS)
             until(lambda: {("Known", "firing"), ("Short", "firing")} <= set(told(slack)), 60)
             acknowledge(hub, slack, "Known")
@@ -114,6 +117,41 @@ def test_others_are_told_only_of_what_goes_on_and_nobody_acknowledged(tmp_path: 
     assert sorted(told(slack)) == sorted((name, state) for name in FAULTS for state in ("firing", "resolved"))
     assert sorted(told(oncall)) == [("Late", "firing"), ("Long", "firing"), ("Long", "resolved")]
     assert told(boss) == [("Long", "firing"), ("Long", "resolved")]
+
+
+def test_each_alert_is_there_at_once_and_so_is_its_copy(tmp_path: Path) -> None:
+    """Prometheus repeats both only once a minute.
+
+    Before 3.6 an entry got, by chance, what the other one had written: https://github.com/prometheus/prometheus/pull/17063
+    """
+    names = [f"Fault{number}" for number in range(12)]
+    groups = [
+        {"name": name, "interval": "1s", "rules": [{"alert": name, "expr": "vector(1)", "labels": CRITICAL}]}
+        for name in names
+    ]
+    with posted() as slack, posted() as oncall, posted() as boss:
+        quick(write(tmp_path, declared(slack, oncall, boss)), port := free_port())
+        with alertmanager(tmp_path, port=port) as hub, reloadable_prometheus(tmp_path) as url:
+            until(lambda: len(destinations(url)) == 2, 20)
+            (tmp_path / "rules/own.yml").write_text(yaml_text({"groups": groups}))
+            requests.post(f"{url}/-/reload", timeout=10).raise_for_status()
+            until(lambda: len(known(hub)) == 2 * len(names), 15)
+            assert sorted(known(hub)) == sorted((name, mark) for name in names for mark in ("", "true"))
+
+
+CRITICAL = {"severity": "critical"}
+
+
+def destinations(url: str) -> list[Any]:
+    """Where Prometheus sends alerts by now."""
+    found = requests.get(f"{url}/api/v1/alertmanagers", timeout=10).json()["data"]["activeAlertmanagers"]
+    return list(found)
+
+
+def known(hub: Alertmanager) -> list[tuple[str, str]]:
+    """(alert, its mark) of all that Alertmanager knows."""
+    found = requests.get(f"{hub.url}/api/v2/alerts", timeout=10).json()
+    return [(each["labels"]["alertname"], each["labels"].get("escalation", "")) for each in found]
 
 
 def test_the_wait_counts_from_the_begin_of_the_alert_whenever_alertmanager_was_started(tmp_path: Path) -> None:
