@@ -76,9 +76,12 @@ def fire(folder: Path, url: str, *names: str) -> None:
         {"alert": name, "expr": "vector(1)" if name in names else "vector(1) > 1", "labels": labels}
         for name, labels in FAULTS.items()
     ]
-    (folder / "rules" / "own.yml").write_text(
-        yaml_text({"groups": [{"name": "own", "interval": "2s", "rules": rules}]})
-    )
+    load(folder, url, [{"name": "own", "interval": "2s", "rules": rules}])
+
+
+def load(folder: Path, url: str, groups: list[dict[str, Any]]) -> None:
+    """These groups of rules are in force now, and none of before."""
+    (folder / "rules/own.yml").write_text(yaml_text({"groups": groups}))
     requests.post(f"{url}/-/reload", timeout=10).raise_for_status()
 
 
@@ -124,34 +127,25 @@ def test_each_alert_is_there_at_once_and_so_is_its_copy(tmp_path: Path) -> None:
 
     Before 3.6 an entry got, by chance, what the other one had written: https://github.com/prometheus/prometheus/pull/17063
     """
-    names = [f"Fault{number}" for number in range(12)]
+    names, labels = [f"Fault{number}" for number in range(12)], {"severity": "critical"}
     groups = [
-        {"name": name, "interval": "1s", "rules": [{"alert": name, "expr": "vector(1)", "labels": CRITICAL}]}
+        {"name": name, "interval": "1s", "rules": [{"alert": name, "expr": "vector(1)", "labels": labels}]}
         for name in names
     ]
     with posted() as slack, posted() as oncall, posted() as boss:
         quick(write(tmp_path, declared(slack, oncall, boss)), port := free_port())
         with alertmanager(tmp_path, port=port) as hub, reloadable_prometheus(tmp_path) as url:
             until(lambda: len(destinations(url)) == 2, 20)
-            (tmp_path / "rules/own.yml").write_text(yaml_text({"groups": groups}))
-            requests.post(f"{url}/-/reload", timeout=10).raise_for_status()
-            until(lambda: len(known(hub)) == 2 * len(names), 15)
-            assert sorted(known(hub)) == sorted((name, mark) for name in names for mark in ("", "true"))
-
-
-CRITICAL = {"severity": "critical"}
+            load(tmp_path, url, groups)
+            until(lambda: len(hub.alerts()) == 2 * len(names), 15)
+            known = [(each["labels"]["alertname"], each["labels"].get("escalation", "")) for each in hub.alerts()]
+    assert sorted(known) == sorted((name, mark) for name in names for mark in ("", "true"))
 
 
 def destinations(url: str) -> list[Any]:
     """Where Prometheus sends alerts by now."""
     found = requests.get(f"{url}/api/v1/alertmanagers", timeout=10).json()["data"]["activeAlertmanagers"]
     return list(found)
-
-
-def known(hub: Alertmanager) -> list[tuple[str, str]]:
-    """(alert, its mark) of all that Alertmanager knows."""
-    found = requests.get(f"{hub.url}/api/v2/alerts", timeout=10).json()
-    return [(each["labels"]["alertname"], each["labels"].get("escalation", "")) for each in found]
 
 
 def test_the_wait_counts_from_the_begin_of_the_alert_whenever_alertmanager_was_started(tmp_path: Path) -> None:
