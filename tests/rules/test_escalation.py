@@ -123,20 +123,17 @@ def test_others_are_told_only_of_what_goes_on_and_nobody_acknowledged(tmp_path: 
 
 
 def test_each_alert_is_there_at_once_and_so_is_its_copy(tmp_path: Path) -> None:
-    """Prometheus repeats both only once a minute.
+    """Prometheus repeats both only once a minute. There are many, each in a group and so in a request of its own.
 
     Before 3.6 an entry got, by chance, what the other one had written: https://github.com/prometheus/prometheus/pull/17063
     """
-    names, labels = [f"Fault{number}" for number in range(12)], {"severity": "critical"}
-    groups = [
-        {"name": name, "interval": "1s", "rules": [{"alert": name, "expr": "vector(1)", "labels": labels}]}
-        for name in names
-    ]
+    names, labels = [f"Fault{number}" for number in range(60)], {"severity": "critical"}
     with posted() as slack, posted() as oncall, posted() as boss:
         quick(write(tmp_path, declared(slack, oncall, boss)), port := free_port())
         with alertmanager(tmp_path, port=port) as hub, reloadable_prometheus(tmp_path) as url:
             until(lambda: len(destinations(url)) == 2, 20)
-            load(tmp_path, url, groups)
+            rules = [{"alert": name, "expr": "vector(1)", "labels": labels} for name in names]
+            load(tmp_path, url, [{"name": rule["alert"], "interval": "2s", "rules": [rule]} for rule in rules])
             until(lambda: len(hub.alerts()) == 2 * len(names), 15)
             known = [(each["labels"]["alertname"], each["labels"].get("escalation", "")) for each in hub.alerts()]
     assert sorted(known) == sorted((name, mark) for name in names for mark in ("", "true"))
