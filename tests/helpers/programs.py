@@ -57,7 +57,7 @@ def tool(program: str) -> Tool:
     def run(folder: Path, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         called = _found(program) or _contained(program, folder, "--network", "none", "--interactive", rights="ro")
         return subprocess.run(
-            [*called, *words], cwd=folder, capture_output=True, text=True, timeout=600, check=False, input=stdin or ""
+            [*called, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False, input=stdin or ""
         )
 
     return run

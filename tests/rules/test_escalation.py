@@ -76,9 +76,12 @@ def fire(folder: Path, url: str, *names: str) -> None:
         {"alert": name, "expr": "vector(1)" if name in names else "vector(1) > 1", "labels": labels}
         for name, labels in FAULTS.items()
     ]
-    (folder / "rules" / "own.yml").write_text(
-        yaml_text({"groups": [{"name": "own", "interval": "2s", "rules": rules}]})
-    )
+    load(folder, url, [{"name": "own", "interval": "2s", "rules": rules}])
+
+
+def load(folder: Path, url: str, groups: list[dict[str, Any]]) -> None:
+    """These groups of rules are in force now, and none of before."""
+    (folder / "rules/own.yml").write_text(yaml_text({"groups": groups}))
     requests.post(f"{url}/-/reload", timeout=10).raise_for_status()
 
 
@@ -92,15 +95,18 @@ def quick(folder: Path, port: int) -> None:
         path.unlink()
 
 
-def reloadable_prometheus(folder: Path) -> AbstractContextManager[str]:
+def reloadable_prometheus(folder: Path, *more: str) -> AbstractContextManager[str]:
     words = ("--config.file=prometheus.yml", f"--storage.tsdb.path={folder}/series", "--web.enable-lifecycle")
-    return running("prometheus", folder, *words, "--rules.alert.resend-delay=5s")
+    return running("prometheus", folder, *words, *more)
 
 
 def test_others_are_told_only_of_what_goes_on_and_nobody_acknowledged(tmp_path: Path) -> None:
     with posted() as slack, posted() as oncall, posted() as boss:
         quick(write(tmp_path, declared(slack, oncall, boss)), port := free_port())
-        with alertmanager(tmp_path, port=port) as hub, reloadable_prometheus(tmp_path) as url:
+        with (
+            alertmanager(tmp_path, port=port) as hub,
+            reloadable_prometheus(tmp_path, "--rules.alert.resend-delay=5s") as url,
+        ):
             fire(tmp_path, url, *FAULTS)
             until(lambda: {("Known", "firing"), ("Short", "firing")} <= set(told(slack)), 60)
             acknowledge(hub, slack, "Known")
@@ -114,6 +120,29 @@ def test_others_are_told_only_of_what_goes_on_and_nobody_acknowledged(tmp_path: 
     assert sorted(told(slack)) == sorted((name, state) for name in FAULTS for state in ("firing", "resolved"))
     assert sorted(told(oncall)) == [("Late", "firing"), ("Long", "firing"), ("Long", "resolved")]
     assert told(boss) == [("Long", "firing"), ("Long", "resolved")]
+
+
+def test_each_alert_is_there_at_once_and_so_is_its_copy(tmp_path: Path) -> None:
+    """Prometheus repeats both only once a minute. There are many, each in a group and so in a request of its own.
+
+    Before 3.6 an entry got, by chance, what the other one had written: https://github.com/prometheus/prometheus/pull/17063
+    """
+    names, labels = [f"Fault{number}" for number in range(60)], {"severity": "critical"}
+    with posted() as slack, posted() as oncall, posted() as boss:
+        quick(write(tmp_path, declared(slack, oncall, boss)), port := free_port())
+        with alertmanager(tmp_path, port=port) as hub, reloadable_prometheus(tmp_path) as url:
+            until(lambda: len(destinations(url)) == 2, 20)
+            rules = [{"alert": name, "expr": "vector(1)", "labels": labels} for name in names]
+            load(tmp_path, url, [{"name": rule["alert"], "interval": "2s", "rules": [rule]} for rule in rules])
+            until(lambda: len(hub.alerts()) == 2 * len(names), 15)
+            known = [(each["labels"]["alertname"], each["labels"].get("escalation", "")) for each in hub.alerts()]
+    assert sorted(known) == sorted((name, mark) for name in names for mark in ("", "true"))
+
+
+def destinations(url: str) -> list[Any]:
+    """Where Prometheus sends alerts by now."""
+    found = requests.get(f"{url}/api/v1/alertmanagers", timeout=10).json()["data"]["activeAlertmanagers"]
+    return list(found)
 
 
 def test_the_wait_counts_from_the_begin_of_the_alert_whenever_alertmanager_was_started(tmp_path: Path) -> None:

@@ -142,8 +142,8 @@ def begun(lab: Any, server: Any, eventually: Callable[..., Any]) -> tuple[float,
 
 
 @pytest.fixture(scope="module")
-def night(begun: tuple[float, Any], server: Any, eventually: Callable[..., Any]) -> dict[str, Any]:
-    """The manifest of what cron made; its run is over."""
+def night(begun: tuple[float, Any], lab: Any, server: Any, eventually: Callable[..., Any]) -> dict[str, Any]:
+    """The manifest of what cron made; its run is over, and Prometheus has seen it before the next one is made."""
     since = datetime.fromtimestamp(begun[0], UTC)
 
     def over() -> bool:
@@ -155,8 +155,9 @@ def night(begun: tuple[float, Any], server: Any, eventually: Callable[..., Any])
 
     eventually(over, 150, 2)
     server.check_output("systemctl stop seen-processes")
-    assert len(made()) == 1
-    return made()[0]
+    (manifest,) = made()
+    eventually(lambda: lab.query(f'ALERTS{{alertname="BackupDone", file="{manifest["file"]}"}}'), 60)
+    return manifest
 
 
 def test_a_database_that_cannot_be_had_does_not_stop_the_run(begun: tuple[float, Any]) -> None:

@@ -27,9 +27,13 @@ def alerting(declaration: Declaration, target: str, relabel: list[dict[str, Any]
     known = {"regex": "|".join(others), "action": "drop"}
     chosen = known if "high" in escalated else {"regex": "|".join(escalated), "action": "keep"}
     mark = {"target_label": ESCALATION_LABEL, "replacement": "true"}
-    # A rule of the team's own may have the mark only by chance.
-    unmarked = {"source_labels": [ESCALATION_LABEL], "regex": "true", **mark, "replacement": ""}
+    # A rule of the team's own may have the mark by chance. Before 3.6, what one entry writes is still there for the
+    # other one, which may come first or second: https://github.com/prometheus/prometheus/pull/17063
+    unmark = {"source_labels": [ESCALATION_LABEL], "regex": "true", **mark, "replacement": ""}
     return {
-        "alert_relabel_configs": [*relabel, unmarked],
-        "alertmanagers": [usual, {**usual, "alert_relabel_configs": [{"source_labels": ["severity"], **chosen}, mark]}],
+        "alert_relabel_configs": relabel,
+        "alertmanagers": [
+            {**usual, "alert_relabel_configs": [unmark]},
+            {**usual, "alert_relabel_configs": [{"source_labels": ["severity"], **chosen}, mark]},
+        ],
     }
