@@ -185,6 +185,7 @@ def _describe(wish: Wish, hosts: Sequence[Host], source: str) -> dict[str, Any]:
         "name": wish.name, "suites": list(wish.suites), "engine": wish.engine,
         "ssh_user": ssh_access.USER, "ssh_key": str(folder / "id_ed25519"),
         "known_hosts": str(folder / "known_hosts"), "ssh_config": str(folder / "ssh_config"),
+        "gateway": ports.gateway(hosts[0].offset),
         "registry_mirror": f"http://{ports.registry_address(hosts[0].offset)}:5000",
         "image_source": source, "doubles": DOUBLES if source == "packages" else [],
         "memory": {"limit_mib": wish.memory_mib}, "storage": storage.describe(hosts[0].offset, folder),

@@ -55,7 +55,8 @@ class Firewall:
 
     def __init__(self, folder: Path, units: Path = Path("/etc/systemd/system")) -> None:
         self.folder, self.unit = folder, units / UNIT
-        self.rules, self.listed, self.new = folder / "rules.nft", folder / "listed", folder / "new.nft"
+        self.rules, self.listed = folder / "rules.nft", folder / "rules.listed"
+        self.new, self.new_listed, self.before = folder / "new.nft", folder / "new.listed", folder / "before.nft"
 
     def holds(self, ruleset: str) -> bool:
         """Whether these rules are in force as they were loaded, and will be after a start of the host."""
@@ -66,29 +67,35 @@ class Firewall:
         """The rules that are loaded when the host starts."""
         return _text(self.rules)
 
+    def in_force(self) -> str:
+        """These, if they are in force now, too; else empty."""
+        kept = self.kept()
+        return kept if self.holds(kept) else ""
+
     def attempt(self, ruleset: str, seconds: int) -> None:
         """Load these rules; those before come back after so many seconds. Raises FirewallError."""
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         _write(self.new, ruleset.encode(), 0o600)
         _run("nft", "-c", "-f", str(self.new))
-        before = self.folder / "before.nft"
         family, name = TABLE
         gone = f"table {family} {name}\ndelete table {family} {name}\n"
-        _write(before, (gone + listing("table", *TABLE)).encode(), 0o600)
+        _write(self.before, (gone + listing("table", *TABLE)).encode(), 0o600)
         _run("nft", "-f", "-", stdin=_WOKEN)
         self._disarm()
         _run(
             "systemd-run", "--quiet", f"--unit={ROLLBACK}", f"--on-active={seconds}", "--timer-property=AccuracySec=1s",
-            "/usr/sbin/nft", "-f", str(before),
+            "/usr/sbin/nft", "-f", str(self.before),
         )  # fmt: skip
         _run("nft", "-f", str(self.new))
         _run("nft", "delete", "table", "inet", "crowsnest_woken")
+        _write(self.new_listed, listing().encode(), 0o600)
 
     def keep(self, ruleset: str) -> None:
         """These rules stay, also after a start of the host. Raises FirewallError where they are no longer in force."""
-        if _text(self.new) != ruleset or not (now := listing()):
-            raise FirewallError("The new rules are not in force any more: the time to log in is over. Run it again.")
         self._disarm()
+        now = listing()
+        if _text(self.new) != ruleset or not now or now != _text(self.new_listed):
+            raise FirewallError("The new rules are not in force any more: the time to log in is over. Run it again.")
         _write(self.listed, now.encode(), 0o600)
         _write(self.unit, _UNIT_TEXT.format(rules=self.rules).encode(), 0o644)
         _write(self.rules, ruleset.encode(), 0o600)
@@ -104,7 +111,7 @@ class Firewall:
             _run("systemctl", "daemon-reload")
         if listing():
             _run("nft", "delete", "table", *TABLE)
-        for path in (self.rules, self.listed, self.new, self.folder / "before.nft"):
+        for path in (self.rules, self.listed, self.new, self.new_listed, self.before):
             path.unlink(missing_ok=True)
 
     def is_there(self) -> bool:

@@ -41,16 +41,15 @@ EXAMPLES = r"""
   crowsnest.core.firewall:
     state: tried
     ruleset: "{{ ruleset }}"
-  register: tried
 
 - name: Log in anew
-  ansible.builtin.meta: reset_connection
+  ansible.builtin.wait_for_connection:
+    timeout: 60
 
 - name: Keep them
   crowsnest.core.firewall:
     state: kept
     ruleset: "{{ ruleset }}"
-  when: tried is changed
 """
 
 RETURN = r"""

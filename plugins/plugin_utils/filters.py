@@ -74,7 +74,7 @@ def plan(
     inventory_dir: str,
     secrets_directory: str,
 ) -> dict[str, Any]:
-    """{"context", "services", "images", "registry_mirrors", "toolbox", "node_exporter", "table", "refusals"}.
+    """{"context", "services", "images", "registry_mirrors", "toolbox", "node_exporter", "firewall", "table", …}.
 
     That is what a run decided. `context` is a text for the other filters, with the declaration and its secrets in it.
     The rest is for tasks; `toolbox` are the hosts that need the role's libraries.
@@ -111,6 +111,7 @@ def plan(
             "replaced_flags": decided.replaced_flags,
             "textfile_directory": declared.textfile_directory,
         },
+        "firewall": decided.firewall,
         "refusals": [*decided.refusals, *_names(held, facts[server], hostvars[server])],
         "table": plan_table(held, facts[server]["traffic"]),
     }

@@ -83,6 +83,8 @@ def host_facts(
         "python": {"version": "3.13", "ensurepip": True},
         "toolbox": "",
         "ping_groups": [0, 2147483647],
+        "firewall": {"rules": "", "there": False, "interfaces": ["eth0"]},
+        "login": {"source": "203.0.113.7", "port": 22},
         "units": {},
         "files": dict(files or {}),
         "cron": True,

@@ -135,15 +135,15 @@ def _link(inner: Place, address: str, outer: Place, gateway: str, device: str) -
         place.do("ip", "link", "set", name, "up")
 
 
-def rules(*ports: object, inside: dict[int, Sequence[str]] | None = None) -> str:
+def rules(*ports: object, watched: Sequence[int] = ()) -> str:
     declared = Declaration.model_validate({"open_ports": ports})
-    return ruleset(["eth0"], declared.open_ports, inside or {}, 22)
+    return ruleset(["eth0"], declared.open_ports, watched, SERVER, 22)
 
 
 @pytest.fixture
 def loaded(net: Net) -> Iterator[Net]:
     """With the rules for 22, 80 and 443, and node exporter for the server."""
-    net.host.do("nft", "-f", "-", stdin=rules(22, 80, 443, inside={9100: [SERVER]}))
+    net.host.do("nft", "-f", "-", stdin=rules(22, 80, 443, watched=[9100]))
     yield net
     net.host.do("nft", "delete", "table", "inet", TABLE)
 
@@ -216,6 +216,8 @@ for _ in range(60):
 print(open_)"""
     assert 25 <= int(loaded.stranger.do("python3", "-c", code)) <= 45
     assert loaded.stranger.reaches(HOST, 22, SERVER), "others come in"
+    loaded.host.do("nft", "-f", "-", stdin=rules(22, {"port": 22, "from": [STRANGER]}))
+    assert int(loaded.stranger.do("python3", "-c", code)) == 60, "whom a declaration names has not"
 
 
 def test_loading_it_again_changes_nothing(loaded: Net) -> None:
@@ -223,7 +225,7 @@ def test_loading_it_again_changes_nothing(loaded: Net) -> None:
         return loaded.host.do("nft", "-s", "list", "chain", "inet", TABLE, "before_dnat")
 
     before = listed()
-    loaded.host.do("nft", "-f", "-", stdin=rules(22, 80, 443, inside={9100: [SERVER]}))
+    loaded.host.do("nft", "-f", "-", stdin=rules(22, 80, 443, watched=[9100]))
     assert listed() == before
 
 

@@ -4,20 +4,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import json
 import os
 import platform
 import re
 import shutil
-import socket
-import struct
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from stat import S_IMODE
 
@@ -26,6 +22,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.se
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file import settled as env_file_settled
 from ansible_collections.crowsnest.core.plugins.module_utils.env_file.services import image_tag
 from ansible_collections.crowsnest.core.plugins.module_utils.google_tag import settled as google_tag_settled
+from ansible_collections.crowsnest.core.plugins.module_utils.host import network
 from ansible_collections.crowsnest.core.plugins.module_utils.host.exported import exported
 from ansible_collections.crowsnest.core.plugins.module_utils.host.listeners import (
     NODE_EXPORTER,
@@ -107,7 +104,7 @@ def host_facts(
     own = [pid for pid, container in containers.items() if container["service"]]
     return {
         "os": os_release(),
-        "address": default_address(),
+        "address": network.default_address(),
         "architecture": platform.machine() if sys.maxsize > 2**32 else f"32-bit {platform.machine()}",
         "controllers": cgroup_controllers(),
         "read_only": read_only(FOLDERS),
@@ -126,6 +123,8 @@ def host_facts(
         "python": python(),
         "toolbox": toolbox(),
         "ping_groups": ping_groups(),
+        "firewall": network.firewall(),
+        "login": network.login(),
         "units": own_units.result(),
         "files": {path: read(path) for path in files if Path(path).is_file()},
         "cron": cron(),
@@ -240,26 +239,6 @@ def _allocated(path: Path) -> int:
         return 0
 
 
-def default_address() -> str:
-    """The address this host uses towards others, IPv6 if it has no other; loopback if it has no route to anybody.
-
-    Connecting a UDP socket sends nothing. The addresses are reserved for documentation: RFC 5737, RFC 3849.
-    """
-    for family, other in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((other, 9))
-            return str(probe.getsockname()[0])
-    return "127.0.0.1"
-
-
-def bridge_address(name: str = "docker0") -> str:
-    """The address of this host for the containers of a bridge, empty if there is none: SIOCGIFADDR of netdevice(7)."""
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        request = struct.pack("256s", name.encode())
-        return socket.inet_ntoa(fcntl.ioctl(asked.fileno(), 0x8915, request)[20:24])
-    return ""
-
-
 def node_exporter(folder: str = "/proc") -> NodeExporterProcess:
     """Whether the package's program is installed, and the flags with which it runs."""
     for pid in (int(process.name) for process in Path(folder).glob("[0-9]*")):
@@ -363,7 +342,7 @@ def _without_engine() -> Engine:
         "folder": str(daemon.get("data-root", "/var/lib/docker")),
         "images": [],
         "daemon": daemon,
-        "bridge": bridge_address(),
+        "bridge": network.bridge_address(),
         "from_docker": _output("dpkg-query", "-W", "-f", "${db:Status-Status}", "docker-ce") == "installed",
         "python_client": importlib.util.find_spec("requests") is not None,
         "running": [],

@@ -150,6 +150,24 @@ class PublishedPort(TypedDict):
     port: int
 
 
+class Firewall(TypedDict):
+    """Our firewall: the rules in force, now and after a start, or empty; whether anything of it is there.
+
+    `interfaces` are those that lead to the internet.
+    """
+
+    rules: str
+    there: bool
+    interfaces: list[str]
+
+
+class Login(TypedDict):
+    """The login over SSH through which this runs: from which address, at which port; empty and 0 without SSH."""
+
+    source: str
+    port: int
+
+
 class Python(TypedDict):
     """The Python of the modules, `3.13`; `ensurepip`: it can create environments without further packages."""
 
@@ -207,6 +225,8 @@ class HostFacts(TypedDict):
     python: Python
     toolbox: str
     ping_groups: list[int]
+    firewall: Firewall
+    login: Login
     units: dict[str, Unit]
     files: dict[str, str]
     cron: bool

@@ -27,12 +27,16 @@ Network = Annotated[str, AfterValidator(_network)]
 
 
 class OpenPort(Strict):
-    """A TCP port of your hosts that may be reached from outside. A number in its place is its `port`."""
+    """A port of your hosts that may be reached from outside. A number in its place is its `port`."""
 
     port: Annotated[int, Field(ge=1, le=65535)] = Field(description="Its number.")
+    protocol: Literal["tcp", "udp"] = Field("tcp", description="`udp` for a VPN such as WireGuard, or for HTTP/3.")
     sources: list[Network] = Field(
         [], alias="from", description="Addresses and networks that may; all others find it closed. Default: everybody."
     )
+
+    def __str__(self) -> str:
+        return f"{self.port}{'/udp' if self.protocol == 'udp' else ''}"
 
 
 def _as_port(value: Any) -> Any:

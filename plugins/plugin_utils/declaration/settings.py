@@ -212,8 +212,8 @@ class Declaration(Strict):
     open_ports: list[OpenPortItem] = Field(
         [22, 80, 443],
         validate_default=True,
-        description="TCP ports of your hosts that may be reached from outside, each a number, or a mapping with those "
-        "who may. `crowsnest_firewall` closes all others, and verify reports them.",
+        description="Ports of your hosts that may be reached from outside, each the number of a TCP port, or a mapping "
+        "with those who may. `crowsnest_firewall` closes all others, and verify reports them.",
     )
     firewall: bool = Field(
         False,

@@ -27,6 +27,7 @@ def door_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
         yield f"crowsnest_proxy: {proxy} needs a name for the pages. Set crowsnest_domain, such as watch.example.com."
     if isinstance(domain, str) and proxy != "none":
         yield from _name_mistakes(domain.lower(), variables)
+        yield from _port_mistakes(variables)
     users = Counter(str(mapping(user).get("name")) for user in entries(variables.get("crowsnest_users")))
     yield from (
         f"crowsnest_users: {shown(name)} is declared {count} times. Allowed: each name once."
@@ -36,8 +37,7 @@ def door_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _name_mistakes(domain: str, variables: Mapping[str, Any]) -> Iterator[str]:
-    own = variables.get("crowsnest_proxy") in (None, "own")
-    if own and variables.get("crowsnest_certificates", "letsencrypt") == "letsencrypt" and not _is_public(domain):
+    if _lets_encrypt(variables) and not _is_public(domain):
         yield (
             f"crowsnest_domain: Let's Encrypt gives no certificates for {shown(domain)}, as no public DNS has it. "
             "Use a domain of yours, or set crowsnest_certificates: internal."
@@ -51,6 +51,27 @@ def _name_mistakes(domain: str, variables: Mapping[str, Any]) -> Iterator[str]:
                 f"crowsnest_domain: {path}.url has a name that the pages would take. "
                 f"Use a domain of their own, such as watch.{domain}."
             )
+
+
+def _port_mistakes(variables: Mapping[str, Any]) -> Iterator[str]:
+    """Ports that the pages need, and that the firewall would close."""
+    if variables.get("crowsnest_firewall") is not True or "crowsnest_open_ports" not in variables:
+        return
+    declared = [mapping(port) or {"port": port} for port in entries(variables["crowsnest_open_ports"])]
+    tcp = [port for port in declared if port.get("protocol", "tcp") == "tcp"]
+    if "443" not in {str(port.get("port")) for port in tcp}:
+        yield "crowsnest_open_ports: 443 is missing, so nobody could open the pages of crowsnest_domain. Add 443."
+    public = {str(port.get("port")) for port in tcp if not port.get("from")}
+    if _lets_encrypt(variables) and not {"80", "443"} & public:
+        yield (
+            "crowsnest_open_ports: neither 80 nor 443 is open to everybody, so Let's Encrypt could not ask for the "
+            "pages, and gives no certificate. Add 80, which only leads to HTTPS."
+        )
+
+
+def _lets_encrypt(variables: Mapping[str, Any]) -> bool:
+    own = variables.get("crowsnest_proxy") in (None, "own")
+    return own and variables.get("crowsnest_certificates", "letsencrypt") == "letsencrypt"
 
 
 def _is_public(domain: str) -> bool:

@@ -8,7 +8,7 @@ an INPUT firewall such as ufw leaves those open. What goes out, Docker's own rul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.door import OpenPort
 
@@ -19,11 +19,13 @@ _PRIORITY = -150
 _SSH_RATE = "30/minute burst 30 packets"
 
 
-def ruleset(interfaces: Sequence[str], ports: Sequence[OpenPort], inside: Mapping[int, Sequence[str]], ssh: int) -> str:
+def ruleset(
+    interfaces: Sequence[str], ports: Sequence[OpenPort], watched: Collection[int], server: str, ssh: int
+) -> str:
     """A file for `nft -f`, which may be loaded any number of times.
 
-    `interfaces` lead to the internet; `ports` are open as declared, and those of `inside` only to these addresses, such
-    as node exporter's to the server. `ssh` is the port of SSH.
+    `interfaces` lead to the internet; `ports` are open as declared, and those that are `watched`, such as node
+    exporter's, to this address of the server. `ssh` is the port of SSH.
     """
     rules = [
         f"iifname != {{ {', '.join(_quoted(interfaces))} }} accept",
@@ -34,10 +36,12 @@ def ruleset(interfaces: Sequence[str], ports: Sequence[OpenPort], inside: Mappin
         "udp sport 547 udp dport 546 accept",
         # A neighbour may send what is for a container straight to its address.
         "fib daddr type != local counter drop",
+        # Whom a declaration names may log in as often as they like.
+        *(rule for port in ports for rule in _accepted(f"{port.protocol} dport {port.port}", port.sources)),
+        *(rule for port in sorted(watched) for rule in _accepted(f"tcp dport {port}", [server])),
         f"tcp dport {ssh} ct state new update @ssh_4 {{ ip saddr limit rate over {_SSH_RATE} }} counter drop",
         f"tcp dport {ssh} ct state new update @ssh_6 {{ ip6 saddr limit rate over {_SSH_RATE} }} counter drop",
-        *(rule for port in ports for rule in _accepted(port.port, port.sources)),
-        *(rule for number, sources in sorted(inside.items()) for rule in _accepted(number, sources)),
+        *(f"{port.protocol} dport {port.port} accept" for port in ports if not port.sources),
         "counter drop",
     ]
     return "\n".join(
@@ -60,14 +64,12 @@ def _set(name: str, kind: str) -> str:
     return f"  set {name} {{\n    type {kind}\n    size 65535\n    flags dynamic,timeout\n    timeout 5m\n  }}"
 
 
-def _accepted(port: int, sources: Sequence[str]) -> Iterator[str]:
-    """Rules that let these networks in, or everybody."""
+def _accepted(port: str, sources: Sequence[str]) -> Iterator[str]:
+    """Rules that let these networks in."""
     kinds = {"ip": [each for each in sources if ":" not in each], "ip6": [each for each in sources if ":" in each]}
-    if not sources:
-        yield f"tcp dport {port} accept"
     for kind, networks in kinds.items():
         if networks:
-            yield f"{kind} saddr {{ {', '.join(networks)} }} tcp dport {port} accept"
+            yield f"{kind} saddr {{ {', '.join(networks)} }} {port} accept"
 
 
 def _quoted(names: Sequence[str]) -> list[str]:

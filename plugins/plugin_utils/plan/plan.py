@@ -18,6 +18,7 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import NODE_E
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_sizes, mib_to_come
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.exported import not_exported
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.firewall import firewall_refusals, firewalls
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.memory import (
     fit,
     heap_refusals,
@@ -25,7 +26,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.memory import 
     missing_memory,
     usual_heap_mib,
 )
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import Needs
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.needs import NODE_EXPORTER, Needs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, Planned, in_force
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.ports import clashes, instance_ports, usual_ports
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.refusals import host_refusals, server_refusals
@@ -96,6 +97,7 @@ def make_plan(
         retention_size_mib=size,
         backups=backups,
         not_exported=not_exported(declaration.apps, here["exported"], before.not_exported),
+        firewall=firewalls(declaration, facts, server, addresses[server].strip("[]"), base_ports[NODE_EXPORTER]),
         memory_rows=[*rows, *((service.name, -service.need_mib) for service in services.values())],
         refusals=[
             *missing_memory(required, available, running),
@@ -104,6 +106,7 @@ def make_plan(
             *clashes(services, base_ports),
             *port_refusals(facts, server, services, hosts, base_ports, declaration.public_ports),
             *host_refusals(facts, {name: address for name, address in hosts.items() if name != server}),
+            *firewall_refusals(declaration, facts),
         ],
     )
 

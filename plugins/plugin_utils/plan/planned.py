@@ -81,7 +81,7 @@ class Plan(BaseModel):
     `switched_off` a service to the reason; `memory_rows` explain the sum. `replaced_flags` maps a host to the flags
     that the team gave its node exporter, which the run replaces. `backups` maps a backup that exists to its sizes,
     `not_exported` an app to declared series that it lacks. `bridge` is where containers find the server, empty where
-    Docker has no default bridge.
+    Docker has no default bridge. `firewall` maps a host that answers to its rules, empty without a firewall.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,6 +96,7 @@ class Plan(BaseModel):
     memory_rows: list[tuple[str, int]]
     backups: dict[str, BackupSize] = {}
     not_exported: dict[str, list[str]] = {}
+    firewall: dict[str, str] = {}
     refusals: list[str]
 
     @property

@@ -30,6 +30,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files.projects 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import name_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.firewall import watched_ports
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import events
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import accepted_codes
@@ -274,6 +275,8 @@ def _kept_checks(kept: Kept) -> list[Line]:
 
 def port_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
     """Which TCP ports others can reach, on every host that answers: only those of `crowsnest_open_ports`."""
+    if context.declaration.firewall:
+        return _firewall_checks(context, facts)
     checks = [check for name, found in facts.items() for check in _odd_ports(context, name, found)]
     if checks:
         return checks
@@ -282,19 +285,28 @@ def port_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
     return [_check("PASS", "ports", f"only declared ports can be reached from outside: {listed}")]
 
 
+def _firewall_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[Line]:
+    """Whether the firewall of each host is as planned; what listens behind it is nobody's business then."""
+    odd = [name for name, found in facts.items() if found["firewall"]["rules"] != context.plan.firewall.get(name)]
+    if odd:
+        advice = (
+            "Run `./crowsnest site` with the same -i. `sudo nft list table inet crowsnest` there shows the rules in "
+            "force, `systemctl status crowsnest-firewall` whether they are loaded at a start."
+        )
+        kind = "firewalls are not as declared"
+        return [_check("FAIL", "ports", f"{name}: the firewall is not as declared", advice, kind, name) for name in odd]
+    listed = ", ".join(map(str, context.declaration.open_ports)) or "none"
+    return [_check("PASS", "ports", f"the firewall closes all ports but {listed}")]
+
+
 def _odd_ports(context: Context, host: str, facts: HostFacts) -> list[Line]:
     own = {service.port: name for name, service in context.services.items()} if host == context.server else {}
     own[context.plan.node_exporter_port] = "node exporter"
     # Further hosts are watched at their private address, and so are apps on them.
     wanted = {context.plan.hosts[host].strip("[]")} if host != context.server else set()
-    watched = {context.plan.node_exporter_port} | {
-        source.page.port
-        for app in context.declaration.apps
-        if (context.plan.host_of(app)) == host
-        for source in app.metrics
-    }
+    watched = watched_ports(context.declaration, host, context.server, context.plan.node_exporter_port)
     published = {row["port"]: row["container"] for row in facts["published"] if _from_outside(row["address"], facts)}
-    declared = {each.port for each in context.declaration.open_ports}
+    declared = {each.port for each in context.declaration.open_ports if each.protocol == "tcp"}
     checks = []
     for port, addresses in sorted(open_ports(facts).items()):
         if port in declared or (port in watched and addresses <= wanted):

@@ -143,6 +143,7 @@ def report(context: Context, server: Mapping[str, Any], inventory: str, secrets:
             *_tunnel(context, pages, server),
             *_logins(context, secrets),
             *_status_pages(context),
+            *_firewall(context),
             "",
             *_alerts(context, inventory),
             *_weekly(context),
@@ -200,6 +201,18 @@ def _at_the_door(context: Context, secrets: str) -> list[str]:
         folder = f"{context.services['proxy'].config_directory}/current/{FOLDER}"
         lines.append(f"What to paste into your own nginx, Caddy, Traefik or Apache: {folder} on {context.server}.")
     return lines
+
+
+def _firewall(context: Context) -> list[str]:
+    """Which ports of the hosts are open, where the others are closed."""
+    if not context.declaration.firewall:
+        return []
+    ports = context.declaration.open_ports
+    everybody, some = (
+        ", ".join(str(port) for port in ports if bool(port.sources) is limited) for limited in (False, True)
+    )
+    for_some = f" {some} for declared addresses," if some else ""
+    return [f"Firewall of every host: {everybody or 'none'} open,{for_some} all other ports closed."]
 
 
 def _status_pages(context: Context) -> list[str]:

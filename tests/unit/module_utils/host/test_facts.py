@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -111,42 +110,6 @@ def test_a_file_system_that_is_mounted_read_only_is_told(tmp_path: Path, monkeyp
     mounted = os.statvfs_result((*tuple(real)[:8], real.f_flag | os.ST_RDONLY, real.f_namemax))
     monkeypatch.setattr(host_facts.os, "statvfs", lambda path: mounted if Path(path) == locked else real)
     assert host_facts.read_only([*wanted, f"{locked}/crowsnest"]) == [str(locked), f"{locked}/crowsnest"]
-
-
-# (whether IPv4, IPv6 has a route): the address towards others.
-ROUTES = {
-    (True, True): "192.0.2.7",
-    (True, False): "192.0.2.7",
-    (False, True): "2001:db8::7",
-    (False, False): "127.0.0.1",
-}
-
-
-@pytest.mark.parametrize("routes", ROUTES, ids=str)
-def test_a_host_without_ipv4_is_known_by_its_ipv6_address(
-    monkeypatch: pytest.MonkeyPatch, routes: tuple[bool, bool]
-) -> None:
-    class Probe:
-        def __init__(self, family: int, _kind: int) -> None:
-            self.four = family == socket.AF_INET
-            if not self.four and not routes[1]:
-                raise OSError("the kernel has no IPv6")
-
-        def __enter__(self) -> Probe:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def connect(self, _other: object) -> None:
-            if self.four and not routes[0]:
-                raise OSError("Network is unreachable")
-
-        def getsockname(self) -> tuple[str, int]:
-            return ("192.0.2.7" if self.four else "2001:db8::7", 9)
-
-    monkeypatch.setattr(host_facts.socket, "socket", Probe)
-    assert host_facts.default_address() == ROUTES[routes]
 
 
 # --- who may ping ---
@@ -331,7 +294,7 @@ def test_what_runs_in_docker_is_read(programs: Callable[..., None]) -> None:
         ],
         "images": ["prom/prometheus:v3.14.0", "prom/prometheus@sha256:aa", "shop:1", "shop@<none>"],
         "daemon": {},
-        "bridge": host_facts.bridge_address(),
+        "bridge": host_facts.network.bridge_address(),
         "from_docker": False,
     }
 
@@ -505,8 +468,3 @@ def test_settings_of_the_engine_are_read_or_refused(tmp_path: Path, text: str) -
 def test_memory_of_a_process_counts_with_its_children_and_a_gone_one_has_none() -> None:
     assert 5 < host_facts.resident_mib(os.getpid()) < 4000
     assert host_facts.resident_mib(2**22 + 1) == 0
-
-
-def test_the_address_of_a_bridge_is_that_of_its_interface() -> None:
-    assert host_facts.bridge_address("lo") == "127.0.0.1"
-    assert host_facts.bridge_address("no-such-bridge") == ""

@@ -29,6 +29,11 @@ SHOP = {"name": "shop", "url": "https://shop.example.com/"}
         {"domain": "watch.localhost", "certificates": "internal"},
         {"domain": "watch.localhost", "proxy": "behind"},
         {"domain": "shop.example.com", "proxy": "none", "apps": [SHOP]},
+        {"domain": "watch.example.com", "firewall": True},
+        {"domain": "watch.example.com", "firewall": True, "open_ports": [{"port": 443, "from": ["10.0.0.0/8"]}, 80]},
+        {"domain": "watch.localhost", "certificates": "internal", "firewall": True, "open_ports": ["443"]},
+        {"firewall": True, "open_ports": [22]},
+        {"domain": "watch.example.com", "open_ports": [22]},
         {"domain": "watch.example.com", "users": [{"name": "kim"}, {"name": "lee", "password": "correct horse"}]},
     ],
 )
@@ -61,6 +66,19 @@ def test_what_is_right(declared: dict[str, Any]) -> None:
         (
             {"domain": "watch.example.com", "users": [{"name": "kim"}, {"name": "kim"}]},
             "crowsnest_users: 'kim' is declared 2 times. Allowed: each name once.",
+        ),
+        (
+            {"domain": "watch.example.com", "firewall": True, "open_ports": [22, {"port": 443, "protocol": "udp"}, 80]},
+            "crowsnest_open_ports: 443 is missing, so nobody could open the pages of crowsnest_domain. Add 443.",
+        ),
+        (
+            {
+                "domain": "watch.example.com",
+                "firewall": True,
+                "open_ports": [22, {"port": 443, "from": ["10.0.0.0/8"]}],
+            },
+            "crowsnest_open_ports: neither 80 nor 443 is open to everybody, so Let's Encrypt could not ask for the "
+            "pages, and gives no certificate. Add 80, which only leads to HTTPS.",
         ),
     ],
 )

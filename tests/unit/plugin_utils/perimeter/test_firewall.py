@@ -13,11 +13,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.setting
 from ansible_collections.crowsnest.core.plugins.plugin_utils.perimeter.firewall import ruleset
 
 
-def accepted(ports: list[Any], **inside: list[str]) -> list[str]:
+def accepted(ports: list[Any], *watched: int) -> list[str]:
     """The rules that open a port."""
     declared = Declaration.model_validate({"open_ports": ports})
-    text = ruleset(["eth0"], declared.open_ports, {int(port[1:]): sources for port, sources in inside.items()}, 22)
-    return [line.strip() for line in text.splitlines() if "tcp dport" in line and line.endswith(" accept")]
+    text = ruleset(["eth0"], declared.open_ports, watched, "172.26.3.4", 22)
+    return [line.strip() for line in text.splitlines() if " dport " in line and line.endswith(" accept")][2:]
 
 
 def test_a_number_is_open_to_everybody() -> None:
@@ -32,8 +32,12 @@ def test_a_port_with_sources_is_open_to_them_of_both_kinds() -> None:
     ]
 
 
+def test_a_port_of_udp_is_one() -> None:
+    assert accepted([{"port": 51820, "protocol": "udp"}]) == ["udp dport 51820 accept"]
+
+
 def test_what_only_the_server_reads_is_open_to_it_alone() -> None:
-    assert accepted([22], p9100=["172.26.3.4"])[1:] == ["ip saddr { 172.26.3.4 } tcp dport 9100 accept"]
+    assert accepted([22], 9100)[:-1] == ["ip saddr { 172.26.3.4 } tcp dport 9100 accept"]
 
 
 @pytest.mark.parametrize("wrong", [0, 70000, True, "ssh", {"port": 22, "from": ["office"]}, {"port": 22, "to": []}])
