@@ -120,6 +120,24 @@ def web(
     return take
 
 
+def portal(width: int, height: int) -> Callable[[Browser, Path], None]:
+    """The first page below the demo's domain, through port 443 of its host, logged in as admin."""
+
+    def take(browser: Browser, path: Path) -> None:
+        password = (LAB / "secrets/proxy_password_admin").read_text().strip()
+        page = browser.new_page(
+            viewport={"width": width, "height": height},
+            http_credentials={"username": "admin", "password": password},
+            ignore_https_errors=True,  # the authority is the lab's own
+        )
+        page.goto(f"https://watch.localhost:{demo().facts['hosts'][0]['ports']['https']}/", wait_until="networkidle")
+        page.wait_for_timeout(1000)
+        page.screenshot(path=path, full_page=True)
+        page.close()
+
+    return take
+
+
 def exception(browser: Browser, path: Path) -> None:
     """The newest exception of the shop in the error tracker, logged in as admin."""
     page, tracker = browser.new_page(viewport={"width": WIDTH, "height": 1000}), demo().facts["bugsink"]
@@ -192,6 +210,8 @@ TAKERS: dict[str, Callable[[Browser, Path], None]] = {
     "slack-incident-ko": message("#incidents", "심각"),
     "weekly-message": message("Week of"),
     "exception": exception,
+    "portal": portal(WIDTH, 900),
+    "portal-phone": portal(390, 844),
     "pages": terminal("./crowsnest", "demo", "--status"),
     "found": terminal("./crowsnest", "found"),
 }

@@ -145,7 +145,8 @@ def declared_wait(lab: Lab, fault: Fault) -> float:
         return fault.wait
     groups = lab.get("prometheus", "/api/v1/rules", type="alert")["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"] if rule["name"] == fault.alert]
-    waits = [float(rule["duration"]) for rule in rules if rule["labels"]["severity"] == fault.severity]
+    of_app = [rule for rule in rules if rule["labels"].get("app") in (None, fault.names[0])] or rules
+    waits = [float(rule["duration"]) for rule in of_app if rule["labels"]["severity"] == fault.severity]
     if not waits:
         raise LabError(
             f"Prometheus has no rule {fault.alert} of severity {fault.severity}: see molecule/lab/faults.py."

@@ -95,7 +95,7 @@ class Firewall:
         self._disarm()
         now = listing()
         if _text(self.new) != ruleset or not now or now != _text(self.new_listed):
-            raise FirewallError("The new rules are not in force any more: the time to log in is over. Run it again.")
+            raise FirewallError("The new rules are not in force any more: no new login came in time. Run it again.")
         _write(self.listed, now.encode(), 0o600)
         _write(self.unit, _UNIT_TEXT.format(rules=self.rules).encode(), 0o644)
         _write(self.rules, ruleset.encode(), 0o600)
