@@ -89,7 +89,9 @@ def rules(server: Any) -> str:
 
 def answers(server: Any) -> bool:
     """Whether the container does, on the host itself."""
-    return bool(server.run("exec 3<>/dev/tcp/127.0.0.1/18080 && echo PING >&3 && head -1 <&3").stdout.startswith("+PONG"))
+    return bool(
+        server.run("exec 3<>/dev/tcp/127.0.0.1/18080 && echo PING >&3 && head -1 <&3").stdout.startswith("+PONG")
+    )
 
 
 def test_a_stranger_finds_ssh_and_the_pages_and_nothing_that_docker_published(
@@ -106,7 +108,9 @@ def test_the_server_also_finds_node_exporter_and_nobody_else_does(reached: Any) 
     assert reached("lab2", "lab1") == [22, 9100]
 
 
-def test_a_tunnel_and_containers_work_as_before(lab: Any, server: Any, published: int, addresses: dict[str, str]) -> None:
+def test_a_tunnel_and_containers_work_as_before(
+    lab: Any, server: Any, published: int, addresses: dict[str, str]
+) -> None:
     out = server.run(f"docker exec published sh -c 'exec 3<>/dev/tcp/{addresses['lab2']}/22; head -1 <&3'")
     if out.rc:  # a shell without /dev/tcp
         out = server.run(f"docker exec published redis-cli -h {addresses['lab2']} -p 22 ping")
