@@ -51,6 +51,7 @@ def host_facts(number: int) -> HostFacts:
             "own": [],
             "images": [],
             "daemon": {},
+            "bridge": "",
             "python_client": True,
             "running": [],
             "from_docker": False,
@@ -71,6 +72,8 @@ def host_facts(number: int) -> HostFacts:
         "python": {"version": "3.13", "ensurepip": True},
         "toolbox": "",
         "ping_groups": [0, 2147483647],
+        "firewall": {"rules": "", "there": False, "interfaces": ["eth0"]},
+        "login": {"source": "", "port": 0},
         "units": {},
         "files": {},
     }

@@ -1,6 +1,6 @@
 # Copyright: crowsnest contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a stranger reaches: each of the two hosts looks at all ports of the other, which is on another network address."""
+"""What a stranger reaches: each of the two hosts looks at all ports of the other."""
 
 from __future__ import annotations
 
@@ -89,9 +89,8 @@ def rules(server: Any) -> str:
 
 def answers(server: Any) -> bool:
     """Whether the container does, on the host itself."""
-    return bool(
-        server.run("exec 3<>/dev/tcp/127.0.0.1/18080 && echo PING >&3 && head -1 <&3").stdout.startswith("+PONG")
-    )
+    ask = "exec 3<>/dev/tcp/127.0.0.1/18080; echo PING >&3; timeout 3 head -1 <&3"
+    return bool(server.run(f"bash -c '{ask}'").stdout.startswith("+PONG"))
 
 
 def test_a_stranger_finds_ssh_and_the_pages_and_nothing_that_docker_published(
@@ -111,10 +110,8 @@ def test_the_server_also_finds_node_exporter_and_nobody_else_does(reached: Any) 
 def test_a_tunnel_and_containers_work_as_before(
     lab: Any, server: Any, published: int, addresses: dict[str, str]
 ) -> None:
-    out = server.run(f"docker exec published sh -c 'exec 3<>/dev/tcp/{addresses['lab2']}/22; head -1 <&3'")
-    if out.rc:  # a shell without /dev/tcp
-        out = server.run(f"docker exec published redis-cli -h {addresses['lab2']} -p 22 ping")
-    assert "SSH" in out.stdout + out.stderr, "a container reaches another host"
+    out = server.check_output(f"docker exec published bash -c 'exec 3<>/dev/tcp/{addresses['lab2']}/22; head -1 <&3'")
+    assert out.startswith("SSH-2.0"), "a container reaches another host"
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -150,7 +147,7 @@ def test_rules_that_let_nobody_in_are_given_up_and_the_run_says_so(lab: Any, ser
     before, kept = rules(server), server.file("/opt/crowsnest/firewall/rules.nft").content_string
     begin = time.monotonic()
     host = {"firewall": {"rules": kept, "there": True}}
-    variables = {"firewall_rules": NOBODY, "firewall_login_seconds": 5, "__crowsnest_host": host}
+    variables = {"firewall_rules": NOBODY, "__firewall_login_seconds": 5, "__crowsnest_host": host}
     done = ansible(lab, "ansible.builtin.include_role", name="firewall", variables=variables)
     assert done.returncode != 0
     assert "Under the new firewall nobody could log in to lab1" in done.stdout, done.stdout + done.stderr
@@ -165,13 +162,11 @@ def test_rules_that_let_nobody_in_are_given_up_and_the_run_says_so(lab: Any, ser
 def test_a_run_that_is_killed_leaves_no_rules_behind(lab: Any, server: Any, eventually: Any) -> None:
     """Nobody keeps what was tried: the timer takes it back, also where there was no firewall before."""
     before = rules(server)
-    tried = before.replace("counter packets 0 bytes 0 ", "")
     wanted = server.file("/opt/crowsnest/firewall/rules.nft").content_string.replace("dport 443", "dport 444")
     done = ansible(lab, "crowsnest.core.firewall", state="tried", ruleset=wanted, seconds=5)
     assert "CHANGED" in done.stdout, done.stdout + done.stderr
     assert "444" in rules(server)
     eventually(lambda: rules(server) == before, 15)
-    assert tried
     late = ansible(lab, "crowsnest.core.firewall", state="kept", ruleset=wanted)
     assert "not in force any more" in late.stdout
     broken = ansible(lab, "crowsnest.core.firewall", state="tried", ruleset="table inet crowsnest { chain x { y } }")

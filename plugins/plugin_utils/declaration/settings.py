@@ -189,8 +189,8 @@ class Declaration(Strict):
     )
     external_urls: dict[str, HttpUrl] = Field(
         {},
-        description="Where people open a service's page, for links in messages. Default: below `crowsnest_domain`, else "
-        "its port on 127.0.0.1.",
+        description="Where people open a service's page, for links in messages. Default: below `crowsnest_domain`, "
+        "else its port on 127.0.0.1.",
     )
     domain: Domain | None = Field(
         None,
