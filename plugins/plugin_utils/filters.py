@@ -440,7 +440,7 @@ def scan(
             notes=notes,
             ports=plain(ports),
             rate=perimeter_scan.pace(plain(rate)),
-            open_ports=declared.open_ports,
+            open_ports=[port for port in declared.open_ports if port.protocol == "tcp"],
             names={port: name for name, port in (usual_ports(REGISTRY) | declared.ports).items()},
             firewall=declared.firewall,
         )

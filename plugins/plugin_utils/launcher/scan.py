@@ -40,22 +40,21 @@ async def _scan(scan: Scan) -> int:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel if task else sys.exit)
     bad = 0
     for target in scan.targets:
-        ports: list[int] = order(target, numbers(scan.ports))
+        ports, own = order(target, numbers(scan.ports)), source(target.address)
         states: dict[int, State] = {}
-        own = source(target.address)
-        telling = asyncio.create_task(_progress(target, states, len(ports)))
+        telling, stopped = asyncio.create_task(_progress(target, states, len(ports))), False
         try:
             alive = bool(own) and await probe(target, ports, scan.rate, states)
         except asyncio.CancelledError:
-            print(
-                *table(scan, target, Answers(own, states, True), len(ports)), "", "Stopped; this is not all.", sep="\n"
-            )
-            return INTERRUPTED
+            stopped = alive = True
         finally:
             telling.cancel()
             print("\r\033[K" if sys.stderr.isatty() else "", end="", file=sys.stderr, flush=True)
         answers = Answers(own, states, alive)
         print(*table(scan, target, answers, len(ports)), "", sep="\n", flush=True)
+        if stopped:
+            print("Stopped; this is not all.")
+            return INTERRUPTED
         bad += bool(doubt(target, answers)) or any(row.wrong for row in judged(scan, target, answers))
     count = len(scan.targets)
     print(*scan.notes, f"{count - bad} of {count} addresses are as declared.", sep="\n")

@@ -452,14 +452,14 @@ def test_deliveries_stand_in_columns() -> None:
 def test_a_scan_asks_the_hosts_that_were_chosen_and_knows_our_ports() -> None:
     hostvars = {"web1": {"ansible_host": "127.0.0.1"}, "web2": {"ansible_host": "nowhere.invalid"}}
     declared = {
-        "crowsnest_open_ports": [{"port": 22, "from": ["192.0.2.1"]}],
+        "crowsnest_open_ports": [{"port": 22, "from": ["192.0.2.1"]}, {"port": 51820, "protocol": "udp"}],
         "crowsnest_ports": {"node_exporter": 9101},
     }
     found = filters.scan(declared, ["web1"], hostvars, "80", "100")
     asked = json.loads(found["scan"])
     assert found["mistakes"] == []
     assert asked["targets"] == [{"address": "127.0.0.1", "hosts": ["web1"], "ssh": [22]}]
-    assert asked["open_ports"] == [{"port": 22, "from": ["192.0.2.1/32"]}]
+    assert asked["open_ports"] == [{"port": 22, "protocol": "tcp", "from": ["192.0.2.1/32"]}]
     assert asked["names"]["9101"] == "node_exporter"
 
 
