@@ -31,15 +31,17 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.app_files import en
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration import settings as declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import HOST_PROGRAMS, work
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import backup as crowsnest_backup
-from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import inventory_option, reached
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import (
     declaration_mistakes as found_mistakes,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.perimeter import scan as perimeter_scan
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import backup_hosts, jobs_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.names import addresses as looked_up
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.names import name_refusals
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import make_plan, plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.planned import Plan, in_force
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.ports import usual_ports
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report import expectations as verification
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.alert_drill import announcement, drills, refusal
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.found import found_lines
@@ -421,6 +423,30 @@ def found(
         looks[name] = facts
     names = {str(hostvars[name].get("ansible_host", name)): name for name in monitored}
     return found_lines(declaration.read(plain(variables)), server, looks, names)
+
+
+def scan(
+    variables: Mapping[str, Any], hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]], ports: str, rate: str
+) -> dict[str, Any]:
+    """{"scan": what `./crowsnest scan` asks of these hosts, as JSON, "mistakes": why it cannot; empty when it can}."""
+    declared = declaration.read(plain(variables))
+    ways = {plain(host): perimeter_scan.Reached(*reached(hostvars[host])) for host in hosts}
+    there = looked_up(list({way.name for way in ways.values()}))
+    targets, notes, mistakes = perimeter_scan.targets(ways, there)
+    try:
+        perimeter_scan.numbers(plain(ports))
+        asked = perimeter_scan.Scan(
+            targets=targets,
+            notes=notes,
+            ports=plain(ports),
+            rate=perimeter_scan.pace(plain(rate)),
+            open_ports=[port for port in declared.open_ports if port.protocol == "tcp"],
+            names={port: name for name, port in (usual_ports(REGISTRY) | declared.ports).items()},
+            firewall=declared.firewall,
+        )
+    except ValueError as mistake:
+        return {"scan": "", "mistakes": [*mistakes, str(mistake)]}
+    return {"scan": asked.model_dump_json(by_alias=True), "mistakes": mistakes}
 
 
 def delivery_report(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,16 +4,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
 import pytest
-from lab import shell
+from namespaces import Place, link, listening, made
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.settings import Declaration
 from ansible_collections.crowsnest.core.plugins.plugin_utils.perimeter.firewall import TABLE, ruleset
@@ -37,35 +33,6 @@ table ip nat {{
   }}
 }}
 """
-LISTENING = """
-import socket, sys, threading
-def serve(port):
-    with socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=200) as server:
-        while True:
-            server.accept()[0].close()
-for port in sys.argv[1:]:
-    threading.Thread(target=serve, args=(int(port),)).start()
-"""
-
-
-class Place(NamedTuple):
-    """A namespace of its own."""
-
-    name: str
-
-    def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        command = ["ip", "netns", "exec", self.name, *words]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
-
-    def do(self, *words: str, stdin: str = "") -> str:
-        done = self.run(*words, stdin=stdin)
-        assert done.returncode == 0, (words, done.stderr)
-        return done.stdout
-
-    def reaches(self, address: str, port: int, source: str = "") -> bool:
-        bound = f", source_address=({source!r}, 0)" if source else ""
-        code = f"import socket; socket.create_connection(({address!r}, {port}), 1{bound})"
-        return self.run("python3", "-c", code).returncode == 0
 
 
 class Net(NamedTuple):
@@ -81,25 +48,12 @@ class Net(NamedTuple):
         assert found == [port for port in open_ports if port != 8080]
 
 
-def _sudo() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("namespaces are made by root only")
-
-
 @pytest.fixture(scope="module")
 def net() -> Iterator[Net]:
-    _sudo()
-    if missing := [package for package, program in (("nftables", "nft"), ("iproute2", "ip")) if not _program(program)]:
-        shell.install(missing, "The firewall of a host")
-    mark = str(os.getpid())
-    places = Net(*(Place(f"{name}{mark}") for name in ("cn-net", "cn-host", "cn-ctr")))
     with ExitStack() as stack:
-        for place in places:
-            _ip("netns", "add", place.name)
-            stack.callback(_ip, "netns", "del", place.name)
-            place.do("ip", "link", "set", "lo", "up")
-        _link(places.stranger, f"{STRANGER}/24", places.host, f"{HOST}/24", "eth0")
-        _link(places.container, f"{CONTAINER}/24", places.host, "172.18.0.1/24", "br0")
+        places = Net(*(stack.enter_context(made(name)) for name in ("cn-net", "cn-host", "cn-ctr")))
+        link(places.stranger, f"{STRANGER}/24", places.host, f"{HOST}/24", "eth0")
+        link(places.container, f"{CONTAINER}/24", places.host, "172.18.0.1/24", "br0")
         places.stranger.do("ip", "addr", "add", f"{SERVER}/24", "dev", "out")
         for place, address in ((places.stranger, STRANGER_6), (places.host, HOST_6)):
             device = "out" if place is places.stranger else "eth0"
@@ -108,31 +62,9 @@ def net() -> Iterator[Net]:
         places.stranger.do("ip", "route", "add", "172.18.0.0/24", "via", HOST)  # a neighbour who knows the way
         places.host.do("sysctl", "-qw", "net.ipv4.ip_forward=1")
         for place, ports in ((places.host, (22, 80, 443, 9100)), (places.container, (80,)), (places.stranger, (5555,))):
-            words = ["ip", "netns", "exec", place.name, "python3", "-c", LISTENING, *map(str, ports)]
-            process = subprocess.Popen(words)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
+            stack.enter_context(listening(place, *ports))
         places.host.do("nft", "-f", "-", stdin=DOCKER)
-        end = time.monotonic() + 10
-        while not places.stranger.reaches(HOST, 9100) and time.monotonic() < end:
-            time.sleep(0.1)
         yield places
-
-
-def _program(name: str) -> str | None:
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-
-
-def _ip(*words: str) -> None:
-    subprocess.run([_program("ip") or "ip", *words], check=True, capture_output=True)
-
-
-def _link(inner: Place, address: str, outer: Place, gateway: str, device: str) -> None:
-    _ip("link", "add", "out", "netns", inner.name, "type", "veth", "peer", "name", device, "netns", outer.name)
-    inner.do("ip", "addr", "add", address, "dev", "out")
-    outer.do("ip", "addr", "add", gateway, "dev", device)
-    for place, name in ((inner, "out"), (outer, device)):
-        place.do("ip", "link", "set", name, "up")
 
 
 def rules(*ports: object, watched: Sequence[int] = ()) -> str:

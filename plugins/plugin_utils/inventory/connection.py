@@ -36,6 +36,14 @@ def ssh_command(variables: Mapping[str, Any], *words: str) -> str:
     return shlex.join([program, *words, *_options(variables), f"{user}@{host}" if user else host])
 
 
+def reached(variables: Mapping[str, Any]) -> tuple[str, int, bool]:
+    """(name or address of the host, port of its SSH, whether the inventory leads to it through a jump host)."""
+    name = _first(variables, ("ansible_ssh_host", "ansible_host", "inventory_hostname")).strip("[]")
+    port = int(_first(variables, ("ansible_ssh_port", "ansible_port")) or 22)
+    options = " ".join(_first(variables, (argument,)) for argument in _ARGUMENTS)
+    return name, port, bool(re.search(r"(^|\s)-J|proxy(jump|command)", options, re.IGNORECASE))
+
+
 def left_out(variables: Mapping[str, Any]) -> list[str]:
     """Variables whose options `ssh_command` omits in part: an option that runs a command may hold a password."""
     return [name for name in _ARGUMENTS if not _shown_options(_first(variables, (name,)))[1]]

@@ -25,7 +25,7 @@ Everything else goes to ansible-playbook, and so does all that follows a --. Mos
   -i INVENTORY        your hosts, such as inventories/production (default: the throw-away host of the demo)
   --check             change nothing; show what would be done
   --diff              show what changes in files and objects
-  --limit HOSTS       only these hosts; the server must be one of them
+  --limit HOSTS       only these hosts; but for scan, the server must be one of them
   -e NAME=VALUE       set a variable for this run
 All options: ansible-playbook --help, in the environment (. .venv/bin/activate)."""
 

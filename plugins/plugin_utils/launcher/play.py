@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import become, wait_for
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call
+
+INTERRUPTED = 99  # what ansible-playbook ends with after Ctrl-C
 
 
 def command(call: Call, **more: Any) -> list[str]:
@@ -22,7 +25,9 @@ def command(call: Call, **more: Any) -> list[str]:
 
 
 def play(call: Call) -> int:
-    """Runs it; the exit status is that of ansible-playbook."""
+    """Runs it; the exit status is that of ansible-playbook, or of what comes after it."""
+    if call.verb.then:
+        return play_first(call, call.verb.then)
     reports = [option.variable for option in call.verb.options if option.report and option.variable in call.variables]
     return play_for_report(call, reports[0]) if reports else become(command(call))
 
@@ -35,3 +40,14 @@ def play_for_report(call: Call, variable: str) -> int:
         if report.exists():
             sys.stdout.write(report.read_text(encoding="utf-8"))
     return status
+
+
+def play_first(call: Call, then: Callable[[str], int]) -> int:
+    """All that Ansible says goes to stderr; whatever it refuses is a mistake of usage or of the inventory: status 2."""
+    with TemporaryDirectory(prefix="crowsnest-") as folder:
+        file = Path(folder, "file")
+        status = wait_for(command(call, **{f"{call.verb.name}_file": str(file)}), stdout=sys.stderr)
+        if status or not file.exists():  # the latter where no host is left, or with --list-hosts
+            return 2 if status < INTERRUPTED else status
+        text = file.read_text(encoding="utf-8")
+    return then(text)

@@ -48,6 +48,7 @@ class Verb:
 
     `run` returns the exit status. Where such a verb lists words or options, nothing else is let through; where it lists
     none, its program reads the command line and answers --help itself.
+    `then` goes on after a playbook, with the text that this wrote into the file `<verb>_file`, to the exit status.
     `section` and `examples`, [(words after ./crowsnest, what they do)], are what `./crowsnest --help` shows first.
     """
 
@@ -56,6 +57,7 @@ class Verb:
     words: tuple[Word, ...] = ()
     options: tuple[Option, ...] = ()
     run: Callable[[Call], int] | None = None
+    then: Callable[[str], int] | None = None
     section: str = ""
     examples: tuple[tuple[str, str], ...] = ()
 

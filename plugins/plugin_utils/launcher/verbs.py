@@ -26,6 +26,13 @@ def _new(call: Call) -> int:
     return status
 
 
+def _scan(text: str) -> int:
+    """Imported only for this verb, as that of `new`."""
+    from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher import scan
+
+    return scan.main(text)
+
+
 def _answers_of_new() -> Iterator[Option]:
     """A flag for every question. That of a secret exists only to be refused with the reason."""
     for question in QUESTIONS:
@@ -120,6 +127,18 @@ VERBS = (
     Verb(
         "sentry-test",
         words=(Word("APP", "sentry_app", "name of an app (default: every app with `sentry`)", required=False),),
+    ),
+    Verb(
+        "scan",
+        options=(
+            Option("--ports", "scan_ports", "such as 1-1024,8080 (default: all, 6 minutes for each address)", "PORTS"),
+            Option("--rate", "scan_rate", "connections a second, at most 250 (default: 200)", "NUMBER"),
+        ),
+        then=_scan,
+        section=WATCH,
+        examples=(
+            ("scan -i inventories/production", "see from here which ports strangers reach; --limit web1: one host"),
+        ),
     ),
     Verb(
         "test",

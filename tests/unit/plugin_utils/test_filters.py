@@ -447,3 +447,22 @@ def test_deliveries_stand_in_columns() -> None:
         "critical after 15m  slack    delivered to 1 of 1",
         "low                 slack    delivered to 1 of 1",
     ]
+
+
+def test_a_scan_asks_the_hosts_that_were_chosen_and_knows_our_ports() -> None:
+    hostvars = {"web1": {"ansible_host": "127.0.0.1"}, "web2": {"ansible_host": "nowhere.invalid"}}
+    declared = {
+        "crowsnest_open_ports": [{"port": 22, "from": ["192.0.2.1"]}, {"port": 51820, "protocol": "udp"}],
+        "crowsnest_ports": {"node_exporter": 9101},
+    }
+    found = filters.scan(declared, ["web1"], hostvars, "80", "100")
+    asked = json.loads(found["scan"])
+    assert found["mistakes"] == []
+    assert asked["targets"] == [{"address": "127.0.0.1", "hosts": ["web1"], "ssh": [22]}]
+    assert asked["open_ports"] == [{"port": 22, "protocol": "tcp", "from": ["192.0.2.1/32"]}]
+    assert asked["names"]["9101"] == "node_exporter"
+
+
+def test_a_scan_that_cannot_begin_says_all_that_is_wrong() -> None:
+    found = filters.scan({}, ["web2"], {"web2": {"ansible_host": "nowhere.invalid"}}, "http", "100")
+    assert [mistake.partition(":")[0] for mistake in found["mistakes"]] == ["web2", "--ports"]

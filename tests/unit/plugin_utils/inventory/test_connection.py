@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.connection import (
     inventory_option,
     left_out,
+    reached,
     ssh_command,
 )
 
@@ -109,3 +110,20 @@ SOURCES = [
 @pytest.mark.parametrize(("sources", "option"), SOURCES)
 def test_the_inventory_is_named_as_the_launcher_takes_it(sources: list[str], option: str) -> None:
     assert inventory_option(sources, Path("/repo")) == option
+
+
+@pytest.mark.parametrize(
+    ("variables", "way"),
+    [
+        ({}, ("web1", 22, False)),
+        ({"ansible_host": "[2001:db8::1]", "ansible_port": 2222}, ("2001:db8::1", 2222, False)),
+        ({"ansible_host": "a", "ansible_ssh_common_args": "-J admin@bastion"}, ("a", 22, True)),
+        ({"ansible_host": "a", "ansible_ssh_extra_args": '-o ProxyCommand="ssh -W %h:%p b"'}, ("a", 22, True)),
+        ({"ansible_host": "a", "ansible_ssh_args": "-C -o ControlMaster=auto"}, ("a", 22, False)),
+    ],
+    ids=str,
+)
+def test_where_a_host_is_and_whether_a_jump_host_is_between(
+    variables: dict[str, Any], way: tuple[str, int, bool]
+) -> None:
+    assert reached(WEB1 | variables) == way
