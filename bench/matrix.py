@@ -81,7 +81,7 @@ def measure(lab: Lab, faults: list[Fault]) -> None:
     known: set[str] = set()
     for number, fault in enumerate(faults, 1):
         say(f"--- {fault.name} ({number} of {len(faults)})")
-        known |= settle(lab, say, SETTLE, known)
+        known |= settle(lab, say, SETTLE, known, fault)
         result: dict[str, Any] = {"date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "despite": sorted(known)}
         try:
             if fault.needs and not lab.query(fault.needs):
@@ -166,7 +166,7 @@ def seen_of(fault: Fault, results: Mapping[str, Any]) -> Seen | None:
 def laboratory_of_its_own(name: str, keep: bool) -> Iterator[Lab]:
     """Two hosts, the stack, the sample app, and the apps that only some faults need; removed at the end."""
     try:
-        laboratory("up", name, "--memory", "4096", "--hosts", "2")
+        laboratory("up", name, "--engine", "existing", "--memory", "4096", "--hosts", "2")
         lab = Lab(name, state.need(name))
         make_sure_of_the_host(lab)
         on_host(lab, f"cat > {TARGET}", (ROOT / "bench/target.py").read_text())
@@ -176,10 +176,10 @@ def laboratory_of_its_own(name: str, keep: bool) -> Iterator[Lab]:
             on_host(lab, f"cat > /run/systemd/system/fault-twin{number}.service && systemctl daemon-reload", unit)
             on_host(lab, f"systemctl start fault-twin{number}")
         on_host(lab, by_name("certificate-expires").repair)
+        laboratory("app", name, "up")
         say("first run of all, with downloads")
         hosts = ("-i", "molecule/fleet/inventory/hosts.yml")
         must(lab.play(*hosts, crowsnest_apps=[*apps(), *APPS]))
-        laboratory("app", name, "up")
         say(f"waiting {BEGINS:.0f} s, so that nothing of the start is told during a fault")
         time.sleep(BEGINS)
         yield lab

@@ -26,6 +26,8 @@ EFFECT = 120.0
 NOTICES = ("💾", "📋", "🔵")  # tell of a success, of the week, or of what waits for office hours
 PAUSE = 2.0
 WRITTEN = 75.0  # seconds until Alertmanager has written down what it told
+# As the rules of what tells effects only look back (causes.py).
+TOLD_LATELY = "present_over_time(app:cause:told[7m])"
 FIRING = 'ALERTS{alertstate="firing", severity!~"none|low"}'
 
 Say = Callable[[str], None]
@@ -143,15 +145,20 @@ def declared_wait(lab: Lab, fault: Fault) -> float:
     """Seconds for which the rule of a fault waits. LabError where Prometheus has no such rule."""
     if not fault.alert:
         return fault.wait
-    groups = lab.get("prometheus", "/api/v1/rules", type="alert")["data"]["groups"]
-    rules = [rule for group in groups for rule in group["rules"] if rule["name"] == fault.alert]
-    of_app = [rule for rule in rules if rule["labels"].get("app") in (None, fault.names[0])] or rules
-    waits = [float(rule["duration"]) for rule in of_app if rule["labels"]["severity"] == fault.severity]
+    of_severity = [rule for rule in _rules(lab, fault) if rule["labels"]["severity"] == fault.severity]
+    of_app = [rule for rule in of_severity if rule["labels"].get("app") in (None, fault.names[0])]
+    waits = [float(rule["duration"]) for rule in of_app or of_severity]
     if not waits:
         raise LabError(
             f"Prometheus has no rule {fault.alert} of severity {fault.severity}: see molecule/lab/faults.py."
         )
     return max(waits)
+
+
+def _rules(lab: Lab, fault: Fault) -> list[dict[str, Any]]:
+    """The alert rules of a fault as Prometheus has them."""
+    groups = lab.get("prometheus", "/api/v1/rules", type="alert")["data"]["groups"]
+    return [rule for group in groups for rule in group["rules"] if rule["name"] == fault.alert]
 
 
 def without_end(told: Sequence[Post]) -> set[str]:
@@ -173,11 +180,22 @@ def firing(lab: Lab) -> set[str]:
     return found | {f"monitor {labels['monitor_name']}" for labels, _ in down}
 
 
-def settle(lab: Lab, say: Say, seconds: float, known: set[str]) -> set[str]:
-    """Wait until nothing but what is known fires, and that is written down; what fires after the time is returned."""
+def told_lately(lab: Lab, fault: Fault | None) -> set[str]:
+    """Causes that were told lately, if the rule of a fault waits because of them."""
+    if not fault:
+        return set()
+    found = {f"{labels['cause']} of {labels['app']} lately" for labels, _ in lab.query(TOLD_LATELY)}
+    return found if any(TOLD_LATELY in rule["query"] for rule in _rules(lab, fault)) else set()
+
+
+def settle(lab: Lab, say: Say, seconds: float, known: set[str], fault: Fault | None = None) -> set[str]:
+    """Wait until nothing but what is known fires, that is written down, and the next fault can be told.
+
+    What fires after the time is returned.
+    """
     end, shown, well = time.monotonic() + seconds, set[str](), time.monotonic()
     while time.monotonic() < well + WRITTEN:
-        if found := _answer(lambda: firing(lab), {"Prometheus does not answer"}) - known:
+        if found := _answer(lambda: firing(lab) | told_lately(lab, fault), {"Prometheus does not answer"}) - known:
             well = time.monotonic()
             if well > end:
                 say(f"still firing after {seconds:.0f} s: {', '.join(sorted(found))}")

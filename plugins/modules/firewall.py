@@ -53,6 +53,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# The module returns what every module does.
 """
 
 from pathlib import Path

@@ -179,6 +179,14 @@ def test_an_effect_begins_only_when_it_goes_on_after_its_cause(promtool: Tool, r
     play(promtool, rules, cases)
 
 
+@pytest.mark.parametrize("cause", ["PostgresDown", "RedisDown", "ProbeComponentFailed", "ProbeFailed"])
+def test_a_cause_that_comes_and_goes_keeps_nobody_from_being_told(promtool: Tool, rules: Path, cause: str) -> None:
+    """As the page of an app that answers every other request with an error: its own alert does not come."""
+    breaks = [("shop", cause, begin, begin + 0.75) for begin in range(10, 30)] + [("shop", "QueueLong", 10, 60)]
+    asked = [(20, cause, False), (14.75, "QueueLong", False), (15.75, "QueueLong", True), (29, "QueueLong", True)]
+    play(promtool, rules, [case(cause, breaks, asked)])
+
+
 @per_cause
 def test_what_was_told_before_its_cause_goes_on_to_its_own_end_and_is_told_anew(
     promtool: Tool, rules: Path, cause: str

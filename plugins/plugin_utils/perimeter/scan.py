@@ -138,8 +138,9 @@ def viewpoint(address: str, source: str) -> str:
 def judged(scan: Scan, target: Target, answers: Answers) -> list[Row]:
     """What is open or declared, by port."""
     declared: dict[int, list[OpenPort]] = {port: [OpenPort(port=port)] for port in target.ssh}
-    declared |= {each.port: [] for each in scan.open_ports}
-    for each in scan.open_ports:
+    tcp = [each for each in scan.open_ports if each.protocol == "tcp"]
+    declared |= {each.port: [] for each in tcp}
+    for each in tcp:
         declared[each.port].append(each)
     rows = []
     for port, state in sorted(answers.states.items()):

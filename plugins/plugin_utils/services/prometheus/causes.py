@@ -9,7 +9,7 @@ nothing that was told stays without its end: Alertmanager's inhibition would swa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps import App
@@ -17,7 +17,12 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.values 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.definition import Context
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.deploys import has_deploys
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.promql import APP_LABELS
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.ranks import CAUSES, LEVELS, level_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.ranks import (
+    CAUSES,
+    LEVELS,
+    cause_of,
+    level_of,
+)
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.rule import recorded
 
 EXPLAINS = "app:cause:explains"
@@ -30,6 +35,8 @@ _STRONG_SECONDS, _WEAK_SECONDS = 3600, 600
 FLAP = "2m"
 # After the end of that alert, and so three minutes after the end of the cause, its app and its workers have recovered.
 _RECOVERY = "1m"
+# An alert that waits so much longer than that of a cause needs not know of it before that is told.
+_MARGIN = 60
 # Alerts that tell only effects, and what they look back at: they wait for so long after the alert of a cause is over.
 _EFFECTS: Mapping[str, str | None] = {
     "ProbeAnswerNotUnderstood": None,
@@ -187,10 +194,25 @@ def _deploy(app: App, context: Context) -> dict[str, Any]:
 # --- who waits for it ---
 
 
-def waiting(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """The alert rule with what it waits for in its expression."""
+def waits(groups: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """{cause: seconds after which the last of its alerts is told}, from the groups of all rules."""
+    longest: dict[str, float] = {}
+    for rule in (rule for group in groups for rule in group["rules"]):
+        cause = cause_of(rule.get("alert", ""))
+        if cause and rule["labels"]["severity"] == "critical":
+            longest[cause] = max(longest.get(cause, 0), _seconds(rule))
+    return longest
+
+
+def _seconds(rule: Mapping[str, Any]) -> float:
+    return duration_seconds(rule.get("for", "0s"))
+
+
+def waiting(rule: Mapping[str, Any], told_after: Mapping[str, float]) -> dict[str, Any]:
+    """The alert rule with what it waits for in its expression; `told_after` is what `waits` returns."""
     alert, labels, expr = rule["alert"], rule["labels"], rule["expr"]
-    causes = list(_waits_for(alert, labels["severity"]))
+    in_time = {cause for cause, seconds in told_after.items() if seconds + _MARGIN <= _seconds(rule)}
+    causes = list(_waits_for(alert, labels["severity"], in_time))
     if not causes:
         return dict(rule)
     own = ", ".join(["alertname", "alertstate", *(name for name in labels if name != "app")])
@@ -216,18 +238,25 @@ def also(rule: Mapping[str, Any]) -> str | None:
     )
 
 
-def _waits_for(alert: str, severity: str) -> Iterator[tuple[str, str]]:
-    """(labels that both have, PromQL of the cause)."""
+def _waits_for(alert: str, severity: str, in_time: Set[str]) -> Iterator[tuple[str, str]]:
+    """(labels that both have, PromQL of the cause). Causes that are `in_time` are told before the alert would be."""
     for name, graded, shared, cause in _OTHERS:
         if (alert, severity) == (name, graded):
             yield shared, cause
     level = level_of(alert)
     is_cause = level < len(LEVELS)
     if is_cause or alert in _EFFECTS or alert.startswith("App"):
-        causes = "|".join(cause for above in LEVELS[:level] for cause in above)
-        explains = f'{EXPLAINS}{{cause=~"{causes}"}}'
+        causes = [cause for above in LEVELS[:level] for cause in above]
         window = None if is_cause else _EFFECTS.get(alert, _OF_METRICS)
-        if causes:
-            yield "app, environment", explains
+        # What fails now and then is not told. If it explained the alert each time, that would begin to wait anew.
+        told = [cause for cause in causes if window and cause in in_time]
+        if seen := [cause for cause in causes if cause not in told]:
+            yield "app, environment", _explains(seen)
+        if told:
+            yield "app, environment", f"{_explains(told)} and on ({APP_LABELS}, cause) app:cause:told"
         if window:
             yield "app, environment", f"present_over_time(app:cause:told[{window}]) unless app:cause:active"
+
+
+def _explains(causes: Sequence[str]) -> str:
+    return f'{EXPLAINS}{{cause=~"{"|".join(causes)}"}}'

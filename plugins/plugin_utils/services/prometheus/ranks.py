@@ -21,9 +21,15 @@ LEVELS: tuple[Mapping[str, tuple[str, ...]], ...] = (
     {"probe": ("ProbeFailed",)},
 )
 CAUSES: Mapping[str, tuple[str, ...]] = {cause: alerts for level in LEVELS for cause, alerts in level.items()}
+_CAUSE_OF = {alert: cause for cause, alerts in CAUSES.items() for alert in alerts}
 _LEVEL_OF = {name: number for number, level in enumerate(LEVELS) for alerts in level.values() for name in alerts}
 
 
 def level_of(alert: str) -> int:
     """Its level; one that tells an effect only is below them all."""
     return _LEVEL_OF.get(alert, len(LEVELS))
+
+
+def cause_of(alert: str) -> str:
+    """The cause that it tells, empty for an effect."""
+    return _CAUSE_OF.get(alert, "")

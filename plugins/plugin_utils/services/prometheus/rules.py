@@ -31,6 +31,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus
     also,
     cause_series,
     waiting,
+    waits,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.custom_rules import (
     custom_rules,
@@ -91,8 +92,12 @@ def rule_files(context: Context) -> dict[str, str]:
     groups["backup.yml"] = [_declared_backups(context), *groups["backup.yml"]]
     groups["stack.yml"] = [*_declared_report(context), *groups["stack.yml"]]
     groups["causes.yml"] = cause_series(context)
+    told_after = waits(group for entries in groups.values() for group in entries)
     return {
-        **{f"rules/{name}": yaml_text({"groups": _finished(entries, context)}) for name, entries in groups.items()},
+        **{
+            f"rules/{name}": yaml_text({"groups": _finished(entries, context, told_after)})
+            for name, entries in groups.items()
+        },
         **{
             f"rules/own-{number}-{Path(path).stem}.yml": (context.inventory_dir / path).read_text()
             for number, path in enumerate(declared.rule_files, 1)
@@ -156,23 +161,32 @@ def _declared_report(context: Context) -> list[dict[str, Any]]:
     return [{"name": "stack_report_declared", "rules": [recorded("report:declared:info", "vector(1)", **labels)]}]
 
 
-def _finished(groups: Sequence[Mapping[str, Any]], context: Context) -> list[dict[str, Any]]:
+def _finished(
+    groups: Sequence[Mapping[str, Any]], context: Context, told_after: Mapping[str, float]
+) -> list[dict[str, Any]]:
     declared = context.declaration
     disabled = [*declared.disabled_alerts, *([] if declared.backup_notices else [NOTICE_ALERT])]
     deploying = [app.name for app in declared.apps if has_deploys(context, app)]
     return [
         {
             **group,
-            "rules": [_rule(rule, declared, deploying) for rule in group["rules"] if rule.get("alert") not in disabled],
+            "rules": [
+                _rule(rule, declared, deploying, told_after)
+                for rule in group["rules"]
+                if rule.get("alert") not in disabled
+            ],
         }
         for group in groups
     ]
 
 
-def _rule(rule: Mapping[str, Any], declared: Declaration, deploying: Sequence[str]) -> dict[str, Any]:
+def _rule(
+    rule: Mapping[str, Any], declared: Declaration, deploying: Sequence[str], told_after: Mapping[str, float]
+) -> dict[str, Any]:
     """The rule with its runbook, its texts in the declared language, and what was deployed before it began.
 
-    `deploying` are the apps whose deploys are known; a rule for all apps has no label `app` of its own.
+    `deploying` are the apps whose deploys are known; a rule for all apps has no label `app` of its own. `told_after` is
+    what `waits` returns.
     """
     if "alert" not in rule:
         return dict(rule)
@@ -184,7 +198,7 @@ def _rule(rule: Mapping[str, Any], declared: Declaration, deploying: Sequence[st
         texts["deployed"] = deployed(rule, declared.language)
     if failing := also(rule):
         texts["also"] = failing
-    return {**waiting(rule), "annotations": texts}
+    return {**waiting(rule, told_after), "annotations": texts}
 
 
 def texts_in(language: Language, annotations: Mapping[str, str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ WAIT_FOR_NOBODY = {
 
 def waits(alert: str, severity: str) -> bool:
     rule = {"alert": alert, "labels": {"severity": severity}, "expr": "up == 0"}
-    return causes.waiting(rule) != rule
+    return causes.waiting(rule, {}) != rule
 
 
 def of_apps() -> set[tuple[str, str]]:
@@ -75,16 +75,45 @@ EXPLAINED: dict[tuple[str, str], bool] = {
 def test_an_effect_waits_for_what_explains_it_and_never_the_other_way_round(pair: tuple[str, str]) -> None:
     alert, explains = pair
     (cause,) = (cause for cause, alerts in ranks.CAUSES.items() if explains in alerts)
-    text = causes.waiting({"alert": alert, "labels": {"severity": "critical"}, "expr": "up == 0"})["expr"]
+    text = causes.waiting({"alert": alert, "labels": {"severity": "critical"}, "expr": "up == 0"}, {})["expr"]
     found = re.search(r'cause=~"([^"]*)"', text)
     assert (found is not None and cause in found[1].split("|")) == EXPLAINED[pair]
+
+
+@pytest.mark.parametrize(("wait", "told"), [("2m", ""), ("3m", "database|probe"), ("5m", "database|app|probe")])
+def test_what_is_told_in_time_explains_only_once_it_is_told(wait: str, told: str) -> None:
+    rule = {"alert": "QueueLong", "labels": {"severity": "medium"}, "for": wait, "expr": "up == 0"}
+    text = causes.waiting(rule, {"database": 120.0, "app": 180.0, "probe": 120.0})["expr"]
+    assert re.findall(r'cause=~"([^"]*)"} and on \(app, host, environment, cause\) app:cause:told', text) == [
+        told
+    ] * bool(told)
+    seen = re.search(r'explains{cause=~"([^"]*)"}\)', text)
+    assert seen
+    assert {*seen[1].split("|"), *told.split("|")} - {""} == {*ranks.CAUSES}
+
+
+def test_the_last_alert_of_a_cause_says_when_it_is_told() -> None:
+    def rule(alert: str, severity: str, **more: str) -> dict[str, Any]:
+        return {"alert": alert, "labels": {"severity": severity}, **more}
+
+    database = [
+        rule("PostgresDown", "critical", **{"for": "30s"}),
+        rule("PostgresConnectionsHigh", "critical", **{"for": "1m"}),
+    ]
+    others = [
+        rule("PostgresConnectionsHigh", "high", **{"for": "5m"}),
+        rule("CertificateExpired", "critical"),
+        {"record": "a"},
+    ]
+    groups = [{"rules": database}, {"rules": [*others, rule("QueueLong", "medium", **{"for": "5m"})]}]
+    assert causes.waits(groups) == {"database": 60.0, "certificate": 0.0}
 
 
 @pytest.mark.parametrize("severity", ["critical", "high"])
 def test_what_fires_already_goes_on_whatever_explains_it_meanwhile(severity: str) -> None:
     """By the labels that its own series has, whichever the rule adds."""
     labels = {"severity": severity, "app": "shop", "metric": "x"}
-    text = causes.waiting({"alert": "AppLatencyHigh", "labels": labels, "expr": "slow > 2"})["expr"]
+    text = causes.waiting({"alert": "AppLatencyHigh", "labels": labels, "expr": "slow > 2"}, {})["expr"]
     goes_on = text.rpartition("\nor ")[2]
     assert goes_on.startswith("(slow > 2)\n  and ignoring (alertname, alertstate, severity, metric) ALERTS{")
     assert f'alertname="AppLatencyHigh", alertstate="firing", severity="{severity}"' in goes_on
