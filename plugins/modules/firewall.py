@@ -53,7 +53,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# The module returns what every module does.
+taken_back_in:
+  description: Seconds after which rules that were tried are taken back; 0 when none were.
+  type: int
+  returned: always
 """
 
 from pathlib import Path
@@ -87,7 +90,8 @@ def main() -> None:
                 firewall.remove()
     except FirewallError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, diff={"before": before, "after": wanted})
+    taken_back_in = module.params["seconds"] if changed and state == "tried" else 0
+    module.exit_json(changed=changed, diff={"before": before, "after": wanted}, taken_back_in=taken_back_in)
 
 
 if __name__ == "__main__":
