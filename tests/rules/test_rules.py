@@ -185,7 +185,7 @@ KOREAN: dict[tuple[str, str], dict[str, str]] = {
     ("HostClockSkewed", "10s"): {"value": "오차 10초", "threshold": "5초 초과, 5분 지속"},
     ("HostRebootRequired", "required for 1d 1h 0m 0s"): {
         "value": "재부팅 대기 1일 1시간 0분 0초",
-        "threshold": "1일 초과",
+        "threshold": "24시간 초과",
         "description": "설치된 업데이트는 재부팅해야 적용됩니다. 재부팅을 요청한 패키지: libc6 linux-image. "
         "사용자가 적은 시간에 실행하세요: sudo systemctl reboot",
     },
