@@ -78,9 +78,9 @@ class Host:
         self.root, self.unpacked = root, unpacked
         self.settings, self.sources = root / "etc/apt/apt.conf.d", root / "etc/apt/sources.list"
         self.periodic, self.status = root / "var/lib/apt/periodic", root / "var/lib/dpkg/status"
-        for folder in (self.settings, self.periodic, root / "var/lib/dpkg/updates", root / "bin", root / "usr/bin"):
-            folder.mkdir(parents=True)
-        for folder in ("var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/log/unattended-upgrades"):
+        own = ("var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/log/unattended-upgrades")
+        more = ("var/lib/apt/periodic", "var/lib/dpkg/updates", "etc/apt/apt.conf.d", "usr/bin", "bin")
+        for folder in (*own, *more):
             (root / folder).mkdir(parents=True)
         (root / "usr/bin/dpkg").symlink_to("/usr/bin/dpkg")
         name, code = {"debian": ("Debian", "bookworm"), "ubuntu": ("Ubuntu", "noble")}[system]
@@ -91,8 +91,8 @@ class Host:
         (root / "apt.conf").write_text(f'Dir "{root}/";\nDir::State::status "{self.status}";\n')
         (self.settings / "10test").write_text('APT::Architecture "amd64";\nAPT::Sandbox::User "root";\n')
         (self.settings / "50unattended-upgrades").write_text(TEAM)
-        own = (FILES / "updates/apt.conf").read_text().replace("/var/lib/apt/periodic", str(self.periodic))
-        (self.settings / "52crowsnest-updates").write_text(own)
+        ours = (FILES / "updates/apt.conf").read_text().replace("/var/lib/apt/periodic", str(self.periodic))
+        (self.settings / "52crowsnest-updates").write_text(ours)
 
     def archive(self, name: str, release: str, *packages: str) -> None:
         """Packages of version 2 in an archive; version 1 of them is installed."""
