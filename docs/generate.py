@@ -339,6 +339,7 @@ _RUNBOOKS = {
 # Titles of the rule files, in this order; a file that is not among them comes last, titled as it is called.
 _FILES = {
     "host": {"en": "Hosts", "ko": "호스트"},
+    "updates": {"en": "Security updates of hosts", "ko": "호스트 보안 업데이트"},
     "containers": {"en": "Containers", "ko": "컨테이너"},
     "app": {"en": "Apps", "ko": "앱"},
     "dependency": {"en": "What apps depend on", "ko": "앱이 의존하는 서비스"},

@@ -54,8 +54,8 @@ RETURN = r"""
 _value:
   description:
     - C(todo), the file of tasks of the role host_program that does it, empty when all is done.
-    - C(files) that are missing or differ, path to text; the C(directory) of the program; C(timers) to start, or to
-      stop, name to path; paths that are C(gone) when the program is no longer declared.
+    - C(files) that are missing or differ, path to text; the C(directory) of the program; C(packages) to install;
+      C(timers) to start, or to stop, name to path; paths that are C(gone) when the program is no longer declared.
   type: dict
 """
 

@@ -21,17 +21,12 @@ from ansible_collections.crowsnest.core.plugins.module_utils.paths import (
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.custom import CustomMetric
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs import HOST_PROGRAMS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.backup import CRON_FILE
-from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import paths_of, units_of
+from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import looked_for, paths_of, units_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.plan import plain
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
 
 EVERY_HOST_FILES = (NODE_EXPORTER_DEFAULTS, BACKUP_COMMAND, CRON_FILE)
-SERVER_FILES = (
-    COMPOSE_FILE,
-    PLAN_FILE,
-    *(path for program in HOST_PROGRAMS.values() for path in paths_of(program)),
-)
-SERVER_UNITS = tuple(unit for program in HOST_PROGRAMS.values() for unit in units_of(program))
+SERVER_FILES = (COMPOSE_FILE, PLAN_FILE)
 
 
 def facts_to_read(
@@ -46,9 +41,11 @@ def facts_to_read(
     """
     server = "server" in groups
     own = [app for app in apps if app.get("host", host if server else None) == host]
+    programs = [program for program in HOST_PROGRAMS.values() if server or program.everywhere]
+    of_programs = [path for program in programs for path in (*paths_of(program), *looked_for(program))]
     return {
-        "files": [*EVERY_HOST_FILES, *(SERVER_FILES if server else ())],
-        "units": list(SERVER_UNITS if server else ()),
+        "files": [*EVERY_HOST_FILES, *(SERVER_FILES if server else ()), *of_programs],
+        "units": [unit for program in programs for unit in units_of(program)],
         "released_apps": {
             app["name"]: {"compose": app["compose"], "service": _service(sentry)}
             for app in own

@@ -183,6 +183,18 @@ KOREAN: dict[tuple[str, str], dict[str, str]] = {
     ("HostMemoryLow", "90.8 %"): {"value": "90.8%", "threshold": "90% 초과, 10분 지속"},
     ("HostDiskFullSoon", "3h 44m 59s"): {"value": "소진까지 3시간 44분 59초", "threshold": "24시간 미만, 90분 지속"},
     ("HostClockSkewed", "10s"): {"value": "오차 10초", "threshold": "5초 초과, 5분 지속"},
+    ("HostRebootRequired", "required for 1d 1h 0m 0s"): {
+        "value": "재부팅 대기 1일 1시간 0분 0초",
+        "threshold": "24시간 초과",
+        "description": "설치된 업데이트는 재부팅해야 적용됩니다. 재부팅을 요청한 패키지: libc6 linux-image. "
+        "사용자가 적은 시간에 실행하세요: sudo systemctl reboot",
+    },
+    ("HostUpdatesFailing", "last success 3d 1h 0m 0s ago"): {
+        "value": "마지막 성공 3일 1시간 0분 0초 전",
+        "threshold": "3일 초과, 10분 지속",
+        "description": "패키지 목록을 받지 못했거나 업데이트를 설치하지 못했습니다. 대기 중인 보안 업데이트: 12개. "
+        "원인 확인: sudo unattended-upgrade --dry-run --debug",
+    },
     ("CertificateExpiry", "9d 23h 50m 0s"): {
         "value": "남은 기간 9일 23시간 50분 0초",
         "threshold": "14일 미만, 10분 지속",

@@ -15,7 +15,12 @@ import yaml
 from server_facts import FACTS
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils import filters
-from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import Work, host_program
+from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.updates import UPDATES
+from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.work import (
+    Work,
+    host_program,
+    looked_for,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "files/container_metrics/container_metrics.py"
@@ -60,6 +65,7 @@ def below(root: Path, wanted: Work) -> Work:
         todo=wanted["todo"],
         directory=f"{root}{wanted['directory']}",
         files={f"{root}{path}": text for path, text in wanted["files"].items()},
+        packages=[],
         timers={},
         gone=[f"{root}{path}" for path in wanted["gone"]],
     )
@@ -126,4 +132,20 @@ def test_the_weekly_message_costs_no_task_unless_something_is_left_to_do(tmp_pat
     assert bool(files) == declared
     variables = {"weekly_report_context": context, "files": files}
     said = play(tmp_path, "sysvinit", role="weekly_report", **variables)
+    assert re.search(r"ok=1 +changed=0 .*skipped=1 ", said)
+
+
+def test_what_updates_need_is_predicted_on_a_fresh_host(tmp_path: Path) -> None:
+    said = play(tmp_path, "sysvinit", "--check", role="updates", updates_context=context_text(updates=True))
+    assert "unattended-upgrades would be installed" in said
+    assert "item=/etc/apt/apt.conf.d/52crowsnest-updates" in said and "needrestart" not in said
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_updates_cost_no_task_unless_something_is_left_to_do(tmp_path: Path, declared: bool) -> None:
+    context = context_text(updates=declared)
+    there = dict.fromkeys(looked_for(UPDATES), "")
+    files = filters.host_program("updates", "sysvinit", there, {}, {"textfile_directory": TEXTFILES}, context)["files"]
+    assert bool(files) == declared
+    said = play(tmp_path, "sysvinit", role="updates", updates_context=context, files=there | files)
     assert re.search(r"ok=1 +changed=0 .*skipped=1 ", said)

@@ -30,6 +30,7 @@ from grafana_client import GrafanaApi
 from lab.metabase_client import Metabase
 
 GRAFANA_STARTED = "docker inspect --format '{{.Id}} {{.State.StartedAt}}' crowsnest-grafana-1"
+OF_APT = "/etc/apt/apt.conf.d/52crowsnest-updates"
 NEW_PASSWORD = "an-0ther-Passw0rd"
 ROTATED = ("metabase_admin_password", "database_reader_password")
 REGIONS = "SELECT region, 42 AS revenue FROM shop_order WHERE true [[AND {{region}}]] GROUP BY region\n"
@@ -63,7 +64,11 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         {"name": "Broken", "sql": "SELECT no_such_column FROM shop_product", "chart": "table"},
     ]
     apps = [shop(business={"questions": questions}), WORKER, OTHER, DEPOT]
-    return UPTIME | {"crowsnest_apps": apps, "crowsnest_grafana_admin_password": NEW_PASSWORD}
+    return UPTIME | {
+        "crowsnest_apps": apps,
+        "crowsnest_grafana_admin_password": NEW_PASSWORD,
+        "crowsnest_updates": True,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,7 @@ def fewer(everything: dict[str, Any]) -> dict[str, Any]:
         "crowsnest_maintenance": [],
         "crowsnest_apps": [*everything["crowsnest_apps"][:2], UNREACHABLE],
         "crowsnest_external_urls": {"grafana": "https://grafana.example.com/"},
+        "crowsnest_updates": False,
     }
 
 
@@ -125,12 +131,13 @@ def _as_before(lab: Any) -> Iterator[None]:
 
 
 def test_check_mode_names_what_comes_and_writes_nothing(
-    predicted: Any, before: dict[str, Any], monitors: Any, metabase: Metabase, dashboards: Dashboards
+    predicted: Any, server: Any, before: dict[str, Any], monitors: Any, metabase: Metabase, dashboards: Dashboards
 ) -> None:
     assert predicted.status == 0, predicted.output
     assert predicted.recap["changed"] > 0
-    for part in ("monitor Search", "monitor Import", "monitor Engine", "question Sold out"):
+    for part in ("monitor Search", "monitor Import", "monitor Engine", "question Sold out", "unattended-upgrades"):
         assert part in predicted.output, part
+    assert not server.file(OF_APT).exists
     assert set(monitors()) == set(MONITORS)
     assert set(metabase.cards()) == set(QUESTIONS)
     assert dashboards(before["grafana_admin_password"]) == before["dashboards"]
@@ -166,6 +173,21 @@ def test_windows_and_status_pages_are_as_declared(written: Any, lab: Any, kuma: 
 
 def test_the_kernel_lets_uptime_kuma_ping(written: Any, server: Any) -> None:
     assert server.check_output("sysctl -n net.ipv4.ping_group_range").split() == ["15001", "15001"]
+
+
+def test_updates_leave_docker_alone_and_a_reboot_that_is_due_is_told(
+    written: Any, lab: Any, server: Any, eventually: Any
+) -> None:
+    """Its timer starts the program every hour; here the test does."""
+    told = "python3 /opt/crowsnest/updates/updates.py /var/lib/prometheus/node-exporter"
+    since = "crowsnest_reboot_required_timestamp_seconds"
+    said = server.check_output("apt-config dump Unattended-Upgrade")
+    assert 'Package-Blacklist:: "docker"' in said and 'Automatic-Reboot "false"' in said
+    server.check_output(f"touch /run/reboot-required; echo linux-image-9.9.9-amd64 >/run/reboot-required.pkgs; {told}")
+    eventually(lambda: len(lab.query(f"{since} > 0")) == 1, 60)
+    assert lab.query('crowsnest_reboot_required_by_info{package="linux-image"}')
+    server.check_output(f"rm /run/reboot-required /run/reboot-required.pkgs; {told}")
+    eventually(lambda: len(lab.query(f"{since} == 0")) == 1, 60)
 
 
 def test_an_app_has_its_dashboard_without_a_restart(
@@ -208,6 +230,11 @@ def test_fewer_are_left_when_fewer_are_declared(reduced: Any, lab: Any, monitors
     assert "SSH" not in monitors()
     again = lab.play(**fewer)
     assert again.recap["changed"] == 0, again.output
+
+
+def test_updates_go_and_their_package_stays(reduced: Any, server: Any) -> None:
+    assert not server.file(OF_APT).exists and not server.file("/opt/crowsnest/updates").exists
+    assert server.package("unattended-upgrades").is_installed
 
 
 def test_a_database_that_does_not_answer_is_told_and_does_not_stop_the_rest(reduced: Any, metabase: Metabase) -> None:

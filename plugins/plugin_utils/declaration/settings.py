@@ -222,6 +222,11 @@ class Declaration(Strict):
         description="Whether crowsnest closes all other ports of your hosts, those that Docker publishes too. A rule "
         "that would lock you out is taken back by itself.",
     )
+    updates: bool = Field(
+        False,
+        description="Whether your hosts install security updates of Debian and Ubuntu by themselves, each morning. "
+        "Docker's packages and reboots are left to you; an alert tells of a reboot that is due.",
+    )
     metabase: bool | None = Field(
         None,
         description="Whether Metabase runs. Default: when an app has a `database`; it needs more than 1 GiB of memory.",

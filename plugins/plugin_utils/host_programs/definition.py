@@ -8,8 +8,8 @@ A program runs without a container, with the Python of the host. Its files are i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.crowsnest.core.plugins.module_utils.paths import config_directory
@@ -86,11 +86,25 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Configuration:
+    """A file for another program of the host: its `path`, and its `source` in the folder below files/.
+
+    `beside`: it is made only where this file is, for a program that not every host has.
+    """
+
+    path: str
+    source: str
+    beside: str = ""
+
+
+@dataclass(frozen=True)
 class HostProgram:
     """`name` is that of its folder, below files/ and on the host; `sources` are the files in it.
 
-    `settings`, for one that is only there when it is declared, makes what its file SETTINGS_FILE says; None: it is not
-    declared. `metrics` is its file in the folder of node exporter, which goes when it goes.
+    `settings`, for one that is only there when it is declared, makes what its file SETTINGS_FILE says, if anything;
+    None: it is not declared. `metrics` is its file in the folder of node exporter, which goes when it goes.
+    `everywhere`: on each host that is watched, not on the server alone. `packages`: what it needs, {name: a file that
+    is only there with it}; they stay.
     """
 
     name: str
@@ -98,6 +112,9 @@ class HostProgram:
     jobs: tuple[Job, ...]
     settings: Callable[[Context], dict[str, Any] | None] | None = None
     metrics: str = ""
+    everywhere: bool = False
+    packages: Mapping[str, str] = field(default_factory=dict)
+    configurations: tuple[Configuration, ...] = ()
 
     @property
     def directory(self) -> str:
@@ -110,9 +127,16 @@ def source_files(program: HostProgram) -> dict[str, str]:
     return {f"{program.directory}/{name}": (FILES / program.name / name).read_text() for name in program.sources}
 
 
+def configuration_files(program: HostProgram, found: Container[str]) -> dict[str, str]:
+    """{absolute path: text} for other programs; `found` are files of the host."""
+    wanted = [file for file in program.configurations if not file.beside or file.beside in found]
+    return {file.path: (FILES / program.name / file.source).read_text() for file in wanted}
+
+
 def settings_file(program: HostProgram, settings: Mapping[str, Any]) -> dict[str, str]:
-    """{absolute path: text} of its settings; they hold no secret."""
-    return {f"{program.directory}/{SETTINGS_FILE}": json.dumps(settings, indent=1, ensure_ascii=False) + "\n"}
+    """{absolute path: text} of its settings; they hold no secret. None where there are none."""
+    text = json.dumps(settings, indent=1, ensure_ascii=False) + "\n"
+    return {f"{program.directory}/{SETTINGS_FILE}": text} if settings else {}
 
 
 def job_files(program: HostProgram, job: Job, service_manager: str, settings: Settings) -> dict[str, str]:

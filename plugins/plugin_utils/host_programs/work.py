@@ -18,6 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.host_programs.defin
     HostProgram,
     Job,
     Settings,
+    configuration_files,
     job_files,
     settings_file,
     source_files,
@@ -30,13 +31,14 @@ Units = Mapping[str, Mapping[str, bool]]
 class Work(TypedDict):
     """`todo` is the file of tasks that does it; empty when nothing is left to do.
 
-    To put right: `files` that are missing or differ, {path: text}; the program's `directory`; `timers` to start,
-    {name: path}. To remove: paths that are `gone` then, and the same `timers`.
+    To put right: `files` that are missing or differ, {path: text}; the program's `directory`; `packages` to install;
+    `timers` to start, {name: path}. To remove: paths that are `gone` then, and the same `timers`.
     """
 
     todo: Literal["", "put_right", "remove"]
     directory: str
     files: dict[str, str]
+    packages: list[str]
     timers: dict[str, str]
     gone: list[str]
 
@@ -58,15 +60,16 @@ def host_program(
     if program.settings and own is None:
         return _removal(program, service_manager, files, known)
     wanted = {**source_files(program), **(settings_file(program, own) if own is not None else {})}
-    sources = _differing(wanted, files)
+    sources = _differing(wanted | configuration_files(program, files), files)
     to_write, timers = dict(sources), {}
     for job in program.jobs:
         of_job = _differing(job_files(program, job, service_manager, known), files)
         to_write |= of_job
         if service_manager == "systemd" and (sources or of_job or not _started(job, units)):
             timers[job.timer] = job.timer_path
-    todo: Literal["", "put_right"] = "put_right" if to_write or timers else ""
-    return Work(todo=todo, directory=program.directory, files=to_write, timers=timers, gone=[])
+    missing = [name for name, file in program.packages.items() if file not in files]
+    todo: Literal["", "put_right"] = "put_right" if to_write or timers or missing else ""
+    return Work(todo=todo, directory=program.directory, files=to_write, packages=missing, timers=timers, gone=[])
 
 
 def _removal(program: HostProgram, service_manager: str, files: Mapping[str, str], known: Settings) -> Work:
@@ -79,6 +82,7 @@ def _removal(program: HostProgram, service_manager: str, files: Mapping[str, str
         todo="remove" if gone else "",
         directory=program.directory,
         files={},
+        packages=[],
         timers=timers if service_manager == "systemd" else {},
         gone=gone,
     )
@@ -103,7 +107,14 @@ def paths_of(program: HostProgram) -> list[str]:
         *([f"{program.directory}/{SETTINGS_FILE}"] if program.settings else []),
         *(f"{UNITS_DIRECTORY}/{unit}" for job in program.jobs for unit in (job.service, job.timer)),
         *(f"{CRON_DIRECTORY}/{job.unit}" for job in program.jobs),
+        *(file.path for file in program.configurations),
     ]
+
+
+def looked_for(program: HostProgram) -> list[str]:
+    """Files of others that tell what the host has."""
+    beside = (file.beside for file in program.configurations if file.beside)
+    return [*program.packages.values(), *beside]
 
 
 def units_of(program: HostProgram) -> list[str]:

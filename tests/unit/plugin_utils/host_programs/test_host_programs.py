@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,7 @@ def test_a_fresh_host_gets_the_program_and_what_starts_it(manager: str) -> None:
         "todo": "put_right",
         "directory": "/opt/crowsnest/container_metrics",
         "files": complete(manager),
+        "packages": [],
         "timers": {TIMER: f"{UNITS}/{TIMER}"} if manager == "systemd" else {},
         "gone": [],
     }
@@ -197,7 +199,45 @@ def test_what_is_no_longer_declared_goes_with_its_metrics_and_its_folder_last(ma
 
 
 def test_where_it_never_was_nothing_is_left_to_do() -> None:
-    assert weekly("systemd", {}, None) == {"todo": "", "directory": WEEKLY, "files": {}, "timers": {}, "gone": []}
+    nothing: Any = {"todo": "", "files": {}, "packages": [], "timers": {}, "gone": []}
+    assert weekly("systemd", {}, None) == nothing | {"directory": WEEKLY}
+
+
+# --- one that is on every host, needs a package, and brings files for other programs ---
+
+APT, NEEDRESTART = "/etc/apt/apt.conf.d/52crowsnest-updates", "/etc/needrestart/conf.d/crowsnest.conf"
+INSTALLED, WITH_NEEDRESTART = (
+    "/usr/share/unattended-upgrades/20auto-upgrades",
+    "/etc/needrestart/conf.d/README.needrestart",
+)
+
+
+def updates(manager: str, files: dict[str, str], own: dict[str, str] | None) -> Work:
+    units = {"crowsnest-updates.timer": RUNS[TIMER], "crowsnest-updates.service": IDLE}
+    return host_program("updates", manager, files, units, SETTINGS, own)
+
+
+@per_manager
+def test_its_package_is_installed_once_and_other_programs_are_configured_where_they_are(manager: str) -> None:
+    bare, with_both = updates(manager, {}, {}), updates(manager, {INSTALLED: "", WITH_NEEDRESTART: ""}, {})
+    assert (bare["packages"], with_both["packages"]) == (["unattended-upgrades"], [])
+    assert set(with_both["files"]) - set(bare["files"]) == {NEEDRESTART}
+    assert bare["files"][APT] == (FILES / "updates/apt.conf").read_text()
+    done = {**with_both["files"], INSTALLED: "", WITH_NEEDRESTART: ""}
+    assert updates(manager, done, {})["todo"] == ""
+    assert updates(manager, {**done, APT: "edited"}, {})["files"] == {APT: bare["files"][APT]}
+    # The package was removed by hand.
+    assert updates(manager, with_both["files"], {})["todo"] == "put_right"
+
+
+@per_manager
+def test_its_files_for_other_programs_go_with_it_and_theirs_stay(manager: str) -> None:
+    theirs = {INSTALLED: "", WITH_NEEDRESTART: ""}
+    there = updates(manager, theirs, {})["files"] | theirs
+    left = updates(manager, there, None)
+    assert left["todo"] == "remove" and {APT, NEEDRESTART} <= set(left["gone"])
+    assert not set(theirs) & set(left["gone"])
+    assert updates(manager, theirs, None)["todo"] == ""
 
 
 @per_program
@@ -211,7 +251,7 @@ def test_the_list_names_a_program_by_its_own_name_and_its_files_exist(name: str)
 @per_manager
 def test_everything_that_a_program_writes_or_starts_is_read_before(name: str, manager: str) -> None:
     left = host_program(name, manager, {}, {}, SETTINGS, {} if HOST_PROGRAMS[name].settings else None)
-    read = facts_to_read(["monitored", "server"])
+    read = facts_to_read(["monitored"] if HOST_PROGRAMS[name].everywhere else ["monitored", "server"])
     assert set(left["files"]) <= set(read["files"]) and set(left["timers"]) <= set(read["units"])
     assert set(paths_of(HOST_PROGRAMS[name])) <= set(read["files"])
     assert set(units_of(HOST_PROGRAMS[name])) <= set(read["units"])
@@ -251,10 +291,24 @@ def test_what_the_plan_reads_of_the_server_is_read() -> None:
 OF_BACKUPS = ["/usr/local/bin/crowsnest-backup", "/etc/cron.d/crowsnest-backup"]
 
 
-def test_a_host_that_is_only_watched_is_asked_for_its_flags_and_for_what_starts_backups() -> None:
+OF_UPDATES = [
+    "/opt/crowsnest/updates/updates.py",
+    "/opt/crowsnest/updates/settings.json",
+    f"{UNITS}/crowsnest-updates.service",
+    f"{UNITS}/crowsnest-updates.timer",
+    "/etc/cron.d/crowsnest-updates",
+    APT,
+    NEEDRESTART,
+    INSTALLED,
+    WITH_NEEDRESTART,
+]
+UPDATES_UNITS = ["crowsnest-updates.timer", "crowsnest-updates.service"]
+
+
+def test_a_host_that_is_only_watched_is_asked_for_its_flags_and_for_what_runs_everywhere() -> None:
     assert facts_to_read(["monitored"]) == {
-        "files": ["/etc/default/prometheus-node-exporter", *OF_BACKUPS],
-        "units": [],
+        "files": ["/etc/default/prometheus-node-exporter", *OF_BACKUPS, *OF_UPDATES],
+        "units": UPDATES_UNITS,
         "released_apps": {},
         "prometheus_url": "http://127.0.0.1:9090",
         "measured_apps": [],
@@ -278,8 +332,9 @@ def test_what_a_run_decides_by_is_read_on_the_server() -> None:
             f"{UNITS}/{WEEKLY_UNITS[1]}",
             f"{UNITS}/{WEEKLY_UNITS[0]}",
             "/etc/cron.d/crowsnest-weekly-report",
+            *OF_UPDATES,
         ],
-        "units": [TIMER, SERVICE, *WEEKLY_UNITS],
+        "units": [TIMER, SERVICE, *WEEKLY_UNITS, *UPDATES_UNITS],
         "released_apps": {},
         "prometheus_url": "http://127.0.0.1:9090",
         "measured_apps": [],
