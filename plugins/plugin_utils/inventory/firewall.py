@@ -19,7 +19,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.new impor
     wants_firewall,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import FIREWALL
-from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.reachable import owners, ssh_ports
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.reachable import owners
 
 _OFF = "The firewall stays off: crowsnest_firewall (docs/security.md#firewall) turns it on."
 
@@ -34,7 +34,9 @@ def offer(flags: Mapping[str, Any], facts: HostFacts | None) -> int:
     if facts is None:
         print(f"The server was not looked at, so what a firewall would close is not known. {_OFF}")
         return 2 if wants_firewall(flags) else 0
-    stay = list(dict.fromkeys([*yaml.safe_load(text)["crowsnest_open_ports"], *ssh_ports(facts)]))
+    # Behind an address translation sshd listens at another port than the one that was given.
+    stay = [*yaml.safe_load(text)["crowsnest_open_ports"], facts["login"]["port"]]
+    stay = [port for port in dict.fromkeys(stay) if port]
     closing = {port: who for port, who in owners(facts).items() if port not in stay}
     print("\n".join(["", *_told(stay, closing)]))
     more = _answer(flags, "no" if closing else "yes")
@@ -49,9 +51,11 @@ def offer(flags: Mapping[str, Any], facts: HostFacts | None) -> int:
 def _told(stay: list[int], closing: Mapping[int, str]) -> list[str]:
     left = ", ".join(map(str, stay))
     if not closing:
-        return [f"No TCP port but {left} can be reached from outside. The firewall keeps it so, and closes UDP."]
+        return [
+            f"Only {left} can be reached from outside by TCP. The firewall keeps it so, and closes UDP, as of a VPN."
+        ]
     return [
-        f"The firewall leaves open {left}, and closes UDP and these TCP ports, those that Docker publishes too:",
+        f"The firewall leaves {left} open. It closes UDP, as of a VPN, and these, those that Docker publishes too:",
         *(f"  {port:>5}  {who}" for port, who in closing.items()),
         "The firewall of your provider (Lightsail: tab Networking) is a second line: open the same ports there.",
     ]

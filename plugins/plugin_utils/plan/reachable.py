@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import ipaddress
-from pathlib import PurePosixPath
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.taken_ports import holder
@@ -20,12 +19,6 @@ def _owner(facts: HostFacts, port: int) -> str:
     rows = [row for row in facts["listeners"].get(str(port), []) if from_outside(row["address"], facts)]
     published = (f"container {row['container']}" for row in facts["published"] if row["port"] == port)
     return holder(rows[0], facts, port)[0] if rows else next(published, "another program")
-
-
-def ssh_ports(facts: HostFacts) -> list[int]:
-    """Where sshd listens; a port that systemd holds for it is not among them."""
-    names = {int(port): PurePosixPath(row["program"]).name for port, rows in facts["listeners"].items() for row in rows}
-    return sorted(port for port, name in names.items() if name == "sshd")
 
 
 def open_ports(facts: HostFacts) -> dict[int, set[str]]:

@@ -27,15 +27,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def busy() -> HostFacts:
-    """A server with an app, a database that Docker publishes, and SSH at two ports."""
+    """A server with an app, a database that Docker publishes, and SSH behind an address translation."""
     everywhere, here = ["0.0.0.0"], ["127.0.0.1"]
     facts = host_facts(
-        ports={"22": everywhere, "2200": everywhere, "80": everywhere, "8000": ["::"], "9000": here},
-        listeners={
-            **{port: {"program": "/usr/sbin/sshd"} for port in ("22", "2200")},
-            "8000": {"program": "/usr/bin/gunicorn", "unit": "shop.service"},
-        },
+        ports={"2200": everywhere, "80": everywhere, "8000": ["::"], "9000": here},
+        listeners={"8000": {"program": "/usr/bin/gunicorn", "unit": "shop.service"}},
     )
+    facts["login"] = {"source": "198.51.100.2", "port": 2200}
     facts["published"] = [
         {"container": "shop-db-1", "address": "0.0.0.0", "port": 5432},
         {"container": "shop-cache-1", "address": "127.0.0.1", "port": 6379},
@@ -71,7 +69,7 @@ def test_what_would_close_is_shown_with_its_owner(
     questions = answered(monkeypatch, "yes")
     assert firewall.offer({"name": NAME}, busy()) == 0
     told = capsys.readouterr().out
-    assert "leaves open 22, 80, 443, 2200, and closes UDP" in told
+    assert "leaves 22, 80, 443, 2200 open. It closes UDP" in told
     rows = [line for line in told.splitlines() if line.startswith("   ")]
     assert rows == ["   5432  container shop-db-1", "   8000  gunicorn (pid 812, /usr/bin/gunicorn, shop.service)"]
     assert "firewall of your provider" in told
@@ -111,7 +109,7 @@ def test_where_nothing_closes_yes_is_the_default(
     questions = answered(monkeypatch, "")
     assert firewall.offer({"name": NAME}, host_facts()) == 0
     assert [question.endswith("[yes]: ") for question in questions] == [True]
-    assert "No TCP port but 22, 80, 443 can be reached from outside." in capsys.readouterr().out
+    assert "Only 22, 80, 443 can be reached from outside by TCP." in capsys.readouterr().out
     assert written(settings) == (True, [22, 80, 443])
 
 
