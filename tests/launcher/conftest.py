@@ -80,7 +80,7 @@ class Launcher:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
 
     def calls(self, start: str) -> list[str]:

@@ -52,6 +52,7 @@ def test_flags_answer_every_question(new):
         "crowsnest_language": "ko",
         "crowsnest_retention": "92d",
         "crowsnest_open_ports": [22, 80, 443],
+        "crowsnest_firewall": False,
         "crowsnest_apps": [
             {"name": "shop", "framework": "fastapi", "url": "https://shop.test/", "metrics": [":8000", ":8001/m"]}
         ],
@@ -173,7 +174,7 @@ def test_a_token_that_does_not_fit_is_refused(new, variables, told):
 
 
 def test_before_the_token_is_asked_for_its_app_is_shown_ready_to_paste(new):
-    done = new(stdin="\n".join(["a.test", *[""] * 8, "xoxb-1-hunter2", "#ops", ""]))
+    done = new(stdin="\n".join(["a.test", *[""] * 8, "xoxb-1-hunter2", "#ops", "", ""]))
     assert done.returncode == 0, done.stderr
     head, _, tail = done.stdout.partition("\ndisplay_information:")
     manifest = yaml.safe_load("display_information:" + tail.partition("\n\n")[0])
@@ -356,6 +357,10 @@ def test_all_malformed_values_are_refused_at_once(new):
         "--backup-region": "Seoul 2",
         "--backup-encrypt-to": "age1short",
         "--slack-channel": "two words",
+        "--domain": "https://watch.example.com",
+        "--proxy": "nginx",
+        "--certificates": "self-signed",
+        "--firewall": "maybe",
     }
     flags = [word for pair in wrong.items() for word in pair]
     done = new("--yes", *flags, CROWSNEST_SLACK_WEBHOOK="not-a-url")
@@ -406,7 +411,7 @@ def test_questions_can_be_answered_from_a_pipe(new):
     answers = ["192.0.2.9", "", "2222", "", "Europe/Berlin", "", "shop", "https://shop.test/", "django", ":8000"]
     reports = ["shop", "shop-db-1", "", ""]  # no env file, no measurement id
     backup = ["our-backups", "", "", ""]  # no access key, no public key
-    done = new(stdin="\n".join([*answers, *reports, *backup, "", "", ""]))
+    done = new(stdin="\n".join([*answers, *reports, *backup, *[""] * 4]))
     assert done.returncode == 0, done.stderr
     assert written(new.folder)["crowsnest_timezone"] == "Europe/Berlin"
     (shop,) = written(new.folder)["crowsnest_apps"]
@@ -450,7 +455,7 @@ def on_a_terminal(launcher, name: str, answers: list[str], *flags: str) -> str:
 
 
 def test_on_a_terminal_a_wrong_answer_is_asked_again_and_the_secret_not_shown(new, real_launcher):
-    first = ["a.test", "", "", "", "Korea", "", "", "", WEBHOOK, "#ops"]
+    first = ["a.test", "", "", "", "Korea", "", "", "", WEBHOOK, "#ops", ""]
     screen = on_a_terminal(real_launcher, new.name, [*first, "Asia/Tokyo", "no"])
     assert "--timezone: 'Korea' does not fit" in screen
     assert "secret" not in screen
@@ -499,7 +504,7 @@ def test_a_refused_value_that_may_hold_a_secret_is_not_shown(new, flags):
 
 def test_on_a_terminal_a_refusal_that_no_answer_can_mend_ends_it(new, real_launcher):
     flags = [word for q in ("host", "user", "port") for word in (f"--{q}", {"port": "22"}.get(q, "a.test"))]
-    screen = on_a_terminal(real_launcher, new.name, [""] * 9, *flags, "--slack-channel", "#x")
+    screen = on_a_terminal(real_launcher, new.name, [""] * 10, *flags, "--slack-channel", "#x")
     assert screen.count("nothing was written") == 1
     assert "--slack-channel: has nothing to apply to." in screen
     assert not new.folder.exists()

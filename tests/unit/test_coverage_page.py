@@ -16,7 +16,7 @@ ROWS = [
 ]
 IDS = ["ME1", "ME2", "ME3", "ME4", "ME5", "ME6", "ME7"]
 IDS += ["AL1", "AL2", "AL3", "AL4", "AL5", "AL6", "AL7", "AL8", "AL10", "AL11"]
-IDS += ["DA1", "DA2", "DA3", "DA4", "DA5", "HE1"]
+IDS += ["DA1", "DA2", "DA3", "DA4", "DA5", "HE1", "UP2", "HO2"]
 
 
 def named(cell: str) -> list[tuple[str, str]]:

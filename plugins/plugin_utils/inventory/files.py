@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,15 @@ def declared(answers: Mapping[str, str]) -> dict[str, Any]:
     if answers["backup_bucket"]:
         variables["crowsnest_backup_remotes"] = {REMOTE: _remote(answers)}
         variables["crowsnest_backup_stack"] = {"remote": REMOTE}
-    return variables
+    return variables | _door(answers)
+
+
+def _door(answers: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the pages' domain; what is the default with it is left out."""
+    if not answers["domain"]:
+        return {}
+    others = {key: answers[key] for key in ("proxy", "certificates") if answers[key] not in ("own", "letsencrypt")}
+    return {f"crowsnest_{key}": value for key, value in {"domain": answers["domain"], **others}.items()}
 
 
 def _database(answers: Mapping[str, str]) -> dict[str, Any]:
@@ -129,10 +137,18 @@ def hosts_text(text: str, answers: Mapping[str, str]) -> str:
 
 
 def settings_text(text: str, answers: Mapping[str, str]) -> str:
-    """settings.yml with environment, time zone and language, and with a remote for backups or its comment."""
+    """settings.yml with what these answers set; the door, and the remote for backups, else stay comments."""
     for key in ("environment", "timezone", "language"):
         text = _set(text, f"crowsnest_{key}", answers[key])
+    for key, value in _door(answers).items():
+        text = _uncommented(text, key, value)
+    text = _set(text, "crowsnest_open_ports", [int(answers["port"]), 80, 443])
     return _with_remote(text, _remote(answers)) if answers["backup_bucket"] else text
+
+
+def firewall_text(text: str, ports: Sequence[int]) -> str:
+    """settings.yml with the firewall, which leaves these ports open."""
+    return _set(_set(text, "crowsnest_firewall", True), "crowsnest_open_ports", list(ports))
 
 
 def _with_remote(text: str, remote: Mapping[str, Any]) -> str:

@@ -25,9 +25,11 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.files imp
     write,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import (
+    FIREWALL,
     QUESTIONS,
     Question,
 )
+from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.records import records
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.declaration import declaration_mistakes
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import HIDDEN, shown
 
@@ -48,6 +50,7 @@ _STAND_INS = {
     "backup_bucket": "bucket",
     "backup_access_key": "key",
     "backup_secret_key": "secret",
+    "domain": "crowsnest.example.com",
 }
 
 
@@ -85,12 +88,28 @@ def main(flags: Mapping[str, Any]) -> int:
 
 def may_look(flags: Mapping[str, Any]) -> bool:
     """Whether the server may be asked now what runs on it; no where the person ends the input."""
-    if flags.get("look") or flags.get("yes") or not sys.stdin.isatty():
-        return bool(flags.get("look"))
+    wanted = bool(flags.get("look") or wants_firewall(flags))
+    if wanted or flags.get("yes") or not sys.stdin.isatty():
+        return wanted
     with suppress(EOFError, KeyboardInterrupt):
-        answer = input("\nLook now for apps that run on the server, over SSH? [yes]: ")
+        answer = input("\nLook now, over SSH, for apps and open ports of the server? [yes]: ")
         return not answer.strip().lower().startswith("n")
     return False
+
+
+def wants_firewall(flags: Mapping[str, Any]) -> bool:
+    """Whether the command line asks for it."""
+    return further_ports(flags.get(FIREWALL.key) or FIREWALL.default) is not None
+
+
+def further_ports(answer: str) -> list[int] | None:
+    """Ports that stay open as well, or None for no firewall. Raises UserError."""
+    if answer.lower() in ("yes", "y", "no", "n"):
+        return [] if answer.lower().startswith("y") else None
+    ports = re.split(r"[ ,]+", answer)
+    if not all(map(_is_port, ports)):
+        raise UserError(f"{shown(answer)} does not fit. Allowed: yes, no, or ports of 1 to 65535 such as 5432,8000.")
+    return [int(port) for port in ports]
 
 
 def check_name(name: str, folder: Path = INVENTORIES) -> None:
@@ -143,7 +162,9 @@ def _ask(questions: Sequence[Question], answers: Answers) -> Answers:
 
 
 def _can_be_asked(question: Question, answers: Answers) -> bool:
-    """Whether an answer would count, with the other answers as they are now."""
+    """Whether an answer would count, with the other answers as they are now. One on the firewall comes later."""
+    if question.key == FIREWALL.key:
+        return False
     if question.key in ("user", "port"):
         return not is_here(answers)
     return _applies(question, answers) and not answers.get(question.unless)
@@ -169,6 +190,10 @@ def refusals(answers: Mapping[str, str]) -> dict[str, str]:
         found |= {"backup_secret_key": "is missing. Give the secret of the access key, or no access key."}
     if answers["measurement_id"] and not answers["analytics_template"]:
         found |= {"analytics_template": "is missing. Give a template that gets the tag, or no measurement id."}
+    try:
+        further_ports(answers[FIREWALL.key])
+    except UserError as mistake:
+        found[FIREWALL.key] = str(mistake)
     # Answers that have nothing to apply to are checked too, so that all mistakes come at once.
     complete = {key: value or _STAND_INS.get(key, "") for key, value in answers.items()}
     complete["slack_webhook"] = answers["slack_webhook"] if answers["slack_bot_token"] else complete["slack_webhook"]
@@ -194,13 +219,17 @@ def _connection_refusals(answers: Mapping[str, str]) -> dict[str, str]:
     if not is_here(answers) and not re.fullmatch(_LOGIN, user):
         found_user = HIDDEN if ":" in user else shown(user)
         found["user"] = f"{found_user} does not fit. Allowed: a login name such as ubuntu or admin."
-    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+    if not _is_port(port):
         found["port"] = f"{shown(port)} does not fit. Allowed: 1 to 65535."
     if jump_host and not all(re.fullmatch(_HOP, hop) for hop in jump_host.split(",")):
         found["jump_host"] = (
             f"{shown(jump_host)} does not fit. Allowed: as `ssh -J` takes it, such as admin@bastion.example.com:2222."
         )
     return found
+
+
+def _is_port(text: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,5}", text)) and 1 <= int(text) <= 65535
 
 
 def _is_address(host: str) -> bool:
@@ -233,6 +262,7 @@ def farewell(name: str, answers: Mapping[str, str]) -> str:
     if not answers["backup_bucket"]:
         lines.append("Backups stay on the server and are lost with it, until you declare a remote: docs/backup.md.")
     lines += [
+        *records(answers),
         "Next:",
         f"  ./crowsnest found -i inventories/{name}           # shows what runs there and is not declared",
         f"  ./crowsnest site -i inventories/{name} --check    # shows what would be done",

@@ -68,6 +68,14 @@ The bot of a Slack app edits its message as the fault goes on, and when it is ov
 3. A private channel: invite the bot there, /invite @crowsnest.
 """
 
+# Asked once the server was looked at, with what it would close.
+FIREWALL = Question(
+    "firewall",
+    "Close all other ports? yes, no, or the numbers of more ports that stay open, such as 5432,8000",
+    "no",
+    asked=False,
+)
+
 QUESTIONS = (
     Question("host", "Address of the server (name or IP; localhost: this machine)"),
     Question("user", "User to log in as over SSH (may use sudo)", "ubuntu"),
@@ -183,4 +191,26 @@ QUESTIONS = (
     Question(
         "slack_channel", "Slack channel", "#alerts", "crowsnest_receivers.channel", "slack_webhook slack_bot_token"
     ),
+    Question(
+        "domain",
+        "Domain for the pages, such as watch.example.com (empty: through SSH tunnels; docs/pages.md)",
+        "",
+        "crowsnest_domain",
+    ),
+    Question(
+        "proxy",
+        "Who answers on port 443 there: crowsnest (own), or a web server of yours that hands on to it (behind)",
+        "own",
+        "crowsnest_proxy",
+        "domain",
+    ),
+    Question(
+        "certificates",
+        "Whose certificates the pages show (letsencrypt, internal)",
+        "letsencrypt",
+        "crowsnest_certificates",
+        "domain",
+        asked=False,
+    ),
+    FIREWALL,
 )

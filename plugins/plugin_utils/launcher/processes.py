@@ -24,9 +24,11 @@ def wait_for(command: Sequence[str], stdout: IO[str] | None = None) -> int:
     """Runs a program; its exit status, or 128 and the number of the signal that ended it, as in shells."""
     running = subprocess.Popen(command, stdout=stdout)
     # A terminal sends Ctrl-C to both. The program decides how to end, and this one waits for it.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: running.terminate())
+    interrupted = signal.signal(signal.SIGINT, lambda *_: None)
+    terminated = signal.signal(signal.SIGTERM, lambda *_: running.terminate())
     status = running.wait()
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, terminated)
     return status if status >= 0 else 128 - status
 
 

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.questions import QUESTIONS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher import demo
-from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import become, program
+from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.processes import program, wait_for
 from ansible_collections.crowsnest.core.plugins.plugin_utils.launcher.verb import Call, Option, Verb, Word
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -18,12 +20,16 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def _new(call: Call) -> int:
     """Imported only for this verb: it needs pydantic, which takes longer to load than everything else here."""
-    from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory import new
+    from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory import firewall, new
 
     status = new.main(call.variables)
-    if status == 0 and new.may_look(call.variables):
-        return become(["ansible-playbook", "playbooks/found.yml", "-i", f"inventories/{call.variables['name']}"])
-    return status
+    if status or not new.may_look(call.variables):
+        return status
+    with TemporaryDirectory(prefix="crowsnest-") as folder:
+        facts = Path(folder, "facts")
+        words = ["-i", f"inventories/{call.variables['name']}", "--extra-vars", json.dumps({"found_facts": str(facts)})]
+        status = wait_for(["ansible-playbook", "playbooks/found.yml", *words])
+        return firewall.offer(call.variables, json.loads(facts.read_text()) if facts.exists() else None) or status
 
 
 def _scan(text: str) -> int:
@@ -43,7 +49,7 @@ def _answers_of_new() -> Iterator[Option]:
             text = f"{question.text.partition(' (')[0]}, in a file; or set {question.variable}"
             yield Option(question.file_flag, question.file_key, text, "FILE")
     yield Option("--yes", "yes", "ask nothing; without a flag an answer gets its default")
-    yield Option("--look", "look", "afterwards look over SSH for apps that run on the server, as `found` does")
+    yield Option("--look", "look", "afterwards look over SSH for apps and open ports of the server, as `found` does")
 
 
 TRY = "Try it on this machine (nothing outside a throw-away container is changed):"

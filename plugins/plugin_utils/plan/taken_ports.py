@@ -36,7 +36,7 @@ def port_refusals(
         wanted[NODE_EXPORTER] = (watched[host], base_ports[NODE_EXPORTER])
         for name, (address, number) in wanted.items():
             if stranger := next(_strangers(fact, name, address, number), None):
-                who, stop = _who(stranger, fact, number)
+                who, stop = holder(stranger, fact, number)
                 move = _move(name, services, base_ports, busy)
                 refusals.append(
                     f"{host}, port {number}: {who} listens on it, and crowsnest's {name} needs it. {stop}, or {move}."
@@ -48,7 +48,7 @@ def _public_refusals(fact: HostFacts | None, server: str, ports: Sequence[int]) 
     """A web server of the team keeps its ports: crowsnest never takes them, and never goes behind it by itself."""
     for port in ports if fact else ():
         if fact and (stranger := next(_strangers(fact, "proxy", "", port), None)):
-            who, stop = _who(stranger, fact, port)
+            who, stop = holder(stranger, fact, port)
             yield (
                 f"{server}, port {port}: {who} listens on it, and the pages of crowsnest_domain need it. Let it hand "
                 "on to crowsnest's proxy: crowsnest_proxy: behind (docs/pages.md has what to paste). For "
@@ -96,7 +96,7 @@ def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return (ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None) or ip
 
 
-def _who(row: Listener, fact: HostFacts, port: int) -> tuple[str, str]:
+def holder(row: Listener, fact: HostFacts, port: int) -> tuple[str, str]:
     """Who listens, and how to stop it. Docker listens for the containers whose ports it publishes."""
     published = (binding["container"] for binding in fact["published"] if binding["port"] == port)
     container = row["container"] or (next(published, "") if row["program"].endswith("/docker-proxy") else "")

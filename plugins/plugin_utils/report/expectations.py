@@ -8,7 +8,6 @@ Everything is derived with the functions that make the configuration, so the two
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
@@ -31,6 +30,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.apps im
 from ansible_collections.crowsnest.core.plugins.plugin_utils.declaration.signals import name_of
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.backups import STACK, backup_jobs
 from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.firewall import watched_ports
+from ansible_collections.crowsnest.core.plugins.plugin_utils.plan.reachable import from_outside, open_ports
 from ansible_collections.crowsnest.core.plugins.plugin_utils.report.events import events
 from ansible_collections.crowsnest.core.plugins.plugin_utils.repository import yaml_text
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.blackbox.config import accepted_codes
@@ -305,7 +305,7 @@ def _odd_ports(context: Context, host: str, facts: HostFacts) -> list[Line]:
     # Further hosts are watched at their private address, and so are apps on them.
     wanted = {context.plan.hosts[host].strip("[]")} if host != context.server else set()
     watched = watched_ports(context.declaration, host, context.server, context.plan.node_exporter_port)
-    published = {row["port"]: row["container"] for row in facts["published"] if _from_outside(row["address"], facts)}
+    published = {row["port"]: row["container"] for row in facts["published"] if from_outside(row["address"], facts)}
     declared = {each.port for each in context.declaration.open_ports if each.protocol == "tcp"}
     checks = []
     for port, addresses in sorted(open_ports(facts).items()):
@@ -343,24 +343,3 @@ def _port_advice(port: int, own: bool, container: str | None) -> str:
         f"Unless a firewall keeps others out. `sudo ss -ltnp 'sport = :{port}'` there names the program: let it listen "
         "on 127.0.0.1, or add the port to crowsnest_open_ports."
     )
-
-
-def open_ports(facts: HostFacts) -> dict[int, set[str]]:
-    """{port: addresses} that others can reach, of the programs on a host and of what Docker publishes there."""
-    listening = [(int(port), address) for port, addresses in facts["ports"].items() for address in addresses]
-    published = [(row["port"], row["address"]) for row in facts["published"]]
-    found: dict[int, set[str]] = {}
-    for port, address in [*listening, *published]:
-        if _from_outside(address, facts):
-            found.setdefault(port, set()).add(address)
-    return found
-
-
-def _from_outside(address: str, facts: HostFacts) -> bool:
-    """Whether others can reach it: any address, a public one, or the one that the host itself uses towards others.
-
-    The last is a private one behind a provider's address translation. Other private ones are those of Docker's bridges.
-    """
-    ip = ipaddress.ip_address(address)
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return ip.is_unspecified or (mapped or ip).is_global or str(mapped or ip) == facts["address"]
