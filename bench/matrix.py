@@ -47,7 +47,8 @@ for Slack is counted. [The script for each fault](../molecule/lab/faults.py) is 
 
 A fault passes when all of this holds; the list below the table says what does not:
 - The first message arrives in time: within 60 s plus the wait of its rule for a critical cause (the laboratory waits
-  10 s for an app that is down), 120 s for an effect, and 1 h or 4 h plus the wait for severity high or medium.
+  10 s for an app that is down) and the time until an average passes its limit, 120 s for an effect, and 1 h or 4 h
+  plus the wait for severity high or medium.
 - Its title names what is affected and the cause. At most one more message follows before the repair.
 - Exactly one message says that it is over, and no alert begins in the 6 minutes after the repair.
 - A deploy sends no message, and a flap sends one.

@@ -119,7 +119,7 @@ class Seen:
 
 def allowed(fault: Fault, wait: float) -> float:
     """Seconds within which the first message must come."""
-    return EFFECT if fault.kind == "effect" else PROMISED[fault.severity] + wait
+    return EFFECT if fault.kind == "effect" else PROMISED[fault.severity] + wait + fault.averages
 
 
 def complaints(fault: Fault, seen: Seen) -> list[str]:

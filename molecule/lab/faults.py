@@ -28,7 +28,8 @@ class Fault:
     `kind`: a `cause` has a rule of its own that names it, an `effect` shows only in something else, `none` is no fault.
     `alert` is that rule; where it is none of Prometheus, `wait` says how long it waits. `needs` is PromQL: without its
     series the laboratory lacks what the fault is about. `lingers`: seconds for which the alert goes on after the
-    repair, as its rule looks back. `most`: messages before the repair. `note` goes into the table.
+    repair, as its rule looks back. `averages`: seconds until the average of five minutes that its rule looks at is past
+    the limit. `most`: messages before the repair. `note` goes into the table.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Fault:
     wait: float = 0
     lasts: float = 0
     lingers: float = 0
+    averages: float = 0
     most: int = 2
     needs: str = ""
     note: str = ""
@@ -116,7 +118,8 @@ FAULTS = (
     _stopped("app-killed", "shop-web-1", "shop", _DOWN, alert="AppDown"),
     Fault("instance-stopped", "systemctl stop fault-twin2", "systemctl start fault-twin2",
           ("twin", "part|instance|19302"), "AppInstanceDown", "high", needs='up{app="twin"}'),
-    _switch("errors", "errors 0.2", "shop", "error", alert="AppErrorRatioHigh"),
+    _switch("errors", "errors 0.2", "shop", "error", alert="AppErrorRatioHigh", averages=0.05 / 0.2 * 300,
+            note="20 % of the requests; an average of 5 min passes the limit of 5 % after 75 s"),
     _switch("slow", "slow 3", "shop", "slow|response time", alert="AppLatencyHigh", severity="high", lingers=300),
     _compose("database-stopped", "db", "shop", "database|postgres", alert="PostgresDown"),
     Fault("connections-used-up", _TAKE_CONNECTIONS, "docker exec shop-web-1 touch /tmp/let-go",
