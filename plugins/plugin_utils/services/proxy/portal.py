@@ -41,7 +41,7 @@ TABLES: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
             ("Requests per second", "number", "sum by (app) (app:requests:rate5m)"),
             ("Errors", "share", "max by (app) (app:errors:ratio5m)"),
             ("Response time p95", "seconds", "max by (app) (app:latency_p95:seconds)"),
-            ("Exceptions in 5 minutes", "number", "sum by (app) (app:exceptions:increase5m)"),
+            ("Exceptions in 5 minutes", "count", "sum by (app) (app:exceptions:increase5m)"),
         ),
     ),
     "host": (
@@ -123,7 +123,7 @@ def _tables(context: Context) -> Iterator[Json]:
     """Those that have a row: each cell is the value of its column's series for the row."""
     rows = {
         "app": [{"name": app.name, "url": app.url or ""} for app in context.declaration.apps],
-        "host": [{"name": name, "url": ""} for name in context.plan.hosts],
+        "host": [{"name": name, "url": ""} for name in sorted(context.plan.hosts)],
         "backup": [{"name": job.name, "url": ""} for job in backup_jobs(context.declaration, context.server)],
     }
     for kind, (title, label, columns) in TABLES.items():
