@@ -86,6 +86,7 @@ host:
       own: [alertmanager, prometheus]
       images: ["registry.example.com/shop:1"]
       daemon: {live-restore: true}
+      bridge: 172.17.0.1
       python_client: true
       from_docker: false
       running: [{name: shop-db-1, project: shop, image: "registry.example.com/database:17", database: shop, user: shop}]
@@ -105,6 +106,8 @@ host:
     python: {version: "3.13", ensurepip: true}
     toolbox: 3.13-0123456789ab
     ping_groups: [0, 2147483647]
+    firewall: {rules: "", there: false, interfaces: [ens5]}
+    login: {source: 203.0.113.7, port: 22}
     units: {crowsnest-container-metrics.timer: {active: true, enabled: true, stale: false}}
     files: {/etc/default/prometheus-node-exporter: ARGS=""}
     cron: true

@@ -19,6 +19,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
         "env_file": "/srv/shop/.env",
         "analytics": {"measurement_id": "G-ABCDE12345", "templates": ["/srv/shop/base.html"]},
     },
+    "Declaration": {"domain": "watch.example.com"},
+    "User": {"name": "kim"},
     # A token excludes the password: test_config.py of Prometheus has one.
     "MetricsSource": {"address": ":8000", "username": "kim", "bearer_token": None},
     "Database": {"name": "shop", "admin_user": "postgres"},

@@ -122,6 +122,8 @@ def reports(**more: Any) -> Iterator[list[str]]:
         yield report(
             made({"domain": "example.com", "proxy": "behind", "users": [user], **more}), _SERVER, "", "secrets"
         )
+    for ports in ([22, 443], [22, {"port": 443, "from": ["10.0.0.0/8"]}]):
+        yield report(made({"firewall": True, "open_ports": ports, **more}), _SERVER, "", "secrets")
     flags = {"/etc/default/prometheus-node-exporter": 'ARGS="--collector.systemd"'}
     left = made({"backup_stack": False, **more}, own={"pushgateway": 20, "grafana": 90}, files=flags)
     yield plan_table(left)

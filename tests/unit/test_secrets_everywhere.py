@@ -68,6 +68,8 @@ def of_everything() -> tuple[Outputs, Outputs]:
     return outputs(everything().declared)
 
 
+# Nobody needs the secret itself, as its hash does: test_proxy.py logs in with it.
+HASHED = {"users[0].password"}
 PLACES = {place: secret for secret, place in everything().places.items()}
 
 
@@ -89,7 +91,7 @@ def test_a_secret_reaches_who_needs_it_and_nobody_else_sees_it(place: str) -> No
     shown, hidden = of_everything()
     unique = secret_part(PLACES[place])
     assert [name for name, text in shown.items() if unique in text] == []
-    assert [name for name, text in hidden.items() if PLACES[place] in text] != []
+    assert bool([name for name, text in hidden.items() if PLACES[place] in text]) == (place not in HASHED)
 
 
 def test_nowhere_stand_asterisks_for_a_secret() -> None:
@@ -114,5 +116,7 @@ def test_a_secret_of_which_no_generator_knows_breaks_none_and_goes_nowhere(large
     assert "***" not in everywhere
     assert [place for place, secret in new.items() if secret in everywhere] == []
     assert [
-        place for secret, place in larger_model.places.items() if place not in new and secret not in everywhere
+        place
+        for secret, place in larger_model.places.items()
+        if place not in HASHED and place not in new and secret not in everywhere
     ] == []

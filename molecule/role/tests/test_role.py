@@ -19,6 +19,7 @@ CHECKS = {
     "blackbox": ("curl -fsS http://127.0.0.1:9115/-/healthy", "Healthy"),
     "container_metrics": ("cat /etc/systemd/system/crowsnest-container-metrics.timer", "[Timer]"),
     "docker": ("docker version", "Server"),
+    "firewall": ("sudo nft list table inet crowsnest", "dport 443 accept"),
     "grafana": ("curl -fsS http://127.0.0.1:3000/api/health", '"ok"'),
     "metabase": ("curl -fsS http://127.0.0.1:3002/api/health", '"ok"'),
     "node_exporter": ("curl -fsS http://127.0.0.1:9100/metrics", "node_uname_info"),

@@ -29,6 +29,7 @@ NOT_ALONE = {
     "service": "a helper of other roles",
     "slack": "asks Slack, writes nothing",
     "stack": "starts all services",
+    "updates": "writes nothing unless it is declared",
     "verify": "asks all services",
     "weekly_report": "writes nothing unless it is declared",
 }
