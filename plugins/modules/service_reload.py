@@ -124,7 +124,10 @@ def make_current(name: str, service: Mapping[str, str], timeout_seconds: float, 
     Raises ServiceError.
     """
     if "socket" in service:
-        text = Path(service["path"], "current", service["file"]).read_text(encoding="utf-8")
+        file = Path(service["path"], "current", service["file"])
+        if predict and not file.exists():  # on a fresh host
+            return False
+        text = file.read_text(encoding="utf-8")
         running = answered(name, service["socket"], lambda: caddy.running(service["socket"]), timeout_seconds)
         if running == json.loads(text):
             return False

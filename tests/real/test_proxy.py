@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from door import KIM, Door, Echo, caddy
+
+from ansible_collections.crowsnest.core.plugins.modules.service_reload import ServiceError, make_current
 
 GUARDED, OPEN = ("prometheus", "alerts"), ("grafana", "uptime", "metabase")
 
@@ -76,3 +80,25 @@ def test_a_name_that_is_no_page_shows_nothing(door: Door, name: str) -> None:
     else:
         with pytest.raises(ssl.SSLError):
             door.ask(name)
+
+
+def test_what_runs_is_made_what_is_written_without_a_restart(tmp_path: Path) -> None:
+    service = {"path": str(tmp_path), "file": "caddy.json", "socket": str(tmp_path / "admin.sock")}
+    (tmp_path / "current").symlink_to(".")
+    assert not make_current("proxy", service, 0, predict=True), "on a fresh host nothing is written yet"
+    with caddy(tmp_path, Echo, crowsnest_proxy="behind") as door:
+        file = tmp_path / "caddy.json"
+        written = file.read_text()
+        assert not make_current("proxy", service, 0, predict=False)
+        file.write_text(written.replace("grafana.watch", "charts.watch"))
+        assert make_current("proxy", service, 0, predict=True)
+        assert door.ask("charts").text == "", "a prediction changes nothing"
+        assert make_current("proxy", service, 0, predict=False)
+        assert door.ask("charts").seen["path"] == "/"
+        assert not make_current("proxy", service, 0, predict=False)
+        file.write_text(json.dumps({**json.loads(written), "apps": {"nothing": {}}}))
+        with pytest.raises(ServiceError, match="keeps its old configuration because it refuses the new one: .*nothing"):
+            make_current("proxy", service, 0, predict=False)
+        assert door.ask("charts").seen["path"] == "/"
+    with pytest.raises(ServiceError, match="proxy does not answer at "):
+        make_current("proxy", service, 0, predict=False)

@@ -137,7 +137,9 @@ def begun(lab: Any, server: Any, eventually: Callable[..., Any]) -> tuple[float,
     run = lab.play("--diff", crowsnest_apps=[shop(backup=backup), WORKER, *LOST], crowsnest_backup_tries=1)
     server.check_output(f"sed -i 's|^[*]/15 |* |' {CRON_FILE}")
     server.check_output(f"rm -f {STATE}/jobs/*.json")  # as on a new host: a drill is due, and nothing has failed
-    server.check_output(f"systemd-run --quiet --unit seen-processes python3 -c {shlex.quote(WATCH)}")
+    server.check_output(
+        f"systemd-run --quiet --unit seen-processes --property Nice=-15 python3 -c {shlex.quote(WATCH)}"
+    )
     return since, run
 
 
