@@ -526,7 +526,7 @@ def test_a_value_in_the_link_to_a_silence_is_json_as_alertmanagers_page_demands(
 # Page in Grafana: the alerts that lead there.
 PAGES: dict[str, str] = {
     "stack": "AlertingPathAlive Alertmanager.+ Prometheus.+ Metabase.+ MonitorsMissing ContainerNotRunning "
-    "WeeklyReportMissing",
+    "WeeklyReportMissing Pages.+",
     "probes": "Probe.+ Certificate.+",
     "batch-jobs": "PushSilent JobSilent QueueLong CeleryWorkerMissing",
     "uptime": "MonitorDown MonitorCertificateExpiry",

@@ -26,7 +26,7 @@ _BUTTONS = ("runbook", "dashboard", "acknowledge")
 _BEGINNINGS = ("why", "where", "since", "deployed", "until", "value")
 # {dashboard: rule files} whose alerts lead to it whatever their labels are: rules that aggregate keep few labels.
 _PAGES_OF_RULES = {
-    "stack": ("stack.yml", "metabase.yml"),
+    "stack": ("stack.yml", "metabase.yml", "proxy.yml"),
     "probes": ("probes.yml",),
     "backups": ("backup.yml",),
     "postgresql": ("postgres_exporter.yml",),
