@@ -61,13 +61,13 @@ FAULTS = {
         (f"sed -i 's/evaluation_interval: .*/evaluation_interval: 7m/' {CURRENT.format('prometheus')}/prometheus.yml",),
         ("files", "prometheus.yml"),
     ),
-    "an extra published port": Fault(
+    "an extra published port, and no firewall": Fault(
         (
             "docker run --detach --name stray --publish 5433:5432 --entrypoint sleep "
             "$(docker inspect --format '{{.Config.Image}}' crowsnest-blackbox-1) 3600",
+            "nft delete table inet crowsnest",
         ),
-        ("ports", "5433", "stray"),
-        "docker rm --force stray",
+        ("ports", "lab1", "the firewall is not as declared"),
     ),
     "a wrong password in a data source": Fault(
         (

@@ -33,6 +33,8 @@ def test_every_target_is_up(lab: Any, eventually: Any) -> None:
         "app",
         "probe",
         "sentry",
+        "proxy",
+        "pages",
     }
 
 
@@ -68,7 +70,9 @@ def test_every_rule_is_healthy_and_the_app_series_have_values(lab: Any, eventual
     ]
     alerts = [rule for rule in rules if rule["type"] == "alerting"]
     assert len(alerts) > 30
-    assert all("/docs/runbooks/" in rule["annotations"]["runbook_url"] for rule in alerts)
+    portal = f"https://watch.localhost:{lab.facts['hosts'][0]['ports']['https']}"
+    runbooks = {rule["name"]: rule["annotations"]["runbook_url"] for rule in alerts}
+    assert runbooks == {name: f"{portal}/runbooks/{name}.md" for name in runbooks}
     for series in ("app:requests:rate5m", "app:errors:ratio5m", "app:latency_p95:seconds"):
         eventually(lambda series=series: lab.query(f'{series}{{app="shop"}}'), 120)
 
