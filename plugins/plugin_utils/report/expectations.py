@@ -295,7 +295,7 @@ def _firewall_checks(context: Context, facts: Mapping[str, HostFacts]) -> list[L
         )
         kind = "firewalls are not as declared"
         return [_check("FAIL", "ports", f"{name}: the firewall is not as declared", advice, kind, name) for name in odd]
-    listed = ", ".join(map(str, context.declaration.open_ports)) or "none"
+    listed = ", ".join(dict.fromkeys(map(str, context.declaration.open_ports))) or "none"
     return [_check("PASS", "ports", f"the firewall closes all ports but {listed}")]
 
 

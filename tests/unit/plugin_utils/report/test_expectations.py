@@ -319,7 +319,7 @@ def test_an_app_on_a_further_host_is_read_at_its_private_address(context: MakeCo
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_with_a_firewall_what_counts_is_that_it_is_in_force(kept: bool, context: MakeContext, facts: Facts) -> None:
-    planned = context({"firewall": True, "open_ports": [22, {"port": 51820, "protocol": "udp"}]})
+    planned = context({"firewall": True, "open_ports": [22, 22, {"port": 51820, "protocol": "udp"}]})
     found = facts(ports={"22": ["0.0.0.0"], "5432": ["0.0.0.0"]})
     rules = planned.plan.firewall["web1"] if kept else ""
     (check,) = module.port_checks(planned, {"web1": {**found, "firewall": {**found["firewall"], "rules": rules}}})
