@@ -185,7 +185,7 @@ def told_lately(lab: Lab, fault: Fault | None) -> set[str]:
     if not fault:
         return set()
     found = {f"{labels['cause']} of {labels['app']} lately" for labels, _ in lab.query(TOLD_LATELY)}
-    return found if any(TOLD_LATELY in rule["query"] for rule in _rules(lab, fault)) else set()
+    return found if found and any(TOLD_LATELY in rule["query"] for rule in _rules(lab, fault)) else set()
 
 
 def settle(lab: Lab, say: Say, seconds: float, known: set[str], fault: Fault | None = None) -> set[str]:

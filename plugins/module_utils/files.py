@@ -134,7 +134,6 @@ def replace_kept(path: Path, content: bytes) -> None:
     mounted alone, keeps the old content. What a killed run left beside the file is removed by the next one.
     """
     target = path.resolve(strict=True)
-    beside = f".{target.name}.crowsnest"
     with open_directory(target.parent) as directory:
         old = os.open(target.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
         try:
@@ -143,14 +142,25 @@ def replace_kept(path: Path, content: bytes) -> None:
             os.close(old)
         if not stat.S_ISREG(entry.mode):
             raise OSError(errno.EINVAL, "This is not a regular file", str(path))
+        _put(target.name, directory, entry, attributes)
+
+
+def put_file(path: Path, content: bytes, mode: int) -> None:
+    """Write a file of our own by one rename, so that a power cut leaves the old one or the new one."""
+    with open_directory(path.parent) as directory:
+        _put(path.name, directory, Entry(mode, None, None, content))
+
+
+def _put(name: str, directory: int, entry: Entry, attributes: Mapping[str, bytes] | None = None) -> None:
+    beside = f".{name}.crowsnest"
+    remove(beside, directory)
+    try:
+        write_file(beside, directory, entry, attributes)
+        os.rename(beside, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError:
         remove(beside, directory)
-        try:
-            write_file(beside, directory, entry, attributes)
-            os.rename(beside, target.name, src_dir_fd=directory, dst_dir_fd=directory)
-        except OSError:
-            remove(beside, directory)
-            raise
-        os.fsync(directory)
+        raise
+    os.fsync(directory)
 
 
 def entry_of(handle: int) -> Entry:

@@ -8,9 +8,10 @@ timer is stopped, and the file is written that is loaded when the host starts.
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
+
+from ansible_collections.crowsnest.core.plugins.module_utils.files import put_file
 
 TABLE = ("inet", "crowsnest")
 ROLLBACK = "crowsnest-firewall-rollback"
@@ -75,11 +76,11 @@ class Firewall:
     def attempt(self, ruleset: str, seconds: int) -> None:
         """Load these rules; those before come back after so many seconds. Raises FirewallError."""
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _write(self.new, ruleset.encode(), 0o600)
+        put_file(self.new, ruleset.encode(), 0o600)
         _run("nft", "-c", "-f", str(self.new))
         family, name = TABLE
         gone = f"table {family} {name}\ndelete table {family} {name}\n"
-        _write(self.before, (gone + listing("table", *TABLE)).encode(), 0o600)
+        put_file(self.before, (gone + listing("table", *TABLE)).encode(), 0o600)
         _run("nft", "-f", "-", stdin=_WOKEN)
         self._disarm()
         _run(
@@ -88,7 +89,7 @@ class Firewall:
         )  # fmt: skip
         _run("nft", "-f", str(self.new))
         _run("nft", "delete", "table", "inet", "crowsnest_woken")
-        _write(self.new_listed, listing().encode(), 0o600)
+        put_file(self.new_listed, listing().encode(), 0o600)
 
     def keep(self, ruleset: str) -> None:
         """These rules stay, also after a start of the host. Raises FirewallError where they are no longer in force."""
@@ -96,14 +97,14 @@ class Firewall:
         now = listing()
         if _text(self.new) != ruleset or not now or now != _text(self.new_listed):
             raise FirewallError("The new rules are not in force any more: no new login came in time. Run it again.")
-        _write(self.listed, now.encode(), 0o600)
-        _write(self.unit, _UNIT_TEXT.format(rules=self.rules).encode(), 0o644)
-        _write(self.rules, ruleset.encode(), 0o600)
+        put_file(self.listed, now.encode(), 0o600)
+        put_file(self.unit, _UNIT_TEXT.format(rules=self.rules).encode(), 0o644)
+        put_file(self.rules, ruleset.encode(), 0o600)
         _run("systemctl", "daemon-reload")
         _run("systemctl", "enable", "--quiet", UNIT)
 
     def remove(self) -> None:
-        """No rules of ours, now and after a start of the host."""
+        """Remove our rules, and what loads them when the host starts."""
         self._disarm()
         if self.unit.exists():
             _run("systemctl", "disable", "--quiet", UNIT)
@@ -130,17 +131,6 @@ def listing(*what: str) -> str:
     except FileNotFoundError:
         return ""
     return done.stdout if done.returncode == 0 else ""
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """By one rename, so that a power cut leaves the old file or the new one."""
-    beside = path.with_name(f".{path.name}.crowsnest")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _text(path: Path) -> str:

@@ -35,6 +35,11 @@ class OpenPort(Strict):
         [], alias="from", description="Addresses and networks that may; all others find it closed. Default: everybody."
     )
 
+    def lets_in(self, address: str) -> bool:
+        """Whether this address may reach it."""
+        own = ipaddress.ip_address(address)
+        return not self.sources or any(own in ipaddress.ip_network(each) for each in self.sources)
+
     def __str__(self) -> str:
         return f"{self.port}{'/udp' if self.protocol == 'udp' else ''}"
 

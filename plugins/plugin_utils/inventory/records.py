@@ -8,8 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.inventory.files import is_here
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import STATUS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import subdomains
 
 
 def records(answers: Mapping[str, str]) -> list[str]:
@@ -17,12 +16,11 @@ def records(answers: Mapping[str, str]) -> list[str]:
     domain = answers["domain"]
     if not domain or answers["proxy"] == "none":
         return []
-    below = [*(service.subdomain for service in REGISTRY.values() if service.subdomain), STATUS]
     kind, address = _leads_to(answers)
     lines = [
         "Make these records in your DNS, and an AAAA record only if the server has an IPv6 address:",
         *(f"  {name:<{len(domain) + 2}}  {kind}  {address}" for name in (domain, f"*.{domain}")),
-        f"  or, in place of *.{domain}, one for each name: {', '.join(f'{name}.{domain}' for name in below)}",
+        f"  or, in place of *.{domain}, one for each name: {', '.join(f'{name}.{domain}' for name in subdomains())}",
         "Open ports 80 and 443 in the firewall of your provider (Lightsail: tab Networking of the instance).",
     ]
     if answers["proxy"] == "behind":

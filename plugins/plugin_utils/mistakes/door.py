@@ -13,8 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.crowsnest.core.plugins.plugin_utils.mistakes.raw import entries, entry, mapping, shown
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services import REGISTRY
-from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import STATUS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services import subdomains
 
 # Ends of names that no public DNS has: RFC 2606, 6761, 6762, 8375, and what routers at home use.
 _NOT_PUBLIC = ("localhost", "local", "test", "example", "invalid", "internal", "home.arpa", "lan", "home", "corp")
@@ -42,8 +41,7 @@ def _name_mistakes(domain: str, variables: Mapping[str, Any]) -> Iterator[str]:
             f"crowsnest_domain: Let's Encrypt gives no certificates for {shown(domain)}, as no public DNS has it. "
             "Use a domain of yours, or set crowsnest_certificates: internal."
         )
-    below = [*(service.subdomain for service in REGISTRY.values() if service.subdomain), STATUS]
-    ours = {domain, *(f"{name}.{domain}" for name in below)}
+    ours = {domain, *(f"{name}.{domain}" for name in subdomains())}
     for index, app in enumerate(mapping(app) for app in entries(variables.get("crowsnest_apps"))):
         if _host(app.get("url")) in ours:
             path = entry("crowsnest_apps", index, app, "name")

@@ -38,7 +38,7 @@ class Target(BaseModel):
 
 
 class Scan(BaseModel):
-    """What is asked and what may be open. `names`: of crowsnest's own ports. `notes`: what is not asked."""
+    """What is asked by TCP, and what may be open. `names`: of crowsnest's own ports. `notes`: what is not asked."""
 
     targets: list[Target]
     notes: list[str]
@@ -138,14 +138,13 @@ def viewpoint(address: str, source: str) -> str:
 def judged(scan: Scan, target: Target, answers: Answers) -> list[Row]:
     """What is open or declared, by port."""
     declared: dict[int, list[OpenPort]] = {port: [OpenPort(port=port)] for port in target.ssh}
-    tcp = [each for each in scan.open_ports if each.protocol == "tcp"]
-    declared |= {each.port: [] for each in tcp}
-    for each in tcp:
+    declared |= {each.port: [] for each in scan.open_ports}
+    for each in scan.open_ports:
         declared[each.port].append(each)
     rows = []
     for port, state in sorted(answers.states.items()):
         entries = declared.get(port, [])
-        let_in = [_lets_in(entry.sources, answers.source, target.address) for entry in entries]
+        let_in = [_lets_in(entry, answers.source, target.address) for entry in entries]
         sources = [] if True in let_in else [source for entry in entries for source in entry.sources]
         text = f"from {', '.join(sources)}" if sources else "yes" if entries else "no"
         if True in let_in:
@@ -159,13 +158,13 @@ def judged(scan: Scan, target: Target, answers: Answers) -> list[Row]:
     return rows
 
 
-def _lets_in(sources: Sequence[str], source: str, address: str) -> bool | None:
+def _lets_in(port: OpenPort, source: str, address: str) -> bool | None:
     """Whether this machine may; None where a router hides its address from the host, as at home."""
     own = _ip(source)
-    networks = [network for each in sources if (network := ipaddress.ip_network(each)).version == own.version]
-    if networks and not own.is_global and _ip(address).is_global:
+    of_kind = any(ipaddress.ip_network(each).version == own.version for each in port.sources)
+    if of_kind and not own.is_global and _ip(address).is_global:
         return None
-    return not sources or any(own in network for network in networks)
+    return port.lets_in(source)
 
 
 def _declared(scan: Scan, state: State) -> tuple[str, bool]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.crowsnest.core.plugins.module_utils.host.shape import HostFacts, Login
@@ -55,9 +54,5 @@ def firewall_refusals(declaration: Declaration, facts: Mapping[str, HostFacts]) 
 
 
 def _lets_in(ports: Sequence[OpenPort], login: Login) -> bool:
-    source = ipaddress.ip_address(login["source"])
-    return any(
-        not port.sources or any(source in ipaddress.ip_network(network) for network in port.sources)
-        for port in ports
-        if (port.port, port.protocol) == (login["port"], "tcp")
-    )
+    ssh = (port for port in ports if (port.port, port.protocol) == (login["port"], "tcp"))
+    return any(port.lets_in(login["source"]) for port in ssh)

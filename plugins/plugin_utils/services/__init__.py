@@ -18,6 +18,7 @@ from ansible_collections.crowsnest.core.plugins.plugin_utils.services.postgres_e
     POSTGRES_EXPORTER,
 )
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.prometheus.service import PROMETHEUS
+from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.config import STATUS
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.proxy.service import PROXY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.pushgateway.service import PUSHGATEWAY
 from ansible_collections.crowsnest.core.plugins.plugin_utils.services.query_exporter.service import QUERY_EXPORTER
@@ -42,3 +43,8 @@ REGISTRY: Mapping[str, Service] = {
         METABASE_DATABASE,
     )
 }
+
+
+def subdomains() -> list[str]:
+    """The names that pages may have below the domain, that of the public status page last."""
+    return [*(service.subdomain for service in REGISTRY.values() if service.subdomain), STATUS]

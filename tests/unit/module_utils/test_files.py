@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.crowsnest.core.plugins.module_utils.config_directory.release import Entry
-from ansible_collections.crowsnest.core.plugins.module_utils.files import open_directory, replace_kept, write_file
+from ansible_collections.crowsnest.core.plugins.module_utils.files import (
+    open_directory,
+    put_file,
+    replace_kept,
+    write_file,
+)
 
 
 def test_a_symlinked_directory_is_not_opened(tmp_path: Path) -> None:
@@ -112,3 +117,12 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path, make: Callable[
     with pytest.raises(OSError, match="not a regular file"):
         replace_kept(tmp_path / "app.env", b"B=2\n")
     assert rights(tmp_path / "app.env") == before
+
+
+def test_a_file_of_ours_is_put_by_one_rename_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    (tmp_path / ".rules.crowsnest").write_text("left by a run that was killed")
+    for content in (b"old", b"new"):
+        put_file(tmp_path / "rules", content, 0o600)
+        assert (tmp_path / "rules").read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["rules"]
+    assert (tmp_path / "rules").stat().st_mode & 0o777 == 0o600
