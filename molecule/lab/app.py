@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sample app on the first host of a lab, run by the host's own Docker like a user's app."""
 
+import re
 from typing import Any
 
 from lab import shell, ssh_access, state
@@ -24,7 +25,7 @@ def run(lab: dict[str, Any], action: str) -> None:
         )
     if action == "up":
         with step("Starting the sample app"):
-            _write(lab, "compose.yaml", COMPOSE.read_text("utf-8"))
+            _write(lab, "compose.yaml", _project(lab))
             _write_once(lab, ".env", "# What differs between this host and others.\n", mode="600")
             _write_once(lab, f"templates/{TEMPLATE}", (SHOP / "app/shop/templates" / TEMPLATE).read_text("utf-8"))
             _compose(lab, "up --detach --wait --wait-timeout 180 --remove-orphans", 400)
@@ -33,6 +34,13 @@ def run(lab: dict[str, Any], action: str) -> None:
             _compose(lab, "down --volumes --remove-orphans", 120)
     else:
         print(_compose(lab, "ps --all", 60), end="")
+
+
+def _project(lab: dict[str, Any]) -> str:
+    """The app's compose project, without what Docker before 25 refuses."""
+    text = COMPOSE.read_text("utf-8")
+    major = int(_on_host(lab, "sudo docker version --format '{{.Server.Version}}'").split(".")[0])
+    return text if major >= 25 else re.sub(r" +start_interval:.*\n", "", text)
 
 
 def _write(lab: dict[str, Any], name: str, text: str, mode: str = "644", unless: str = "false") -> None:
