@@ -169,7 +169,7 @@ def test_no_more_wait_for_an_answer_at_once_than_it_says(net: Net) -> None:
                 sockets = Path(f"/proc/{scan.pid}/net/tcp").read_text()  # those of its namespace
                 waiting.append(sockets.count(" 02 "))  # SYN sent
             time.sleep(0.1)
-    # Not the maximum: the kernel lists its sockets one by one, and one that comes meanwhile is listed with one that goes.
+    # Not the maximum: the kernel lists its sockets one by one, so one that goes may stand beside the one that follows.
     assert 40 < median(seen for seen in waiting if seen) <= 50
 
 
