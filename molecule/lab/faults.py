@@ -134,7 +134,7 @@ FAULTS = (
     Fault("memory-used-up", 'docker exec shop-worker-1 python -c "x = bytearray(10**9)" || true', "true",
           ("shop-worker|lab1", "memory"), "ContainerOutOfMemory", "high", lingers=600),
     Fault("restart-loop", _LOOP, "docker rm --force fault-loop", ("fault-loop|lab1", "restart"),
-          "ContainerRestarting", "high"),
+          "ContainerRestarting", "high", lingers=900),
     Fault("certificate-expires", _certificate(2), _certificate(90), ("secure", "certificate"), "CertificateExpiry",
           needs='probe_ssl_earliest_cert_expiry{app="secure"}'),
     _stopped("exporter-gone", "crowsnest-query_exporter-1", "query.exporter",
