@@ -227,7 +227,8 @@ def main(words: list[str]) -> int:
         if options.lab:
             measure(Lab(options.lab, state.need(options.lab)), left)
         elif options.labs > 1:
-            side_by_side(left, options)
+            for everywhere in (False, True):
+                side_by_side([fault for fault in left if fault.everywhere == everywhere], options)
         elif left:
             with laboratory_of_its_own(options.name, options.keep) as lab:
                 measure(lab, left)

@@ -29,7 +29,8 @@ class Fault:
     `alert` is that rule; where it is none of Prometheus, `wait` says how long it waits. `needs` is PromQL: without its
     series the laboratory lacks what the fault is about. `lingers`: seconds for which the alert goes on after the
     repair, as its rule looks back. `averages`: seconds until the average of five minutes that its rule looks at is past
-    the limit. `most`: messages before the repair. `note` goes into the table.
+    the limit. `most`: messages before the repair. `note` goes into the table. `everywhere`: other labs of the machine
+    see it as well, as they share its kernel.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Fault:
     most: int = 2
     needs: str = ""
     note: str = ""
+    everywhere: bool = False
 
 
 def _stopped(name: str, container: str, *names: str, **rest: Any) -> Fault:
@@ -132,7 +134,8 @@ FAULTS = (
     Fault("out-of-stock", _STOCK.format(0), _STOCK.format(99), ("shop", "stock"), "AppOutOfStock", "high"),
     _pushed("disk-filling", _DISK, "lab1", "disk|/srv/full", alert="HostDiskFilling"),
     Fault("memory-used-up", 'docker exec shop-worker-1 python -c "x = bytearray(10**9)" || true', "true",
-          ("shop-worker|lab1", "memory"), "ContainerOutOfMemory", "high", lingers=600),
+          ("shop-worker|lab1", "memory"), "ContainerOutOfMemory", "high", lingers=600,
+          everywhere=True),
     Fault("restart-loop", _LOOP, "docker rm --force fault-loop", ("fault-loop|lab1", "restart"),
           "ContainerRestarting", "high", lingers=900),
     Fault("certificate-expires", _certificate(2), _certificate(90), ("secure", "certificate"), "CertificateExpiry",
