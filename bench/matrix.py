@@ -52,7 +52,7 @@ A fault passes when all of this holds; the list below the table says what does n
   10 s for an app that is down) and the time until an average passes its limit, 120 s for an effect, and 1 h or 4 h
   plus the wait for severity high or medium.
 - Its title names what is affected and the cause. At most one more message follows before the repair.
-- Exactly one message says that it is over, and no alert begins in the 6 minutes after the repair.
+- Exactly one message says that it is over (of two things two), and no alert begins in the 6 minutes after the repair.
 - A deploy sends no message, and a flap sends one.
 
 Edits of a message notify nobody, so they are counted separately.

@@ -136,7 +136,7 @@ def complaints(fault: Fault, seen: Seen) -> list[str]:
         *(["told only after the repair"] if first in seen.after else []),
         *([f"the title does not name {' and '.join(missing)}: {first.title}"] if missing else []),
         *([f"{len(begun_before)} messages before the repair"] if len(begun_before) > fault.most else []),
-        *([f"{len(seen.ends)} ends"] if len(seen.ends) != 1 else []),
+        *([f"{len(seen.ends)} ends"] if len(seen.ends) != fault.ends else []),
         *(f"began during recovery: {post.title}" for post in seen.after if not post.ends),
     ]
 

@@ -29,8 +29,8 @@ class Fault:
     `alert` is that rule; where it is none of Prometheus, `wait` says how long it waits. `needs` is PromQL: without its
     series the laboratory lacks what the fault is about. `lingers`: seconds for which the alert goes on after the
     repair, as its rule looks back. `averages`: seconds until the average of five minutes that its rule looks at is past
-    the limit. `most`: messages before the repair. `note` goes into the table. `everywhere`: other labs of the machine
-    see it as well, as they share its kernel.
+    the limit. `most`: messages before the repair. `ends`: how many things are told, each with one end. `note` goes into
+    the table. `everywhere`: other labs of the machine see it as well, as they share its kernel.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Fault:
     lingers: float = 0
     averages: float = 0
     most: int = 2
+    ends: int = 1
     needs: str = ""
     note: str = ""
     everywhere: bool = False
@@ -155,7 +156,8 @@ FAULTS = (
     _stopped("metabase-killed", "crowsnest-metabase-1", "metabase", alert="ContainerNotRunning", severity="high"),
     # The app is stopped all the time; it can be told once Slack accepts again.
     Fault("slack-refuses", f"{REFUSE}; {_ACCEPT_LATER}; docker kill shop-web-1", f"{ACCEPT}; docker start shop-web-1",
-          ("shop", _DOWN), wait=610, lasts=800, note="refused for 600 s while the app is stopped"),
+          (f"reach slack|shop.*({_DOWN})",), wait=610, lasts=800, ends=2,
+          note="refused for 600 s while the app is stopped; both are told"),
     Fault("host-unreachable", f"ip route add blackhole $({_LAB2})", f"ip route del blackhole $({_LAB2})",
           ("lab2",), "HostDown", needs='up{job="node", host="lab2"}'),
     _pushed("clock-off", "node_time_seconds $(($(date +%s) - 600))", "lab1", "clock",
