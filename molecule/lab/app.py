@@ -28,7 +28,7 @@ def run(lab: dict[str, Any], action: str) -> None:
             _write(lab, "compose.yaml", _project(lab))
             _write_once(lab, ".env", "# What differs between this host and others.\n", mode="600")
             _write_once(lab, f"templates/{TEMPLATE}", (SHOP / "app/shop/templates" / TEMPLATE).read_text("utf-8"))
-            _compose(lab, "up --detach --wait --wait-timeout 180 --remove-orphans", 400)
+            _compose(lab, "up --detach --wait --wait-timeout 300 --remove-orphans", 400)
     elif action == "down":
         with step("Stopping the sample app"):
             _compose(lab, "down --volumes --remove-orphans", 120)
