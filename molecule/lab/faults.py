@@ -107,7 +107,7 @@ _FLAP = "for _ in 1 2; do docker kill shop-web-1; sleep 45; docker start shop-we
 _DUMPS = "docker exec --user root shop-db-1 find /usr -type f -name pg_dump -exec chmod {}x {{}} +"
 # The night's backup is due now, and tried once. One that a person starts by hand tells only that person.
 _BACKUPS = "/opt/crowsnest/backup/current/settings.json"
-_NOW = "$(TZ=Asia/Seoul date --date '1 minute ago' +%H:%M)"
+_NOW = "$(TZ=Asia/Seoul date +%H:%M)"
 _AT_ONCE = f"""sed -i -e 's/"tries": 3/"tries": 1/' -e "s/\\"at\\": \\"03:00\\"/\\"at\\": \\"{_NOW}\\"/" {_BACKUPS}"""
 _AT_NIGHT = f"""sed -i -e 's/"tries": 1/"tries": 3/' -e 's/"at": "[0-9:]*"/"at": "03:00"/' {_BACKUPS}"""
 _STOCK = "docker exec shop-db-1 psql -qU shop -c 'UPDATE shop_product SET stock = {} WHERE id <= 30'"
