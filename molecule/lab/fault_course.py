@@ -92,9 +92,14 @@ class Seen:
     posts: Sequence[Post]
 
     @property
+    def begun(self) -> list[Post]:
+        """Messages of something that is wrong, without edits."""
+        return [post for post in self.posts if not post.edit and not post.ends]
+
+    @property
     def first(self) -> Post | None:
-        """The first message of something that is wrong."""
-        return next((post for post in self.posts if not post.edit and not post.ends), None)
+        """The first of them."""
+        return next(iter(self.begun), None)
 
     @property
     def before(self) -> list[Post]:
@@ -130,11 +135,12 @@ def complaints(fault: Fault, seen: Seen) -> list[str]:
         return ["nothing was told"]
     limit, late = allowed(fault, seen.wait), first.at - seen.made
     begun_before = [post for post in seen.before if not post.ends]
-    missing = [name for name in fault.names if not re.search(name, first.title, re.IGNORECASE)]
+    titles = "; ".join(post.title for post in seen.begun[: fault.ends])
+    missing = [name for name in fault.names if not re.search(name, titles, re.IGNORECASE)]
     return [
         *([f"first message after {late:.0f} s, allowed are {limit:.0f} s"] if late > limit else []),
         *(["told only after the repair"] if first in seen.after else []),
-        *([f"the title does not name {' and '.join(missing)}: {first.title}"] if missing else []),
+        *([f"the title does not name {' and '.join(missing)}: {titles}"] if missing else []),
         *([f"{len(begun_before)} messages before the repair"] if len(begun_before) > fault.most else []),
         *([f"{len(seen.ends)} ends"] if len(seen.ends) != fault.ends else []),
         *(f"began during recovery: {post.title}" for post in seen.after if not post.ends),

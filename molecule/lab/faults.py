@@ -23,14 +23,15 @@ KUMA_WAITS = 35.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `names` are patterns that the title of its first message must contain, in any order.
+    """One fault. `names` are patterns that the title of its first message must contain, in any order; where `ends`
+    things are told, the titles of so many messages. Each of them has one end.
 
     `kind`: a `cause` has a rule of its own that names it, an `effect` shows only in something else, `none` is no fault.
     `alert` is that rule; where it is none of Prometheus, `wait` says how long it waits. `needs` is PromQL: without its
     series the laboratory lacks what the fault is about. `lingers`: seconds for which the alert goes on after the
     repair, as its rule looks back. `averages`: seconds until the average of five minutes that its rule looks at is past
-    the limit. `most`: messages before the repair. `ends`: how many things are told, each with one end. `note` goes into
-    the table. `everywhere`: other labs of the machine see it as well, as they share its kernel.
+    the limit. `most`: messages before the repair. `note` goes into the table. `everywhere`: other labs of the
+    machine see it as well, as they share its kernel.
     """
 
     name: str
@@ -108,8 +109,11 @@ _DUMPS = "docker exec --user root shop-db-1 find /usr -type f -name pg_dump -exe
 # The night's backup is due now, and tried once. One that a person starts by hand tells only that person.
 _BACKUPS = "/opt/crowsnest/backup/current/settings.json"
 _NOW = "$(TZ=Asia/Seoul date +%H:%M)"
-_AT_ONCE = f"""sed -i -e 's/"tries": 3/"tries": 1/' -e "s/\\"at\\": \\"03:00\\"/\\"at\\": \\"{_NOW}\\"/" {_BACKUPS}"""
-_AT_NIGHT = f"""sed -i -e 's/"tries": 1/"tries": 3/' -e 's/"at": "[0-9:]*"/"at": "03:00"/' {_BACKUPS}"""
+_AT_ONCE = (
+    f"cp --preserve {_BACKUPS} /run/fault-backups && "
+    f"""sed -i -e 's/"tries": [0-9]*/"tries": 1/' -e "s/\\"at\\": \\"[0-9:]*/\\"at\\": \\"{_NOW}/" {_BACKUPS}"""
+)
+_AT_NIGHT = f"mv /run/fault-backups {_BACKUPS}"
 _STOCK = "docker exec shop-db-1 psql -qU shop -c 'UPDATE shop_product SET stock = {} WHERE id <= 30'"
 # Its address, as Prometheus knows it.
 _LAB2 = (
@@ -140,8 +144,7 @@ FAULTS = (
     Fault("out-of-stock", _STOCK.format(0), _STOCK.format(99), ("shop", "stock"), "AppOutOfStock", "high"),
     _pushed("disk-filling", _DISK, "lab1", "disk|/srv/full", alert="HostDiskFilling"),
     Fault("memory-used-up", 'docker exec shop-worker-1 python -c "x = bytearray(10**9)" || true', "true",
-          ("shop-worker|lab1", "memory"), "ContainerOutOfMemory", "high", lingers=600,
-          everywhere=True),
+          ("shop-worker|lab1", "memory"), "ContainerOutOfMemory", "high", lingers=600, everywhere=True),
     Fault("restart-loop", _LOOP, "docker rm --force fault-loop", ("fault-loop|lab1", "restart"),
           "ContainerRestarting", "high", lingers=900),
     Fault("certificate-expires", _certificate(2), _certificate(90), ("secure", "certificate"), "CertificateExpiry",
@@ -156,15 +159,15 @@ FAULTS = (
     _stopped("metabase-killed", "crowsnest-metabase-1", "metabase", alert="ContainerNotRunning", severity="high"),
     # The app is stopped all the time; it can be told once Slack accepts again.
     Fault("slack-refuses", f"{REFUSE}; {_ACCEPT_LATER}; docker kill shop-web-1", f"{ACCEPT}; docker start shop-web-1",
-          (f"reach slack|shop.*({_DOWN})",), wait=610, lasts=800, ends=2,
+          ("reach slack", "shop", _DOWN), wait=610, lasts=800, ends=2,
           note="refused for 600 s while the app is stopped; both are told"),
     Fault("host-unreachable", f"ip route add blackhole $({_LAB2})", f"ip route del blackhole $({_LAB2})",
           ("lab2",), "HostDown", needs='up{job="node", host="lab2"}'),
     _pushed("clock-off", "node_time_seconds $(($(date +%s) - 600))", "lab1", "clock",
             alert="HostClockSkewed", severity="medium"),
     Fault("backup-failed", f"{_DUMPS.format('-')}; {_AT_ONCE}; crowsnest-backup run || true",
-          f"{_DUMPS.format('+')}; {_AT_NIGHT}; crowsnest-backup backup shop", ("shop", "backup"), "BackupFailed",
-          "high",
+          f"{_DUMPS.format('+')}; {_AT_NIGHT}; crowsnest-backup backup shop", ("shop", "backup"),
+          "BackupFailed", "high",
           note="that of the night, which is tried once here and not three times in ten minutes"),
     Fault("deploy", _DEPLOY, "true", kind="none", lasts=200, most=0, note="a new image of the app: no message"),
     Fault("flap", _FLAP, "true", ("shop",), "AppDown", lasts=150, most=1, note="the app goes twice within 2 min"),

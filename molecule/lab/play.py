@@ -59,6 +59,10 @@ class Lab:
         answer.raise_for_status()
         return answer.json()
 
+    def post(self, service: str, path: str, body: Any) -> None:
+        """Send JSON to a page."""
+        requests.post(self.url(service) + path, json=body, timeout=10).raise_for_status()
+
     def query(self, promql: str) -> list[tuple[dict[str, str], float]]:
         """(labels, value) of every series of an instant query."""
         result = self.get("prometheus", "/api/v1/query", query=promql)["data"]["result"]

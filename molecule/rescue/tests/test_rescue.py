@@ -71,8 +71,7 @@ class People:
         metabase.post("card", name="My question", display="table", visualization_settings={}, **likeness)
         times = {"startsAt": _in(hours=0), "endsAt": _in(hours=5)}
         silence = {"matchers": [MATCHER], "createdBy": "kim", "comment": "planned work", **times}
-        url = f"{self.lab.url('alertmanager')}/api/v2/silences"
-        requests.post(url, json=silence, timeout=10).raise_for_status()
+        self.lab.post("alertmanager", "/api/v2/silences", silence)
 
     def look(self, last_order: int) -> Made:
         """What there is of it now."""

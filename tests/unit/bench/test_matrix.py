@@ -59,6 +59,15 @@ def test_one_message_one_more_and_one_end_are_as_they_should_be() -> None:
     assert (seen(*edited).edits, len(seen(*edited).before), len(seen(*edited).after)) == (6, 1, 0)
 
 
+def test_where_two_things_are_told_both_are_named_and_each_has_its_end() -> None:
+    two = replace(FAULT, names=("database", "reach slack"), ends=2)
+    slack = post(MADE + 95, "🔴 CRITICAL: Alerts do not reach slack")
+    assert complaints(two, seen(post(MADE + 90), slack, END, END)) == []
+    (sentence,) = complaints(two, seen(post(MADE + 90), post(MADE + 95), END, END))
+    assert sentence.startswith("the title does not name reach slack: ")
+    assert complaints(two, seen(post(MADE + 90), slack, END)) == ["1 ends"]
+
+
 def test_an_effect_has_120_seconds_whatever_its_rule_waits() -> None:
     effect = replace(FAULT, kind="effect")
     assert complaints(effect, seen(post(MADE + 121), END)) == ["first message after 121 s, allowed are 120 s"]

@@ -35,7 +35,7 @@ _STRONG_SECONDS, _WEAK_SECONDS = 3600, 600
 FLAP = "2m"
 # After the end of that alert, and so three minutes after the end of the cause, its app and its workers have recovered.
 _RECOVERY = "1m"
-# An alert that waits this many seconds longer than a cause's own alert can ignore the cause until it is told.
+# In seconds: an alert whose `for` is at least this much longer than a cause's looks at the cause only once it is told.
 _MARGIN = 60
 # Alerts that tell only effects, and what they look back at: they wait for so long after the alert of a cause is over.
 _EFFECTS: Mapping[str, str | None] = {
